@@ -1,0 +1,115 @@
+"""What every kind shares: names, the strict base model, conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import Field as P
+from pydantic.alias_generators import to_camel
+
+GROUP = "commonweal.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
+FIELD_PATTERN = r"^[a-z][A-Za-z0-9]{0,62}$"
+COLUMN_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
+PURPOSE_PATTERN = r"^[a-z][a-z0-9-]{0,39}/[a-z0-9][a-z0-9-]{0,62}$"
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, min_length=1, max_length=40)]
+FieldName = Annotated[str, StringConstraints(pattern=FIELD_PATTERN, min_length=1, max_length=63)]
+ColumnName = Annotated[str, StringConstraints(pattern=COLUMN_PATTERN, min_length=1, max_length=63)]
+PurposeKey = Annotated[str, StringConstraints(pattern=PURPOSE_PATTERN, min_length=3, max_length=104)]
+
+
+class Strict(BaseModel):
+    """Frozen, camelCase on the wire, and an unknown key is an error rather than a silent loss."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+    def wire(self) -> dict[str, Any]:
+        """Return the JSON form with camelCase keys; keys that were never set are left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class Condition(Strict):
+    """A standard Kubernetes condition. `reason` is stable and documented; `message` says what to do next."""
+
+    type: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z]{0,63}$")]
+    status: Literal["True", "False", "Unknown"]
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Z][A-Za-z]{0,127}$")]
+    message: Annotated[str, StringConstraints(max_length=2048)] = ""
+    observed_generation: int = P(ge=0)
+    last_transition_time: datetime
+
+
+class Status(Strict):
+    """What every status carries. `Ready` among the conditions answers «does it work?»."""
+
+    observed_generation: int | None = P(default=None, ge=0)
+    conditions: list[Condition] = P(
+        default_factory=list, max_length=16, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
+    )
+
+
+class Meta(BaseModel):
+    """The part of Kubernetes metadata that Commonweal reads."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+    name: str
+    namespace: str | None = None
+    uid: str = ""
+    generation: int = 1
+    labels: dict[str, str] = P(default_factory=dict)
+    annotations: dict[str, str] = P(default_factory=dict)
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+
+
+class Kind(BaseModel):
+    """A custom resource. Subclasses set the class variables and narrow `spec` and `status`."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+    plural: ClassVar[str]
+    singular: ClassVar[str]
+    short_names: ClassVar[tuple[str, ...]]
+    namespaced: ClassVar[bool]
+    columns: ClassVar[tuple[dict[str, Any], ...]]
+
+    api_version: Literal["commonweal.dev/v1alpha1"] = "commonweal.dev/v1alpha1"
+    metadata: Meta
+
+
+READY_COLUMNS: tuple[dict[str, Any], ...] = (
+    {"name": "Ready", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].status'},
+    {"name": "Reason", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].reason'},
+)
+LAST_COLUMNS: tuple[dict[str, Any], ...] = (
+    {"name": "Message", "type": "string", "priority": 1, "jsonPath": '.status.conditions[?(@.type=="Ready")].message'},
+    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+)
+
+
+def cel(rule: str, message: str, **more: Any) -> dict[str, Any]:
+    """Return one CEL validation of a schema node; `message` names the field and the remedy."""
+    return {"rule": rule, "message": message, **more}
+
+
+def validations(*rules: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema extra that carries CEL rules, for `json_schema_extra`."""
+    return {"x-kubernetes-validations": list(rules)}
+
+
+def namespace_of(department: str) -> str:
+    """Return the namespace in which a department's objects live, on every site."""
+    return f"dept-{department}"
+
+
+def condition_of(conditions: Iterable[Condition], type_: str) -> Condition | None:
+    """Return the condition of that type, or None."""
+    return next((c for c in conditions if c.type == type_), None)

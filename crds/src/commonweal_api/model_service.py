@@ -1,0 +1,118 @@
+"""ModelService: a decision policy served where its data lies, learning from each interaction."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field as P
+from pydantic import StringConstraints, model_validator
+
+from commonweal_api.common import LAST_COLUMNS, READY_COLUMNS, FieldName, Kind, Meta, Name, PurposeKey, Status, Strict, cel, validations
+
+
+class Feature(Strict, json_schema_extra=validations(
+    cel("(self.encoding == 'Number') == (has(self.min) && has(self.max))", "spec.features[]: a Number needs min and max (both, to scale it); a Category has neither."),
+    cel("!has(self.min) || !has(self.max) || self.max > self.min", "spec.features[].max: must be greater than min."),
+)):  # fmt: skip
+    """One field of a DataProduct, read under an agreement; withheld when the person withholds it."""
+
+    department: Name = P(description="The department that publishes the product.")
+    product: Name
+    field: FieldName
+    encoding: Literal["Category", "Number"] = "Category"
+    min: float | None = P(default=None, ge=-1e12, le=1e12)
+    max: float | None = P(default=None, ge=-1e12, le=1e12)
+
+    @model_validator(mode="after")
+    def _scale(self) -> Self:
+        both, neither = self.min is not None and self.max is not None, self.min is None and self.max is None
+        if not (both if self.encoding == "Number" else neither):
+            raise ValueError("spec.features[]: a Number needs min and max (both, to scale it); a Category has neither.")
+        if self.min is not None and self.max is not None and self.max <= self.min:
+            raise ValueError("spec.features[].max: must be greater than min.")
+        return self
+
+
+class Caller(Strict):
+    """A ServiceAccount that may call the model."""
+
+    department: Name
+    client: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", min_length=1, max_length=63)]
+
+
+class Learning(Strict, json_schema_extra=validations(
+    cel("self.floor * double(self.maxActions) <= 0.5", "spec.learning.floor: floor times maxActions must be at most 0.5, else chance decides more than the model; lower one of the two."),
+)):  # fmt: skip
+    """Ridge on additive sums with SquareCB exploration (DESIGN section 8)."""
+
+    shape: Literal["PerAction", "Shared"] = P(
+        default="PerAction", description="PerAction: few lasting actions. Shared: long or changing lists, whose actions carry features."
+    )
+    slots: Literal[16, 32, 64, 128, 256] = P(default=64, description="Size of the hashed feature space.")
+    floor: float = P(default=0.01, ge=0.0001, le=0.5, description="Least probability of each offered action.")
+    gamma: float = P(default=100.0, ge=1.0, le=100000.0, description="How soon exploration gives way; larger is sooner.")
+    max_actions: int = P(default=20, ge=2, le=50)
+    reward_wait_seconds: int = P(default=604800, ge=1, le=7776000, description="A reward that comes later is kept and counted, not learnt.")
+
+    @model_validator(mode="after")
+    def _explores_sanely(self) -> Self:
+        if self.floor * self.max_actions > 0.5:
+            raise ValueError(
+                "spec.learning.floor: floor times maxActions must be at most 0.5, else chance decides more than the model; lower one of the two."
+            )
+        return self
+
+
+SPEC_RULES = (
+    cel(
+        "self.features.all(f, self.features.exists_one(g, g.department == f.department && g.product == f.product && g.field == f.field))",
+        "spec.features: a field is listed twice; remove one.",
+    ),
+    cel("self.purpose == oldSelf.purpose", "spec.purpose: cannot be changed, for people agreed to this one; write a new ModelService."),
+)
+
+
+class ModelServiceSpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
+    title: str = P(min_length=1, max_length=120)
+    purpose: PurposeKey = P(description="The purpose under which it reads; an agreement must list it.")
+    features: list[Feature] = P(min_length=1, max_length=50)
+    callers: list[Caller] = P(min_length=1, max_length=20)
+    learning: Learning = P(default_factory=Learning)
+
+    @model_validator(mode="after")
+    def _features_once(self) -> Self:
+        names = [(f.department, f.product, f.field) for f in self.features]
+        if len(set(names)) != len(names):
+            raise ValueError("spec.features: a field is listed twice; remove one.")
+        return self
+
+
+class ModelEndpoints(Strict):
+    rank: str = P(max_length=300)
+    reward: str = P(max_length=300)
+    infer: str = P(max_length=300)
+    metadata: str = P(max_length=300)
+
+
+class ModelServiceStatus(Status):
+    endpoints: ModelEndpoints | None = None
+
+
+class ModelService(Kind):
+    """A model or a decision policy."""
+
+    plural: ClassVar[str] = "modelservices"
+    singular: ClassVar[str] = "modelservice"
+    short_names: ClassVar[tuple[str, ...]] = ("ms",)
+    namespaced: ClassVar[bool] = True
+    columns: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"name": "Purpose", "type": "string", "jsonPath": ".spec.purpose"},
+        *READY_COLUMNS,
+        {"name": "Rank", "type": "string", "priority": 1, "jsonPath": ".status.endpoints.rank"},
+        *LAST_COLUMNS,
+    )
+
+    kind: Literal["ModelService"] = "ModelService"
+    metadata: Meta
+    spec: ModelServiceSpec
+    status: ModelServiceStatus = P(default_factory=ModelServiceStatus)
