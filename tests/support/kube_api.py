@@ -1,0 +1,105 @@
+"""A few lines of Kubernetes client for tests: one request, one answer, nothing cached but discovery, nothing retried."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from http.client import HTTPSConnection
+from pathlib import Path
+from threading import Event
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+import yaml
+
+T = TypeVar("T")
+Manifest = Mapping[str, Any]
+APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer, not a fault
+    """The API server said no; `message` is its sentence, `reason` its machine-readable word."""
+
+    def __init__(self, status: int, body: Mapping[str, Any]) -> None:
+        self.status, self.reason, self.message = status, str(body.get("reason", "")), str(body.get("message", ""))
+        super().__init__(f"{status} {self.reason}: {self.message}")
+
+
+def manifests_in(source: Manifest | str | Path) -> list[dict[str, Any]]:
+    """Return the objects in a manifest: one mapping, YAML text of one or many documents, a file, or a directory of `*.yaml`."""
+    if isinstance(source, Mapping):
+        return [dict(source)]
+    if isinstance(source, Path):
+        files = sorted(source.glob("*.yaml")) if source.is_dir() else [source]
+        return [found for file in files for found in manifests_in(file.read_text())]
+    return [document for document in yaml.safe_load_all(source) if document]
+
+
+def wait_for(what: str, attempt: Callable[[], T | None], *, seconds: float = 30, every: float = 0.05) -> T:
+    """Return the first answer of `attempt` that is not None; TimeoutError names `what` after that many seconds."""
+    deadline, pause = time.monotonic() + seconds, Event()
+    while (found := attempt()) is None:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds:.0f} s for {what}")
+        pause.wait(every)
+    return found
+
+
+class KubeApi:
+    """The API server as one user sees it. Every refusal raises `Refused`; a connection is made and closed for each request."""
+
+    def __init__(self, url: str, token: str, authority: Path) -> None:
+        self._url, self._token = urlsplit(url), token
+        self._tls = ssl.create_default_context(cafile=authority)
+        self._resources: dict[tuple[str, str], tuple[str, bool]] = {}
+
+    def request(self, method: str, path: str, body: Any = None, *, content_type: str = "application/json", **query: Any) -> dict[str, Any]:
+        """Send one request and return the decoded answer."""
+        connection = HTTPSConnection(self._url.hostname or "", self._url.port, context=self._tls, timeout=30)
+        try:
+            headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content_type, "Accept": "application/json"}
+            connection.request(method, f"{path}?{urlencode(query)}", None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        finally:
+            connection.close()
+        decoded: dict[str, Any] = json.loads(text) if text.startswith("{") else {"message": text}
+        if answer.status >= 400:
+            raise Refused(answer.status, decoded)
+        return decoded
+
+    def path_of(self, manifest: Manifest) -> str:
+        """Return the path of the object that the manifest describes; it must have `metadata.name`."""
+        api, kind = manifest["apiVersion"], manifest["kind"]
+        plural, namespaced = self._resource(api, kind)
+        root = f"/apis/{api}" if "/" in api else f"/api/{api}"
+        space = f"/namespaces/{manifest['metadata'].get('namespace', 'default')}" if namespaced else ""
+        return f"{root}{space}/{plural}/{quote(manifest['metadata']['name'])}"
+
+    def apply(self, source: Manifest | str | Path, *, dry_run: bool = False, manager: str = "test") -> list[dict[str, Any]]:
+        """Apply every object server-side, by force, and return what the server answers; with `dry_run` nothing is stored."""
+        query = {"fieldManager": manager, "force": "true", **({"dryRun": "All"} if dry_run else {})}
+        return [self.request("PATCH", self.path_of(m), m, content_type=APPLY, **query) for m in manifests_in(source)]
+
+    def create(self, manifest: Manifest, *, dry_run: bool = False) -> dict[str, Any]:
+        """Create the object; unlike `apply` it is refused when it exists."""
+        return self.request("POST", self.path_of(manifest).rpartition("/")[0], manifest, **({"dryRun": "All"} if dry_run else {}))
+
+    def get(self, manifest: Manifest) -> dict[str, Any]:
+        """Return the object of the manifest's kind, namespace and name."""
+        return self.request("GET", self.path_of(manifest))
+
+    def delete(self, manifest: Manifest, *, dry_run: bool = False) -> dict[str, Any]:
+        """Delete the object of the manifest's kind, namespace and name."""
+        return self.request("DELETE", self.path_of(manifest), **({"dryRun": "All"} if dry_run else {}))
+
+    def _resource(self, api: str, kind: str) -> tuple[str, bool]:
+        if (api, kind) not in self._resources:
+            listing = self.request("GET", f"/apis/{api}" if "/" in api else f"/api/{api}")
+            found = {(api, r["kind"]): (r["name"], r["namespaced"]) for r in listing["resources"] if "/" not in r["name"]}
+            self._resources.update(found)
+        if (api, kind) not in self._resources:
+            raise Refused(404, {"reason": "NotFound", "message": f"the server serves no {kind} in {api}; install its definition first"})
+        return self._resources[api, kind]
