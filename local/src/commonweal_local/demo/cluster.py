@@ -1,0 +1,89 @@
+"""kubectl against one site: what a department's team types, and nothing that it could not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Say = Callable[[str], None]
+
+
+class ClusterError(RuntimeError):
+    """kubectl refused, or a wait ran out; the message says what to look at."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One site, through its kubeconfig."""
+
+    name: str
+    kubectl: Path
+    kubeconfig: Path
+
+    def run(self, *words: str, stdin: str | None = None) -> str:
+        """Run kubectl and return what it printed; raise with its own words when it refuses."""
+        done = subprocess.run(
+            [str(self.kubectl), "--kubeconfig", str(self.kubeconfig), *words], input=stdin, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise ClusterError(f"{self.name}: `kubectl {' '.join(words)}` was refused: {done.stderr.strip()}")
+        return done.stdout
+
+    def apply(self, *files: Path) -> None:
+        """Apply manifest files."""
+        self.run("apply", *(word for file in files for word in ("-f", str(file))))
+
+    def apply_object(self, manifest: dict[str, Any]) -> None:
+        """Apply one manifest."""
+        self.run("apply", "-f", "-", stdin=json.dumps(manifest))
+
+    def items(self, plural: str) -> list[dict[str, Any]]:
+        """Return every object of a kind, in all namespaces."""
+        items: list[dict[str, Any]] = json.loads(self.run("get", plural, "-A", "-o", "json"))["items"]
+        return items
+
+    def one(self, plural: str, name: str, namespace: str | None = None) -> dict[str, Any]:
+        """Return one object."""
+        scope = [] if namespace is None else ["-n", namespace]
+        found: dict[str, Any] = json.loads(self.run("get", plural, name, *scope, "-o", "json"))
+        return found
+
+    def token(self, namespace: str, account: str, audience: str) -> str:
+        """Return a short-lived token of a ServiceAccount, bound to one audience."""
+        return self.run("create", "token", account, "-n", namespace, "--audience", audience, "--duration", "1h").strip()
+
+    def wait_ready(self, plurals: Sequence[str], seconds: float, say: Say) -> None:
+        """Wait until each object of these kinds says Ready=True for its present generation; say what is waited for when that changes."""
+        deadline, said = time.monotonic() + seconds, ""
+        while True:
+            waiting = [w for plural in plurals for w in map(unready, self.items(plural)) if w]
+            if not waiting:
+                return
+            if time.monotonic() > deadline:
+                raise ClusterError(
+                    f"{self.name}: not ready after {seconds:.0f} s:\n  "
+                    + "\n  ".join(waiting)
+                    + f"\nLook with `kubectl --kubeconfig {self.kubeconfig} get commonweal -A -o wide`."
+                )
+            text = f"{self.name}: waits for {waiting[0]}" + (f" and {len(waiting) - 1} more" if len(waiting) > 1 else "")
+            if text != said:
+                say(text)
+                said = text
+            time.sleep(0.3)
+
+
+def unready(manifest: dict[str, Any]) -> str | None:
+    """Return what an object waits for, or None when it is Ready for its present generation."""
+    meta = manifest["metadata"]
+    ready = next((c for c in manifest.get("status", {}).get("conditions", []) if c["type"] == "Ready"), None)
+    name = f"{manifest['kind']} {meta['name']}"
+    if ready is None:
+        return f"{name} (no status yet)"
+    if ready["status"] != "True" or ready.get("observedGeneration") != meta.get("generation"):
+        return f"{name}: {ready['reason']}: {ready.get('message', '')}".rstrip(": ")
+    return None
