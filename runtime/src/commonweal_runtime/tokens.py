@@ -1,0 +1,240 @@
+"""Whom a bearer token speaks for. One verifier per issuer; nothing of a token is believed before its signature holds."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import jwt
+
+from commonweal_runtime.problems import Problem, keys_unavailable, token_invalid, token_missing
+
+ALGORITHMS = ("RS256", "ES256", "EdDSA")
+MAX_TOKEN = 8192
+LEEWAY = 30.0
+REMEMBERED = 2048
+REMEMBER_SECONDS = 60.0
+REFRESH_SECONDS = 300.0
+RETRY_SECONDS = 5.0
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+CLUSTER_JWKS = "https://kubernetes.default.svc/openid/v1/jwks"
+
+_SUBJECT = re.compile(r"^system:serviceaccount:dept-([a-z](?:[a-z0-9-]{0,38}[a-z0-9])?):([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)$")
+
+Keys = Mapping[str, jwt.PyJWK]
+Fetch = Callable[[], Awaitable[Mapping[str, Any]]]
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A service of a department: a Kubernetes ServiceAccount."""
+
+    department: str
+    client: str
+
+    def __str__(self) -> str:
+        return f"{self.department}/{self.client}"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person, by the pairwise id that this department knows."""
+
+    subject: UUID
+
+
+def fetch_from(url: str, *, token_file: Path | None = None, ca_file: Path | None = None) -> Fetch:
+    """Return how to fetch a JWKS over HTTP. The bearer token is read anew each time, for Kubernetes rotates it."""
+
+    async def fetch() -> Mapping[str, Any]:
+        bearer = await asyncio.to_thread(token_file.read_text) if token_file else ""
+        headers = {"Authorization": f"Bearer {bearer.strip()}"} if bearer else {}
+        trust = ssl.create_default_context(cafile=str(ca_file)) if ca_file else True
+        timeout = aiohttp.ClientTimeout(total=5)
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, headers=headers, ssl=trust) as answer:
+            answer.raise_for_status()
+            document: Mapping[str, Any] = await answer.json(content_type=None)
+            return document
+
+    return fetch
+
+
+def fetch_from_cluster(url: str = CLUSTER_JWKS, account: Path = SERVICE_ACCOUNT) -> Fetch:
+    """Return how to fetch the site's own keys with the pod's ServiceAccount; outside a pod, without it."""
+    token, authority = account / "token", account / "ca.crt"
+    return fetch_from(url, token_file=token if token.exists() else None, ca_file=authority if authority.exists() else None)
+
+
+class KeySet:
+    """The public keys of one issuer: cached, read again after `REFRESH_SECONDS` and, at most each `RETRY_SECONDS`, on an unknown key id.
+
+    Keys once fetched are used on while the issuer is away; without any key `key` raises `KeysUnavailableError`.
+    """
+
+    def __init__(self, fetch: Fetch, clock: Clock = time.monotonic) -> None:
+        self._fetch, self._clock = fetch, clock
+        self._keys: Keys = {}
+        self._fetched: float | None = None
+        self._tried: float | None = None
+        self._lock = asyncio.Lock()
+
+    async def key(self, kid: str) -> jwt.PyJWK | None:
+        """Return the key with that id, or None if the issuer does not publish it."""
+        if kid not in self._keys or self._older_than(self._fetched, REFRESH_SECONDS):
+            await self._refresh()
+        if not self._keys:
+            raise KeysUnavailableError
+        return self._keys.get(kid)
+
+    def _older_than(self, moment: float | None, seconds: float) -> bool:
+        return moment is None or self._clock() - moment >= seconds
+
+    async def _refresh(self) -> None:
+        async with self._lock:  # those who waited find `_tried` fresh
+            if not self._older_than(self._tried, RETRY_SECONDS):
+                return
+            self._tried = self._clock()
+            try:
+                self._keys = _parse(await self._fetch())
+            except (aiohttp.ClientError, OSError, TimeoutError, ValueError, jwt.PyJWTError):
+                return
+            self._fetched = self._clock()
+
+
+class KeysUnavailableError(Exception):
+    """No key of the issuer has ever been fetched."""
+
+
+def _parse(document: Mapping[str, Any]) -> Keys:
+    """Return the signature keys by id; keys of kinds we do not accept are left out, an empty set is an error."""
+    keys = {}
+    for entry in document.get("keys", []):
+        if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or not isinstance(entry.get("kid"), str):
+            continue
+        try:
+            keys[entry["kid"]] = jwt.PyJWK(entry)
+        except jwt.PyJWTError:
+            continue
+    if not keys:
+        raise ValueError("no usable key in the JWKS")
+    return keys
+
+
+class Verifier:
+    """Checks signature, issuer, audience and expiry of tokens of one issuer.
+
+    A token that was checked is remembered for `REMEMBER_SECONDS`, never past its expiry; so a key that the issuer withdraws is honoured for
+    at most `REFRESH_SECONDS + REMEMBER_SECONDS`. Every refusal is a `Problem` whose remedy says what to correct.
+    """
+
+    def __init__(self, *, issuer: str, audience: str, keys: KeySet, now: Clock = time.time) -> None:
+        self._issuer, self._audience, self._keys, self._now = issuer, audience, keys, now
+        self._known: dict[str, tuple[float, Mapping[str, Any]]] = {}
+
+    async def client(self, authorization: str | None) -> Client:
+        """Return the service that the `Authorization` header speaks for."""
+        claims = await self.claims(authorization)
+        match = _SUBJECT.match(str(claims["sub"]))
+        if match is None:
+            raise token_invalid(
+                "The token's subject is not a ServiceAccount of a department.",
+                "Use a token of a ServiceAccount in a namespace named dept-<department>.",
+            )
+        return Client(match[1], match[2])
+
+    async def person(self, authorization: str | None) -> Person:
+        """Return the person whom the `Authorization` header speaks for."""
+        claims = await self.claims(authorization)
+        try:
+            return Person(UUID(str(claims["sub"])))
+        except ValueError:
+            raise token_invalid(
+                "The token's subject is not a pairwise id.", "Sign in again with this department as the audience of the token."
+            ) from None
+
+    async def claims(self, authorization: str | None) -> Mapping[str, Any]:
+        """Return the claims of a token that passes every check."""
+        token = _bearer(authorization)
+        known = self._known.get(token)
+        if known is not None and self._now() < known[0]:
+            return known[1]
+        claims = await self._check(token)
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[token] = (min(float(claims["exp"]), self._now() + REMEMBER_SECONDS), claims)
+        return claims
+
+    async def _check(self, token: str) -> Mapping[str, Any]:
+        key = await self._key_of(token)
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key=key,
+                algorithms=[key.algorithm_name],
+                issuer=self._issuer,
+                audience=self._audience,
+                options={"require": ["exp", "iss", "aud", "sub"], "verify_exp": False, "verify_nbf": False, "verify_iat": False},
+            )
+        except jwt.PyJWTError as error:
+            raise self._refusal(error) from None
+        return self._in_time(claims)
+
+    def _in_time(self, claims: dict[str, Any]) -> Mapping[str, Any]:
+        """Return the claims if now lies between `nbf` and `exp`; by our own clock, so that tests need not wait."""
+        now = self._now()
+        try:
+            begins, ends = float(claims.get("nbf", 0)), float(claims["exp"])
+        except (TypeError, ValueError):
+            raise token_invalid("The token's exp or nbf is not a number.", "Ask for a new token.") from None
+        if now >= ends:
+            raise token_invalid("The token has expired.", "Ask for a new token; projected ServiceAccount tokens are renewed in their file.")
+        if now + LEEWAY < begins:
+            raise token_invalid("The token is not valid yet.", "Check the clock of the issuer, then ask for a new token.")
+        return claims
+
+    async def _key_of(self, token: str) -> jwt.PyJWK:
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.PyJWTError:
+            raise token_invalid("The bearer token is not a JWT.", "Send a token of this site's issuer, unaltered.") from None
+        if header.get("alg") not in ALGORITHMS or not isinstance(header.get("kid"), str):
+            raise token_invalid(
+                "The token's algorithm or key id is not accepted.", f"Sign with one of {', '.join(ALGORITHMS)} and name the key."
+            )
+        try:
+            key = await self._keys.key(header["kid"])
+        except KeysUnavailableError:
+            raise keys_unavailable(self._issuer) from None
+        if key is None or key.algorithm_name != header["alg"]:
+            raise token_invalid(
+                "The token is signed with a key that its issuer does not publish.", f"Use a token issued by {self._issuer}."
+            )
+        return key
+
+    def _refusal(self, error: jwt.PyJWTError) -> Problem:
+        if isinstance(error, jwt.InvalidIssuerError):
+            return token_invalid("The token comes from another issuer.", f"Use a token issued by {self._issuer}.")
+        if isinstance(error, jwt.InvalidAudienceError):
+            return token_invalid("The token is meant for another audience.", f"Ask for a token with the audience {self._audience}.")
+        if isinstance(error, jwt.MissingRequiredClaimError):
+            return token_invalid(f"The token lacks the claim {error.claim}.", "Ask for a new token.")
+        return token_invalid("The token's signature or form is wrong.", "Send the token unaltered, or ask for a new one.")
+
+
+def _bearer(authorization: str | None) -> str:
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise token_missing()
+    token = token.strip()
+    if len(token) > MAX_TOKEN:
+        raise token_invalid("The token is too long.", f"A token has at most {MAX_TOKEN} characters.")
+    return token

@@ -1,0 +1,146 @@
+"""Bearer tokens: what is believed, what is refused, and what the refusal says."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import jwt
+import pytest
+from commonweal_runtime.problems import Problem
+from commonweal_runtime.tokens import RETRY_SECONDS, Client, KeySet, Verifier
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+ISSUER, AUDIENCE, NOW = "https://issuer.example", "https://commonweal.dev/departments/tax", 1_000_000.0
+SUBJECT = "system:serviceaccount:dept-benefits:benefits-app"
+KEYS = {kid: rsa.generate_private_key(public_exponent=65537, key_size=2048) for kid in ("one", "two", "forged")}
+
+
+def jwk(kid: str, private: rsa.RSAPrivateKey) -> dict[str, Any]:
+    return {**jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key(), as_dict=True), "kid": kid, "use": "sig", "alg": "RS256"}
+
+
+class Issuer:
+    """A key server in memory that counts its calls and can be away."""
+
+    def __init__(self, *kids: str) -> None:
+        self.kids, self.calls, self.away = list(kids), 0, False
+
+    async def fetch(self) -> Mapping[str, Any]:
+        self.calls += 1
+        if self.away:
+            raise OSError("away")
+        return {"keys": [jwk(kid, KEYS[kid]) for kid in self.kids]}
+
+
+def token(kid: str = "one", key: str | None = None, **claims: Any) -> str:
+    body = {"iss": ISSUER, "aud": [AUDIENCE], "exp": NOW + 600, "sub": SUBJECT, **claims}
+    return jwt.encode({k: v for k, v in body.items() if v is not None}, KEYS[key or kid], algorithm="RS256", headers={"kid": kid})
+
+
+class Clock:
+    now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def verifier(issuer: Issuer, clock: Clock | None = None) -> Verifier:
+    clock = clock or Clock()
+    return Verifier(issuer=ISSUER, audience=AUDIENCE, keys=KeySet(issuer.fetch, clock), now=clock)
+
+
+def client(v: Verifier, bearer: str | None) -> Client:
+    return asyncio.run(v.client(bearer))
+
+
+def test_a_serviceaccount_token_names_department_and_client() -> None:
+    assert client(verifier(Issuer("one")), "Bearer " + token()) == Client("benefits", "benefits-app")
+
+
+def test_a_person_token_names_the_pairwise_id() -> None:
+    subject = UUID(int=7)
+    person = asyncio.run(verifier(Issuer("one")).person("Bearer " + token(sub=str(subject))))
+    assert person.subject == subject
+
+
+REFUSED = {
+    "none": (None, "TokenMissing", "Authorization"),
+    "basic": ("Basic abc", "TokenMissing", "Authorization"),
+    "empty": ("Bearer ", "TokenMissing", "Authorization"),
+    "noise": ("Bearer abc", "TokenInvalid", "issuer"),
+    "long": ("Bearer " + "x" * 9000, "TokenInvalid", "8192"),
+    "issuer": ("Bearer " + token(iss="https://other.example"), "TokenInvalid", ISSUER),
+    "audience": ("Bearer " + token(aud="https://other.example"), "TokenInvalid", AUDIENCE),
+    "expired": ("Bearer " + token(exp=NOW - 1), "TokenInvalid", "new token"),
+    "early": ("Bearer " + token(nbf=NOW + 600), "TokenInvalid", "clock"),
+    "forged": ("Bearer " + token(key="forged"), "TokenInvalid", "unaltered"),
+    "no audience": ("Bearer " + token(aud=None), "TokenInvalid", "new token"),
+    "other subject": ("Bearer " + token(sub="system:serviceaccount:kube-system:default"), "TokenInvalid", "dept-"),
+    "unsigned": ("Bearer " + jwt.encode({"sub": SUBJECT}, None, algorithm="none", headers={"kid": "one"}), "TokenInvalid", "RS256"),
+    "shared secret": (
+        "Bearer " + jwt.encode({"sub": SUBJECT}, "x" * 32, algorithm="HS256", headers={"kid": "one"}),
+        "TokenInvalid",
+        "RS256",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_anything_else_is_refused_with_a_remedy(case: str) -> None:
+    bearer, reason, remedy = REFUSED[case]
+    with pytest.raises(Problem) as refused:
+        client(verifier(Issuer("one")), bearer)
+    assert (refused.value.status, refused.value.reason) == (401, reason)
+    assert remedy in refused.value.remedy
+
+
+def test_an_unknown_key_is_looked_up_at_most_once_per_interval() -> None:
+    """A stranger's key ids must not turn into load on the issuer; a new key is found at the next interval."""
+    issuer, clock = Issuer("one"), Clock()
+    v = verifier(issuer, clock)
+
+    async def script() -> None:
+        await v.client("Bearer " + token())
+        for _ in range(3):
+            with pytest.raises(Problem):
+                await v.client("Bearer " + token("two"))
+        assert issuer.calls == 1
+        issuer.kids.append("two")
+        clock.now += RETRY_SECONDS
+        assert await v.client("Bearer " + token("two")) == Client("benefits", "benefits-app")
+
+    asyncio.run(script())
+    assert issuer.calls == 2
+
+
+def test_keys_once_read_serve_while_the_issuer_is_away_and_none_means_503() -> None:
+    issuer, clock = Issuer("one"), Clock()
+    v = verifier(issuer, clock)
+
+    async def script() -> None:
+        await v.client("Bearer " + token())
+        issuer.away = True
+        clock.now += 301
+        await v.client("Bearer " + token(jti="another"))
+
+    asyncio.run(script())
+    away = Issuer("one")
+    away.away = True
+    with pytest.raises(Problem) as refused:
+        client(verifier(away), "Bearer " + token())
+    assert (refused.value.status, refused.value.reason) == (503, "IssuerUnavailable")
+
+
+def test_a_remembered_token_ends_when_it_expires() -> None:
+    issuer, clock = Issuer("one"), Clock()
+    v = verifier(issuer, clock)
+
+    async def script() -> None:
+        bearer = "Bearer " + token(exp=NOW + 10)
+        await v.client(bearer)
+        clock.now += 10
+        with pytest.raises(Problem, match="expired"):
+            await v.client(bearer)
+
+    asyncio.run(script())
