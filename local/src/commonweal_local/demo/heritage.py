@@ -77,7 +77,7 @@ class HeritageMachine:
         password.chmod(0o600)
         os.chown(password, user.pw_uid, user.pw_gid)
         self._link()
-        words = ["ip", "netns", "exec", NAMESPACE, "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]
+        words = ["ip", "netns", "exec", NAMESPACE, "unshare", "--mount", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]
         script = ["sh", "-c", START, "heritage", str(self.home), str(user.pw_uid), str(user.pw_gid), str(binaries)]
         with (self.home / "log").open("ab") as log:
             process = subprocess.Popen([*words, *script], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
