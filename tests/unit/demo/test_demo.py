@@ -1,0 +1,72 @@
+"""The demonstration's own logic: what it calls ready, what it accepts from an issuer, what it prints."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+from commonweal_api import KINDS, ConsentPolicy
+from commonweal_local.demo.cluster import unready
+from commonweal_local.demo.journey import short_agreement
+from commonweal_local.demo.person import SignInError, code_of, hidden_fields
+from commonweal_local.demo.report import Row, table
+from commonweal_local.demo.web import Answer
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+def product(generation: int = 2, observed: int = 2, status: str = "True") -> dict[str, object]:
+    condition = {"type": "Ready", "status": status, "reason": "Serving", "message": "all is well", "observedGeneration": observed}
+    return {"kind": "DataProduct", "metadata": {"name": "companies", "generation": generation}, "status": {"conditions": [condition]}}
+
+
+def test_an_object_is_ready_only_for_its_present_generation() -> None:
+    """A condition about an older spec is not an answer about this one."""
+    assert unready(product()) is None
+    assert "DataProduct companies" in str(unready(product(generation=3)))
+    assert "no status yet" in str(unready(product() | {"status": {}}))
+    assert unready(product(status="False")) == "DataProduct companies: Serving: all is well"
+
+
+def test_the_table_says_no_loudly_and_aligns_its_columns() -> None:
+    text = table([Row("reads", "404", "404", ok=True, milliseconds=1.25), Row("refuses", "403", "200", ok=False)])
+    lines = text.splitlines()
+    assert lines[2].startswith("yes") and lines[2].endswith("1.2")
+    assert lines[3].startswith("NO")
+    assert lines[2].index("404") == lines[3].index("403")
+
+
+def test_the_agreement_of_a_few_seconds_is_a_valid_one() -> None:
+    parsed = ConsentPolicy.model_validate(short_agreement(datetime(2026, 11, 22, 12, 0, 8, tzinfo=UTC)))
+    assert parsed.spec.validity.until == datetime(2026, 11, 22, 12, 0, 8, tzinfo=UTC)
+
+
+def redirect(location: str, status: int = 302) -> Answer:
+    return Answer(status, {}, {"location": location}, 1.0)
+
+
+def test_a_code_counts_only_with_our_own_state() -> None:
+    """A redirect that answers somebody else's request is refused."""
+    assert code_of(redirect("http://x/callback?code=c1&state=s"), "s") == "c1"
+    for answer in (redirect("http://x/callback?code=c1&state=other"), redirect("http://x/callback?error=no&state=s"), redirect("", 400)):
+        with pytest.raises(SignInError, match="refused"):
+            code_of(answer, "s")
+
+
+def test_hidden_inputs_are_sent_back() -> None:
+    page = Answer(200, {"text": '<form><input type="hidden" name="request" value="abc"><input name="username"></form>'}, {}, 1.0)
+    assert hidden_fields(page) == {"request": "abc"}
+
+
+def test_every_example_is_valid() -> None:
+    """Each manifest of ours in examples/ parses as its kind."""
+    kinds = {kind.__name__: kind for kind in KINDS}
+    seen = 0
+    for path in sorted(EXAMPLES.glob("*/*.yaml")):
+        for manifest in yaml.safe_load_all(path.read_text()):
+            if manifest["apiVersion"].startswith("commonweal.dev/"):
+                kinds[manifest["kind"]].model_validate(manifest)
+                seen += 1
+    assert seen >= 13
