@@ -37,4 +37,6 @@ def test_rendering_twice_changes_nothing() -> None:
     module = figures()
     once = module.rendered(f"a\n{module.START}\nold\n{module.END}\nb\n", [RESULT])
     assert module.rendered(once, [RESULT]) == once
-    assert once.startswith("a\n") and once.endswith("\nb\n") and "old" not in once
+    assert once.startswith("a\n")
+    assert once.endswith("\nb\n")
+    assert "old" not in once

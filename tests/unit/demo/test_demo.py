@@ -33,7 +33,8 @@ def test_an_object_is_ready_only_for_its_present_generation() -> None:
 def test_the_table_says_no_loudly_and_aligns_its_columns() -> None:
     text = table([Row("reads", "404", "404", ok=True, milliseconds=1.25), Row("refuses", "403", "200", ok=False)])
     lines = text.splitlines()
-    assert lines[2].startswith("yes") and lines[2].endswith("1.2")
+    assert lines[2].startswith("yes")
+    assert lines[2].endswith("1.2")
     assert lines[3].startswith("NO")
     assert lines[2].index("404") == lines[3].index("403")
 
