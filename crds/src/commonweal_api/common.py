@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, StringConstraints, model_validator
 from pydantic import Field as P
 from pydantic.alias_generators import to_camel
 
@@ -18,11 +19,40 @@ NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 FIELD_PATTERN = r"^[a-z][A-Za-z0-9]{0,62}$"
 COLUMN_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 PURPOSE_PATTERN = r"^[a-z][a-z0-9-]{0,39}/[a-z0-9][a-z0-9-]{0,62}$"
+CLIENT_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+INSTANT_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, min_length=1, max_length=40)]
 FieldName = Annotated[str, StringConstraints(pattern=FIELD_PATTERN, min_length=1, max_length=63)]
 ColumnName = Annotated[str, StringConstraints(pattern=COLUMN_PATTERN, min_length=1, max_length=63)]
 PurposeKey = Annotated[str, StringConstraints(pattern=PURPOSE_PATTERN, min_length=3, max_length=104)]
+ClientName = Annotated[str, StringConstraints(pattern=CLIENT_PATTERN, min_length=1, max_length=63)]
+
+
+def _written_in_full(value: Any) -> Any:
+    """Refuse the short forms that one of the two sides (API server, models) would read and the other not."""
+    if isinstance(value, datetime) or (isinstance(value, str) and re.fullmatch(INSTANT_PATTERN, value)):
+        return value
+    raise ValueError("write date, time and zone in full, such as 2026-01-31T00:00:00Z")
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_in_full), P(json_schema_extra={"pattern": INSTANT_PATTERN})]
+
+
+def cel(rule: str, message: str) -> dict[str, Any]:
+    """Return one CEL validation of a schema node; `message` names the field and the remedy."""
+    return {"rule": rule, "message": message}
+
+
+def validations(*rules: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema extra that carries CEL rules, for `json_schema_extra`."""
+    return {"x-kubernetes-validations": list(rules)}
+
+
+NAME_RULE = cel(
+    f"self.metadata.name.matches('{NAME_PATTERN}')",
+    "metadata.name: lower-case letters, digits and hyphens, beginning with a letter, not ending with a hyphen, at most 40; choose such a name.",
+)
 
 
 class Strict(BaseModel):
@@ -42,14 +72,14 @@ class Condition(Strict):
     status: Literal["True", "False", "Unknown"]
     reason: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Z][A-Za-z]{0,127}$")]
     message: Annotated[str, StringConstraints(max_length=2048)] = ""
-    observed_generation: int = P(ge=0)
+    observed_generation: int = P(ge=0, strict=True)
     last_transition_time: datetime
 
 
 class Status(Strict):
     """What every status carries. `Ready` among the conditions answers «does it work?»."""
 
-    observed_generation: int | None = P(default=None, ge=0)
+    observed_generation: int | None = P(default=None, ge=0, strict=True)
     conditions: list[Condition] = P(
         default_factory=list, max_length=16, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
     )
@@ -73,6 +103,9 @@ class Meta(BaseModel):
 class Kind(BaseModel):
     """A custom resource. Subclasses set the class variables and narrow `spec` and `status`."""
 
+    # The rules that hold for the whole object; the generator writes them at the root of every schema.
+    root_rules: ClassVar[tuple[dict[str, Any], ...]] = (NAME_RULE,)
+
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
     plural: ClassVar[str]
@@ -84,6 +117,12 @@ class Kind(BaseModel):
     api_version: Literal["commonweal.dev/v1alpha1"] = "commonweal.dev/v1alpha1"
     metadata: Meta
 
+    @model_validator(mode="after")
+    def _named_well(self) -> Self:
+        if not re.fullmatch(NAME_PATTERN, self.metadata.name):
+            raise ValueError(NAME_RULE["message"])
+        return self
+
 
 READY_COLUMNS: tuple[dict[str, Any], ...] = (
     {"name": "Ready", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].status'},
@@ -93,16 +132,6 @@ LAST_COLUMNS: tuple[dict[str, Any], ...] = (
     {"name": "Message", "type": "string", "priority": 1, "jsonPath": '.status.conditions[?(@.type=="Ready")].message'},
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
 )
-
-
-def cel(rule: str, message: str, **more: Any) -> dict[str, Any]:
-    """Return one CEL validation of a schema node; `message` names the field and the remedy."""
-    return {"rule": rule, "message": message, **more}
-
-
-def validations(*rules: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema extra that carries CEL rules, for `json_schema_extra`."""
-    return {"x-kubernetes-validations": list(rules)}
 
 
 def namespace_of(department: str) -> str:

@@ -6,10 +6,24 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, StringConstraints, model_validator
 from pydantic import Field as P
+from pydantic import StringConstraints, model_validator
 
-from commonweal_api.common import LAST_COLUMNS, READY_COLUMNS, FieldName, Kind, Meta, Name, PurposeKey, Status, Strict, cel, validations
+from commonweal_api.common import (
+    LAST_COLUMNS,
+    READY_COLUMNS,
+    ClientName,
+    FieldName,
+    Instant,
+    Kind,
+    Meta,
+    Name,
+    PurposeKey,
+    Status,
+    Strict,
+    cel,
+    validations,
+)
 
 
 class BasisType(StrEnum):
@@ -39,17 +53,14 @@ class Subjects(Strict):
     """What the person may do about it."""
 
     objection: Literal["Honoured", "NotApplicable"]
-    consent_validity_days: int | None = P(default=None, ge=1, le=1826, description="How long a consent holds before it must be renewed.")
+    consent_validity_days: int | None = P(
+        default=None, strict=True, ge=1, le=1826, description="How long a consent holds before it must be renewed."
+    )
 
 
 class Consumer(Strict):
     department: Name
-    clients: list[Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", min_length=1, max_length=63)]] = P(
-        min_length=1,
-        max_length=20,
-        description="ServiceAccounts of the consumer's department.",
-        json_schema_extra={"x-kubernetes-list-type": "set"},
-    )
+    clients: list[ClientName] = P(min_length=1, max_length=20, description="ServiceAccounts of the consumer's department.")
 
 
 class ProductRef(Strict):
@@ -57,15 +68,15 @@ class ProductRef(Strict):
 
 
 class Limits(Strict):
-    max_rows: int = P(default=100, ge=1, le=1000, description="Most records in one answer.")
+    max_rows: int = P(default=100, strict=True, ge=1, le=1000, description="Most records in one answer.")
 
 
 class Validity(Strict, json_schema_extra=validations(
     cel("self.until > self.from", "spec.validity.until: must come after from."),
     cel("self.until - self.from <= duration('43848h')", "spec.validity: at most five years; agree anew after that."),
 )):  # fmt: skip
-    from_: AwareDatetime = P(alias="from")
-    until: AwareDatetime
+    from_: Instant = P(alias="from")
+    until: Instant
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -95,6 +106,11 @@ SPEC_RULES = (
         "spec.subjects.objection: a person may object under this basis; write Honoured.",
     ),
     cel("self.purposes.all(p, self.purposes.exists_one(q, q.key == p.key))", "spec.purposes: keys must be unique; remove the double one."),
+    cel("self.fields.all(f, self.fields.exists_one(g, g == f))", "spec.fields: a field is listed twice; remove one."),
+    cel(
+        "self.consumer.clients.all(c, self.consumer.clients.exists_one(d, d == c))",
+        "spec.consumer.clients: a client is listed twice; remove one.",
+    ),
     cel("self.product.name == oldSelf.product.name", "spec.product.name: cannot be changed; write a new agreement."),
     cel("self.consumer.department == oldSelf.consumer.department", "spec.consumer.department: cannot be changed; write a new agreement."),
     cel("self.basis.type == oldSelf.basis.type", "spec.basis.type: cannot be changed; write a new agreement."),
@@ -105,12 +121,8 @@ class ConsentPolicySpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
     product: ProductRef
     consumer: Consumer
     purposes: list[Purpose] = P(min_length=1, max_length=10)
-    fields: list[FieldName] = P(
-        min_length=1,
-        max_length=100,
-        json_schema_extra={"x-kubernetes-list-type": "set"},
-        description="The fields that may be read; never a wildcard.",
-    )
+    # Not a set: two field managers would own a set's items apart, and a field taken out of one manifest would stay granted by the other.
+    fields: list[FieldName] = P(min_length=1, max_length=100, description="The fields that may be read; never a wildcard.")
     basis: Basis
     subjects: Subjects
     limits: Limits = P(default_factory=Limits)
@@ -126,8 +138,8 @@ class ConsentPolicySpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
             (legal and self.subjects.objection != "NotApplicable", SPEC_RULES[2]["message"]),
             (not legal and self.subjects.objection != "Honoured", SPEC_RULES[3]["message"]),
             (len(set(keys)) != len(keys), SPEC_RULES[4]["message"]),
-            (len(set(self.fields)) != len(self.fields), "spec.fields: a field is listed twice; remove one."),
-            (len(set(self.consumer.clients)) != len(self.consumer.clients), "spec.consumer.clients: a client is listed twice; remove one."),
+            (len(set(self.fields)) != len(self.fields), SPEC_RULES[5]["message"]),
+            (len(set(self.consumer.clients)) != len(self.consumer.clients), SPEC_RULES[6]["message"]),
         ):
             if broken:
                 raise ValueError(message)
@@ -135,7 +147,9 @@ class ConsentPolicySpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
 
 
 class ConsentPolicyStatus(Status):
-    agreement: int | None = P(default=None, ge=1, le=32767, description="Number of the agreement in the store; never used twice.")
+    agreement: int | None = P(
+        default=None, strict=True, ge=1, le=32767, description="Number of the agreement in the store; never used twice."
+    )
     endpoint: str | None = P(default=None, max_length=300, description="URL under which the consumer reads.")
 
 

@@ -49,6 +49,26 @@ MASK_INPUT = {
 }
 
 
+MASK_MESSAGE = (
+    "spec.fields[].mask.kind: does not suit the type of the field that it masks; "
+    + "; ".join(
+        f"{kind} needs {' or '.join(t for t in FieldType if t in types)}"
+        for kind, types in MASK_INPUT.items()
+        if len(types) < len(FieldType)
+    )
+    + "; Present suits all."
+)
+
+
+def _suits(mask: str, raw: str) -> str:
+    """Return the CEL expression that says whether the mask may be put on the raw field, made from the table that the model uses."""
+    cases = [
+        f"({mask}.kind == '{kind}' && {raw}.type in [{', '.join(repr(str(t)) for t in FieldType if t in types)}])"
+        for kind, types in MASK_INPUT.items()
+    ]
+    return " || ".join(cases)
+
+
 class Mask(Strict):
     """A field that says less than the raw one, and is granted instead of it."""
 
@@ -57,9 +77,9 @@ class Mask(Strict):
 
 
 class Field(Strict, json_schema_extra=validations(
-    cel("has(self.column) != has(self.mask)", "fields[]: set exactly one of column (a raw field) and mask (a reduced one)."),
-    cel("!has(self.column) || has(self.type)", "fields[].type: a field with a column needs a type."),
-    cel("!has(self.mask) || !has(self.type)", "fields[].type: the type of a mask follows from what it masks; leave it out."),
+    cel("has(self.column) != has(self.mask)", "spec.fields[]: set exactly one of column (a raw field) and mask (a reduced one)."),
+    cel("!has(self.column) || has(self.type)", "spec.fields[].type: a field with a column needs a type."),
+    cel("!has(self.mask) || !has(self.type)", "spec.fields[].type: the type of a mask follows from what it masks; leave it out."),
 )):  # fmt: skip
     name: FieldName
     column: ColumnName | None = P(default=None, description="Column of the source table.")
@@ -69,16 +89,16 @@ class Field(Strict, json_schema_extra=validations(
         default=None, description="Property of the common data model, such as person:birthDate."
     )
     description: str | None = P(default=None, max_length=300)
-    required: bool = P(default=False, description="A record without it is refused at loading.")
+    required: bool = P(default=False, strict=True, description="A record without it is refused at loading.")
 
     @model_validator(mode="after")
     def _column_or_mask(self) -> Self:
         if (self.column is None) == (self.mask is None):
-            raise ValueError("fields[]: set exactly one of column (a raw field) and mask (a reduced one).")
+            raise ValueError("spec.fields[]: set exactly one of column (a raw field) and mask (a reduced one).")
         if self.column is not None and self.type is None:
-            raise ValueError("fields[].type: a field with a column needs a type.")
+            raise ValueError("spec.fields[].type: a field with a column needs a type.")
         if self.mask is not None and self.type is not None:
-            raise ValueError("fields[].type: the type of a mask follows from what it masks; leave it out.")
+            raise ValueError("spec.fields[].type: the type of a mask follows from what it masks; leave it out.")
         return self
 
 
@@ -92,7 +112,7 @@ class PostgresSource(Strict):
     """A heritage PostgreSQL database; it is read, never written."""
 
     host: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$", min_length=1, max_length=253)]
-    port: int = P(default=5432, ge=1, le=65535)
+    port: int = P(default=5432, strict=True, ge=1, le=65535)
     database: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$", min_length=1, max_length=63)]
     schema_: ColumnName = P(default="public", alias="schema")
     table: ColumnName
@@ -124,7 +144,7 @@ class Subject(Strict, json_schema_extra=validations(
 
 
 class Serve(Strict):
-    refresh_seconds: int = P(default=300, ge=5, le=86400, description="How often the source is read again.")
+    refresh_seconds: int = P(default=300, strict=True, ge=5, le=86400, description="How often the source is read again.")
     audit_durability: Literal["Durable", "Deferred"] = P(
         default="Durable",
         description="Durable: an answer waits until its audit row is on disk. Deferred: up to 0.6 s of audit can be lost in a crash of the machine.",
@@ -137,13 +157,17 @@ SPEC_RULES = (
         "self.fields.all(f, !has(f.mask) || self.fields.exists(g, g.name == f.mask.of && has(g.column)))",
         "spec.fields[].mask.of: names a field that is not here or is itself a mask; name a raw field of this product.",
     ),
+    cel(
+        f"self.fields.all(f, !has(f.mask) || self.fields.all(g, g.name != f.mask.of || !has(g.type) || {_suits('f.mask', 'g')}))",
+        MASK_MESSAGE,
+    ),
     cel("self.fields.exists(f, has(f.column))", "spec.fields: at least one field needs a column."),
     cel(
         "self.fields.all(f, f.name != 'subject' && f.name != 'record')",
         "spec.fields[].name: «subject» and «record» are taken; choose another name.",
     ),
     cel(
-        "!has(oldSelf.subject) || self.subject.column == oldSelf.subject.column",
+        "self.subject.column == oldSelf.subject.column",
         "spec.subject.column: changing it would give every person another id; publish a new product instead.",
     ),
     cel("self.subject.records == oldSelf.subject.records", "spec.subject.records: cannot be changed; publish a new product instead."),
@@ -174,6 +198,8 @@ class DataProductSpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
             raise ValueError("spec.fields[].name: «subject» and «record» are taken; choose another name.")
         if any(f.mask and f.mask.of not in raw for f in self.fields):
             raise ValueError("spec.fields[].mask.of: names a field that is not here or is itself a mask; name a raw field of this product.")
+        if any(f.mask and raw[f.mask.of] not in MASK_INPUT[f.mask.kind] for f in self.fields):
+            raise ValueError(MASK_MESSAGE)
         return self
 
 

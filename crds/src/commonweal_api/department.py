@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field as P
 from pydantic import StringConstraints
 
-from commonweal_api.common import LAST_COLUMNS, READY_COLUMNS, Kind, Meta, Status, Strict
+from commonweal_api.common import LAST_COLUMNS, READY_COLUMNS, Kind, Meta, Status, Strict, cel, validations
 
 Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6}(m|k|M|G|T|Ki|Mi|Gi|Ti)?$", min_length=1, max_length=9)]
 
@@ -18,7 +18,7 @@ class Quota(Strict):
     cpu: Quantity = "4"
     memory: Quantity = "4Gi"
     storage: Quantity = "20Gi"
-    objects: int = P(default=100, ge=1, le=1000, description="Most objects of each Commonweal kind.")
+    objects: int = P(default=100, ge=1, le=1000, strict=True, description="Most objects of each Commonweal kind.")
 
 
 class Store(Strict):
@@ -27,14 +27,12 @@ class Store(Strict):
     size: Quantity = P(
         default="1Gi",
         description="Size of the volume.",
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                {
-                    "rule": "self == oldSelf",
-                    "message": "spec.store.size cannot be changed here: a volume is not shrunk, and growing it depends on the storage class. Grow the PersistentVolumeClaim instead.",
-                }
-            ]
-        },
+        json_schema_extra=validations(
+            cel(
+                "self == oldSelf",
+                "spec.store.size: cannot be changed here: a volume is not shrunk, and growing it depends on the storage class. Grow the PersistentVolumeClaim instead.",
+            )
+        ),
     )
 
 

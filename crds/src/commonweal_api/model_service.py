@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field as P
-from pydantic import StringConstraints, model_validator
+from pydantic import model_validator
 
-from commonweal_api.common import LAST_COLUMNS, READY_COLUMNS, FieldName, Kind, Meta, Name, PurposeKey, Status, Strict, cel, validations
+from commonweal_api.common import (
+    LAST_COLUMNS,
+    READY_COLUMNS,
+    ClientName,
+    FieldName,
+    Kind,
+    Meta,
+    Name,
+    PurposeKey,
+    Status,
+    Strict,
+    cel,
+    validations,
+)
 
 
 class Feature(Strict, json_schema_extra=validations(
@@ -20,8 +33,8 @@ class Feature(Strict, json_schema_extra=validations(
     product: Name
     field: FieldName
     encoding: Literal["Category", "Number"] = "Category"
-    min: float | None = P(default=None, ge=-1e12, le=1e12)
-    max: float | None = P(default=None, ge=-1e12, le=1e12)
+    min: float | None = P(default=None, strict=True, ge=-1e12, le=1e12)
+    max: float | None = P(default=None, strict=True, ge=-1e12, le=1e12)
 
     @model_validator(mode="after")
     def _scale(self) -> Self:
@@ -37,22 +50,24 @@ class Caller(Strict):
     """A ServiceAccount that may call the model."""
 
     department: Name
-    client: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", min_length=1, max_length=63)]
+    client: ClientName
 
 
 class Learning(Strict, json_schema_extra=validations(
     cel("self.floor * double(self.maxActions) <= 0.5", "spec.learning.floor: floor times maxActions must be at most 0.5, else chance decides more than the model; lower one of the two."),
 )):  # fmt: skip
-    """Ridge on additive sums with SquareCB exploration (DESIGN section 8)."""
+    """How it learns: ridge regression on additive sums, with SquareCB exploration."""
 
     shape: Literal["PerAction", "Shared"] = P(
         default="PerAction", description="PerAction: few lasting actions. Shared: long or changing lists, whose actions carry features."
     )
     slots: Literal[16, 32, 64, 128, 256] = P(default=64, description="Size of the hashed feature space.")
-    floor: float = P(default=0.01, ge=0.0001, le=0.5, description="Least probability of each offered action.")
-    gamma: float = P(default=100.0, ge=1.0, le=100000.0, description="How soon exploration gives way; larger is sooner.")
-    max_actions: int = P(default=20, ge=2, le=50)
-    reward_wait_seconds: int = P(default=604800, ge=1, le=7776000, description="A reward that comes later is kept and counted, not learnt.")
+    floor: float = P(default=0.01, strict=True, ge=0.0001, le=0.5, description="Least probability of each offered action.")
+    gamma: float = P(default=100.0, strict=True, ge=1.0, le=100000.0, description="How soon exploration gives way; larger is sooner.")
+    max_actions: int = P(default=20, strict=True, ge=2, le=50)
+    reward_wait_seconds: int = P(
+        default=604800, strict=True, ge=1, le=7776000, description="A reward that comes later is kept and counted, not learnt."
+    )
 
     @model_validator(mode="after")
     def _explores_sanely(self) -> Self:
@@ -68,6 +83,10 @@ SPEC_RULES = (
         "self.features.all(f, self.features.exists_one(g, g.department == f.department && g.product == f.product && g.field == f.field))",
         "spec.features: a field is listed twice; remove one.",
     ),
+    cel(
+        "self.callers.all(c, self.callers.exists_one(d, d.department == c.department && d.client == c.client))",
+        "spec.callers: a caller is listed twice; remove one.",
+    ),
     cel("self.purpose == oldSelf.purpose", "spec.purpose: cannot be changed, for people agreed to this one; write a new ModelService."),
 )
 
@@ -80,10 +99,13 @@ class ModelServiceSpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
     learning: Learning = P(default_factory=Learning)
 
     @model_validator(mode="after")
-    def _features_once(self) -> Self:
+    def _listed_once(self) -> Self:
         names = [(f.department, f.product, f.field) for f in self.features]
         if len(set(names)) != len(names):
             raise ValueError("spec.features: a field is listed twice; remove one.")
+        callers = [(c.department, c.client) for c in self.callers]
+        if len(set(callers)) != len(callers):
+            raise ValueError("spec.callers: a caller is listed twice; remove one.")
         return self
 
 
