@@ -1,0 +1,54 @@
+"""Where things lie: what can be made again (cache), and what is state (home)."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from commonweal_local.failure import LocalError
+
+__all__ = ["cache", "home", "images_file", "sites", "source", "write"]
+
+
+def cache() -> Path:
+    """Everything in it can be made again: programs, image layers, wheels, Debian packages."""
+    return _place("COMMONWEAL_CACHE", "~/.cache/commonweal")
+
+
+def home() -> Path:
+    """State: sites, kubeconfigs, the index of images, Pulumi's state."""
+    return _place("COMMONWEAL_HOME", "~/.local/share/commonweal")
+
+
+def sites() -> Path:
+    return home() / "sites"
+
+
+def images_file() -> Path:
+    """`{"operator": reference, "runtime": reference, "store": reference}`."""
+    return home() / "images.json"
+
+
+def source() -> Path:
+    """The checkout this package runs from; raises when it was installed as a wheel, which carries no Go modules."""
+    root = Path(__file__).resolve().parents[3]
+    if not (root / "local" / "toolchain" / "go.mod").is_file():
+        raise LocalError(
+            f"{root} is not a checkout of Commonweal, and tools and images are made from one",
+            "Clone the repository, run `make venv` in it, and use its .venv/bin/commonweal.",
+        )
+    return root
+
+
+def write(path: Path, content: str | dict[str, object] | list[object], *, mode: int = 0o644) -> Path:
+    """Write a file whole or not at all: a reader never sees half of it. Objects are written as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    draft.write_text(content if isinstance(content, str) else json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    draft.chmod(mode)
+    return draft.replace(path)
+
+
+def _place(variable: str, default: str) -> Path:
+    return Path(os.environ.get(variable) or default).expanduser().resolve()

@@ -1,0 +1,36 @@
+"""Starting programs: their output as text, their failure as an exception that says what they said."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+
+class CommandFailed(RuntimeError):  # noqa: N818 - reads as the fact it states
+    """A program ended with a status other than 0; the text holds its own last words."""
+
+    def __init__(self, argv: list[str], status: int, said: str) -> None:
+        super().__init__(f"`{' '.join(argv)}` ended with {status}: {said.strip() or 'it said nothing'}")
+        self.status = status
+
+
+def run(*argv: str | Path, stdin: str | None = None, check: bool = True, before: Callable[[], None] | None = None) -> str:
+    """Run a program to its end and return its standard output; `before` runs in the child, ahead of the program."""
+    words = [str(word) for word in argv]
+    try:
+        done = subprocess.run(words, input=stdin, text=True, capture_output=True, check=False, preexec_fn=before)
+    except OSError as error:
+        raise CommandFailed(words, 127, str(error)) from error
+    if check and done.returncode:
+        raise CommandFailed(words, done.returncode, done.stderr or done.stdout)
+    return done.stdout
+
+
+def succeeds(*argv: str | Path, stdin: str | None = None) -> bool:
+    """Whether the program can be started and ends with 0."""
+    try:
+        run(*argv, stdin=stdin)
+    except CommandFailed:
+        return False
+    return True

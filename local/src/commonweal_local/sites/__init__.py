@@ -1,0 +1,87 @@
+"""Local sites: each a real cluster of its own on this machine.
+
+`up`, `down`, `status`, `load`, `cut` and `restore` are what other parts call. A site that "is up" is ready: its node takes pods, names
+resolve, policies are enforced, volumes are made and the wanted images are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from commonweal_local import paths
+from commonweal_local.progress import Progress
+from commonweal_local.sites.site import Mode, Site
+from commonweal_local.sites.status import Status
+
+__all__ = ["Mode", "Site", "Status", "cut", "down", "load", "restore", "site", "status", "up"]
+
+
+def up(
+    names: Sequence[str],
+    images: Iterable[str | Path] = (),
+    *,
+    mode: Mode | None = None,
+    progress: Progress | None = None,
+) -> list[Site]:
+    """Bring sites up (or leave them up) and return them, ready; `images` are references from `images.json`, or archive files.
+
+    As root the sites run pods; otherwise they are control planes with simulated nodes, unless `mode` says otherwise. Programs that
+    are missing are built first, which takes minutes the first time. Raises LocalError, which says what to do.
+    """
+    from commonweal_local import toolchain  # noqa: PLC0415 - slow, and only needed here
+    from commonweal_local.images.archives import archive_of  # noqa: PLC0415
+    from commonweal_local.sites import checks, host  # noqa: PLC0415
+
+    shown = progress or Progress()
+    chosen = mode or checks.default_mode()
+    checks.before_any(paths.sites(), chosen)
+    tools = toolchain.ensure(host.programs_for(chosen), shown)
+    programs = {name: str(tool.path) for name, tool in tools.items()}
+    archives = [archive_of(image) for image in images] if chosen is Mode.PODS else []
+    return host.start(paths.sites(), names, programs, archives, chosen, shown)
+
+
+def down(names: Sequence[str] = (), *, keep: bool = False) -> list[str]:
+    """End sites (all, when none is named) and everything they left; returns what would not go, normally nothing."""
+    from commonweal_local.sites import host  # noqa: PLC0415
+
+    return host.stop(paths.sites(), names, keep=keep)
+
+
+def status() -> list[Status]:
+    """Every site of this home, running or not."""
+    from commonweal_local.sites.site import all_sites  # noqa: PLC0415
+    from commonweal_local.sites.status import status_of  # noqa: PLC0415
+
+    return [status_of(one) for one in all_sites(paths.sites())]
+
+
+def site(name: str) -> Site:
+    """One site's configuration; raises LocalError when there is none of that name."""
+    return Site.load(paths.sites(), name)
+
+
+def load(images: Iterable[str | Path], names: Sequence[str] = ()) -> dict[str, list[str]]:
+    """Import images into running sites (all, when none is named); site -> the names imported, without those it had."""
+    from commonweal_local.images.archives import archive_of  # noqa: PLC0415
+    from commonweal_local.sites import host, processes  # noqa: PLC0415
+    from commonweal_local.sites.site import all_sites  # noqa: PLC0415
+
+    archives = [archive_of(image) for image in images]
+    chosen = [site(name) for name in names] or [one for one in all_sites(paths.sites()) if processes.first_process(one)]
+    return {one.name: host.load(one, archives) for one in chosen}
+
+
+def cut(name: str, *, between: bool = False) -> None:
+    """Cut a site off from everything, or with `between` only from the other sites."""
+    from commonweal_local.sites import bridge  # noqa: PLC0415
+
+    bridge.cut(site(name), between=between)
+
+
+def restore(name: str) -> None:
+    """Undo `cut`."""
+    from commonweal_local.sites import bridge  # noqa: PLC0415
+
+    bridge.restore(site(name))

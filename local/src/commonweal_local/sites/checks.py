@@ -1,0 +1,85 @@
+"""What must hold before a site can start; each failure says what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Iterable
+from dataclasses import astuple
+from pathlib import Path
+
+from commonweal_local.failure import LocalError
+from commonweal_local.sites.site import HIDDEN_IN_SITES, Mode, Site
+
+LEAST_FREE_GIB = 5
+NODE_PROGRAMS = ("containerd", "runc", "ctr", "iptables", "nft", "ip", "unshare", "nsenter", "busybox")
+SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
+
+
+def default_mode() -> Mode:
+    return Mode.PODS if os.geteuid() == 0 else Mode.CONTROL_PLANE
+
+
+def before_any(root: Path, mode: Mode) -> None:
+    """Checks that concern the machine; raises LocalError."""
+    free_space(root)
+    if mode is Mode.PODS:
+        _root()
+        hidden_places((root, Path(sys.prefix), Path(__file__)))
+        _programs()
+
+
+def free_space(root: Path) -> None:
+    """Refuse below 5 GiB: a full disk makes kubelets evict pods and etcd stop, long after the cause."""
+    existing = next(path for path in (root, *root.parents) if path.exists())
+    free = shutil.disk_usage(existing).free / 2**30
+    if free < LEAST_FREE_GIB:
+        raise LocalError(
+            f"{existing} has {free:.1f} GiB free, and local sites need {LEAST_FREE_GIB}",
+            "Free some space, or set COMMONWEAL_HOME and COMMONWEAL_CACHE to directories on a larger disk.",
+        )
+
+
+def hidden_places(paths: Iterable[Path]) -> None:
+    for path in paths:
+        for hidden in HIDDEN_IN_SITES:
+            if path.resolve().is_relative_to(hidden):
+                raise LocalError(
+                    f"{path} lies under {hidden}, which a site cannot see: it has its own {hidden}",
+                    "Put the checkout, COMMONWEAL_HOME and COMMONWEAL_CACHE somewhere else, such as under your home directory.",
+                )
+
+
+def ports_free(site: Site) -> None:
+    """For a site on loopback: raise when another program has one of its ports."""
+    for port in (*astuple(site.ports), site.ports.etcd + 1):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                raise LocalError(
+                    f"Port {port}, which site {site.name!r} needs, is taken ({error.strerror})",
+                    f"Find who has it with `ss -ltnp 'sport = :{port}'`, and end that program.",
+                ) from error
+
+
+def missing_programs() -> list[str]:
+    """Programs of the node that are not installed."""
+    path = f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}"
+    return [name for name in NODE_PROGRAMS if shutil.which(name, path=path) is None]
+
+
+def _root() -> None:
+    if os.geteuid() != 0:
+        raise LocalError(
+            "Sites that run pods need root", "Run this with sudo, or add `--mode control-plane`: real objects, simulated pods."
+        )
+
+
+def _programs() -> None:
+    missing = missing_programs()
+    if missing:
+        raise LocalError(f"Not installed: {', '.join(missing)}", "`commonweal doctor --install` installs the Debian packages they come in.")

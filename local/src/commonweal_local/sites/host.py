@@ -1,0 +1,252 @@
+"""Sites seen from the host: bring them up, take them down, reach into them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from commonweal_local import paths
+from commonweal_local.failure import LocalError
+from commonweal_local.images.base import write_base_image
+from commonweal_local.progress import Progress, Step
+from commonweal_local.shell import CommandFailed
+from commonweal_local.sites import addons, bridge, cgroups, checks, pki, processes
+from commonweal_local.sites.api import MERGE, Api, Unreachable
+from commonweal_local.sites.components import CONTROL_PLANE
+from commonweal_local.sites.containers import import_images
+from commonweal_local.sites.site import Mode, Site, all_sites, check_name, free_index, hosts_file
+from commonweal_local.sites.status import recorded
+from commonweal_local.waiting import until, within
+
+READY_SECONDS = 420
+UNSHARE = (
+    "unshare",
+    "--net",
+    "--mount",
+    "--pid",
+    "--uts",
+    "--ipc",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+    "--propagation",
+    "slave",
+    "--",
+)
+STAGES = {
+    "": "containerd and the API server",
+    "containerd": "the API server",
+    "api-server": "the node",
+    "node-ready": "images",
+    "images": "add-ons",
+}
+# Kept so that a process that outlives this call is not reported as forgotten by the interpreter; `down` collects them.
+_launched: list[subprocess.Popen[bytes]] = []
+
+
+def programs_for(mode: Mode) -> tuple[str, ...]:
+    """Names of the programs that a site of this kind needs from the toolchain."""
+    return (*CONTROL_PLANE, "kubelet", "kube-proxy", *addons.PROGRAMS) if mode is Mode.PODS else (*CONTROL_PLANE, "kwok")
+
+
+def start(
+    root: Path, names: Sequence[str], programs: Mapping[str, str], images: Iterable[Path], mode: Mode, progress: Progress
+) -> list[Site]:
+    """Start what does not run, wait until every named site is ready, and see that each has the images.
+
+    Safe to repeat, also after a run that was cut short. Raises LocalError with the site's own last words when one does not get ready.
+    """
+    archives = [archive.resolve() for archive in images]
+    checks.before_any(root, mode)
+    with _locked(root):
+        if mode is Mode.PODS:
+            bridge.make()
+            write_base_image(root / "base.tar")
+        sites = [_configured(root, name, programs, archives, mode) for name in names]
+        for site in sites:
+            _ensure_running(site)
+    for site in sites:
+        with progress.step(f"site {site.name}") as step:
+            _await_ready(site, step)
+    for site in sites:
+        load(site, archives)
+    _introduce(root)
+    return sites
+
+
+def stop(root: Path, names: Sequence[str], *, keep: bool = False) -> list[str]:
+    """End the named sites (all, when none is named) and remove what they left; returns what would not go.
+
+    With `keep` the files stay, and the next start finds the site's data.
+    """
+    left: list[str] = []
+    with _locked(root):
+        for site in all_sites(root):
+            if not names or site.name in names:
+                left += _end(site)
+                if not keep:
+                    left += _remove_files(site)
+        remaining = [site for site in all_sites(root) if processes.first_process(site)]
+        if not remaining and os.geteuid() == 0:
+            bridge.remove_if_unused()
+            cgroups.remove_parent()
+        if not all_sites(root):
+            (root / "base.tar").unlink(missing_ok=True)
+    _launched[:] = [process for process in _launched if process.poll() is None]
+    return left
+
+
+def load(site: Site, archives: Iterable[Path]) -> list[str]:
+    """Import those image archives that the running site lacks; returns the names imported."""
+    if not site.runs_pods:
+        return []
+    return import_images([archive.resolve() for archive in archives], inside=inside(site, "-n", "-m", "-p"))
+
+
+def inside(site: Site, *kinds: str) -> list[str]:
+    """The command that enters the site's namespaces; raises when the site does not run or has none."""
+    pid = processes.first_process(site)
+    if pid is None:
+        raise LocalError(f"Site {site.name!r} does not run", f"`commonweal local up {site.name}` starts it.")
+    if not site.runs_pods:
+        raise LocalError(f"Site {site.name!r} has no namespaces of its own (mode control-plane)", "Use its kubeconfig from here.")
+    return ["nsenter", "-t", str(pid), *(kinds or ("-n", "-m", "-p", "-u", "-i")), "--"]
+
+
+def _configured(root: Path, name: str, programs: Mapping[str, str], archives: Sequence[Path], mode: Mode) -> Site:
+    """The site's configuration: the kept index, so that addresses and certificates stay, and everything else as it is now."""
+    kept = {site.name: site for site in all_sites(root)}
+    if name in kept and processes.first_process(kept[name]):
+        return kept[name]
+    same_kind = name in kept and kept[name].mode is mode
+    taken = {site.index for site in kept.values()} | (bridge.foreign_indices(root) if mode is Mode.PODS else set())
+    index = kept[name].index if same_kind else free_index(taken)
+    site = Site(check_name(name), index, mode, root, dict(programs), tuple(map(str, archives)))
+    if mode is Mode.PODS:
+        bridge.check_link_free(site)
+        checks.hidden_places(Path(program) for program in programs.values())
+    else:
+        checks.ports_free(site)
+    if name in kept and not same_kind:
+        shutil.rmtree(site.directory)
+    site.save()
+    return site
+
+
+def _ensure_running(site: Site) -> None:
+    """Start the site unless it runs; one that runs but failed to become ready is started anew."""
+    if processes.first_process(site):
+        if not recorded(site)["error"]:
+            return
+        _end(site)
+    pki.make(site)
+    (site.directory / "state.json").unlink(missing_ok=True)
+    _launch(site)
+
+
+def _launch(site: Site) -> None:
+    argv = [sys.executable, "-m", processes.MODULE, str(site.directory)]
+    # Neither proxies nor credentials of the person's session have any business in a site.
+    environment = {"PATH": f"{os.environ['PATH']}:{checks.SYSTEM_PATH}", "HOME": "/root", "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+    with (site.directory / "init.log").open("ab") as log:
+        process = subprocess.Popen(
+            [*UNSHARE, *argv] if site.runs_pods else argv,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env=environment,
+        )
+    _launched.append(process)
+    pid = _child_of(process.pid) if site.runs_pods else process.pid
+    until(f"the first process of site {site.name}", 10, lambda: processes.is_starting(pid, site), every=0.01)
+    paths.write(site.directory / "init.pid", str(pid))
+    if site.runs_pods:
+        bridge.connect(site, pid)
+
+
+def _child_of(parent: int) -> int:
+    children = Path(f"/proc/{parent}/task/{parent}/children")
+    until("the first process's fork", 10, lambda: bool(children.read_text().split()), every=0.01, meanwhile=(OSError,))
+    return int(children.read_text().split()[0])
+
+
+def _await_ready(site: Site, step: Step) -> None:
+    def ready() -> bool:
+        state = recorded(site)
+        step.update("waiting for " + STAGES.get(next(reversed(state["marks"]), ""), "the last step"))
+        if state["error"]:
+            raise _not_ready(site, state["error"])
+        if processes.first_process(site) is None:
+            raise _not_ready(site, "its first process ended")
+        return "ready" in state["marks"]
+
+    if not within(READY_SECONDS, ready):
+        raise _not_ready(site, f"not ready after {READY_SECONDS} s")
+
+
+def _not_ready(site: Site, why: str) -> LocalError:
+    last = (site.directory / "init.log").read_text(errors="replace").strip().splitlines()[-1:]
+    said = f" It last said: {last[0]}" if last else ""
+    return LocalError(
+        f"Site {site.name!r} did not get ready: {why}.{said}",
+        f"Look into {site.logs}/*.log; then `commonweal local down {site.name}` and `up` again.",
+    )
+
+
+def _introduce(root: Path) -> None:
+    """Tell every running site the names of the others."""
+    running = [site for site in all_sites(root) if site.runs_pods and processes.first_process(site)]
+    patch = addons.hosts_patch(hosts_file(running))
+    for site in running:
+        try:
+            Api(site).call("PATCH", f"/api/v1/namespaces/{addons.SYSTEM}/configmaps/coredns", patch, kind=MERGE)
+        except Unreachable as error:
+            raise LocalError(
+                f"Site {site.name!r} does not answer, so it was not told the others' names ({error})",
+                f"`commonweal local restore {site.name}` if it was cut off; then repeat.",
+            ) from error
+
+
+def _end(site: Site) -> list[str]:
+    """End every process of a site, its cable and its control groups; returns what would not go."""
+    left: list[str] = []
+    members = list(processes.members(site))
+    pid = processes.first_process(site)
+    if pid is not None:
+        # With pods the kernel ends the whole PID namespace with its first process.
+        os.kill(pid, signal.SIGKILL if site.runs_pods else signal.SIGTERM)
+        if not within(20, lambda: not any(processes.alive(member) for member in members), every=0.05):
+            left.append(f"{site.name}: processes {[member for member in members if processes.alive(member)]}")
+    (site.directory / "init.pid").unlink(missing_ok=True)
+    if site.runs_pods:
+        bridge.disconnect(site)
+        left += [f"{site.name}: {group}" for group in cgroups.remove(site)]
+    return left
+
+
+def _remove_files(site: Site) -> list[str]:
+    def gone() -> bool:
+        shutil.rmtree(site.directory, ignore_errors=True)
+        return not site.directory.exists()
+
+    return [] if within(10, gone, every=0.2) else [f"{site.name}: {site.directory}"]
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    """One `up` or `down` at a time per root."""
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+__all__ = ["CommandFailed", "inside", "load", "programs_for", "start", "stop"]

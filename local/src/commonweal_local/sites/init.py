@@ -1,0 +1,127 @@
+"""The first process of a site: `python -m commonweal_local.sites.init DIRECTORY`.
+
+It prepares the namespaces, starts the programs and keeps them running. With pods it is process 1 of the site, so killing it makes
+the kernel end everything in the site and drop its mounts and links.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from commonweal_local.shell import CommandFailed, succeeds
+from commonweal_local.sites import addons, cgroups, namespaces, node, policy
+from commonweal_local.sites.api import MERGE, Api, Unreachable
+from commonweal_local.sites.balancer import Balancer
+from commonweal_local.sites.components import FIRST, command_lines
+from commonweal_local.sites.containers import import_images
+from commonweal_local.sites.site import Site, all_sites, hosts_file
+from commonweal_local.sites.supervisor import Supervisor, adopt_orphans
+from commonweal_local.waiting import until
+
+API_SECONDS, NODE_SECONDS, ADDON_SECONDS = 240, 240, 300
+FAKE_CAPACITY = {"cpu": "8", "memory": "32Gi", "pods": "110"}
+
+
+def main(directory: Path) -> None:
+    """Run the site until SIGTERM or SIGINT (or, with pods, until killed)."""
+    site = Site.load(directory.parent, directory.name)
+    supervisor = Supervisor(site.directory, site.logs)
+    signal.signal(signal.SIGTERM, supervisor.stop)
+    signal.signal(signal.SIGINT, supervisor.stop)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if site.runs_pods:
+        _become_machine(site)
+    else:
+        adopt_orphans()
+    threading.Thread(target=_set_up, args=(site, supervisor), daemon=True).start()
+    supervisor.loop()
+
+
+def _become_machine(site: Site) -> None:
+    if os.getpid() != 1:
+        sys.exit("this must be the first process of a PID namespace; `commonweal local up` starts it so")
+    namespaces.enter(site)
+    cgroups.make(site)
+    node.write_files(site)
+    print("network policies through", policy.prepare(site), flush=True)
+
+
+def _set_up(site: Site, supervisor: Supervisor) -> None:
+    """Bring the site up in order. A failure is recorded for `up` and `status` to show; the supervisor goes on."""
+    try:
+        _start_programs(site, supervisor)
+        api = Api(site)
+        if site.runs_pods:
+            _furnish(site, supervisor, api)
+        else:
+            _simulate_nodes(site, api)
+        supervisor.mark("ready")
+    except (*Unreachable, CommandFailed, TimeoutError, KeyError) as error:
+        supervisor.fail(str(error))
+        print(f"set-up: {error}", flush=True)
+
+
+def _start_programs(site: Site, supervisor: Supervisor) -> None:
+    lines = command_lines(site)
+    for name in FIRST:
+        if name in lines:
+            supervisor.start(name, lines[name])
+    if site.runs_pods:
+        until("containerd", 60, lambda: Path(node.SOCKET).exists() and succeeds("ctr", "version"))
+        import_images([site.base_archive])
+        supervisor.mark("containerd")
+    api = Api(site)
+    until("the API server", API_SECONDS, api.ready, every=0.2, meanwhile=Unreachable)
+    supervisor.mark("api-server")
+    for name, argv in lines.items():
+        if name not in FIRST:
+            supervisor.start(name, argv)
+
+
+def _furnish(site: Site, supervisor: Supervisor, api: Api) -> None:
+    """Add-ons, a Ready node, load balancer addresses, the wanted images."""
+    for item in addons.manifests(site, hosts_file(all_sites(site.root))):
+        _apply(api, item)
+    threading.Thread(target=Balancer(site, api).run, daemon=True).start()
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(supervisor.started))
+    until("a Ready node", NODE_SECONDS, lambda: api.nodes_ready(since), every=0.2, meanwhile=Unreachable)
+    supervisor.mark("node-ready")
+    import_images([Path(archive) for archive in site.images])
+    supervisor.mark("images")
+    until(
+        "the add-ons (CoreDNS, network policies, volumes)",
+        ADDON_SECONDS,
+        lambda: not api.unavailable(addons.NAMESPACES),
+        every=0.3,
+        meanwhile=Unreachable,
+    )
+
+
+def _apply(api: Api, item: addons.Manifest) -> None:
+    """Apply one object, again while the API server is not able to: right after its start some calls are refused."""
+
+    def applied() -> bool:
+        api.apply(item)
+        return True
+
+    until(f"{item['kind']} {item['metadata']['name']}", 60, applied, every=0.3, meanwhile=Unreachable)
+
+
+def _simulate_nodes(site: Site, api: Api) -> None:
+    for number in range(site.fake_nodes):
+        name = f"{site.name}-{number}"
+        labels = {"type": "kwok", "kubernetes.io/hostname": name, "topology.kubernetes.io/region": site.name}
+        meta = {"name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}}
+        _apply(api, {"apiVersion": "v1", "kind": "Node", "metadata": meta})
+        status = {"status": {"allocatable": FAKE_CAPACITY, "capacity": FAKE_CAPACITY}}
+        api.call("PATCH", f"/api/v1/nodes/{name}/status", status, kind=MERGE)
+    until("simulated nodes", NODE_SECONDS, api.nodes_ready, every=0.2, meanwhile=Unreachable)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

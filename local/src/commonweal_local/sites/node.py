@@ -1,0 +1,105 @@
+"""The configuration files of a node: containerd, the pod network, kubelet and kube-proxy."""
+
+from __future__ import annotations
+
+from commonweal_local.images.base import BASE_IMAGE
+from commonweal_local.paths import write
+from commonweal_local.sites.site import Site
+
+SOCKET = "/run/containerd/containerd.sock"
+
+
+def write_files(site: Site) -> None:
+    """Write every file of the node; called by the site's first process, so that a new version takes effect at the next start."""
+    write(site.etc / "containerd.toml", _containerd(site))
+    write(site.etc / "cni" / "10-site.conflist", _pod_network(site))
+    write(site.etc / "resolv.conf", f"nameserver {site.dns_service}\n")
+    write(site.etc / "kubelet.json", _kubelet(site))
+    write(site.etc / "kube-proxy.json", _kube_proxy(site))
+
+
+def _containerd(site: Site) -> str:
+    # restrict_oom_score_adj: without CAP_SYS_RESOURCE a process may not lower its score.
+    return f"""version = 2
+root = "/var/lib/containerd"
+state = "/run/containerd"
+oom_score = 0
+[grpc]
+  address = "{SOCKET}"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{BASE_IMAGE}"
+  disable_apparmor = true
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "overlayfs"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+        SystemdCgroup = false
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "{site.cni}"
+    conf_dir = "{site.etc / "cni"}"
+"""
+
+
+def _pod_network(site: Site) -> dict[str, object]:
+    bridge = {
+        "type": "bridge",
+        "bridge": "cni0",
+        "isGateway": True,
+        "ipMasq": True,
+        "hairpinMode": True,
+        "ipam": {"type": "host-local", "ranges": [[{"subnet": site.node_pods}]], "routes": [{"dst": "0.0.0.0/0"}]},
+    }
+    return {"cniVersion": "1.0.0", "name": "site", "plugins": [bridge, {"type": "portmap", "capabilities": {"portMappings": True}}]}
+
+
+def _kubelet(site: Site) -> dict[str, object]:
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "cgroupDriver": "cgroupfs",
+        "failSwapOn": False,
+        "failCgroupV1": False,
+        "containerRuntimeEndpoint": f"unix://{SOCKET}",
+        "clusterDNS": [site.dns_service],
+        "clusterDomain": "cluster.local",
+        "resolvConf": str(site.etc / "resolv.conf"),
+        "enforceNodeAllocatable": ["pods"],
+        "oomScoreAdj": 0,
+        "makeIPTablesUtilChains": False,
+        "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
+        # Imported images cannot be pulled again: never collect them.
+        "imageGCHighThresholdPercent": 100,
+        "imageGCLowThresholdPercent": 99,
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": str(site.pki / "ca.crt")},
+        },
+        "authorization": {"mode": "Webhook"},
+        "tlsCertFile": str(site.pki / "kubelet.crt"),
+        "tlsPrivateKeyFile": str(site.pki / "kubelet.key"),
+        "maxPods": 110,
+        "nodeStatusUpdateFrequency": "5s",
+        "fileCheckFrequency": "60s",
+    }
+
+
+def _kube_proxy(site: Site) -> dict[str, object]:
+    sync = {"syncPeriod": "30s", "minSyncPeriod": "0s"}
+    return {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": site.proxy,
+        "clusterCIDR": site.pods,
+        "hostnameOverride": site.node,
+        "clientConnection": {"kubeconfig": str(site.pki / "proxy.conf")},
+        "oomScoreAdj": 0,
+        "nftables": sync,
+        "iptables": sync,
+        # The connection table's size belongs to the host; a namespace may not change it.
+        "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
+        "metricsBindAddress": "127.0.0.1:10249",
+        "healthzBindAddress": "127.0.0.1:10256",
+    }

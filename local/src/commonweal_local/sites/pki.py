@@ -1,0 +1,174 @@
+"""A site's certificates and kubeconfigs: three authorities, one key for service accounts, one certificate per program."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from commonweal_local.paths import write
+from commonweal_local.sites.site import DOMAIN, Site
+
+LIFETIME = dt.timedelta(days=3650)
+# Clocks of a laptop that just woke may lag behind.
+BACKDATED = dt.timedelta(hours=1)
+AUTHORITIES = ("ca", "etcd-ca", "front-ca")
+KUBECONFIGS = ("admin", "kcm", "scheduler", "proxy", "kubelet", "kwok")
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One certificate to issue: its file name, subject, names and authority."""
+
+    file: str
+    common_name: str
+    organisation: str | None = None
+    names: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    authority: str = "ca"
+
+
+def leaves(site: Site) -> list[Leaf]:
+    """Every certificate of a site."""
+    api_names = (
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+        "localhost",
+        f"{site.name}.{DOMAIN}",
+    )
+    api_addresses = tuple(sorted({site.address, "127.0.0.1", site.api_service}))
+    return [
+        Leaf("apiserver", "kube-apiserver", names=api_names, addresses=api_addresses),
+        Leaf("apiserver-kubelet", "kube-apiserver-kubelet-client", "system:masters"),
+        Leaf("etcd", "etcd", names=("localhost",), addresses=("127.0.0.1",), authority="etcd-ca"),
+        Leaf("etcd-client", "kube-apiserver", authority="etcd-ca"),
+        Leaf("front", "front-proxy-client", authority="front-ca"),
+        Leaf("admin", "kubernetes-admin", "system:masters"),
+        Leaf("kcm", "system:kube-controller-manager"),
+        Leaf("scheduler", "system:kube-scheduler"),
+        Leaf("proxy", "system:kube-proxy"),
+        Leaf("kwok", "kwok", "system:masters"),
+        Leaf("kubelet", f"system:node:{site.node}", "system:nodes", names=(site.node,), addresses=(site.address,)),
+    ]
+
+
+def make(site: Site) -> None:
+    """Make whatever is missing; what exists is kept, so that a site that starts again keeps its identity."""
+    site.pki.mkdir(parents=True, exist_ok=True)
+    site.pki.chmod(0o700)
+    for authority in AUTHORITIES:
+        if not (site.pki / f"{authority}.crt").exists():
+            _issue_authority(site, authority)
+    public = site.pki / "sa.pub"
+    if not public.exists():
+        write(public, _pem_public(_key(site.pki / "sa.key")))
+    for leaf in leaves(site):
+        if not (site.pki / f"{leaf.file}.crt").exists():
+            _issue_leaf(site, leaf)
+    for who in KUBECONFIGS:
+        write(site.kubeconfig if who == "admin" else site.pki / f"{who}.conf", kubeconfig(site, who), mode=0o600)
+
+
+def kubeconfig(site: Site, who: str) -> dict[str, object]:
+    """A kubeconfig that carries its certificates, so that it works wherever it is copied to."""
+
+    def data(file: str) -> str:
+        return base64.b64encode((site.pki / file).read_bytes()).decode()
+
+    cluster = {"server": site.server, "certificate-authority-data": data("ca.crt")}
+    user = {"client-certificate-data": data(f"{who}.crt"), "client-key-data": data(f"{who}.key")}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": site.name,
+        "clusters": [{"name": site.name, "cluster": cluster}],
+        "users": [{"name": who, "user": user}],
+        "contexts": [{"name": site.name, "context": {"cluster": site.name, "user": who}}],
+    }
+
+
+def _key(path: Path) -> ec.EllipticCurvePrivateKey:
+    if path.exists():
+        kept = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        if not isinstance(kept, ec.EllipticCurvePrivateKey):
+            raise TypeError(f"{path} holds another kind of key than the elliptic curve key that was written there")
+        return kept
+    made = ec.generate_private_key(ec.SECP256R1())
+    pem = made.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
+    write(path, pem.decode(), mode=0o600)
+    return made
+
+
+def _pem_public(key: ec.EllipticCurvePrivateKey) -> str:
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return public.decode()
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(now + LIFETIME)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+
+
+def _key_usage(*, authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=not authority,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _issue_authority(site: Site, name: str) -> None:
+    key = _key(site.pki / f"{name}.key")
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"local-site-{site.name}-{name}")])
+    certificate = (
+        _builder(subject, subject, key)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(authority=True), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    write(site.pki / f"{name}.crt", certificate.public_bytes(serialization.Encoding.PEM).decode())
+
+
+def _issue_leaf(site: Site, leaf: Leaf) -> None:
+    key = _key(site.pki / f"{leaf.file}.key")
+    signer = _key(site.pki / f"{leaf.authority}.key")
+    issuer = x509.load_pem_x509_certificate((site.pki / f"{leaf.authority}.crt").read_bytes())
+    attributes = [x509.NameAttribute(NameOID.COMMON_NAME, leaf.common_name)]
+    if leaf.organisation:
+        attributes.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, leaf.organisation))
+    builder = (
+        _builder(x509.Name(attributes), issuer.subject, key)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(authority=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+    )
+    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in leaf.names]
+    alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in leaf.addresses]
+    if alternatives:
+        builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+    write(site.pki / f"{leaf.file}.crt", builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode())

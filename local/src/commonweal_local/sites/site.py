@@ -1,0 +1,189 @@
+"""One site's names, addresses and files. Everything follows from its name, its index and its mode."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+
+from commonweal_local.failure import LocalError
+from commonweal_local.paths import write
+
+BRIDGE = "lsite0"
+NETWORK = "10.210.0"
+HOST_ADDRESS = f"{NETWORK}.1"
+DOMAIN = "sites.internal"
+CGROUP = "local-site"
+MOST_SITES = 8
+BALANCER_ADDRESSES = 15
+LOOPBACK_PORTS = 21000
+# A site has its own /var/lib, /var/log and /run, so nothing that it needs from the host may lie there.
+HIDDEN_IN_SITES = ("/run", "/var/lib", "/var/log", "/proc", "/sys", "/dev")
+
+
+class Mode(StrEnum):
+    """What a site runs: everything (root), or the control plane with simulated nodes and pods (any user)."""
+
+    PODS = "pods"
+    CONTROL_PLANE = "control-plane"
+
+
+@dataclass(frozen=True)
+class Ports:
+    api: int
+    etcd: int
+    controllers: int
+    scheduler: int
+    kwok: int
+
+
+@dataclass(frozen=True)
+class Site:
+    """The configuration of one site, kept in `site.json`. `programs` maps a program's name to its path on the host."""
+
+    name: str
+    index: int
+    mode: Mode
+    root: Path
+    programs: Mapping[str, str]
+    images: tuple[str, ...] = ()
+    proxy: str = "nftables"
+    cni: str = "/usr/lib/cni"
+    fake_nodes: int = field(default=3)
+
+    @classmethod
+    def load(cls, root: Path, name: str) -> Site:
+        """Read a site back; raises LocalError when there is none of that name."""
+        try:
+            kept = json.loads((root / name / "site.json").read_text())
+        except OSError as error:
+            known = ", ".join(site.name for site in all_sites(root)) or "none"
+            raise LocalError(f"There is no site {name!r} (sites: {known})", f"`commonweal local up {name}` makes it.") from error
+        return cls(**{**kept, "mode": Mode(kept["mode"]), "root": root, "images": tuple(kept["images"])})
+
+    def save(self) -> None:
+        kept = asdict(self)
+        del kept["root"]
+        write(self.directory / "site.json", {**kept, "mode": self.mode.value, "images": list(self.images)})
+
+    @property
+    def runs_pods(self) -> bool:
+        return self.mode is Mode.PODS
+
+    @property
+    def directory(self) -> Path:
+        return self.root / self.name
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.directory / "kubeconfig"
+
+    @property
+    def pki(self) -> Path:
+        return self.directory / "pki"
+
+    @property
+    def etc(self) -> Path:
+        return self.directory / "etc"
+
+    @property
+    def logs(self) -> Path:
+        return self.directory / "logs"
+
+    @property
+    def base_archive(self) -> Path:
+        """The image that sandboxes and add-ons run in, shared by all sites under one root."""
+        return self.root / "base.tar"
+
+    @property
+    def node(self) -> str:
+        return f"{self.name}-0"
+
+    @property
+    def link(self) -> str:
+        """The host's end of the site's cable; at most 15 characters, the kernel's limit."""
+        return f"ls-{self.name}"
+
+    @property
+    def address(self) -> str:
+        return f"{NETWORK}.{11 + self.index}" if self.runs_pods else "127.0.0.1"
+
+    @property
+    def listen(self) -> str:
+        return "0.0.0.0" if self.runs_pods else "127.0.0.1"
+
+    @property
+    def server(self) -> str:
+        return f"https://{self.address}:{self.ports.api}"
+
+    @property
+    def hardware_address(self) -> str:
+        """Fixed, so that neighbours keep reaching a site that was restarted."""
+        return "02:00:" + ":".join(f"{int(part):02x}" for part in self.address.split("."))
+
+    @cached_property
+    def ports(self) -> Ports:
+        if self.runs_pods:
+            return Ports(api=6443, etcd=2379, controllers=10257, scheduler=10259, kwok=10247)
+        first = LOOPBACK_PORTS + 100 * self.index
+        return Ports(api=first + 43, etcd=first + 79, controllers=first + 57, scheduler=first + 59, kwok=first + 47)
+
+    @property
+    def pods(self) -> str:
+        return f"10.{220 + self.index}.0.0/16"
+
+    @property
+    def node_pods(self) -> str:
+        return f"10.{220 + self.index}.0.0/24"
+
+    @property
+    def services(self) -> str:
+        return f"10.{230 + self.index}.0.0/16"
+
+    @property
+    def api_service(self) -> str:
+        return f"10.{230 + self.index}.0.1"
+
+    @property
+    def dns_service(self) -> str:
+        return f"10.{230 + self.index}.0.10"
+
+    @property
+    def balancer_pool(self) -> tuple[str, ...]:
+        """Addresses for Services of type LoadBalancer, reachable from the host and from other sites."""
+        first = 100 + BALANCER_ADDRESSES * self.index
+        return tuple(f"{NETWORK}.{first + offset}" for offset in range(BALANCER_ADDRESSES))
+
+    @property
+    def cgroup(self) -> str:
+        return f"{CGROUP}/{self.name}"
+
+
+def all_sites(root: Path) -> list[Site]:
+    """Every site under a root, by name; running or not."""
+    return [Site.load(root, found.parent.name) for found in sorted(root.glob("*/site.json"))]
+
+
+def check_name(name: str) -> str:
+    """The name itself; it becomes part of a link's name (15 characters in all), a host name and a directory."""
+    if not re.fullmatch(r"[a-z][a-z0-9]{0,10}", name):
+        raise LocalError(f"{name!r} cannot name a site", "Use a letter, then lower-case letters and digits, at most 11 in all.")
+    return name
+
+
+def free_index(taken: Iterable[int]) -> int:
+    """The lowest index that nobody has; it decides the site's addresses."""
+    used = set(taken)
+    for index in range(MOST_SITES):
+        if index not in used:
+            return index
+    raise LocalError(f"{MOST_SITES} sites are the most that one machine's addresses allow", "`commonweal local down SITE` frees one.")
+
+
+def hosts_file(sites: Iterable[Site]) -> str:
+    """What resolves `<site>.sites.internal` in every site."""
+    return "".join(f"{site.address} {site.name}.{DOMAIN}\n" for site in sites if site.runs_pods)
