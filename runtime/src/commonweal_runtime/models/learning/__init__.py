@@ -14,8 +14,23 @@ terms of an explanation add up to the score with `==`.
 from commonweal_runtime.models.learning.encoder import Encoder, Part
 from commonweal_runtime.models.learning.grid import PHI, WEIGHT, Array
 from commonweal_runtime.models.learning.learner import Learner
-from commonweal_runtime.models.learning.policy import Decision, Exploration, draw, squarecb
+from commonweal_runtime.models.learning.policy import Decision, Exploration, draw, probabilities, squarecb
 from commonweal_runtime.models.learning.space import Space
 from commonweal_runtime.models.learning.sums import Row, Sums
 
-__all__ = ["PHI", "WEIGHT", "Array", "Decision", "Encoder", "Exploration", "Learner", "Part", "Row", "Space", "Sums", "draw", "squarecb"]
+__all__ = [
+    "PHI",
+    "WEIGHT",
+    "Array",
+    "Decision",
+    "Encoder",
+    "Exploration",
+    "Learner",
+    "Part",
+    "Row",
+    "Space",
+    "Sums",
+    "draw",
+    "probabilities",
+    "squarecb",
+]

@@ -52,9 +52,14 @@ def squarecb(scores: Array, gamma: float, floor: float) -> Array:
     return p
 
 
+def probabilities(scores: Array, rows: int, exploration: Exploration) -> Array:
+    """Return the probabilities with which a model of that many rows offers its actions."""
+    return squarecb(scores, exploration.gamma * float(rows + 1) ** exploration.power, exploration.floor)
+
+
 def draw(event: str, actions: Sequence[str], scores: Array, rows: int, exploration: Exploration, seed: int = 0) -> Decision:
     """Choose. A pure function of its arguments: the same event asked again gets the same answer."""
-    p = squarecb(scores, exploration.gamma * float(rows + 1) ** exploration.power, exploration.floor)
+    p = probabilities(scores, rows, exploration)
     u = (hash64(f"{seed}|{event}") >> 11) * 2.0**-53
     pick = min(int(np.searchsorted(np.cumsum(p), u, side="right")), len(actions) - 1)
     return Decision(event, actions[pick], pick, p, scores, rows)

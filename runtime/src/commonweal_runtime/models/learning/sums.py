@@ -48,6 +48,7 @@ class Sums:
         self.count, self.total, self.centre = np.zeros(0), np.zeros(0), np.zeros((0, d))
         self.gram, self.moment = np.zeros((blocks, d, d)), np.zeros((blocks, d))
         self._digests: dict[str, bytes] = {}
+        self._digest: str | None = None
 
     def place(self, action: str) -> int | None:
         """Return the index of an action, or None if no row of it was ever learnt."""
@@ -67,8 +68,17 @@ class Sums:
         self.count[k], self.total[k], self.rows = self.count[k] + w, self.total[k] + w * y, self.rows + sign
         self._digests.pop(row.action, None)
         self._digests.pop("", None)
+        self._digest = None
         if not self.count[k]:
             self._close(k)
+
+    def copy(self) -> Sums:
+        """Return sums that can change without changing these."""
+        out = Sums(self.space)
+        out.rows, out.actions, out._digests = self.rows, list(self.actions), dict(self._digests)
+        for name in _ARRAYS:
+            setattr(out, name, getattr(self, name).copy())
+        return out
 
     @classmethod
     def merge(cls, sites: Sequence[Sums]) -> Sums:
@@ -89,6 +99,10 @@ class Sums:
 
     def digest(self) -> str:
         """Return the hex SHA-256 over space, actions, number of rows and every sum. Only what changed is hashed again."""
+        self._digest = self._digest or self._hashed()
+        return self._digest
+
+    def _hashed(self) -> str:
         h = hashlib.sha256(json.dumps([self.space.wire(), self.actions, self.rows], sort_keys=True).encode())
         for k, action in enumerate(self.actions):
             if action not in self._digests:

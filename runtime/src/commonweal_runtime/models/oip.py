@@ -1,0 +1,216 @@
+"""Open Inference Protocol v2: scores of given actions for given people or given values. It draws nothing, logs nothing and learns nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any, Literal, NamedTuple
+
+import orjson
+from commonweal_api.model_service import Feature
+from commonweal_api.plan import FeatureSource
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field as P
+
+from commonweal_runtime.models.bodies import RankBody
+from commonweal_runtime.models.features import name_of, person_features
+from commonweal_runtime.models.learning import probabilities
+from commonweal_runtime.models.rank import check, offer_of
+from commonweal_runtime.models.served import Served
+from commonweal_runtime.models.sources import FeatureReader, Readings
+
+PLATFORM = "commonweal_linear_v1"
+SERVER = {"name": "commonweal", "version": "1", "extensions": []}
+MOST_ROWS = 32
+ACTIONS, CONTEXT, ACTION_FEATURES, SUBJECT = "actions", "context", "action_features", "subject:"
+OUTPUTS = {"score": "FP64", "probability": "FP64", "baseline": "BOOL", "withheld": "BYTES"}
+_NUMBERS = ("FP64", "FP32", "INT64", "INT32")
+
+
+class InferError(Exception):
+    """A request that cannot be answered; the text names the tensor and the remedy."""
+
+
+class Tensor(BaseModel):
+    """One named tensor; `data` is flat or nested, row by row."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    name: str = P(max_length=200)
+    shape: list[int] = P(max_length=4)
+    datatype: str = P(max_length=10)
+    data: list[Any]
+
+
+class Wanted(BaseModel):
+    """One output that is asked for."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    name: str
+
+
+class InferBody(BaseModel):
+    """The body of an inference request."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    id: str | None = P(default=None, max_length=200)
+    inputs: list[Tensor] = P(min_length=1, max_length=100)
+    outputs: list[Wanted] | None = P(default=None, max_length=10)
+
+
+class Row(NamedTuple):
+    """One row of a request: the question, and the values that the caller gives itself."""
+
+    body: RankBody
+    given: dict[str, Any]
+
+
+class Scored(NamedTuple):
+    """One row of the answer."""
+
+    score: list[float]
+    probability: list[float]
+    baseline: bool
+    withheld: str
+
+
+def version_of(served: Served) -> str:
+    """Return the version that is served: the first twelve digits of the digest of the sums."""
+    return served.learner.digest()[:12]
+
+
+def metadata(served: Served) -> dict[str, Any]:
+    """Return the model's metadata. All inputs but `actions` may be left out; n is at most MOST_ROWS."""
+    spec = served.entry.spec
+    inputs = [_tensor(ACTIONS, "BYTES", [-1, -1]), _tensor(CONTEXT, "BYTES", [-1])]
+    if spec.learning.shape == "Shared":
+        inputs.append(_tensor(ACTION_FEATURES, "BYTES", [-1, -1]))
+    inputs += [_tensor(SUBJECT + d, "BYTES", [-1]) for d in sorted({f.department for f in spec.features})]
+    inputs += [_tensor(name_of(f), _datatype(f), [-1]) for f in spec.features]
+    outputs = [_tensor(n, t, [-1, -1] if t == "FP64" else [-1]) for n, t in OUTPUTS.items()]
+    return {"name": served.entry.name, "versions": [version_of(served)], "platform": PLATFORM, "inputs": inputs, "outputs": outputs}
+
+
+def parse(data: bytes) -> InferBody:
+    """Return the request, or raise InferError."""
+    try:
+        return InferBody.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise InferError(f"{'.'.join(map(str, first['loc'])) or 'body'}: {first['msg']}.") from None
+
+
+async def infer(served: Served, reader: FeatureReader, sources: Mapping[str, FeatureSource], body: InferBody) -> dict[str, Any]:
+    """Return the answer: a row per row of `actions`."""
+    rows = rows_of(served, body)
+    unknown = sorted({w.name for w in body.outputs or ()} - set(OUTPUTS))
+    if unknown:
+        raise InferError(f"outputs: there is no output {unknown[0]}; ask for {', '.join(OUTPUTS)}.")
+    scored = await asyncio.gather(*(_score(served, reader, sources, row) for row in rows))
+    wanted = [w.name for w in body.outputs] if body.outputs else list(OUTPUTS)
+    outputs = [_output(name, [getattr(s, name) for s in scored]) for name in wanted]
+    answer = {"model_name": served.entry.name, "model_version": version_of(served), "outputs": outputs}
+    return answer | ({"id": body.id} if body.id is not None else {})
+
+
+def rows_of(served: Served, body: InferBody) -> list[Row]:
+    """Return the questions that the tensors ask, checked as a rank would be."""
+    tensors = {t.name: t for t in body.inputs}
+    if len(tensors) != len(body.inputs):
+        raise InferError("inputs: a tensor is given twice; send each once.")
+    if ACTIONS not in tensors:
+        raise InferError("inputs: the tensor actions is missing; send BYTES of shape [rows, actions].")
+    shape = tensors[ACTIONS].shape
+    if len(shape) != 2 or not 1 <= shape[0] <= MOST_ROWS or shape[1] < 1:
+        raise InferError(f"actions: the shape must be [rows, actions] with 1 to {MOST_ROWS} rows.")
+    columns = {name: _values(served, t, shape) for name, t in tensors.items()}
+    return [_row(served, columns, i, shape[1]) for i in range(shape[0])]
+
+
+def _row(served: Served, columns: Mapping[str, Sequence[Any]], i: int, k: int) -> Row:
+    part = slice(i * k, (i + 1) * k)
+    described = [_object(ACTION_FEATURES, v) for v in columns[ACTION_FEATURES][part]] if ACTION_FEATURES in columns else [{}] * k
+    question = {
+        "eventId": "infer",
+        "subjects": {n.removeprefix(SUBJECT): v[i] for n, v in columns.items() if n.startswith(SUBJECT)},
+        "context": _object(CONTEXT, columns[CONTEXT][i]) if CONTEXT in columns else {},
+        "actions": [{"id": a, "features": f} for a, f in zip(columns[ACTIONS][part], described, strict=True)],
+    }
+    try:
+        body = RankBody.model_validate(question)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise InferError(f"row {i}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+    check(served, body)
+    return Row(body, {n: v[i] for n, v in columns.items() if "/" in n})
+
+
+async def _score(served: Served, reader: FeatureReader, sources: Mapping[str, FeatureSource], row: Row) -> Scored:
+    spec = served.entry.spec
+    asked = spec.model_copy(update={"features": [f for f in spec.features if name_of(f) not in row.given]})
+    readings = (
+        await reader.read(asked, sources, row.body.subjects)
+        if row.body.subjects
+        else Readings({}, {}, sorted(map(name_of, asked.features)))
+    )
+    withheld, k = ",".join(readings.withheld), len(row.body.actions)
+    if not readings.records and not row.given:
+        return Scored([served.space.base] * k, [1.0] + [0.0] * (k - 1), baseline=True, withheld=withheld)
+    person = person_features(spec.features, readings.records) | _given(spec.features, row.given)
+    offer = offer_of(served, person, row.body)
+    scores = served.learner.score([a.id for a in row.body.actions], offer.phis)
+    p = probabilities(scores, served.learner.rows, served.learner.exploration)
+    return Scored(scores.tolist(), p.tolist(), baseline=False, withheld=withheld)
+
+
+def _given(features: Sequence[Feature], given: Mapping[str, Any]) -> dict[str, float]:
+    """Encode the values that the caller gives itself, as if they had been read."""
+    out: dict[str, float] = {}
+    for f in features:
+        if name_of(f) in given:
+            out |= person_features([f], {(f.department, f.product): [{f.field: given[name_of(f)]}]})
+    return out
+
+
+def _values(served: Served, tensor: Tensor, rows: Sequence[int]) -> list[Any]:
+    """Return a tensor's values, flat, after checking name, datatype, shape and length."""
+    spec = served.entry.spec
+    features = {name_of(f): f for f in spec.features}
+    wide = tensor.name in (ACTIONS, ACTION_FEATURES)
+    if not (wide or tensor.name in (CONTEXT, *features) or tensor.name.startswith(SUBJECT)):
+        raise InferError(f"{tensor.name}: the model has no such input; see its metadata.")
+    shape = list(rows) if wide else [rows[0]]
+    kind: Literal["BYTES", "FP64"] = _datatype(features[tensor.name]) if tensor.name in features else "BYTES"
+    if tensor.datatype not in (_NUMBERS if kind == "FP64" else ("BYTES",)):
+        raise InferError(f"{tensor.name}: the datatype {tensor.datatype} does not fit; send {kind}.")
+    values = [x for v in tensor.data for x in (v if isinstance(v, list) else [v])]
+    if tensor.shape != shape or len(values) != prod(shape):
+        raise InferError(f"{tensor.name}: the shape must be {shape} and the data have {prod(shape)} values.")
+    wrong = (not isinstance(v, str) if kind == "BYTES" else isinstance(v, bool) or not isinstance(v, int | float) for v in values)
+    if any(wrong):
+        raise InferError(f"{tensor.name}: each value must be {'a text' if kind == 'BYTES' else 'a number'}.")
+    return values
+
+
+def _object(tensor: str, value: str) -> dict[str, Any]:
+    try:
+        found = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise InferError(f"{tensor}: each value must be the text of a JSON object.")
+    return found
+
+
+def _output(name: str, values: list[Any]) -> dict[str, Any]:
+    wide = OUTPUTS[name] == "FP64"
+    shape = [len(values), len(values[0])] if wide else [len(values)]
+    return {"name": name, "datatype": OUTPUTS[name], "shape": shape, "data": [x for v in values for x in v] if wide else values}
+
+
+def _tensor(name: str, datatype: str, shape: list[int]) -> dict[str, Any]:
+    return {"name": name, "datatype": datatype, "shape": shape}
+
+
+def _datatype(feature: Feature) -> Literal["BYTES", "FP64"]:
+    return "FP64" if feature.encoding == "Number" else "BYTES"

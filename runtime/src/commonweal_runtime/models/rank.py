@@ -1,0 +1,182 @@
+"""Rank: what may be known is read, every offer is scored, one is drawn, and the decision is logged before it is answered."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+from commonweal_api.plan import FeatureSource
+
+from commonweal_runtime.models.bodies import RankBody
+from commonweal_runtime.models.features import ACTION, CONTEXT, PERSON, free_features, person_features
+from commonweal_runtime.models.learning import Array, Part
+from commonweal_runtime.models.log import Decided, DecisionLog, packed
+from commonweal_runtime.models.served import Served
+from commonweal_runtime.models.sources import FeatureReader, Readings
+from commonweal_runtime.problems import Problem, invalid_request
+
+_NAMESPACE = uuid.UUID("6f5f0f4e-2f0b-5d3a-9f0e-5d0c5f1f6a10")
+
+
+Terms = list[tuple[str, float]]
+
+
+class Offer(NamedTuple):
+    """What the learner sees: parts per action, and phi, one for all actions or one per action."""
+
+    parts: list[dict[str, Part]]
+    phis: Array
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A decision and, the first time only, why: the explanation holds values, so it is not kept."""
+
+    decided: Decided
+    explanation: Terms | None
+
+
+class Ranker:
+    """Answers `rank`. The same event and body get the same answer, also from another process, also after a crash."""
+
+    def __init__(self, log: DecisionLog, reader: FeatureReader, key: bytes) -> None:
+        self._log, self._reader, self._key = log, reader, hashlib.sha256(b"request:" + key).digest()
+
+    async def rank(self, served: Served, sources: Mapping[str, FeatureSource], body: RankBody, *, explain: bool = False) -> Ranked:
+        """Decide, or repeat what was decided on this event.
+
+        Raises a Problem when the request cannot be answered.
+        """
+        check(served, body)
+        request = self._fingerprint(body)
+        before = await self._log.find(served.place, body.event_id)  # first, so that a repetition reads nothing of the person again
+        if before is not None:
+            return Ranked(_same(before, request), None)
+        readings = await self._reader.read(served.entry.spec, sources, body.subjects)
+        decided, explanation = decide(served, body, readings, request, explain=explain)
+        first, latest = await self._log.append(served.place, decided)
+        if latest > served.applied:
+            await served.catch_up(self._log)
+        if first:
+            return Ranked(decided, explanation)
+        other = await self._log.find(served.place, body.event_id)
+        return Ranked(_same(other, request) if other else decided, None)
+
+    def _fingerprint(self, body: RankBody) -> bytes:
+        """Return a keyed hash by which a repetition is known, without keeping what was asked."""
+        text = orjson.dumps(body.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+        return hashlib.blake2b(text, key=self._key, digest_size=16).digest()
+
+
+def check(served: Served, body: RankBody) -> None:
+    """Refuse what this model cannot answer."""
+    learning, spec = served.entry.spec.learning, served.entry.spec
+    if len(body.actions) > learning.max_actions:
+        detail = f"actions: {len(body.actions)} are offered, spec.learning.maxActions allows {learning.max_actions}."
+        raise invalid_request(detail, "Offer fewer actions, or raise the limit in the ModelService.")
+    strangers = sorted(set(body.subjects) - {f.department for f in spec.features})
+    if strangers:
+        raise invalid_request(
+            f"subjects.{strangers[0]}: the model reads nothing of this department.", "Leave it out: name a person only where needed."
+        )
+    described = next((i for i, a in enumerate(body.actions) if a.features), None)
+    if learning.shape == "PerAction" and described is not None:
+        detail = f"actions.{described}.features: a model of the shape PerAction does not use features of actions."
+        raise invalid_request(detail, "Leave them out, or set spec.learning.shape to Shared in the ModelService.")
+    unknown = sum(served.learner.sums.place(a.id) is None for a in body.actions)
+    if unknown > max(served.room, 0):
+        detail = f"actions: the model knows {len(served.learner.sums.actions)} actions already and has no room for {unknown} more."
+        raise Problem(
+            409,
+            "TooManyActions",
+            "Too many different actions",
+            detail,
+            "Offer actions it knows, take fewer slots, or use the shape Shared.",
+        )
+
+
+def offer_of(served: Served, person: Mapping[str, float], body: RankBody) -> Offer:
+    """Encode an offer: person and context once, then each action where the shape asks for it."""
+    encoder = served.learner.encoder
+    common = {PERSON: encoder.part(PERSON, person), CONTEXT: encoder.part(CONTEXT, free_features(body.context))}
+    if served.space.per_action:
+        return Offer([common] * len(body.actions), encoder.phi(common))
+    parts = [common | {ACTION: encoder.part(ACTION, free_features(a.features))} for a in body.actions]
+    return Offer(parts, np.stack([encoder.phi(p) for p in parts]))
+
+
+def decide(served: Served, body: RankBody, readings: Readings, request: bytes, *, explain: bool) -> tuple[Decided, Terms | None]:
+    """Choose by the model from what was read, or the baseline when nothing may be; return the named terms of the score if asked."""
+    if not readings.records:
+        return baseline(served, body, readings, request), None
+    offer = offer_of(served, person_features(served.entry.spec.features, readings.records), body)
+    actions = [a.id for a in body.actions]
+    d = served.learner.decide(body.event_id, actions, offer.phis)
+    shared = offer.phis.ndim == 2
+    decided = Decided(
+        event=body.event_id,
+        request=request,
+        subjects=readings.subjects,
+        actions=actions,
+        probabilities=d.probabilities.tolist(),
+        pick=d.pick,
+        phi=packed(offer.phis[d.pick] if shared else offer.phis),
+        offered=packed(offer.phis.ravel()) if shared else None,
+        sums=served.learner.digest(),
+        rows=served.learner.rows,
+        withheld=readings.withheld,
+        baseline=False,
+    )
+    return decided, served.learner.explain(d.action, offer.parts[d.pick]) if explain else None
+
+
+def baseline(served: Served, body: RankBody, readings: Readings, request: bytes) -> Decided:
+    """Answer the first action for certain: nothing may be known of this person, so nothing is noted, and nothing will be learnt."""
+    return Decided(
+        event=body.event_id,
+        request=request,
+        subjects={},
+        actions=[a.id for a in body.actions],
+        probabilities=[1.0] + [0.0] * (len(body.actions) - 1),
+        pick=0,
+        phi=None,
+        offered=None,
+        sums=served.learner.digest(),
+        rows=served.learner.rows,
+        withheld=readings.withheld,
+        baseline=True,
+    )
+
+
+def answer(served: Served, ranked: Ranked, *, explain: bool) -> dict[str, Any]:
+    """Return the answer of `rank` as JSON; the ranking is by probability, then by the order of the offer."""
+    d = ranked.decided
+    order = sorted(range(len(d.actions)), key=lambda i: -d.probabilities[i])
+    out: dict[str, Any] = {
+        "eventId": d.event,
+        "decisionId": str(uuid.uuid5(_NAMESPACE, f"{served.entry.uid}/{d.event}")),
+        "action": d.action,
+        "propensity": d.propensity,
+        "ranking": [{"id": d.actions[i], "probability": d.probabilities[i]} for i in order],
+        "withheld": list(d.withheld),
+        "baseline": d.baseline,
+        "model": {"digest": d.sums, "rows": d.rows},
+    }
+    if explain:
+        terms = ranked.explanation
+        out["explanation"] = (
+            None if terms is None else {"score": sum(v for _, v in terms), "terms": [{"name": n, "value": v} for n, v in terms]}
+        )
+    return out
+
+
+def _same(before: Decided, request: bytes) -> Decided:
+    if before.request != request:
+        detail = "eventId: this event was ranked before with another body."
+        raise Problem(409, "EventConflict", "Event already decided", detail, "Send the same body again, or choose a new eventId.")
+    return before
