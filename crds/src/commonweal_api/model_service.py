@@ -24,7 +24,7 @@ from commonweal_api.common import (
 
 
 class Feature(Strict, json_schema_extra=validations(
-    cel("(self.encoding == 'Number') == (has(self.min) && has(self.max))", "spec.features[]: a Number needs min and max (both, to scale it); a Category has neither."),
+    cel("self.encoding == 'Number' ? has(self.min) && has(self.max) : !has(self.min) && !has(self.max)", "spec.features[]: a Number needs min and max (both, to scale it); a Category has neither."),
     cel("!has(self.min) || !has(self.max) || self.max > self.min", "spec.features[].max: must be greater than min."),
 )):  # fmt: skip
     """One field of a DataProduct, read under an agreement; withheld when the person withholds it."""

@@ -41,10 +41,10 @@ class _WithFactoryDefaults(GenerateJsonSchema):
         return value.wire() if hasattr(value, "wire") else value or NoDefault
 
 
-def structural(model: type[BaseModel]) -> Schema:
-    """Return the structural schema of a model; SchemaError names the path of what cannot be carried over."""
+def structural(model: type[BaseModel], root: str = "spec") -> Schema:
+    """Return the structural schema of a model that lies under `root`; SchemaError names the path of what cannot be carried over."""
     full = model.model_json_schema(by_alias=True, schema_generator=_WithFactoryDefaults)
-    return _Reduction(full.get("$defs", {})).node(full, model.__name__)
+    return _Reduction(full.get("$defs", {})).node(full, f"{model.__name__}.{root}")
 
 
 class _Reduction:
@@ -60,6 +60,7 @@ class _Reduction:
         if "anyOf" in source:
             return self._or_null(source, path)
         result = _keywords(source, path) | self._children(source, path)
+        _fractional_bounds(result, path)
         _bounded(result, path)
         return {key: result[key] for key in _ORDER if key in result} | result
 
@@ -106,6 +107,17 @@ def _keywords(source: Schema, path: str) -> Schema:
     if RULES in result:
         result[RULES] = [{key: rule[key] for key in ("rule", "message")} for rule in result[RULES]]
     return result
+
+
+def _fractional_bounds(node: Schema, path: str) -> None:
+    """Say a bound that is no whole number in CEL too: against a value written without a point, the API server compares it cut to an integer."""
+    words = {"minimum": (">=", "greater than or equal to"), "maximum": ("<=", "less than or equal to")}
+    for key, (sign, sentence) in words.items():
+        bound = node.get(key)
+        if bound is not None and bound != int(bound):
+            field = path.partition(".")[2]
+            rule = {"rule": f"self {sign} {bound!r}", "message": f"{field}: should be {sentence} {bound!r}."}
+            node[RULES] = [*node.get(RULES, []), rule]
 
 
 def _bounded(node: Schema, path: str) -> None:
@@ -162,6 +174,6 @@ def root(kind: type[Kind]) -> Schema:
             "kind": {"type": "string", "maxLength": 64},
             "metadata": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 253}}},
             "spec": structural(spec),
-            "status": structural(status),
+            "status": structural(status, "status"),
         },
     }
