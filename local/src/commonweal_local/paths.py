@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from commonweal_local.failure import LocalError
@@ -41,7 +42,7 @@ def source() -> Path:
     return root
 
 
-def write(path: Path, content: str | dict[str, object] | list[object], *, mode: int = 0o644) -> Path:
+def write(path: Path, content: str | Mapping[str, object] | Sequence[object], *, mode: int = 0o644) -> Path:
     """Write a file whole or not at all: a reader never sees half of it. Objects are written as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.new")

@@ -7,12 +7,14 @@ import io
 import json
 import os
 import platform
+import re
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+BYTECODE = re.compile(r"(^|/)__pycache__(/|$)")
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -43,16 +45,16 @@ class Tree:
     def directory(self, path: str, *, mode: int = 0o755) -> None:
         self._entries[path] = Entry(mode, is_directory=True)
 
-    def add_directory_tree(self, source: Path, into: str) -> None:
-        """Copy a directory of the host, without bytecode."""
+    def add_directory_tree(self, source: Path, into: str, *, leave_out: re.Pattern[str] = BYTECODE) -> None:
+        """Copy a directory of the host, without the paths (relative to it) in which the pattern is found."""
         for file in sorted(source.rglob("*")):
-            relative = f"{into}/{file.relative_to(source).as_posix()}"
-            if "__pycache__" in file.parts:
+            relative = file.relative_to(source).as_posix()
+            if leave_out.search(relative):
                 continue
             if file.is_symlink():
-                self.link(relative, str(file.readlink()))
+                self.link(f"{into}/{relative}", str(file.readlink()))
             elif file.is_file():
-                self.file(relative, file.read_bytes(), mode=0o755 if os.access(file, os.X_OK) else 0o644)
+                self.file(f"{into}/{relative}", file.read_bytes(), mode=0o755 if os.access(file, os.X_OK) else 0o644)
 
     def files(self) -> dict[str, bytes]:
         """Path -> content of the regular files."""

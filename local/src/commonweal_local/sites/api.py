@@ -77,7 +77,7 @@ def _conditions(node: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _fresh(condition: Mapping[str, Any], since: str) -> bool:
-    return condition["type"] == "Ready" and condition["status"] == "True" and condition["lastHeartbeatTime"] >= since
+    return (condition["type"], condition["status"]) == ("Ready", "True") and str(condition["lastHeartbeatTime"]) >= since
 
 
 def _path(item: Mapping[str, Any]) -> str:
