@@ -1,0 +1,122 @@
+"""Who may talk to whom in a department's namespace: nothing but what stands here.
+
+Two limits of Kubernetes network policies are met openly. Heritage sources are named by host, and a policy selects addresses, so the store may
+reach any address on the ports of the declared sources. Policies see addresses after translation, so the API server is «any address, ports 443 and 6443».
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from commonweal_api import namespace_of
+
+from commonweal_operator.desired.manifest import COMPONENT_LABEL, Child, Manifest, Owner, Stage, child
+from commonweal_operator.desired.platform import PlatformConfig
+from commonweal_operator.desired.store import PORT as STORE_PORT
+from commonweal_operator.desired.web import DATA_API, DATA_API_PORT, MODELS, MODELS_PORT
+
+IDENTITY_PORT = 8082
+_NAME = "kubernetes.io/metadata.name"
+
+
+def network(
+    owner: Owner,
+    platform: PlatformConfig,
+    *,
+    source_ports: Iterable[int],
+    consumers: Iterable[str],
+    callers: Iterable[str],
+    providers: Iterable[str],
+    peers: Iterable[str],
+) -> list[Child]:
+    """Return every policy of the namespace.
+
+    `consumers` are departments that an agreement in force lets read here; `callers` those that may call a model here; `providers` those whose data the
+    models here read; `peers` those whose data API or models the department's own workloads may call.
+    """
+    own = owner.namespace
+    cidrs = [{"ipBlock": {"cidr": str(c)}} for c in platform.client_cidrs]
+    to_store = _to([_pods(own, "store")], STORE_PORT)
+    readers, asking = [_space(namespace_of(d)) for d in sorted(set(consumers))], [_space(namespace_of(d)) for d in sorted(set(callers))]
+    from_store = [_pods(own, DATA_API), _pods(own, MODELS)]
+    identity = _to([_pods(platform.system_namespace, "identity")], IDENTITY_PORT)
+    data_apis = [_pods(namespace_of(d), DATA_API) for d in sorted(set(providers))]
+    return [
+        _policy(owner, "default-deny", {}),
+        _policy(owner, "dns", {}, egress=[{"ports": [_port(53, "UDP"), _port(53)]}]),
+        _policy(
+            owner, "store", _component("store"), ingress=[_from(from_store, STORE_PORT)], egress=[_api_server(), *_sources(source_ports)]
+        ),
+        _policy(
+            owner,
+            DATA_API,
+            _component(DATA_API),
+            ingress=_ingress([*readers, *cidrs], DATA_API_PORT),
+            egress=[_api_server(), to_store, identity],
+        ),
+        _policy(
+            owner,
+            MODELS,
+            _component(MODELS),
+            ingress=_ingress([*asking, *cidrs], MODELS_PORT),
+            egress=[_api_server(), to_store, *([_to(data_apis, DATA_API_PORT)] if data_apis else [])],
+        ),
+        _workloads(owner, peers),
+    ]
+
+
+def _workloads(owner: Owner, peers: Iterable[str]) -> Child:
+    """Return what the department's own pods, those that are not ours, may call."""
+    others = {"matchExpressions": [{"key": COMPONENT_LABEL, "operator": "NotIn", "values": ["store", DATA_API, MODELS]}]}
+    targets = [namespace_of(d) for d in sorted(set(peers))]
+    egress = [
+        rule
+        for component, port in ((DATA_API, DATA_API_PORT), (MODELS, MODELS_PORT))
+        for rule in ([_to([_pods(t, component) for t in targets], port)] if targets else [])
+    ]
+    return _policy(owner, "workloads", others, egress=egress)
+
+
+def _policy(owner: Owner, name: str, selector: Manifest, ingress: Sequence[Manifest] = (), egress: Sequence[Manifest] = ()) -> Child:
+    types = [t for t, rules in (("Ingress", ingress), ("Egress", egress)) if rules] or ["Ingress", "Egress"]
+    spec: Manifest = {"podSelector": selector, "policyTypes": types}
+    spec |= ({"ingress": list(ingress)} if ingress else {}) | ({"egress": list(egress)} if egress else {})
+    return child("NetworkPolicy", owner.metadata(name), stage=Stage.ACCESS, spec=spec)
+
+
+def _component(name: str) -> Manifest:
+    return {"matchLabels": {COMPONENT_LABEL: name}}
+
+
+def _space(namespace: str) -> Manifest:
+    return {"namespaceSelector": {"matchLabels": {_NAME: namespace}}}
+
+
+def _pods(namespace: str, component: str) -> Manifest:
+    return _space(namespace) | {"podSelector": _component(component)}
+
+
+def _port(port: int, protocol: str = "TCP") -> Manifest:
+    return {"port": port, "protocol": protocol}
+
+
+def _from(peers: Sequence[Manifest], port: int) -> Manifest:
+    return {"from": list(peers), "ports": [_port(port)]}
+
+
+def _ingress(peers: Sequence[Manifest], port: int) -> list[Manifest]:
+    # An empty `from` would mean «everybody»: without a peer there is no rule at all.
+    return [_from(peers, port)] if peers else []
+
+
+def _to(peers: Sequence[Manifest], port: int) -> Manifest:
+    return {"to": list(peers), "ports": [_port(port)]}
+
+
+def _api_server() -> Manifest:
+    return {"ports": [_port(443), _port(6443)]}
+
+
+def _sources(ports: Iterable[int]) -> list[Manifest]:
+    found = sorted(set(ports))
+    return [{"ports": [_port(p) for p in found]}] if found else []

@@ -1,0 +1,37 @@
+"""What the site's platform layer tells the operator: images, exposure, storage class, issuers. The chart writes it, the operator reads it once."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network
+from typing import Literal
+
+from commonweal_api.common import Strict
+from pydantic import Field as P
+
+SYSTEM_NAMESPACE = "commonweal-system"
+DEPARTMENT_SECRETS_ROLE = "commonweal-department-secrets"
+
+
+class Images(Strict):
+    """References of the two images that departments run."""
+
+    runtime: str = P(min_length=1)
+    store: str = P(min_length=1)
+
+
+class PlatformConfig(Strict):
+    """The content of `/etc/commonweal/config.yaml`.
+
+    `client_issuer` empty means: ask the API server who issues its ServiceAccount tokens.
+    """
+
+    images: Images
+    expose: Literal["LoadBalancer", "ClusterIP"] = "ClusterIP"
+    client_cidrs: list[IPv4Network | IPv6Network] = P(default_factory=list)
+    storage_class: str = "std-rwo"
+    client_issuer: str = ""
+    person_issuer: str = ""
+    person_jwks: str = ""
+    sectors_secret: str = "commonweal-sectors"  # noqa: S105 - a name, not a secret
+    system_namespace: str = SYSTEM_NAMESPACE
+    service_account: str = "commonweal-operator"

@@ -1,0 +1,78 @@
+"""The department's store: PostgreSQL and its keeper in one pod, so that superuser rights never cross the network."""
+
+from __future__ import annotations
+
+from commonweal_operator.desired.manifest import Child, Manifest, Owner, child
+from commonweal_operator.desired.platform import PlatformConfig
+from commonweal_operator.desired.pods import (
+    ACCOUNT_MOUNT,
+    DATA_DIRECTORY,
+    KEYS_MOUNT,
+    KEYS_VOLUME,
+    SOCKET_DIRECTORY,
+    account_volume,
+    container,
+    environment,
+    pod,
+    resources,
+)
+
+COMPONENT, PORT = "store", 5432
+_SOCKET = {"name": "socket", "mountPath": SOCKET_DIRECTORY}
+# The server answers on the socket as soon as it takes connections; a start-up packet is not needed to learn that.
+_ANSWERS = f"import socket; socket.socket(socket.AF_UNIX).connect('{SOCKET_DIRECTORY}/.s.PGSQL.{PORT}')"
+
+
+def store(owner: Owner, platform: PlatformConfig, size: str) -> list[Child]:
+    """Return the StatefulSet and its headless Service; `size` is that of the volume, in Kubernetes' notation."""
+    claim = {
+        "metadata": {"name": "data", "labels": owner.labels(COMPONENT)},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": platform.storage_class,
+            "resources": {"requests": {"storage": size}},
+        },
+    }
+    volumes = [{"name": "socket", "emptyDir": {}}, KEYS_VOLUME, account_volume()]
+    spec = {
+        "serviceName": COMPONENT,
+        "replicas": 1,
+        "selector": {"matchLabels": owner.selector(COMPONENT)},
+        "template": pod(owner, COMPONENT, [_postgres(owner, platform), _keeper(owner, platform)], volumes, grace=60),
+        "volumeClaimTemplates": [claim],
+    }
+    ports = [{"name": "postgres", "port": PORT, "protocol": "TCP", "targetPort": PORT}]
+    # Headless: one pod, and its address is the service's, so that no proxy stands between a reader and the store.
+    service = {"clusterIP": "None", "selector": owner.selector(COMPONENT), "ports": ports}
+    return [
+        child("StatefulSet", owner.metadata(COMPONENT, COMPONENT), spec=spec),
+        child("Service", owner.metadata(COMPONENT, COMPONENT), spec=service),
+    ]
+
+
+def _postgres(owner: Owner, platform: PlatformConfig) -> Manifest:
+    answers = {"exec": {"command": ["python3", "-c", _ANSWERS]}}
+    return container(
+        "postgres",
+        platform.images.store,
+        "commonweal_runtime.store.postgres",
+        env=[*environment(owner, platform), {"name": "PGDATA", "value": f"{DATA_DIRECTORY}/pgdata"}],
+        ports=[{"name": "postgres", "containerPort": PORT, "protocol": "TCP"}],
+        volumeMounts=[{"name": "data", "mountPath": DATA_DIRECTORY}, _SOCKET],
+        resources=resources("50m", "128Mi", "768Mi"),
+        startupProbe=answers | {"periodSeconds": 2, "failureThreshold": 150, "timeoutSeconds": 5},
+        livenessProbe=answers | {"periodSeconds": 30, "failureThreshold": 3, "timeoutSeconds": 10},
+        readinessProbe=answers | {"periodSeconds": 5, "failureThreshold": 3, "timeoutSeconds": 5},
+    )
+
+
+def _keeper(owner: Owner, platform: PlatformConfig) -> Manifest:
+    # No probe: what the keeper has done is in its report, and a keeper that cannot reach a source must not make the store unready.
+    return container(
+        "keeper",
+        platform.images.store,
+        "commonweal_runtime.store",
+        env=environment(owner, platform),
+        volumeMounts=[_SOCKET, KEYS_MOUNT, ACCOUNT_MOUNT],
+        resources=resources("25m", "96Mi", "384Mi"),
+    )

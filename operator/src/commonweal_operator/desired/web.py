@@ -1,0 +1,90 @@
+"""The two HTTP components of a department: the data API and the model runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from commonweal_api.plan import audience_of
+
+from commonweal_operator.desired.manifest import Child, Manifest, Owner, child
+from commonweal_operator.desired.platform import PlatformConfig
+from commonweal_operator.desired.pods import (
+    ACCOUNT_MOUNT,
+    KEYS_MOUNT,
+    KEYS_VOLUME,
+    TOKEN_SECONDS,
+    TOKENS_DIRECTORY,
+    account_volume,
+    container,
+    environment,
+    http_probes,
+    pod,
+    resources,
+)
+
+DATA_API, DATA_API_PORT = "data-api", 8080
+MODELS, MODELS_PORT = "models", 8081
+
+
+def data_api(owner: Owner, platform: PlatformConfig) -> list[Child]:
+    """Return the data API's Deployment and Service."""
+    main = container(
+        DATA_API,
+        platform.images.runtime,
+        "commonweal_runtime.data_api",
+        env=environment(owner, platform),
+        ports=[{"name": "http", "containerPort": DATA_API_PORT, "protocol": "TCP"}],
+        volumeMounts=[KEYS_MOUNT, ACCOUNT_MOUNT],
+        resources=resources("50m", "128Mi", "512Mi"),
+        **http_probes(DATA_API_PORT),
+    )
+    template = pod(owner, DATA_API, [main], [KEYS_VOLUME, account_volume()])
+    return [_deployment(owner, DATA_API, template, replicas=1), _service(owner, platform, DATA_API, DATA_API_PORT)]
+
+
+def models(owner: Owner, platform: PlatformConfig, providers: Iterable[str], *, wanted: bool) -> list[Child]:
+    """Return the model runtime's Deployment and Service; without a model there is no pod.
+
+    `providers` are the departments whose data the models read: the pod gets one token for each, good for that department only.
+    """
+    sources = [
+        {"serviceAccountToken": {"audience": audience_of(name), "expirationSeconds": TOKEN_SECONDS, "path": name}}
+        for name in sorted(set(providers))
+    ]
+    tokens = {"name": "tokens", "projected": {"defaultMode": 0o440, "sources": sources}}
+    main = container(
+        MODELS,
+        platform.images.runtime,
+        "commonweal_runtime.models",
+        env=environment(owner, platform),
+        ports=[{"name": "http", "containerPort": MODELS_PORT, "protocol": "TCP"}],
+        volumeMounts=[KEYS_MOUNT, ACCOUNT_MOUNT, {"name": "tokens", "mountPath": TOKENS_DIRECTORY, "readOnly": True}],
+        resources=resources("50m", "128Mi", "512Mi"),
+        **http_probes(MODELS_PORT),
+    )
+    template = pod(owner, MODELS, [main], [KEYS_VOLUME, account_volume(), tokens])
+    return [_deployment(owner, MODELS, template, replicas=int(wanted)), _service(owner, platform, MODELS, MODELS_PORT)]
+
+
+def _deployment(owner: Owner, component: str, template: Manifest, *, replicas: int) -> Child:
+    # Recreate for the model runtime: it is the only writer of its sums. The data API keeps one pod up while the next one starts.
+    strategy: Manifest = (
+        {"type": "Recreate"} if component == MODELS else {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}, "type": "RollingUpdate"}
+    )
+    spec = {
+        "replicas": replicas,
+        "revisionHistoryLimit": 2,
+        "selector": {"matchLabels": owner.selector(component)},
+        "strategy": strategy,
+        "template": template,
+    }
+    return child("Deployment", owner.metadata(component, component), spec=spec)
+
+
+def _service(owner: Owner, platform: PlatformConfig, component: str, port: int) -> Child:
+    spec = {
+        "type": platform.expose,
+        "selector": owner.selector(component),
+        "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": port}],
+    }
+    return child("Service", owner.metadata(component, component), spec=spec)

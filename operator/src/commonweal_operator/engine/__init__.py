@@ -1,0 +1,1 @@
+"""The level-triggered engine: queue, caches, apply, report, resync. It knows neither kopf nor what the kinds mean."""

@@ -1,0 +1,251 @@
+"""The level-triggered core: somebody calls `observe`, it brings the cluster to what the rules want.
+
+Nothing is concluded from one event, and nothing from a half-filled cache: workers start when every list has been read, and what a list lacks is
+asked for once more before it counts as deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import orjson
+
+from commonweal_operator.desired.manifest import Child
+from commonweal_operator.engine.apply import Applied, Applier, Problem
+from commonweal_operator.engine.children import Children
+from commonweal_operator.engine.client import FIELD_MANAGER, MERGE, Api, ApiError, Gone, Unavailable
+from commonweal_operator.engine.metrics import Counters
+from commonweal_operator.engine.objects import Change, Objects
+from commonweal_operator.engine.queue import Key, Priority, WorkQueue
+from commonweal_operator.engine.status import same, stamped
+
+log = logging.getLogger(__name__)
+PASS_SECONDS = 30.0
+Wishes = Iterable[tuple[Key, Priority]]
+
+
+class Rules(Protocol):
+    """What the kinds mean. All but `prepare` is pure in the caches and the time."""
+
+    def collections(self) -> Mapping[str, str]:
+        """Return the collection path of each kind, over all namespaces."""
+
+    def path(self, key: Key) -> str:
+        """Return the object's path."""
+
+    def changed(self, change: Change) -> Wishes:
+        """Return what a change of one of our objects asks for."""
+
+    def child_changed(self, kind: str, namespace: str, name: str) -> Wishes:
+        """Return what a change of a child asks for."""
+
+    def children(self, key: Key, now: datetime) -> Sequence[Child]:
+        """Return what the object shall own."""
+
+    async def prepare(self, key: Key, api: Api) -> Problem | None:
+        """Bring about what is made once and never rewritten; return what stands in the way."""
+
+    def status(self, key: Key, now: datetime, problems: Sequence[Problem]) -> Mapping[str, Any] | None:
+        """Return the status without its times, or None when there is nobody to tell."""
+
+    def wake_at(self, key: Key, now: datetime) -> datetime | None:
+        """Return when time alone will change the answer."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Engine:
+    """`bulk` carries ordinary writes; `urgent` is a second pool, so that a revocation never waits for a free connection."""
+
+    bulk: Api
+    urgent: Api
+    objects: Objects
+    rules: Rules
+    children: Children = field(init=False)
+    workers: int = 16
+    reserved: int = 4
+    resync_seconds: float = 600.0
+    now: Callable[[], datetime] = _utc_now
+    counters: Counters = field(default_factory=Counters)
+
+    def __post_init__(self) -> None:
+        self.queue = WorkQueue(time.monotonic)
+        self.children = Children(self.bulk, self._child_changed)
+        self.applier = Applier(self.children, self.counters)
+        self.ready = asyncio.Event()
+        self._relisted = asyncio.Event()
+
+    # Observe ------------------------------------------------------------------------------------------------------
+
+    def observe(self, event: str | None, body: Mapping[str, Any], key: Key) -> None:
+        """Take one watch event. Cheap, cannot fail, may come late or twice. An event without a type for a known object is a relist: resync."""
+        meta = body["metadata"]
+        if event == "DELETED":
+            self._enqueue(self.objects.drop(key, meta["uid"], int(meta["resourceVersion"])))
+            return
+        if event is None and self.objects.get(key) is not None:
+            self._relisted.set()
+        self._enqueue(self.objects.put(body))
+
+    def _enqueue(self, change: Change | None) -> None:
+        for key, priority in self.rules.changed(change) if change is not None else ():
+            self.queue.add(key, priority)
+
+    def _child_changed(self, kind: str, namespace: str, name: str) -> None:
+        for key, priority in self.rules.child_changed(kind, namespace, name):
+            self.queue.add(key, priority)
+
+    async def resync(self) -> None:
+        """LIST is the truth: missing keys come in, and keys that it lacks become deletions after one live GET each."""
+        self._relisted.clear()
+        for kind, path in self.rules.collections().items():
+            present: set[Key] = set()
+            listed = 0
+            async for page in self.bulk.pages(path):
+                listed = int(page["metadata"]["resourceVersion"])
+                for item in page["items"]:
+                    # Items of a list carry neither apiVersion nor kind.
+                    change = self.objects.put({"apiVersion": page["apiVersion"], "kind": kind} | item)
+                    self._enqueue(change)
+                    key = _key_in_list(kind, item, self.objects)
+                    present.add(key)
+                    self.queue.add(key, Priority.RESYNC)
+            await self._confirm_absent(kind, present, listed)
+            self.objects.forget_deletions(listed)
+        self.counters.resyncs += 1
+
+    async def _confirm_absent(self, kind: str, present: set[Key], listed: int) -> None:
+        for record in self.objects:
+            if record.key.kind != kind or record.key in present or record.version > listed:
+                continue
+            try:
+                body = await self.bulk.call("GET", self.rules.path(record.key))
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+                self._enqueue(self.objects.drop(record.key, record.uid, listed))
+            else:
+                self._enqueue(self.objects.put(body))
+
+    # Reconcile ----------------------------------------------------------------------------------------------------
+
+    async def reconcile(self, key: Key, priority: Priority) -> None:
+        """Bring one object to what the rules want, and report. The same pass for every cause."""
+        record = self.objects.get(key)
+        self.counters.reconciles += 1
+        if record is None or record.deleting:
+            return
+        api = self.urgent if priority is Priority.REVOCATION else self.bulk
+        applied = await self._bring_about(api, key, record.uid)
+        await self._report(api, key, applied.problems)
+        wake = self.rules.wake_at(key, self.now())
+        if wake is not None:
+            self.queue.add_after(key, Priority.REVOCATION, max(0.0, (wake - self.now()).total_seconds()))
+        if applied.failure is not None:
+            raise applied.failure
+
+    async def _bring_about(self, api: Api, key: Key, uid: str) -> Applied:
+        children = self.rules.children(key, self.now())
+        if not children:
+            return Applied()
+        applied = await self.applier.all(api, uid, children)
+        if not applied.problems and applied.failure is None:
+            try:
+                problem = await self.rules.prepare(key, api)
+            except (ApiError, Unavailable) as error:
+                applied.failure = error
+            else:
+                applied.problems += [problem] if problem else []
+        return applied
+
+    async def _report(self, api: Api, key: Key, problems: Sequence[Problem]) -> None:
+        record, now = self.objects.get(key), self.now()
+        status = self.rules.status(key, now, problems)
+        if record is None or status is None or same(record.status, status):
+            return
+        # The uid is a precondition: another object of the same name must not get this status.
+        body = orjson.dumps({"metadata": {"uid": record.uid}, "status": stamped(record.status, status, now)})
+        reply = await api.call("PATCH", f"{self.rules.path(key)}/status?fieldManager={FIELD_MANAGER}", body, content=MERGE)
+        self.counters.statuses += 1
+        # The reply may carry a spec newer than the one just applied, and then the watch event for it will look old: take it as a change.
+        if self.objects.get(key) is not None:
+            self._enqueue(self.objects.put(reply))
+
+    # Run ----------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run until cancelled. No worker starts before every cache is full."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.children.run(), name="children")
+            await asyncio.gather(self.children.synced(), self._first_resync())
+            self.ready.set()
+            log.info("synced: %d objects, %d children", len(self.objects), len(self.children))
+            group.create_task(self.queue.run_clock(), name="clock")
+            group.create_task(self._resync_forever(), name="resync")
+            for i in range(self.workers):
+                group.create_task(self._work(Priority.RESYNC), name=f"worker-{i}")
+            for i in range(self.reserved):
+                group.create_task(self._work(Priority.REVOCATION), name=f"revoker-{i}")
+
+    async def _first_resync(self) -> None:
+        while not await self._try_resync():
+            await asyncio.sleep(1.0)
+
+    async def _resync_forever(self) -> None:
+        while True:
+            try:
+                await asyncio.wait_for(self._relisted.wait(), self.resync_seconds)
+            except TimeoutError:
+                pass
+            else:
+                await asyncio.sleep(1.0)  # a relist comes as many events: one resync answers them all
+            await self._try_resync()
+
+    async def _try_resync(self) -> bool:
+        try:
+            await self.resync()
+        except (ApiError, Unavailable, Gone) as error:
+            log.warning("resync failed: %r", error)
+            return False
+        return True
+
+    async def _work(self, worst: Priority) -> None:
+        while True:
+            key, priority = await self.queue.get(worst)
+            try:
+                async with asyncio.timeout(PASS_SECONDS):
+                    await self.reconcile(key, priority)
+            except ApiError as error:
+                self._after_error(key, priority, error)
+            except (Unavailable, TimeoutError) as error:
+                self._again(key, priority, repr(error))
+            except Exception:  # a defect must cost one key, not the worker
+                log.exception("%s/%s: a defect", key.tenant, key.name)
+                self._again(key, priority, "defect")
+            else:
+                self.queue.forget(key)
+            finally:
+                self.queue.done(key)
+
+    def _after_error(self, key: Key, priority: Priority, error: ApiError) -> None:
+        if error.terminating or error.status == 404:
+            self.queue.forget(key)  # final: the namespace or the object goes away, and its events will tell
+        else:
+            self._again(key, priority, str(error))
+
+    def _again(self, key: Key, priority: Priority, why: str) -> None:
+        self.counters.errors += 1
+        log.warning("%s %s/%s: %s; again in %.2f s", key.kind, key.tenant, key.name, why, self.queue.retry(key, priority))
+
+
+def _key_in_list(kind: str, item: Mapping[str, Any], objects: Objects) -> Key:
+    return objects.key_of({"kind": kind} | dict(item))

@@ -1,0 +1,91 @@
+"""What the operator remembers of one child: a few words instead of the whole object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from commonweal_operator.desired.manifest import HASH
+from commonweal_operator.engine.client import FIELD_MANAGER
+
+# Controllers of Kubernetes write these into what is ours; they change nothing that we asked for.
+_NOT_OURS = ("deployment.kubernetes.io/revision",)
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """How far a Deployment or StatefulSet has come."""
+
+    observed_generation: int
+    wanted: int
+    ready: int
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The last known version of one child.
+
+    `mark` changes whenever anything but status changes. `verified` says that this very content is what our own apply answered with, or, for a child
+    first seen at the start, that nobody else has written to it. `facts` is what the operator reads of its status or data.
+    """
+
+    version: int
+    hash: str
+    uid: str
+    owner: str
+    generation: int
+    deleting: bool
+    mark: int
+    verified: bool
+    facts: Any = None
+
+
+def seen(obj: Mapping[str, Any], facts: Any = None) -> Seen:
+    """Return what is remembered of an object, or of its metadata alone."""
+    meta = obj["metadata"]
+    annotations = meta.get("annotations") or {}
+    owners = [o["uid"] for o in meta.get("ownerReferences") or () if o.get("controller")]
+    spec_writers = [m for m in meta.get("managedFields") or () if m.get("subresource") != "status"]
+    return Seen(
+        version=int(meta["resourceVersion"]),
+        hash=annotations.get(HASH, ""),
+        uid=meta["uid"],
+        owner=owners[0] if owners else "",
+        generation=int(meta.get("generation", 0)),
+        deleting="deletionTimestamp" in meta,
+        mark=_mark(meta, annotations, spec_writers),
+        verified={m.get("manager") for m in spec_writers} == {FIELD_MANAGER},
+        facts=facts,
+    )
+
+
+def _mark(meta: Mapping[str, Any], annotations: Mapping[str, str], writers: list[dict[str, Any]]) -> int:
+    # managedFields lists whose every field is: a value changed, added or removed by anybody changes it, or its time.
+    kept = {k: v for k, v in annotations.items() if k not in _NOT_OURS}
+    parts = [meta.get("generation"), meta.get("labels"), kept, meta.get("ownerReferences"), meta.get("deletionTimestamp"), writers]
+    return hash(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS))
+
+
+def workload(obj: Mapping[str, Any]) -> Workload:
+    """Return how far a Deployment or StatefulSet has come."""
+    status, spec = obj.get("status") or {}, obj["spec"]
+    failing = [c for c in status.get("conditions") or () if c["type"] in ("ReplicaFailure", "Progressing", "Available")]
+    bad = [c for c in failing if (c["type"] == "ReplicaFailure") == (c["status"] == "True")]
+    message = "; ".join(f"{c.get('reason', '')}: {c.get('message', '')}" for c in bad)
+    ready = min(int(status.get("readyReplicas", 0)), int(status.get("updatedReplicas", 0)))
+    return Workload(int(status.get("observedGeneration", 0)), int(spec.get("replicas", 1)), ready, message[:500])
+
+
+def address(obj: Mapping[str, Any]) -> str:
+    """Return the load balancer's address or host name of a Service, or an empty string."""
+    ingress = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or [{}]
+    return str(ingress[0].get("ip") or ingress[0].get("hostname") or "")
+
+
+def report(obj: Mapping[str, Any]) -> str:
+    """Return the text of a report ConfigMap, or an empty string."""
+    return str((obj.get("data") or {}).get("report.json", ""))

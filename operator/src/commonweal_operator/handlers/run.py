@@ -1,0 +1,149 @@
+"""The process: login, engine, kopf and probes, until a signal or a defect ends it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import kopf
+import uvloop
+import yaml
+
+from commonweal_operator.desired.platform import PlatformConfig
+from commonweal_operator.engine.client import Api, ApiError, Unavailable
+from commonweal_operator.engine.cluster import Cluster
+from commonweal_operator.engine.core import Engine
+from commonweal_operator.engine.lease import Lease
+from commonweal_operator.engine.metrics import exposition
+from commonweal_operator.engine.objects import Objects
+from commonweal_operator.engine.probes import LoopWatch, Probes
+from commonweal_operator.handlers.feed import registry_for
+from commonweal_operator.handlers.settings import quiet_settings
+from commonweal_operator.kinds.keys import DepartmentKeys
+from commonweal_operator.kinds.reading import collection_of, key_of, read
+from commonweal_operator.kinds.rules import KindRules
+from commonweal_operator.kinds.world import World
+
+log = logging.getLogger(__name__)
+CONFIG = Path("/etc/commonweal/config.yaml")
+STREAMS = 12  # watches of children, each of which holds a connection for ever
+ISSUER_FALLBACK = "https://kubernetes.default.svc.cluster.local"
+
+
+def arguments() -> argparse.Namespace:
+    """Return the command line; inside a pod none is needed."""
+    parser = argparse.ArgumentParser(prog="commonweal-operator", description="Brings every department to what its objects say.")
+    parser.add_argument("--config", type=Path, default=CONFIG, help="the platform configuration (default: %(default)s)")
+    parser.add_argument("--kubeconfig", type=Path, help="log in with this file (default: KUBECONFIG, else the pod's account)")
+    parser.add_argument("--workers", type=int, default=16, help="objects reconciled at the same time (default: %(default)s)")
+    parser.add_argument("--resync", type=float, default=600.0, metavar="SECONDS", help="between full lists (default: %(default)s)")
+    parser.add_argument("--probes", default="0.0.0.0:8083", metavar="HOST:PORT", help="health and metrics (default: %(default)s)")
+    parser.add_argument("--elect", action="store_true", help="act only while holding the Lease; needed with more than one replica")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the operator; the exit status is 0 after SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("kopf").setLevel(logging.WARNING)  # at INFO it writes a line per event, at DEBUG whole objects
+    options = arguments()
+    uvloop.run(operate(options, PlatformConfig.model_validate(yaml.safe_load(options.config.read_text()))))
+
+
+async def operate(options: argparse.Namespace, platform: PlatformConfig) -> None:
+    """Run until kopf ends on a signal, or any part fails: a part that died must end the process, loudly."""
+    cluster = Cluster.find(options.kubeconfig)
+    async with AsyncExitStack() as stack:
+        pools = [Api(cluster, size, agent) for size, agent in ((32 + STREAMS, "commonweal-operator"), (16, "commonweal-operator-urgent"))]
+        for pool in pools:
+            stack.push_async_callback(pool.close)
+        await _served(pools[0])
+        platform = await _with_issuer(pools[0], platform)
+        engine = build(pools[0], pools[1], platform, options)
+        watch, acting = LoopWatch(), asyncio.Event()
+        probes = Probes(lambda: watch.healthy, lambda: engine.ready.is_set() or not acting.is_set(), lambda: _metrics(engine, watch))
+        host, _, port = options.probes.rpartition(":")
+        background: list[Coroutine[Any, Any, None]] = [watch.run(), probes.serve(host, int(port))]
+        await _until_first(*background, _act(options, platform, engine, cluster, acting))
+
+
+def build(bulk: Api, urgent: Api, platform: PlatformConfig, options: argparse.Namespace) -> Engine:
+    """Return the engine with the rules of our kinds."""
+    objects = Objects(key_of, read)
+    keys = DepartmentKeys(platform)
+    world = World(objects, platform)
+    engine = Engine(bulk, urgent, objects, KindRules(world, keys), workers=options.workers, resync_seconds=options.resync)
+    world.look_at(engine.children)
+    return engine
+
+
+async def _act(options: argparse.Namespace, platform: PlatformConfig, engine: Engine, cluster: Cluster, acting: asyncio.Event) -> None:
+    """Watch and reconcile; with --elect only from taking the lease until losing it."""
+    kopf_task = kopf.operator(registry=registry_for(engine, cluster), settings=quiet_settings(), clusterwide=True, standalone=True)
+    if not options.elect:
+        acting.set()
+        await _until_first(engine.run(), kopf_task)
+        return
+    identity = f"{os.environ.get('HOSTNAME', 'operator')}_{secrets.token_hex(4)}"
+    lease = Lease(engine.urgent, platform.system_namespace, identity)
+    await lease.acquire()
+    acting.set()
+    try:
+        await _until_first(engine.run(), kopf_task, lease.keep())
+    finally:
+        await lease.release()
+
+
+async def _until_first(*parts: Coroutine[Any, Any, None]) -> None:
+    """Run all parts until one ends, then end the others; raises what that one raised."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _served(api: Api) -> None:
+    """Return when the API server serves our kinds: kopf looks for them once, at its start."""
+    while True:
+        try:
+            await api.call("GET", f"{collection_of('ModelService')}?limit=1")
+        except (ApiError, Unavailable) as error:
+            log.warning("waits for the CustomResourceDefinitions of commonweal.dev (kubectl apply -f crds/): %s", error)
+            await asyncio.sleep(2.0)
+        else:
+            return
+
+
+async def _with_issuer(api: Api, platform: PlatformConfig) -> PlatformConfig:
+    """Return the configuration with the issuer of the site's ServiceAccount tokens filled in."""
+    if platform.client_issuer:
+        return platform
+    try:
+        issuer = str((await api.call("GET", "/.well-known/openid-configuration"))["issuer"])
+    except (ApiError, KeyError) as error:
+        log.warning("the API server does not say who issues its tokens (%s); taking %s", error, ISSUER_FALLBACK)
+        issuer = ISSUER_FALLBACK
+    return platform.model_copy(update={"client_issuer": issuer})
+
+
+def _metrics(engine: Engine, watch: LoopWatch) -> str:
+    gauges = {
+        "queue_length": len(engine.queue),
+        "objects": len(engine.objects),
+        "children": len(engine.children),
+        "watch_restarts": engine.children.watch_restarts,
+        "loop_lag_seconds": watch.worst,
+    }
+    return exposition(engine.counters, gauges)

@@ -1,0 +1,147 @@
+"""All kinds together: what a change asks for, what an object shall own, and what its status says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from commonweal_api import ConsentPolicy, namespace_of
+from commonweal_api.reasons import ConditionType, Reason
+
+from commonweal_operator.desired import Child, department_children
+from commonweal_operator.desired.manifest import Owner
+from commonweal_operator.engine.apply import Problem
+from commonweal_operator.engine.client import Api
+from commonweal_operator.engine.objects import Change, Record
+from commonweal_operator.engine.queue import Key, Priority
+from commonweal_operator.kinds import consent_policy, data_product, department, model_service
+from commonweal_operator.kinds.conditions import all_of, conditions, status_of
+from commonweal_operator.kinds.keys import DepartmentKeys
+from commonweal_operator.kinds.reading import MODELS, collection_of, department_of, path_of
+from commonweal_operator.kinds.world import World
+
+Wish = tuple[Key, Priority]
+# Children whose state shows in the status of the department's objects, not only in its own.
+_TELLING = ("ConfigMap", "Service")
+
+
+class KindRules:
+    """The rules of the four kinds, over one world."""
+
+    def __init__(self, world: World, keys: DepartmentKeys) -> None:
+        self.world, self._keys = world, keys
+
+    def collections(self) -> Mapping[str, str]:
+        """Return the collection path of each kind, over all namespaces."""
+        return {kind: collection_of(kind) for kind in MODELS}
+
+    def path(self, key: Key) -> str:
+        """Return the object's path."""
+        return path_of(key)
+
+    def changed(self, change: Change) -> Iterator[Wish]:
+        """Return what a change asks for: the object itself, its department, and whoever depends on it."""
+        self.world.take(change)
+        old, new = change.old, change.new
+        if old is not None and new is not None and (old.uid, old.generation, old.deleting) == (new.uid, new.generation, new.deleting):
+            yield change.key, Priority.DRIFT
+            if status_of(old.status, ConditionType.READY, old.generation) != status_of(new.status, ConditionType.READY, new.generation):
+                yield from ((m.key, Priority.DRIFT) for m in self.world.models_reading(department_of(change.key.tenant)))
+            return
+        urgency = _urgency(change)
+        for key in (change.key, _department_key(department_of(change.key.tenant))):
+            yield key, urgency
+        for key in self._dependents(change):
+            yield key, urgency if key.kind == "Department" else Priority.SPEC
+
+    def child_changed(self, kind: str, namespace: str, name: str) -> Iterator[Wish]:
+        """Return what a change of a child asks for."""
+        tenant = name if kind == "Namespace" else namespace
+        if self.world.department(department_of(tenant)) is None:
+            return
+        yield _department_key(department_of(tenant)), Priority.DRIFT
+        if kind in _TELLING:
+            for other in ("DataProduct", "ConsentPolicy", "ModelService"):
+                yield from ((record.key, Priority.DRIFT) for record in self.world.objects.of(other, tenant))
+
+    def children(self, key: Key, now: datetime) -> Sequence[Child]:
+        """Return what the object shall own; only departments own anything."""
+        record = self.world.department(key.name) if key.kind == "Department" else None
+        return department_children(department.gather(record, self.world, now), self.world.platform) if record is not None else ()
+
+    async def prepare(self, key: Key, api: Api) -> Problem | None:
+        """Make the department's keys, once."""
+        record = self.world.department(key.name)
+        return await self._keys.ensure(Owner(key.name, record.uid), api) if record is not None else None
+
+    def status(self, key: Key, now: datetime, problems: Sequence[Problem]) -> Mapping[str, Any] | None:
+        """Return the status without its times."""
+        record = self.world.objects.get(key)
+        if record is None or record.deleting:
+            return None
+        if record.parsed is None:
+            return _closed(record, Reason.INVALID_SPEC, record.invalid)
+        if key.kind == "Department":
+            return department.status(record, self.world, problems)
+        if self.world.department_of(key) is None:
+            return _closed(record, Reason.DEPARTMENT_NOT_READY, f"metadata.namespace: {key.tenant} is no department's namespace.")
+        if key.kind == "DataProduct":
+            return data_product.status(record, self.world)
+        return (consent_policy if key.kind == "ConsentPolicy" else model_service).status(record, self.world, now)
+
+    def wake_at(self, key: Key, now: datetime) -> datetime | None:
+        """Return when an agreement begins or ends."""
+        record = self.world.objects.get(key)
+        if record is None or record.parsed is None:
+            return None
+        if key.kind == "Department":
+            return department.next_moment(record, self.world, now)
+        return consent_policy.next_boundary(record, now) if key.kind == "ConsentPolicy" else None
+
+    def _dependents(self, change: Change) -> Iterator[Key]:
+        kind, tenant = change.key.kind, change.key.tenant
+        own = department_of(tenant)
+        if kind == "Department":
+            for other in ("DataProduct", "ConsentPolicy", "ModelService"):
+                yield from (r.key for r in self.world.objects.of(other, tenant))
+            for agreement in self.world.agreements_for(own):
+                yield from (agreement.key, _department_key(department_of(agreement.key.tenant)))
+        elif kind == "DataProduct":
+            yield from (r.key for r in self.world.objects.of("ConsentPolicy", tenant))
+        for record in (change.old, change.new):
+            yield from (_department_key(name) for name in _counterparts(record))
+        if kind != "ModelService":
+            yield from (m.key for m in self.world.models_reading(own))
+
+
+def _counterparts(record: Record | None) -> set[str]:
+    """Return the other departments whose network rules an object bears on."""
+    if record is None or record.parsed is None:
+        return set()
+    if record.key.kind == "ConsentPolicy":
+        return {record.parsed.spec.consumer.department}
+    if record.key.kind == "ModelService":
+        return {c.department for c in record.parsed.spec.callers}
+    return set()
+
+
+def _department_key(name: str) -> Key:
+    return Key(namespace_of(name), "Department", name)
+
+
+def _urgency(change: Change) -> Priority:
+    """Return REVOCATION when anything may be taken away: an agreement or a product goes, narrows, or can no longer be read."""
+    old, new = change.old, change.new
+    if old is None or old.parsed is None:
+        return Priority.SPEC
+    if new is None or new.deleting or new.parsed is None or new.uid != old.uid:
+        return Priority.REVOCATION
+    if isinstance(old.parsed, ConsentPolicy):
+        return Priority.REVOCATION if consent_policy.narrowed(old.parsed, new.parsed) else Priority.SPEC
+    return Priority.SPEC
+
+
+def _closed(record: Record, reason: Reason, detail: str) -> dict[str, Any]:
+    found = conditions(all_of(record.key.kind, reason, detail), record.generation)
+    return dict(record.status) | {"observedGeneration": record.generation, "conditions": found}
