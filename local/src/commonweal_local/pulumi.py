@@ -1,0 +1,89 @@
+"""`pulumi up` for a site: the operations that the command line and the demo use.
+
+The committed project `stacks/site` is never written to. What belongs to this machine (the copy that runs, salt, secrets, state) lies in
+`$COMMONWEAL_HOME/pulumi`; see docs/how-to/site.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from commonweal_local.failure import LocalError
+from commonweal_local.pulumi_cli import departments
+from commonweal_local.pulumi_cli.stack import Outcome, Stack
+
+__all__ = ["Outcome", "destroy", "forget", "main", "preview", "up"]
+
+COUNTED: Mapping[str, str] = {
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+    "same": "unchanged",
+}
+Say = Callable[[str], None]
+
+
+def up(site: str, *, refresh: bool = False, say: Say = print) -> Outcome:
+    """Bring a site to what its stack file says. Raises LocalError with what the program, the API server or a pod said.
+
+    `refresh` looks at the cluster first, so that what was changed there by hand is set right.
+    """
+    stack = Stack(site)
+    stack.prepare(say)
+    return stack.run("up", ["--yes", "--skip-preview", *(["--refresh"] if refresh else [])], say)
+
+
+def preview(site: str, *, refresh: bool = False, say: Say = print) -> Outcome:
+    """Tell what `up` would change, by the API server's own dry run, and change nothing."""
+    stack = Stack(site)
+    stack.prepare(say)
+    return stack.run("preview", ["--refresh"] if refresh else [], say)
+
+
+def destroy(site: str, *, delete_departments: bool = False, say: Say = print) -> Outcome:
+    """Take everything of ours off a site. While it holds departments this is refused, unless they are to go, too, with their data."""
+    stack = Stack(site)
+    kubeconfig = stack.prepare(say)
+    departments.clear(kubeconfig, site=site, delete=delete_departments, say=say)
+    return stack.run("destroy", ["--yes", "--skip-preview"], say)
+
+
+def forget(site: str) -> None:
+    """Forget the state of a site whose cluster is gone; nothing on any cluster is touched."""
+    Stack(site).forget()
+
+
+def summary(outcome: Outcome) -> str:
+    """Return the outcome in one line; kinds of change that did not happen are left out."""
+    parts = [f"{outcome.counts[key]} {word}" for key, word in COUNTED.items() if outcome.counts.get(key)]
+    return f"{', '.join(parts) or 'nothing to do'} ({outcome.seconds:.1f} s)"
+
+
+def main(argv: Sequence[str]) -> int:
+    """`commonweal site up|preview|destroy NAME`. Exit code 0: done; 1: failed, with the reason on standard error."""
+    parser = argparse.ArgumentParser(prog="commonweal site", description="Put the platform layer on a site, or take it off.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (("up", "bring the site to its stack file"), ("preview", "tell what up would change")):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--refresh", action="store_true", help="look at the cluster first, to see what was changed by hand")
+        command.add_argument("site")
+    gone = commands.add_parser("destroy", help="take everything of ours off the site")
+    gone.add_argument("--delete-departments", action="store_true", help="delete its departments first, with all their data")
+    gone.add_argument("site")
+    args = parser.parse_args(argv)
+    try:
+        outcome = _carry_out(args)
+    except LocalError as error:
+        print(str(error), file=sys.stderr)
+        return 1
+    print(summary(outcome))
+    return 0
+
+
+def _carry_out(args: argparse.Namespace) -> Outcome:
+    if args.command == "destroy":
+        return destroy(args.site, delete_departments=args.delete_departments)
+    return (up if args.command == "up" else preview)(args.site, refresh=args.refresh)

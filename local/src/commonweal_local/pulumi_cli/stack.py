@@ -1,0 +1,188 @@
+"""A site's stack on this machine: its directory, its secrets, its state, and runs of the CLI on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from commonweal_stacks.clusters import cluster_of
+from commonweal_stacks.clusters.identity import cluster_uid
+from commonweal_stacks.site import MASTER_KEY, SITE_KEY, SiteConfigError, parse_site, stack_file
+
+from commonweal_local import paths
+from commonweal_local.failure import LocalError
+from commonweal_local.pulumi_cli.events import Listener, follow
+from commonweal_local.pulumi_cli.plugins import find_pulumi, missing_plugins, stand_in_directory
+
+PROJECT_FILES = ("Pulumi.yaml", "__main__.py")
+SECRET_BYTES = 32
+LOOK_AGAIN_SECONDS = 0.1
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did: how many resources by kind of change, each change as a line, the outputs, and how long it took (seconds)."""
+
+    counts: Mapping[str, int]
+    changed: Sequence[str]
+    seconds: float
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+def root() -> Path:
+    """Return the directory of Pulumi's state on this machine."""
+    return paths.home() / "pulumi"
+
+
+def kept_secret(name: str) -> Path:
+    """Return the file of a secret that is made once (64 hexadecimal characters) and only its owner may read."""
+    file = root() / name
+    if not file.is_file():
+        root().mkdir(parents=True, exist_ok=True, mode=0o700)
+        paths.write(file, secrets.token_hex(SECRET_BYTES), mode=0o600)
+    return file
+
+
+def environment(pulumi: Path, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the CLI's environment: state in files, a passphrase, no downloads, the stand-ins where the vendor's plug-ins are missing.
+
+    What the caller's environment says about the backend and the passphrase stays.
+    """
+    env = dict(os.environ if base is None else base)
+    if "PULUMI_BACKEND_URL" not in env:
+        state = root() / "state"
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        env["PULUMI_BACKEND_URL"] = f"file://{state}"
+    if "PULUMI_CONFIG_PASSPHRASE" not in env and "PULUMI_CONFIG_PASSPHRASE_FILE" not in env:
+        env["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(kept_secret("passphrase"))
+    env.setdefault("PULUMI_SKIP_UPDATE_CHECK", "true")
+    env.setdefault("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true")
+    missing = missing_plugins(pulumi, env)
+    if missing:
+        env["PATH"] = os.pathsep.join([str(stand_in_directory(missing)), env.get("PATH", "")])
+    return env
+
+
+class Stack:
+    """One site's stack. The committed project is copied to this machine's directory, and only the copy is ever written to."""
+
+    def __init__(self, site: str, project: Path | None = None) -> None:
+        self.site = site
+        self.project = project or paths.source() / "stacks" / "site"
+        self.directory = root() / "site"
+        self.file = self.directory / stack_file(site)
+        self._pulumi = find_pulumi()
+        self._environment = environment(self._pulumi)
+
+    def prepare(self, say: Say) -> str:
+        """Make the stack ready to run and return the site's kubeconfig. Raises LocalError.
+
+        The state of a cluster that is gone, with another in its place, is forgotten: its objects went with it.
+        """
+        committed = self._committed()
+        try:
+            kubeconfig = cluster_of(parse_site(committed.get(SITE_KEY), stack=self.site)).kubeconfig()
+            uid = cluster_uid(kubeconfig, site=self.site)
+        except SiteConfigError as error:
+            raise LocalError(f"site {self.site} cannot be used", str(error)) from error
+        known = self.directory / f"{self.site}.cluster"
+        if known.is_file() and known.read_text(encoding="utf-8") != uid:
+            say(f"the cluster of site {self.site} is another than before: forgetting the state of the old one")
+            self.forget()
+        self._refresh_copy(committed)
+        self._command("stack", "select", "--create", self.site)
+        self._keep_master()
+        paths.write(known, uid, mode=0o600)
+        return kubeconfig
+
+    def run(self, operation: str, flags: Sequence[str], say: Say) -> Outcome:
+        """Run one operation of the CLI, telling its progress line by line. Raises LocalError with the reasons it gave."""
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="commonweal-pulumi-") as scratch:
+            log, said = Path(scratch, "events.json"), Path(scratch, "output.txt")
+            log.touch()
+            listener = Listener(say, dry_run=operation == "preview")
+            status = self._listen([operation, *flags, "--event-log", str(log)], log, said, listener)
+            output = said.read_text(encoding="utf-8", errors="replace")
+        if status != 0:
+            reasons = "\n".join(listener.errors) or output.strip()[-2000:]
+            raise LocalError(f"pulumi {operation} of site {self.site} failed:\n{reasons}", "Correct what it names and run it again.")
+        outputs = {} if operation == "destroy" else json.loads(self._command("stack", "output", "--json", "--stack", self.site) or "{}")
+        return Outcome(listener.counts, tuple(listener.changed), time.monotonic() - started, outputs)
+
+    def forget(self) -> None:
+        """Forget the stack's state; nothing on any cluster is touched. The secrets in its file stay."""
+        if self.directory.is_dir():
+            self._command("stack", "rm", self.site, "--yes", "--force", "--preserve-config", check=False)
+        (self.directory / f"{self.site}.cluster").unlink(missing_ok=True)
+
+    def _listen(self, arguments: Sequence[str], log: Path, said: Path, listener: Listener) -> int:
+        command = [str(self._pulumi), *arguments, "--stack", self.site, "--non-interactive", "--color", "never", "--suppress-permalink"]
+        with said.open("wb") as output:
+            process = subprocess.Popen(
+                command, cwd=self.directory, env=self._environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
+            try:
+                for event in follow(log, lambda: _ended(process)):
+                    listener.hear(event)
+            except BaseException:
+                process.terminate()  # the engine then writes its state down and lets go of its lock
+                process.wait()
+                raise
+            return process.wait()
+
+    def _committed(self) -> dict[str, Any]:
+        file = self.project / stack_file(self.site)
+        try:
+            config = yaml.safe_load(file.read_text(encoding="utf-8"))["config"]
+        except OSError as error:
+            raise LocalError(
+                f"there is no site {self.site}: {file}: {error.strerror}", "Write the file; that of another site shows how."
+            ) from error
+        except (yaml.YAMLError, KeyError, TypeError) as error:
+            raise LocalError(f"{file} holds no `config` mapping", "Write it as in the file of another site.") from error
+        return dict(config)
+
+    def _refresh_copy(self, committed: Mapping[str, Any]) -> None:
+        """Bring the machine's copy up to date: settings from the committed file, secrets and salt from the copy."""
+        for name in PROJECT_FILES:
+            paths.write(self.directory / name, (self.project / name).read_text(encoding="utf-8"))
+        old = yaml.safe_load(self.file.read_text(encoding="utf-8")) if self.file.is_file() else None
+        kept = old or {}
+        hidden = {key: value for key, value in (kept.get("config") or {}).items() if isinstance(value, Mapping) and "secure" in value}
+        fresh = {**kept, "config": {**committed, **hidden}}
+        if fresh != old:
+            paths.write(self.file, yaml.safe_dump(fresh, sort_keys=False), mode=0o600)
+
+    def _keep_master(self) -> None:
+        """Give the stack the master of the sector keys, one for all sites of this machine: people keep their ids when a department moves."""
+        config = (yaml.safe_load(self.file.read_text(encoding="utf-8")) or {}).get("config") or {}
+        if MASTER_KEY not in config:
+            master = kept_secret("sectors-master").read_text(encoding="utf-8")
+            self._command("config", "set", "--secret", MASTER_KEY, "--stack", self.site, stdin=master)
+
+    def _command(self, *arguments: str, stdin: str = "", check: bool = True) -> str:
+        command = [str(self._pulumi), *arguments, "--non-interactive"]
+        done = subprocess.run(command, cwd=self.directory, env=self._environment, input=stdin, capture_output=True, text=True, check=False)
+        if check and done.returncode != 0:
+            raise LocalError(f"`pulumi {' '.join(arguments)}` failed: {done.stderr.strip()}", f"The state lies in {root()}.")
+        return done.stdout
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        process.wait(LOOK_AGAIN_SECONDS)
+    except subprocess.TimeoutExpired:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Conformity: one digest per site over everything that must be alike, and the leaf that is not."""

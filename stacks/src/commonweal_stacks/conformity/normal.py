@@ -1,0 +1,83 @@
+"""Objects without what no two clusters share, and without what they are allowed not to share. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from commonweal_stacks.clusters.contract import ALLOWED_DIFFERENCES, Difference
+from commonweal_stacks.conformity.tree import flatten, spelled
+from commonweal_stacks.platform.manifests import key_of
+
+Object = Mapping[str, Any]
+
+# Set by each server for itself; the same object on two clusters never agrees in them. `*` is any one step; what lies under goes, too.
+OF_THE_SERVER: tuple[tuple[str, ...], ...] = tuple(
+    tuple(path.split("/"))
+    for path in (
+        "status",
+        "metadata/uid",
+        "metadata/creationTimestamp",
+        "metadata/deletionTimestamp",
+        "metadata/generation",
+        "metadata/resourceVersion",
+        "metadata/managedFields",
+        "metadata/selfLink",
+        "metadata/ownerReferences/*/uid",
+        "metadata/annotations/deployment.kubernetes.io~1revision",
+        "metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration",
+        "spec/clusterIP",
+        "spec/clusterIPs",
+        "spec/healthCheckNodePort",
+        "spec/ports/*/nodePort",
+        "secrets",
+    )
+)
+
+
+def matches(steps: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Return whether the steps lie at or under the pattern."""
+    return len(steps) >= len(pattern) and all(part in {"*", step} for step, part in zip(steps, pattern, strict=False))
+
+
+def leaves_of(obj: Object, *, allowed: Iterable[Difference] = ALLOWED_DIFFERENCES, live: bool = False) -> dict[str, Any]:
+    """Return the object's leaves, by their full path. `live`: without the fields that each server sets for itself."""
+    kind, namespace, name = key_of(obj)
+    patterns = [_pattern(d) for d in allowed if d.kind == obj["kind"] and d.name in {"", name}]
+    if live:
+        patterns += [tuple(step.replace("~1", "/") for step in path) for path in OF_THE_SERVER]
+    prefix = f"{kind}/{namespace}/{name}" if namespace else f"{kind}/{name}"
+    opened = _opened(obj)
+    return {f"{prefix}:{spelled(steps)}": value for steps, value in flatten(opened) if not any(matches(steps, p) for p in patterns)}
+
+
+def _pattern(difference: Difference) -> tuple[str, ...]:
+    return tuple(step.replace("~1", ".") for step in difference.path.split("."))
+
+
+def _opened(obj: Object) -> dict[str, Any]:
+    """Return the object with a Secret's values hidden and a ConfigMap's YAML files opened, so that one setting is one leaf."""
+    opened = dict(obj)
+    if obj["kind"] == "Secret":
+        keys = {*(obj.get("data") or {}), *(obj.get("stringData") or {})}
+        opened.pop("stringData", None)
+        opened["data"] = dict.fromkeys(sorted(keys), "(secret)")
+    if obj["kind"] == "ConfigMap":
+        opened["data"] = {key: _parsed(key, text) for key, text in (obj.get("data") or {}).items()}
+    return opened
+
+
+def _parsed(key: str, text: Any) -> Any:
+    if not isinstance(text, str) or not key.endswith((".yaml", ".yml", ".json")):
+        return text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def allow_list(allowed: Iterable[Difference] = ALLOWED_DIFFERENCES) -> dict[str, Any]:
+    """Return the leaves of the list itself: hiding a difference changes the root, too."""
+    return {f"{d.kind}/{d.name or '*'}:{d.path}": d.why for d in allowed}

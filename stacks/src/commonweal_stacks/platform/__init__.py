@@ -1,0 +1,1 @@
+"""The platform layer: the same objects on every site. Builders are pure; only `component` knows Pulumi."""

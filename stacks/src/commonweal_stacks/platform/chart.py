@@ -1,0 +1,57 @@
+"""The operator's manifests, from the one place where they are written: the chart, rendered by helm."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from commonweal_stacks.platform.manifests import NAMESPACE, SECTORS_SECRET, STORAGE_CLASS, Manifest
+from commonweal_stacks.site import SiteConfig
+
+RELEASE = "commonweal"
+SECONDS = 60.0
+
+
+class ChartError(RuntimeError):
+    """The chart could not be rendered; the text says why and what to do."""
+
+
+def source() -> Path:
+    """Return the root of the checkout, in which `charts/` and `crds/` lie."""
+    return Path(__file__).resolve().parents[4]
+
+
+def values(site: SiteConfig, images: Mapping[str, str]) -> dict[str, Any]:
+    """Return the chart's values for a site. Pure."""
+    return {
+        "images": dict(images),
+        "expose": site.expose,
+        "clientCidrs": list(site.client_cidrs),
+        "storageClass": STORAGE_CLASS,
+        "sectorsSecret": SECTORS_SECRET,
+        "identity": {"enabled": site.identity.enabled, "issuer": site.identity.issuer, "people": site.identity.people},
+    }
+
+
+def find_helm() -> str:
+    """Return helm's path: from PATH, else from the cache of built tools. Raises ChartError."""
+    cache = Path(os.environ.get("COMMONWEAL_CACHE") or "~/.cache/commonweal").expanduser() / "bin"
+    found = shutil.which("helm") or shutil.which("helm", path=str(cache))
+    if not found:
+        raise ChartError(f"helm is neither on PATH nor in {cache}: build the tools (`make tools`), or install helm.")
+    return found
+
+
+def render(chart: Path, chart_values: Mapping[str, Any]) -> list[Manifest]:
+    """Return the chart's objects in the order of its templates; hooks are left out, since nothing here runs them. Raises ChartError."""
+    command = [find_helm(), "template", RELEASE, str(chart), "--namespace", NAMESPACE, "--no-hooks", "--values", "-"]
+    done = subprocess.run(command, input=yaml.safe_dump(dict(chart_values)), capture_output=True, text=True, timeout=SECONDS, check=False)
+    if done.returncode != 0:
+        raise ChartError(f"helm could not render {chart}: {done.stderr.strip()}. Correct the chart or its values.")
+    return [obj for obj in yaml.safe_load_all(done.stdout) if obj]

@@ -1,0 +1,42 @@
+"""What must be there before anything else of ours: namespace, limits, storage class, secrets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from commonweal_stacks.platform.manifests import NAMESPACE, SECTORS_SECRET, STORAGE_CLASS, Manifest, manifest
+from commonweal_stacks.site import Storage
+
+
+def namespace() -> Manifest:
+    """The platform's namespace, in which only pods of the `restricted` standard are admitted."""
+    found = manifest("v1", "Namespace", NAMESPACE, namespace="")
+    for mode in ("enforce", "audit", "warn"):
+        found["metadata"]["labels"][f"pod-security.kubernetes.io/{mode}"] = "restricted"
+        found["metadata"]["labels"][f"pod-security.kubernetes.io/{mode}-version"] = "latest"
+    return found
+
+
+def quota() -> Manifest:
+    """What the platform itself may use of a site: enough for an update of every workload at once."""
+    hard = {"requests.cpu": "2", "requests.memory": "2Gi", "limits.memory": "4Gi", "pods": "20", "services.loadbalancers": "2"}
+    return manifest("v1", "ResourceQuota", "commonweal-platform", spec={"hard": hard})
+
+
+def limits() -> Manifest:
+    """Defaults for containers that name no limits; the quota would refuse them otherwise."""
+    default = {"default": {"memory": "256Mi"}, "defaultRequest": {"cpu": "50m", "memory": "64Mi"}, "type": "Container"}
+    return manifest("v1", "LimitRange", "commonweal-platform", spec={"limits": [default]})
+
+
+def storage_class(storage: Storage) -> Manifest:
+    """The class that every claim of ours names; what stands behind it is the site's business."""
+    body: dict[str, Any] = {"provisioner": storage.provisioner, "reclaimPolicy": "Delete", "volumeBindingMode": "WaitForFirstConsumer"}
+    if storage.parameters:
+        body["parameters"] = dict(storage.parameters)
+    return manifest("storage.k8s.io/v1", "StorageClass", STORAGE_CLASS, namespace="", **body)
+
+
+def sectors(master: Any) -> Manifest:
+    """The master from which the keys of all departments are derived; `master` may be a Pulumi output."""
+    return manifest("v1", "Secret", SECTORS_SECRET, type="Opaque", stringData={"master": master})
