@@ -1,0 +1,90 @@
+"""What people rely on cannot be changed under them: those fields are refused on update, all others are free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from support.control_plane import ControlPlane
+from support.kube_api import KubeApi, Refused
+from support.manifests import Body, Change, add, consent_policy, data_product, department, drop, model_service, on_basis, put
+
+TAX = "dept-tax"
+STORED = {
+    "Department": department(),
+    "DataProduct": data_product(put("spec.subject", {"column": "person_ref", "records": "Many", "recordKey": "row_no"})),
+    "ConsentPolicy": consent_policy(),
+    "ModelService": model_service(department="tax"),
+}
+FIXED: list[tuple[str, tuple[Change, ...], str]] = [
+    ("Department", (put("spec.store.size", "2Gi"),), "spec.store.size: cannot be changed here"),
+    ("DataProduct", (put("spec.subject.column", "nino"),), "spec.subject.column: changing it would give every person another id"),
+    ("DataProduct", (put("spec.subject", {"column": "person_ref"}),), "spec.subject.records: cannot be changed; publish a new product"),
+    ("ConsentPolicy", (put("spec.product.name", "others"),), "spec.product.name: cannot be changed; write a new agreement"),
+    ("ConsentPolicy", (put("spec.consumer.department", "health"),), "spec.consumer.department: cannot be changed; write a new agreement"),
+    ("ConsentPolicy", (on_basis("PublicTask"),), "spec.basis.type: cannot be changed; write a new agreement"),
+    ("ModelService", (put("spec.purpose", "benefits/sell-things"),), "spec.purpose: cannot be changed"),
+]
+FREE: list[tuple[str, tuple[Change, ...]]] = [
+    ("Department", (put("spec.displayName", "HM Tax"), put("spec.quota.objects", 7))),
+    ("DataProduct", (put("spec.version", "1.1.0"), add("spec.fields", {"name": "town", "column": "town", "type": "String"}))),
+    ("DataProduct", (put("spec.source.postgres.host", "new.internal"), drop("spec.fields.3"))),
+    ("ConsentPolicy", (put("spec.fields", ["name"]), put("spec.validity.until", "2028-01-01T00:00:00Z"))),
+    ("ModelService", (drop("spec.features.1"), put("spec.learning", {"gamma": 10}))),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _stored(api: KubeApi) -> Iterator[None]:
+    for manifest in STORED.values():
+        api.apply(manifest)
+    yield
+    for manifest in STORED.values():
+        api.delete(manifest)
+
+
+def _changed(kind: str, changes: tuple[Change, ...]) -> Body:
+    return {
+        "Department": department,
+        "DataProduct": lambda *c: data_product(put("spec.subject", STORED["DataProduct"]["spec"]["subject"]), *c),
+        "ConsentPolicy": consent_policy,
+        "ModelService": lambda *c: model_service(*c, department="tax"),
+    }[kind](*changes)
+
+
+@pytest.mark.parametrize(("kind", "changes", "words"), FIXED, ids=[words for _, _, words in FIXED])
+def test_a_fixed_field_is_refused_with_what_to_do_instead(api: KubeApi, kind: str, changes: tuple[Change, ...], words: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        api.apply(_changed(kind, changes), dry_run=True)
+    assert words in refusal.value.message
+
+
+@pytest.mark.parametrize(("kind", "changes"), FREE)
+def test_every_other_field_may_change(api: KubeApi, kind: str, changes: tuple[Change, ...]) -> None:
+    (stored,) = api.apply(_changed(kind, changes), dry_run=True)
+    assert stored["metadata"]["generation"] == 2
+
+
+def test_a_status_is_written_apart_and_raises_no_generation(api: KubeApi) -> None:
+    condition = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "AllReady",
+        "message": "",
+        "observedGeneration": 1,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    path = f"{api.path_of(STORED['ConsentPolicy'])}/status"
+    stored = api.request("PATCH", path, {"status": {"conditions": [condition]}}, content_type="application/merge-patch+json")
+    assert stored["metadata"]["generation"] == 1
+    assert stored["status"]["conditions"] == [condition]
+
+
+def test_the_columns_answer_whether_it_works(api: KubeApi, control_plane: ControlPlane) -> None:
+    """What `kubectl get` asks for: a table whose columns hold the Ready condition's status and reason."""
+    for plural in ("departments", "dataproducts", "consentpolicies", "modelservices"):
+        listing = api.request("GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.commonweal.dev")
+        (version,) = listing["spec"]["versions"]
+        names = [column["name"] for column in version["additionalPrinterColumns"]]
+        assert {"Ready", "Reason", "Message", "Age"} <= set(names)
+        assert listing["spec"]["names"]["categories"] == ["commonweal"]
