@@ -1,0 +1,50 @@
+{{/* The labels of everything here; give the component. */}}
+{{- define "commonweal.labels" -}}
+app.kubernetes.io/managed-by: commonweal
+app.kubernetes.io/part-of: commonweal
+{{- with . }}
+app.kubernetes.io/component: {{ . }}
+{{- end }}
+{{- end }}
+
+{{/* Where pods fetch the keys of the people's issuer. */}}
+{{- define "commonweal.personJwks" -}}
+{{- if .Values.identity.jwks }}{{ .Values.identity.jwks }}
+{{- else if .Values.identity.enabled }}http://identity.{{ .Release.Namespace }}.svc.cluster.local/jwks
+{{- else }}{{ trimSuffix "/" .Values.identity.issuer }}/jwks
+{{- end }}
+{{- end }}
+
+{{/* What every pod of ours may do: nothing. Pod Security `restricted`, and a read-only root file system on top. */}}
+{{- define "commonweal.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "commonweal.containerSecurity" -}}
+allowPrivilegeEscalation: false
+capabilities: {drop: [ALL]}
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "commonweal.config" -}}
+images:
+  runtime: {{ .Values.images.runtime | quote }}
+  store: {{ .Values.images.store | quote }}
+expose: {{ .Values.expose }}
+clientCidrs: {{ toJson .Values.clientCidrs }}
+storageClass: {{ .Values.storageClass }}
+clientIssuer: {{ .Values.clientIssuer | quote }}
+personIssuer: {{ .Values.identity.issuer | quote }}
+personJwks: {{ include "commonweal.personJwks" . | quote }}
+sectorsSecret: {{ .Values.sectorsSecret }}
+systemNamespace: {{ .Release.Namespace }}
+serviceAccount: commonweal-operator
+{{- end }}
