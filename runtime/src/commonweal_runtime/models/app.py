@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import orjson
@@ -12,11 +14,11 @@ from litestar.exceptions import HTTPException
 
 from commonweal_runtime.models import oip
 from commonweal_runtime.models.bodies import MOST_BYTES, ActivateBody, RankBody, RewardBody, parse, too_large
+from commonweal_runtime.models.log import STORE_ERRORS
 from commonweal_runtime.models.rank import answer
-from commonweal_runtime.models.runtime import STORE_ERRORS, Runtime
+from commonweal_runtime.models.runtime import Runtime
 from commonweal_runtime.models.served import Served
 from commonweal_runtime.problems import MEDIA_TYPE, Problem, invalid_request, no_such_page
-from commonweal_runtime.tokens import Verifier
 
 _logger = logging.getLogger(__name__)
 _JSON = "application/json"
@@ -24,14 +26,13 @@ _Request = Request[Any, Any, State]
 _Answer = Response[bytes]
 
 
-def create(runtime: Runtime, verifier: Verifier, lifespan: list[Any] | None = None) -> Litestar:
-    """Return the application that serves this runtime."""
+def create(running: Callable[[Litestar], AbstractAsyncContextManager[None]]) -> Litestar:
+    """Return the application; `running` puts `runtime` and `verifier` into its state for as long as it runs."""
     routes = [live, ready, models, model, rank, activate, reward]
     protocol = [server, server_live, server_ready, metadata, metadata_of, model_ready, model_ready_of, infer, infer_of]
     return Litestar(
         route_handlers=[*routes, *protocol],
-        state=State({"runtime": runtime, "verifier": verifier}),
-        lifespan=lifespan or [],
+        lifespan=[running],
         exception_handlers={Problem: _problem, HTTPException: _http, oip.InferError: _infer_error, Exception: _failure},
         request_max_body_size=MOST_BYTES,
         openapi_config=None,

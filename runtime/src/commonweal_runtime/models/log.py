@@ -14,6 +14,19 @@ import numpy as np
 
 from commonweal_runtime.models.learning import PHI, Array, Row, Space, Sums
 
+STORE_ERRORS = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
+"""The store is away, or not made up yet: worth trying again. A mistake of ours in SQL is not among them."""
 _SETUP_LOCK = 0x636F6D6D6F6E  # any number that no one else locks
 
 
@@ -125,7 +138,7 @@ class DecisionLog:
         """Return whether the store answers within a second."""
         try:
             await self._pool.fetchval("SELECT 1", timeout=1.0)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        except STORE_ERRORS:
             return False
         return True
 

@@ -7,19 +7,17 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
-import asyncpg
 from commonweal_api.plan import FeatureSource, ModelEntry, ModelPlan, ModelReport, Outcome, digest_of
 from commonweal_api.reasons import Reason
 from pydantic import ValidationError
 
 from commonweal_runtime.models.bodies import ActivateBody, RankBody, RewardBody
-from commonweal_runtime.models.log import DecisionLog
+from commonweal_runtime.models.log import STORE_ERRORS, DecisionLog
 from commonweal_runtime.models.rank import Ranked, Ranker
 from commonweal_runtime.models.served import Served
 from commonweal_runtime.models.sources import FeatureReader
 from commonweal_runtime.problems import Problem
 
-STORE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 RETRY_SECONDS = 2.0
 _logger = logging.getLogger(__name__)
 
