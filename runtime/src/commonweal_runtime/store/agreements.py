@@ -1,0 +1,209 @@
+# ruff: noqa: S608 - statements are built here; every name and text in them comes through `names`
+"""A ConsentPolicy as roles, policies, grants and a door: pure functions; the same input gives the same statements.
+
+`opening` half done opens nothing: restrictive policies come first, the permissive one after them, grants and doors last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from commonweal_api.consent_policy import BasisType, ConsentPolicySpec
+from commonweal_api.data_product import DataProductSpec
+from commonweal_api.plan import AgreementPlan
+from commonweal_api.reasons import Reason
+
+from commonweal_runtime.store import doors
+from commonweal_runtime.store.names import column_of, identifier, literal, login_of, reader_of, table
+from commonweal_runtime.store.products import Shape, shape_of
+
+CONNECTIONS = 16
+_AUDIT = "audit.use (client, purpose, op, contract, fields, subject, subjects, found)"
+
+
+class ClosedError(Exception):
+    """Why an agreement stays closed: a registered reason and the detail of its message."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The product that an agreement is about, as it lies in the store now."""
+
+    uid: str
+    name: str
+    relation: str
+    spec: DataProductSpec
+    unfilled: tuple[str, ...]
+
+    @property
+    def shape(self) -> Shape:
+        """The columns of its table."""
+        return shape_of(self.spec)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """All that goes into the store when an agreement opens."""
+
+    number: int
+    statements: tuple[str, ...]
+    contract: str
+    content: dict[str, Any]
+    terms: dict[str, dict[str, str]]
+
+    @property
+    def digest(self) -> str:
+        """Tells whether the open door is still the one that is wanted."""
+        return hashlib.sha256("\n".join(self.statements).encode()).hexdigest()
+
+
+def compile_opening(number: int, agreement: AgreementPlan, product: Served) -> Opening:
+    """Return what opens exactly this agreement on this product; raise ClosedError if it must stay closed."""
+    spec = agreement.spec
+    _check(spec, product)
+    content = _content(number, agreement, product)
+    contract = hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:32]
+    door = doors.Door(
+        number=number,
+        relation=product.relation,
+        fields=tuple(spec.fields),
+        many=product.shape.many,
+        clients=tuple(f"{spec.consumer.department}/{c}" for c in spec.consumer.clients),
+        purposes=tuple(p.key for p in spec.purposes),
+        begins=_moment(spec.validity.from_),
+        ends=_moment(spec.validity.until),
+        most=spec.limits.max_rows,
+        contract=contract,
+        durable=product.spec.serve.audit_durability == "Durable",
+    )
+    statements = (*_roles(number), *_policies(number, spec, product), *_grants(number, spec, product), *doors.statements(door))
+    return Opening(number, statements, contract, content, _terms(spec, product.shape))
+
+
+def _check(spec: ConsentPolicySpec, product: Served) -> None:
+    shape = product.shape
+    missing = [f for f in spec.fields if shape.of(f) is None]
+    if missing:
+        raise ClosedError(Reason.FIELD_NOT_OFFERED, f"«{missing[0]}» is no field of the product {product.name}.")
+    for field in spec.fields:
+        column = shape.of(field)
+        if column is not None and column.raw in spec.fields:
+            raise ClosedError(Reason.MASK_AND_RAW_TOGETHER, f"«{field}» masks «{column.raw}».")
+    empty = sorted(set(spec.fields) & set(product.unfilled))
+    if empty:
+        raise ClosedError(Reason.PRODUCT_NOT_READY, f"The product {product.name} has not been loaded with «{empty[0]}» yet.")
+
+
+def _content(number: int, agreement: AgreementPlan, product: Served) -> dict[str, Any]:
+    """Return what was in force, in full; its hash stands in every audit row."""
+    wire, basis = agreement.spec.wire(), agreement.spec.basis
+    return {
+        "number": number,
+        "uid": agreement.uid,
+        "name": agreement.name,
+        "product": product.name,
+        "version": product.spec.version,
+        "consumer": agreement.spec.consumer.department,
+        "clients": agreement.spec.consumer.clients,
+        "purposes": wire["purposes"],
+        "fields": list(agreement.spec.fields),
+        "definitions": {f: c.origin for f in agreement.spec.fields if (c := product.shape.of(f))},
+        "basis": str(basis.type),
+        "legalPower": basis.legal_power,
+        "subjects": wire["subjects"],
+        "validity": wire["validity"],
+        "maxRows": agreement.spec.limits.max_rows,
+        "auditDurability": product.spec.serve.audit_durability,
+    }
+
+
+def _terms(spec: ConsentPolicySpec, shape: Shape) -> dict[str, dict[str, str]]:
+    """Return what a person says yes to: each field with its meaning, each purpose with its sentence."""
+    return {
+        "fields": {f: c.origin for f in spec.fields if (c := shape.of(f))},
+        "purposes": {p.key: p.text for p in spec.purposes},
+    }
+
+
+def widens(old: dict[str, dict[str, str]], new: dict[str, dict[str, str]]) -> bool:
+    """Return whether `new` covers anything that `old` did not; then earlier consents do not cover it."""
+    return any(old.get(part, {}).get(key) != value for part, entries in new.items() for key, value in entries.items())
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat()
+
+
+def _roles(n: int) -> list[str]:
+    login, reader = login_of(n), reader_of(n)
+    never = "nobypassrls nosuperuser nocreatedb nocreaterole noinherit noreplication"
+    return [
+        f"do $$ begin if not exists (select from pg_catalog.pg_roles where rolname = '{r}') then create role {r}; end if; end $$"
+        for r in (login, reader)
+    ] + [
+        f"alter role {reader} with nologin {never}",
+        f"alter role {login} with login connection limit {CONNECTIONS} {never}",
+        f"do $$ begin execute format('grant connect on database %I to {login}', current_database()); end $$",
+    ]
+
+
+def _policies(n: int, spec: ConsentPolicySpec, product: Served) -> list[str]:
+    t, reader = table(product.relation), reader_of(n)
+    # statement_timestamp, not now(): now() stands still inside a transaction that is kept open
+    period = (
+        f"statement_timestamp() >= timestamptz {literal(_moment(spec.validity.from_))} "
+        f"and statement_timestamp() < timestamptz {literal(_moment(spec.validity.until))}"
+    )
+    basis = f"{n} = any (_consent) and statement_timestamp() < _lapse" if spec.basis.type is BasisType.CONSENT else "true"
+    out = [f"drop policy if exists a{n}_{x} on {t}" for x in ("basis", "objection", "period")]
+    out.append(f"create policy a{n}_period on {t} as restrictive for select to {reader} using ({period})")
+    if spec.subjects.objection == "Honoured":
+        out.append(f"create policy a{n}_objection on {t} as restrictive for select to {reader} using ({n} <> all (_objection))")
+    out.append(f"create policy a{n}_basis on {t} as permissive for select to {reader} using ({basis})")
+    return out
+
+
+def _grants(n: int, spec: ConsentPolicySpec, product: Served) -> list[str]:
+    t, reader, login = table(product.relation), reader_of(n), login_of(n)
+    columns = [*product.shape.key, *(identifier(column_of(f)) for f in spec.fields)]
+    return [
+        f"revoke all on {t} from {reader}",
+        f"grant usage on schema product, audit to {reader}",
+        f"grant select ({', '.join(columns)}) on {t} to {reader}",
+        f"grant insert {_AUDIT.removeprefix('audit.use ')} on audit.use to {reader}",
+        f"grant usage on schema door to {login}",
+    ]
+
+
+def shutting(n: int) -> list[str]:
+    """Return the statements that close an agreement at once. They wait for no lock on the product's table."""
+    return [
+        f"do $$ begin if exists (select from pg_catalog.pg_roles where rolname = '{login_of(n)}') then alter role {login_of(n)} nologin; end if; end $$",
+        *doors.removal(n),
+    ]
+
+
+def clearing(n: int, relation: str | None) -> list[str]:
+    """Return the statements that remove what a shut agreement leaves behind; safe to run twice.
+
+    Named revokes, not DROP OWNED: that would also take rights that the same role holds in other databases.
+    """
+    out = []
+    if relation is not None:
+        out += [f"drop policy if exists a{n}_{x} on {table(relation)}" for x in ("basis", "objection", "period")]
+    for role in (login_of(n), reader_of(n)):
+        on_table = f"revoke all on {table(relation)} from {role}; " if relation is not None else ""
+        out.append(
+            f"do $$ begin if exists (select from pg_catalog.pg_roles where rolname = '{role}') then {on_table}"
+            f"revoke all on audit.use from {role}; revoke all on schema product, audit, door from {role}; "
+            f"execute format('revoke all on database %I from {role}', current_database()); drop role {role}; end if; end $$"
+        )
+    return out

@@ -1,0 +1,120 @@
+"""Start the department's PostgreSQL: `python -m commonweal_runtime.store.postgres`. Makes the cluster on first start, then runs the server.
+
+The superuser exists on the unix socket only, whose directory no one but this pod's containers sees; over TCP every login needs SCRAM, and only
+into the database that is meant for it. fsync stays on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from shutil import which
+
+DATABASES = ("department", "models")
+SETTINGS = {
+    "password_encryption": "'scram-sha-256'",
+    "max_connections": "200",
+    "shared_buffers": "'64MB'",
+    "effective_cache_size": "'256MB'",
+    "work_mem": "'4MB'",
+    "maintenance_work_mem": "'32MB'",
+    "wal_buffers": "'4MB'",
+    "max_wal_size": "'256MB'",
+    "min_wal_size": "'32MB'",
+    "max_worker_processes": "4",
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",  # statements are short; compiling them costs more than running them
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "idle_in_transaction_session_timeout": "'60s'",
+    "log_min_messages": "warning",
+    "log_min_error_statement": "panic",  # statements and parameters can hold people's data
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+    "log_timezone": "'UTC'",
+    "timezone": "'UTC'",
+    "datestyle": "'ISO, YMD'",
+}
+ACCESS = """\
+# Written at each start. The superuser comes in over the socket of this pod only.
+local  all         postgres               trust
+local  all         all                    reject
+host   all         postgres  all          reject
+host   department  all       all          scram-sha-256
+host   models      models    all          scram-sha-256
+host   all         all       all          reject
+"""
+
+
+def binary(name: str) -> str:
+    """Return the path of a PostgreSQL program: on PATH, or where Debian keeps it."""
+    found = which(name)
+    if found:
+        return found
+    candidates = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda p: int(p.parts[-3]), reverse=True)
+    if not candidates:
+        raise FileNotFoundError(f"{name}: not on PATH nor in /usr/lib/postgresql; install PostgreSQL 15 or later.")
+    return str(candidates[0])
+
+
+def initialise(data: Path) -> None:
+    """Make the cluster and its databases unless they are there. A run that was cut short is begun anew: the version file comes with a rename, last."""
+    if (data / "PG_VERSION").exists():
+        return
+    data.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix="initdb-", dir=data.parent))
+    options = [
+        "--username=postgres",
+        "--auth-local=trust",
+        "--auth-host=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale=C.UTF-8",
+        "--data-checksums",
+    ]
+    subprocess.run([binary("initdb"), f"--pgdata={fresh}", *options], check=True, stdout=subprocess.DEVNULL)
+    statements = "".join(f"create database {name};\n" for name in DATABASES)
+    single = [binary("postgres"), "--single", "-D", str(fresh), "-c", "log_min_messages=warning", "postgres"]
+    subprocess.run(single, input=statements, text=True, check=True, stdout=subprocess.DEVNULL)
+    if data.exists():
+        data.rmdir()  # an empty mount point's directory; anything else in it is an error to look at
+    fresh.rename(data)
+
+
+def configure(data: Path, socket_directory: Path, settings: dict[str, str]) -> None:
+    """Write settings and access rules anew, so that a release's settings reach a cluster made by an earlier one."""
+    lines = [f"{key} = {value}" for key, value in {**settings, "unix_socket_directories": f"'{socket_directory}'"}.items()]
+    (data / "postgresql.conf").write_text("# Written at each start.\n" + "\n".join(lines) + "\n")
+    (data / "pg_hba.conf").write_text(ACCESS)
+
+
+def serve(data: Path) -> int:
+    """Run the server until it ends and return its exit status.
+
+    A pod is stopped with SIGTERM, which to PostgreSQL means «wait until every client has left»: the services' pools never do. So it is passed on as
+    SIGINT, a fast shutdown: transactions are rolled back and everything committed is on disk.
+    """
+    server = subprocess.Popen([binary("postgres"), "-D", str(data)])
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: server.send_signal(signal.SIGINT))
+    signal.signal(signal.SIGHUP, lambda *_: server.send_signal(signal.SIGHUP))
+    return server.wait()
+
+
+def main() -> int:
+    """Prepare the data directory and run PostgreSQL."""
+    data = Path(os.environ.get("PGDATA", "/var/lib/postgresql/data/pgdata"))
+    sockets = Path(os.environ.get("COMMONWEAL_SOCKET_DIR", "/run/postgresql"))
+    listen = os.environ.get("COMMONWEAL_LISTEN", "*")
+    os.umask(0o077)
+    initialise(data)
+    configure(data, sockets, {**SETTINGS, "listen_addresses": f"'{listen}'"})
+    return serve(data)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""Real PostgreSQL servers for tests: the department's own, started by the product's program, and a heritage one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import asyncpg
+import commonweal_runtime
+from commonweal_runtime.store.postgres import binary
+
+NOBODY = pwd.getpwnam("nobody")
+START_SECONDS = 60
+SOURCES = str(Path(commonweal_runtime.__file__).parents[1])
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Server:
+    """One PostgreSQL on 127.0.0.1 and on a socket in a directory of its own. PostgreSQL refuses root, so root starts it as another user."""
+
+    def __init__(self) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="commonweal-pg-", dir="/tmp"))
+        self.sockets, self.port = self.directory / "run", free_port()
+        self.sockets.mkdir()
+        self._user = {"user": NOBODY.pw_uid, "group": NOBODY.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        if self._user:
+            for path in (self.directory, self.sockets):
+                shutil.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+            self.directory.chmod(0o755)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self.directory / "data"
+
+    def command(self) -> list[str]:
+        """Return the program that becomes, or runs, the server."""
+        raise TypeError("choose StoreServer or HeritageServer")
+
+    def environment(self) -> Mapping[str, str]:
+        return {"PGPORT": str(self.port)}
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def start(self) -> None:
+        """Start the server and return when it answers."""
+        with (self.directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command(), env={**os.environ, **self.environment()}, stdout=log, stderr=log, cwd="/", **self._user
+            )
+        asyncio.run(self._answers())
+
+    def stop(self) -> None:
+        """Stop the server; data stay until the context ends."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(30)
+            self._process = None
+
+    async def _answers(self) -> None:
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while True:
+                    try:
+                        await (await self.superuser("postgres")).close()
+                    except (OSError, asyncpg.PostgresError):
+                        if self._process is None or self._process.poll() is not None:
+                            raise RuntimeError(f"PostgreSQL ended: {(self.directory / 'log').read_text()}") from None
+                        await asyncio.sleep(0.05)
+                    else:
+                        return
+        except TimeoutError:
+            raise RuntimeError(f"PostgreSQL does not answer: {(self.directory / 'log').read_text()}") from None
+
+    async def superuser(self, database: str) -> Any:
+        """Return a connection as superuser over the socket."""
+        return await asyncpg.connect(host=str(self.sockets), port=self.port, user="postgres", database=database)
+
+
+class StoreServer(Server):
+    """The department's PostgreSQL, made and started by `commonweal_runtime.store.postgres` itself."""
+
+    def command(self) -> list[str]:
+        # root's own Python may lie where an unprivileged user cannot reach it; the program needs the standard library only
+        python = sys.executable if os.geteuid() else "/usr/bin/python3"
+        return [python, "-m", "commonweal_runtime.store.postgres"]
+
+    def environment(self) -> Mapping[str, str]:
+        own = {"PGDATA": str(self.data), "COMMONWEAL_SOCKET_DIR": str(self.sockets), "COMMONWEAL_LISTEN": "127.0.0.1"}
+        return {**super().environment(), **own, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": SOURCES}
+
+
+class HeritageServer(Server):
+    """Somebody else's PostgreSQL: password logins over TCP."""
+
+    def start(self) -> None:
+        if not self.data.exists():
+            options = [
+                "--username=postgres",
+                "--auth-local=trust",
+                "--auth-host=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+            ]
+            subprocess.run(
+                [binary("initdb"), f"--pgdata={self.data}", *options], check=True, stdout=subprocess.DEVNULL, cwd="/", **self._user
+            )
+        super().start()
+
+    def command(self) -> list[str]:
+        settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(self.sockets), "fsync": "off", "shared_buffers": "32MB"}
+        return [binary("postgres"), "-D", str(self.data), *(part for k, v in settings.items() for part in ("-c", f"{k}={v}"))]
+
+    async def make(self, database: str, script: str) -> None:
+        """Make a database from a script."""
+        root = await self.superuser("postgres")
+        await root.execute(f'create database "{database}"')
+        await root.close()
+        connection = await self.superuser(database)
+        await connection.execute(script)
+        await connection.close()
