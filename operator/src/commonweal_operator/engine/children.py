@@ -11,14 +11,17 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
+from urllib.parse import quote
 
-from commonweal_operator.desired.manifest import MANAGED_BY, MANAGED_LABEL, REPORT_LABEL, RESOURCES, Child
+from commonweal_operator.desired.manifest import DEPARTMENT_LABEL, MANAGED_BY, MANAGED_LABEL, REPORT_LABEL, RESOURCES, Child
 from commonweal_operator.engine.client import JSON, METADATA, METADATA_LIST, ApiError, Gone, Unavailable
 from commonweal_operator.engine.seen import Seen, address, report, seen, workload
 
 log = logging.getLogger(__name__)
 
-OURS = f"{MANAGED_LABEL}%3D{MANAGED_BY}"
+# Label selectors, escaped for a URL. What the platform layer makes carries the first label too, but belongs to no department.
+OURS = quote(f"{MANAGED_LABEL}={MANAGED_BY},{DEPARTMENT_LABEL}")
+PLANS, REPORTS = f"{OURS},{quote(f'!{REPORT_LABEL}')}", f"{OURS},{quote(REPORT_LABEL)}"
 PAUSE_SECONDS = 1.0
 Place = tuple[str, str, str]  # kind, namespace, name
 
@@ -41,8 +44,8 @@ class Feed:
 
 FEEDS = (
     *(Feed(kind) for kind in ("Namespace", "ResourceQuota", "LimitRange", "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy")),
-    Feed("ConfigMap", f"{OURS},!{REPORT_LABEL.replace('/', '%2F')}"),
-    Feed("ConfigMap", f"{OURS},{REPORT_LABEL.replace('/', '%2F')}", report),
+    Feed("ConfigMap", PLANS),
+    Feed("ConfigMap", REPORTS, report),
     Feed("Deployment", read=workload),
     Feed("StatefulSet", read=workload),
     Feed("Service", read=address),

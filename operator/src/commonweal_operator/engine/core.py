@@ -26,7 +26,7 @@ from commonweal_operator.engine.queue import Key, Priority, WorkQueue
 from commonweal_operator.engine.status import same, stamped
 
 log = logging.getLogger(__name__)
-PASS_SECONDS = 30.0
+PASS_SECONDS, LONGEST_SLEEP = 30.0, 3600.0
 Wishes = Iterable[tuple[Key, Priority]]
 
 
@@ -47,6 +47,9 @@ class Rules(Protocol):
 
     def children(self, key: Key, now: datetime) -> Sequence[Child]:
         """Return what the object shall own."""
+
+    def look_again(self) -> None:
+        """Forget what is remembered of things that no watch tells of."""
 
     async def prepare(self, key: Key, api: Api) -> Problem | None:
         """Bring about what is made once and never rewritten; return what stands in the way."""
@@ -107,6 +110,7 @@ class Engine:
     async def resync(self) -> None:
         """LIST is the truth: missing keys come in, and keys that it lacks become deletions after one live GET each."""
         self._relisted.clear()
+        self.rules.look_again()
         for kind, path in self.rules.collections().items():
             present: set[Key] = set()
             listed = 0
@@ -114,9 +118,9 @@ class Engine:
                 listed = int(page["metadata"]["resourceVersion"])
                 for item in page["items"]:
                     # Items of a list carry neither apiVersion nor kind.
-                    change = self.objects.put({"apiVersion": page["apiVersion"], "kind": kind} | item)
-                    self._enqueue(change)
-                    key = _key_in_list(kind, item, self.objects)
+                    body = {"apiVersion": page["apiVersion"], "kind": kind} | item
+                    key = self.objects.key_of(body)
+                    self._enqueue(self.objects.put(body))
                     present.add(key)
                     self.queue.add(key, Priority.RESYNC)
             await self._confirm_absent(kind, present, listed)
@@ -147,11 +151,15 @@ class Engine:
         api = self.urgent if priority is Priority.REVOCATION else self.bulk
         applied = await self._bring_about(api, key, record.uid)
         await self._report(api, key, applied.problems)
-        wake = self.rules.wake_at(key, self.now())
-        if wake is not None:
-            self.queue.add_after(key, Priority.REVOCATION, max(0.0, (wake - self.now()).total_seconds()))
+        self._wake(key)
         if applied.failure is not None:
             raise applied.failure
+
+    def _wake(self, key: Key) -> None:
+        wake, now = self.rules.wake_at(key, self.now()), self.now()
+        if wake is not None:
+            # At least hourly: the timer counts on while the machine's clock may be set.
+            self.queue.add_after(key, Priority.REVOCATION, min(max(0.0, (wake - now).total_seconds()), LONGEST_SLEEP))
 
     async def _bring_about(self, api: Api, key: Key, uid: str) -> Applied:
         children = self.rules.children(key, self.now())
@@ -197,7 +205,7 @@ class Engine:
                 group.create_task(self._work(Priority.REVOCATION), name=f"revoker-{i}")
 
     async def _first_resync(self) -> None:
-        while not await self._try_resync():
+        while not await self._try_resync():  # noqa: ASYNC110 - there is no event to wait for: it is asked again
             await asyncio.sleep(1.0)
 
     async def _resync_forever(self) -> None:
@@ -245,7 +253,3 @@ class Engine:
     def _again(self, key: Key, priority: Priority, why: str) -> None:
         self.counters.errors += 1
         log.warning("%s %s/%s: %s; again in %.2f s", key.kind, key.tenant, key.name, why, self.queue.retry(key, priority))
-
-
-def _key_in_list(kind: str, item: Mapping[str, Any], objects: Objects) -> Key:
-    return objects.key_of({"kind": kind} | dict(item))

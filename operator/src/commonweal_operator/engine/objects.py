@@ -42,8 +42,9 @@ Read = Callable[[Mapping[str, Any], Record | None], Record]
 
 
 class Objects:
-    """The cache. `read(body, old)` makes the record of a body, given the record that `key_of` finds known; it never raises, for a body that does
-    not parse is a record too.
+    """The cache.
+
+    `read(body, old)` makes the record of a body, given the known record of its key; it never raises, for a body that does not parse is a record too.
     """
 
     def __init__(self, key_of: Callable[[Mapping[str, Any]], Key], read: Read) -> None:

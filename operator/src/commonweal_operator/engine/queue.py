@@ -70,7 +70,7 @@ class WorkQueue:
     def retry(self, key: Key, priority: Priority) -> float:
         """Add the key again after its own exponential back-off with jitter; return the delay in seconds."""
         count = self._failures[key] = self._failures.get(key, 0) + 1
-        delay = min(self._cap, self._base * 2 ** min(count - 1, 20)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, not a secret
+        delay = min(self._cap, self._base * 2.0 ** min(count - 1, 20)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, not a secret
         self.add_after(key, priority, delay)
         return delay
 

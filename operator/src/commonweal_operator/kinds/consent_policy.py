@@ -1,4 +1,4 @@
-"""ConsentPolicy: may it be enforced, and is it?"""
+"""ConsentPolicy: whether it may be enforced, and whether it is."""
 
 from __future__ import annotations
 

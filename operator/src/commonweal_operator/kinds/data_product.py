@@ -1,4 +1,4 @@
-"""DataProduct: is its source read, and is it served?"""
+"""DataProduct: whether its source is read, and whether it is served."""
 
 from __future__ import annotations
 
@@ -36,24 +36,22 @@ def status(record: Record, world: World) -> dict[str, Any]:
 
 
 def _findings(outcome: Outcome | None) -> list[Finding]:
-    """Return one finding per step: those before the one that the outcome's reason belongs to hold, those after it wait."""
-    if outcome is not None and outcome.ready:
-        return [Finding(t, yes) for t, yes, _ in _STEPS]
-    reason, detail = (_R.STORE_PENDING, "") if outcome is None else (_known(outcome.reason), outcome.message)
-    failing = next((t for t, _, _ in _STEPS if t in entry_of(reason).types), _C.SERVING)
-    if reason is _R.STORE_PENDING:
-        failing = _C.SOURCE_REACHABLE
-    findings: list[Finding] = []
-    passed = False
-    for type_, yes, waiting in _STEPS:
-        if type_ is failing:
-            passed = True
-            findings.append(Finding(type_, reason, detail))
-        else:
-            findings.append(Finding(type_, waiting if passed else yes))
+    """Return one finding per step.
+
+    Those before the one that the outcome's reason belongs to hold; those after it wait, unless the store says that it is ready all the same: what was
+    loaded before is served on while the source is away.
+    """
+    if outcome is None:
+        return [Finding(t, waiting) for t, _, waiting in _STEPS]
+    reason = _known(outcome.reason, _R.SERVING if outcome.ready else _R.STORE_REFUSED)
+    failing = next(i for i, (t, _, _) in enumerate(_STEPS) if t in entry_of(reason).types)
+    after = [yes if outcome.ready else waiting for _, yes, waiting in _STEPS]
+    findings = [Finding(t, yes if i < failing else after[i]) for i, (t, yes, _) in enumerate(_STEPS)]
+    findings[failing] = Finding(_STEPS[failing][0], reason, "" if entry_of(reason).status == "True" else outcome.message)
     return findings
 
 
-def _known(reason: str) -> Reason:
+def _known(reason: str, otherwise: Reason) -> Reason:
+    """Return the reason if a product may carry it."""
     types = {t for t, _, _ in _STEPS}
-    return _R(reason) if reason in set(_R) and types & set(entry_of(reason).types) else _R.STORE_REFUSED
+    return _R(reason) if reason in set(_R) and types & set(entry_of(reason).types) else otherwise

@@ -1,7 +1,8 @@
-"""ModelService: may it read what it wants, and does it run? A model whose agreements are missing runs all the same, without those features."""
+"""ModelService: whether it may read what it wants, and whether it runs. Without its agreements it runs all the same, without those features."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -72,7 +73,7 @@ def _bound(need: Need, record: Record, world: World, now: datetime) -> Finding:
         for p in world.usable("ConsentPolicy", namespace_of(need.department))
         if p.parsed.spec.product.name == need.product and p.parsed.spec.consumer.department == consumer
     ]
-    checks = (
+    checks: tuple[tuple[Reason, Callable[[Record], bool]], ...] = (
         (_R.CLIENT_NOT_AGREED, lambda p: CLIENT in p.parsed.spec.consumer.clients),
         (_R.PURPOSE_NOT_AGREED, lambda p: purpose in {q.key for q in p.parsed.spec.purposes}),
         (_R.FIELD_NOT_AGREED, lambda p: set(need.fields) <= set(p.parsed.spec.fields)),

@@ -70,6 +70,10 @@ class KindRules:
         record = self.world.department(key.name) if key.kind == "Department" else None
         return department_children(department.gather(record, self.world, now), self.world.platform) if record is not None else ()
 
+    def look_again(self) -> None:
+        """Have the departments' keys looked for again: Secrets are not watched."""
+        self._keys.forget()
+
     async def prepare(self, key: Key, api: Api) -> Problem | None:
         """Make the department's keys, once."""
         record = self.world.department(key.name)
@@ -88,7 +92,9 @@ class KindRules:
             return _closed(record, Reason.DEPARTMENT_NOT_READY, f"metadata.namespace: {key.tenant} is no department's namespace.")
         if key.kind == "DataProduct":
             return data_product.status(record, self.world)
-        return (consent_policy if key.kind == "ConsentPolicy" else model_service).status(record, self.world, now)
+        if key.kind == "ConsentPolicy":
+            return consent_policy.status(record, self.world, now)
+        return model_service.status(record, self.world, now)
 
     def wake_at(self, key: Key, now: datetime) -> datetime | None:
         """Return when an agreement begins or ends."""
