@@ -68,20 +68,29 @@ class Strict(BaseModel):
 class Condition(Strict):
     """A standard Kubernetes condition. `reason` is stable and documented; `message` says what to do next."""
 
-    type: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z]{0,63}$")]
-    status: Literal["True", "False", "Unknown"]
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Z][A-Za-z]{0,127}$")]
-    message: Annotated[str, StringConstraints(max_length=2048)] = ""
-    observed_generation: int = P(ge=0, strict=True)
-    last_transition_time: datetime
+    type: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z]{0,63}$")] = P(
+        description="What it is about."
+    )
+    status: Literal["True", "False", "Unknown"] = P(description="Whether it holds.")
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Z][A-Za-z]{0,127}$")] = P(
+        description="Stable word for why."
+    )
+    message: Annotated[str, StringConstraints(max_length=2048)] = P(default="", description="Why, and what to do next.")
+    observed_generation: int = P(ge=0, strict=True, description="Generation of spec that it speaks of.")
+    last_transition_time: datetime = P(description="When status last changed.")
 
 
 class Status(Strict):
     """What every status carries. `Ready` among the conditions answers «does it work?»."""
 
-    observed_generation: int | None = P(default=None, ge=0, strict=True)
+    observed_generation: int | None = P(
+        default=None, ge=0, strict=True, description="Generation of spec that the operator has last dealt with."
+    )
     conditions: list[Condition] = P(
-        default_factory=list, max_length=16, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
+        default_factory=list,
+        max_length=16,
+        description="How it stands, one entry per type.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
 
 

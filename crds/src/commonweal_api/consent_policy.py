@@ -35,6 +35,8 @@ class BasisType(StrEnum):
 
 
 class Purpose(Strict):
+    """What the fields may be used for; each read names one."""
+
     key: PurposeKey = P(description="department/purpose, sent by the client with each request.")
     iri: Annotated[str, StringConstraints(pattern=r"^dpv:[A-Z][A-Za-z]{2,62}$", max_length=68)] = P(
         description="Purpose of the W3C Data Privacy Vocabulary, such as dpv:ServicePersonalisation."
@@ -43,7 +45,9 @@ class Purpose(Strict):
 
 
 class Basis(Strict):
-    type: BasisType
+    """Why it is lawful."""
+
+    type: BasisType = P(description="The lawful basis; the bases not listed are refused until they are enforced.")
     legal_power: str | None = P(
         default=None, min_length=5, max_length=300, description="The law that allows it; needed unless the basis is Consent."
     )
@@ -52,22 +56,30 @@ class Basis(Strict):
 class Subjects(Strict):
     """What the person may do about it."""
 
-    objection: Literal["Honoured", "NotApplicable"]
+    objection: Literal["Honoured", "NotApplicable"] = P(
+        description="Whether a person's objection closes the record; the law leaves none under LegalObligation."
+    )
     consent_validity_days: int | None = P(
         default=None, strict=True, ge=1, le=1826, description="How long a consent holds before it must be renewed."
     )
 
 
 class Consumer(Strict):
-    department: Name
+    """Who may read."""
+
+    department: Name = P(description="The consuming department.")
     clients: list[ClientName] = P(min_length=1, max_length=20, description="ServiceAccounts of the consumer's department.")
 
 
 class ProductRef(Strict):
+    """Which product."""
+
     name: Name = P(description="A DataProduct in the same namespace.")
 
 
 class Limits(Strict):
+    """How much at a time."""
+
     max_rows: int = P(default=100, strict=True, ge=1, le=1000, description="Most records in one answer.")
 
 
@@ -75,8 +87,10 @@ class Validity(Strict, json_schema_extra=validations(
     cel("self.until > self.from", "spec.validity.until: must come after from."),
     cel("self.until - self.from <= duration('43848h')", "spec.validity: at most five years; agree anew after that."),
 )):  # fmt: skip
-    from_: Instant = P(alias="from")
-    until: Instant
+    """When it holds: from the first moment until just before the last."""
+
+    from_: Instant = P(alias="from", description="First moment in force.")
+    until: Instant = P(description="First moment no longer in force; the store itself refuses from then on.")
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -120,7 +134,7 @@ SPEC_RULES = (
 class ConsentPolicySpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
     product: ProductRef
     consumer: Consumer
-    purposes: list[Purpose] = P(min_length=1, max_length=10)
+    purposes: list[Purpose] = P(min_length=1, max_length=10, description="What the fields may be used for; each read names one.")
     # Not a set: two field managers would own a set's items apart, and a field taken out of one manifest would stay granted by the other.
     fields: list[FieldName] = P(min_length=1, max_length=100, description="The fields that may be read; never a wildcard.")
     basis: Basis

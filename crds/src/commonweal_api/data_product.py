@@ -81,14 +81,14 @@ class Field(Strict, json_schema_extra=validations(
     cel("!has(self.column) || has(self.type)", "spec.fields[].type: a field with a column needs a type."),
     cel("!has(self.mask) || !has(self.type)", "spec.fields[].type: the type of a mask follows from what it masks; leave it out."),
 )):  # fmt: skip
-    name: FieldName
+    name: FieldName = P(description="Name under which consumers ask for it.")
     column: ColumnName | None = P(default=None, description="Column of the source table.")
-    type: FieldType | None = None
-    mask: Mask | None = None
+    type: FieldType | None = P(default=None, description="What the column is read as; a mask's type follows from what it masks.")
+    mask: Mask | None = P(default=None, description="A field that says less than the raw one, and is granted instead of it.")
     semantic: Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z]{0,39}:[a-z][A-Za-z]{0,62}$", max_length=104)] | None = P(
         default=None, description="Property of the common data model, such as person:birthDate."
     )
-    description: str | None = P(default=None, max_length=300)
+    description: str | None = P(default=None, max_length=300, description="What it means, for consumers.")
     required: bool = P(default=False, strict=True, description="A record without it is refused at loading.")
 
     @model_validator(mode="after")
@@ -111,12 +111,16 @@ class SecretRef(Strict):
 class PostgresSource(Strict):
     """A heritage PostgreSQL database; it is read, never written."""
 
-    host: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$", min_length=1, max_length=253)]
-    port: int = P(default=5432, strict=True, ge=1, le=65535)
-    database: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$", min_length=1, max_length=63)]
-    schema_: ColumnName = P(default="public", alias="schema")
-    table: ColumnName
-    credentials: SecretRef
+    host: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$", min_length=1, max_length=253)] = P(
+        description="Name or IPv4 address; never a store of another department."
+    )
+    port: int = P(default=5432, strict=True, ge=1, le=65535, description="TCP port.")
+    database: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$", min_length=1, max_length=63)] = P(
+        description="Name of the database."
+    )
+    schema_: ColumnName = P(default="public", alias="schema", description="Schema of the table.")
+    table: ColumnName = P(description="Table or view with one row per record.")
+    credentials: SecretRef = P(description="The login, which needs no more than SELECT on the table.")
 
 
 class Source(Strict):
@@ -130,9 +134,9 @@ class Subject(Strict, json_schema_extra=validations(
 )):  # fmt: skip
     """Whom a record is about. The column's value never leaves the source: the store keeps its pairwise id."""
 
-    column: ColumnName
-    records: Literal["One", "Many"] = "One"
-    record_key: ColumnName | None = None
+    column: ColumnName = P(description="Column that says whom a record is about.")
+    records: Literal["One", "Many"] = P(default="One", description="How many records a subject can have.")
+    record_key: ColumnName | None = P(default=None, description="Column that tells a subject's records apart; only when there can be many.")
 
     @model_validator(mode="after")
     def _record_key(self) -> Self:
@@ -144,6 +148,8 @@ class Subject(Strict, json_schema_extra=validations(
 
 
 class Serve(Strict):
+    """How it is kept fresh and how its uses are recorded."""
+
     refresh_seconds: int = P(default=300, strict=True, ge=5, le=86400, description="How often the source is read again.")
     audit_durability: Literal["Durable", "Deferred"] = P(
         default="Durable",
@@ -175,8 +181,8 @@ SPEC_RULES = (
 
 
 class DataProductSpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
-    title: str = P(min_length=1, max_length=120)
-    description: str | None = P(default=None, max_length=1000)
+    title: str = P(min_length=1, max_length=120, description="Name shown to people.")
+    description: str | None = P(default=None, max_length=1000, description="What the records are, for consumers.")
     version: Annotated[
         str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,4})\.(0|[1-9][0-9]{0,4})\.(0|[1-9][0-9]{0,4})$", min_length=5, max_length=17)
     ] = P(description="Semantic version of the contract.")
@@ -184,7 +190,9 @@ class DataProductSpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
     source: Source
     subject: Subject
     serve: Serve = P(default_factory=Serve)
-    fields: list[Field] = P(min_length=1, max_length=100)
+    fields: list[Field] = P(
+        min_length=1, max_length=100, description="What consumers can be granted; columns not named here stay in the source."
+    )
 
     @model_validator(mode="after")
     def _fields_fit(self) -> Self:

@@ -15,9 +15,9 @@ Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6}(m|k|M|G|T|Ki|M
 class Quota(Strict):
     """What the department may use of the site; it becomes a ResourceQuota."""
 
-    cpu: Quantity = "4"
-    memory: Quantity = "4Gi"
-    storage: Quantity = "20Gi"
+    cpu: Quantity = P(default="4", description="Processor cores that its pods may ask for.")
+    memory: Quantity = P(default="4Gi", description="Memory that its pods may ask for.")
+    storage: Quantity = P(default="20Gi", description="Volume space that its claims may ask for.")
     objects: int = P(default=100, ge=1, le=1000, strict=True, description="Most objects of each Commonweal kind.")
 
 
@@ -46,7 +46,7 @@ class DepartmentSpec(Strict):
 
 
 class DepartmentStatus(Status):
-    namespace: str | None = P(default=None, max_length=63)
+    namespace: str | None = P(default=None, max_length=63, description="Where its objects live, on every site.")
     data_api: str | None = P(default=None, max_length=300, description="Base URL of the data API.")
     models: str | None = P(default=None, max_length=300, description="Base URL of the model runtime.")
 

@@ -30,11 +30,11 @@ class Feature(Strict, json_schema_extra=validations(
     """One field of a DataProduct, read under an agreement; withheld when the person withholds it."""
 
     department: Name = P(description="The department that publishes the product.")
-    product: Name
-    field: FieldName
-    encoding: Literal["Category", "Number"] = "Category"
-    min: float | None = P(default=None, strict=True, ge=-1e12, le=1e12)
-    max: float | None = P(default=None, strict=True, ge=-1e12, le=1e12)
+    product: Name = P(description="The DataProduct.")
+    field: FieldName = P(description="The field; an agreement must list it.")
+    encoding: Literal["Category", "Number"] = P(default="Category", description="How the model reads it.")
+    min: float | None = P(default=None, strict=True, ge=-1e12, le=1e12, description="Where the scale of a Number begins.")
+    max: float | None = P(default=None, strict=True, ge=-1e12, le=1e12, description="Where the scale of a Number ends.")
 
     @model_validator(mode="after")
     def _scale(self) -> Self:
@@ -49,8 +49,8 @@ class Feature(Strict, json_schema_extra=validations(
 class Caller(Strict):
     """A ServiceAccount that may call the model."""
 
-    department: Name
-    client: ClientName
+    department: Name = P(description="The caller's department.")
+    client: ClientName = P(description="Name of the ServiceAccount.")
 
 
 class Learning(Strict, json_schema_extra=validations(
@@ -64,7 +64,7 @@ class Learning(Strict, json_schema_extra=validations(
     slots: Literal[16, 32, 64, 128, 256] = P(default=64, description="Size of the hashed feature space.")
     floor: float = P(default=0.01, strict=True, ge=0.0001, le=0.5, description="Least probability of each offered action.")
     gamma: float = P(default=100.0, strict=True, ge=1.0, le=100000.0, description="How soon exploration gives way; larger is sooner.")
-    max_actions: int = P(default=20, strict=True, ge=2, le=50)
+    max_actions: int = P(default=20, strict=True, ge=2, le=50, description="Most actions in one request.")
     reward_wait_seconds: int = P(
         default=604800, strict=True, ge=1, le=7776000, description="A reward that comes later is kept and counted, not learnt."
     )
@@ -92,10 +92,10 @@ SPEC_RULES = (
 
 
 class ModelServiceSpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
-    title: str = P(min_length=1, max_length=120)
+    title: str = P(min_length=1, max_length=120, description="Name shown to people.")
     purpose: PurposeKey = P(description="The purpose under which it reads; an agreement must list it.")
-    features: list[Feature] = P(min_length=1, max_length=50)
-    callers: list[Caller] = P(min_length=1, max_length=20)
+    features: list[Feature] = P(min_length=1, max_length=50, description="What it may learn from.")
+    callers: list[Caller] = P(min_length=1, max_length=20, description="Who may ask it.")
     learning: Learning = P(default_factory=Learning)
 
     @model_validator(mode="after")
@@ -110,10 +110,12 @@ class ModelServiceSpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
 
 
 class ModelEndpoints(Strict):
-    rank: str = P(max_length=300)
-    reward: str = P(max_length=300)
-    infer: str = P(max_length=300)
-    metadata: str = P(max_length=300)
+    """Where the model answers."""
+
+    rank: str = P(max_length=300, description="Ranks actions for a person and remembers the decision.")
+    reward: str = P(max_length=300, description="Takes what came of a decision.")
+    infer: str = P(max_length=300, description="Scores, in the Open Inference Protocol.")
+    metadata: str = P(max_length=300, description="Describes the model, in the Open Inference Protocol.")
 
 
 class ModelServiceStatus(Status):

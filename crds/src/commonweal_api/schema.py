@@ -111,13 +111,14 @@ def _keywords(source: Schema, path: str) -> Schema:
 
 def _fractional_bounds(node: Schema, path: str) -> None:
     """Say a bound that is no whole number in CEL too: against a value written without a point, the API server compares it cut to an integer."""
-    words = {"minimum": (">=", "greater than or equal to"), "maximum": ("<=", "less than or equal to")}
-    for key, (sign, sentence) in words.items():
+    for key, sign, word in (("minimum", ">", "greater"), ("maximum", "<", "less")):
         bound = node.get(key)
-        if bound is not None and bound != int(bound):
-            field = path.partition(".")[2]
-            rule = {"rule": f"self {sign} {bound!r}", "message": f"{field}: should be {sentence} {bound!r}."}
-            node[RULES] = [*node.get(RULES, []), rule]
+        if bound is None or bound == int(bound):
+            continue
+        outside = node.get(f"exclusive{key.capitalize()}", False)
+        sentence = f"should be {word} than {bound!r}" if outside else f"should be {word} than or equal to {bound!r}"
+        rule = {"rule": f"self {sign if outside else sign + '='} {bound!r}", "message": f"{path.partition('.')[2]}: {sentence}."}
+        node[RULES] = [*node.get(RULES, []), rule]
 
 
 def _bounded(node: Schema, path: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -262,7 +263,7 @@ def test_every_policy_fails_closed_is_bound_and_is_typed_well(plane: ControlPlan
     assert {p["metadata"]["name"] for p in policies} == bound
     for policy in policies:
         assert policy["spec"]["failurePolicy"] == "Fail"
-        status = wait_for(f"the types of {policy['metadata']['name']}", lambda p=policy: _checked(plane, p))
+        status = wait_for(f"the types of {policy['metadata']['name']}", partial(_checked, plane, policy))
         assert status.get("expressionWarnings", []) == []
 
 

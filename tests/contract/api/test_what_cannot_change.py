@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 
 import pytest
 from support.control_plane import ControlPlane
@@ -44,12 +45,10 @@ def _stored(api: KubeApi) -> Iterator[None]:
 
 
 def _changed(kind: str, changes: tuple[Change, ...]) -> Body:
-    return {
-        "Department": department,
-        "DataProduct": lambda *c: data_product(put("spec.subject", STORED["DataProduct"]["spec"]["subject"]), *c),
-        "ConsentPolicy": consent_policy,
-        "ModelService": lambda *c: model_service(*c, department="tax"),
-    }[kind](*changes)
+    changed = deepcopy(STORED[kind])
+    for change in changes:
+        change(changed)
+    return changed
 
 
 @pytest.mark.parametrize(("kind", "changes", "words"), FIXED, ids=[words for _, _, words in FIXED])
