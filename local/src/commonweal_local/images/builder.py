@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from commonweal_local import paths
 from commonweal_local.failure import LocalError
-from commonweal_local.images import oci, recipes
+from commonweal_local.images import oci, recipes, selection
 from commonweal_local.images.archives import archive_path
 from commonweal_local.progress import Progress
 
 REPOSITORY = "localhost/commonweal"
 TAG_LENGTH = 16
+KEPT_SECONDS = 3600
 
 
 def build(progress: Progress) -> dict[str, str]:
     """Make every image that is not there yet, write `images.json`, and return it: `{"operator": reference, ...}`.
 
-    The tag is a digest of the content. Nothing is made twice; archives that no image needs any more are removed.
+    The tag is a digest of the content. Nothing is made twice; archives that no image has needed for an hour are removed.
     """
-    with progress.step("images: asking apt for versions"):
-        offered = recipes.release()
-        layers = recipes.layers(offered)
-    made = {title: _layer(layer, progress) for title, layer in layers.items()}
-    config = recipes.configuration(offered)
-    references = {image.name: _image(image, made, config, progress) for image in recipes.IMAGES}
-    _prune(references, made)
-    paths.write(paths.images_file(), references)
+    with _locked():
+        with progress.step("images: versions of Debian packages"):
+            chosen = selection.select()
+        made = {title: _layer(layer, progress) for title, layer in recipes.layers(chosen).items()}
+        config = recipes.configuration(chosen)
+        references = {image.name: _image(image, made, config, progress) for image in recipes.IMAGES}
+        _prune()
+        paths.write(paths.images_file(), references)
     return references
 
 
@@ -47,13 +52,13 @@ def built() -> dict[str, str]:
 
 def _layer(layer: recipes.Layer, progress: Progress) -> Path:
     key = hashlib.sha256("\n".join([recipes.EDITION, *layer.key]).encode()).hexdigest()[:TAG_LENGTH]
-    out = paths.cache() / "images" / "layers" / f"{layer.title}-{key}.tar"
+    out = paths.cache() / "images" / "layers" / f"{layer.title}-{key}.tar.gz"
     if not out.exists():
         with progress.step(f"image layer {layer.title}"):
             tree = oci.Tree()
             layer.fill(tree)
             tree.write(out)
-    return out
+    return _used(out)
 
 
 def _image(image: recipes.Image, made: Mapping[str, Path], config: oci.Config, progress: Progress) -> str:
@@ -62,13 +67,29 @@ def _image(image: recipes.Image, made: Mapping[str, Path], config: oci.Config, p
     if not archive_path(reference).exists():
         with progress.step(f"image {reference}"):
             oci.write_archive(archive_path(reference), reference, layers, config)
+    _used(archive_path(reference))
     return reference
 
 
-def _prune(references: Mapping[str, str], made: Mapping[str, Path]) -> None:
-    """Remove what earlier builds left: with each change of code that would be a hundred megabytes."""
-    wanted = {archive_path(reference) for reference in references.values()} | set(made.values())
+def _used(file: Path) -> Path:
+    """Note that the file is in use now, for `_prune`."""
+    os.utime(file)
+    return file
+
+
+def _prune() -> None:
+    """Remove what no build has used for an hour: each change of code would leave a hundred megabytes."""
     directory = paths.cache() / "images"
-    for file in [*directory.glob("*.tar"), *(directory / "layers").glob("*.tar")]:
-        if file not in wanted:
+    for file in [*directory.glob("*.tar"), *(directory / "layers").iterdir()]:
+        if time.time() - file.stat().st_mtime > KEPT_SECONDS:
             file.unlink()
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """One build at a time: two would do the same work twice."""
+    directory = paths.cache() / "images"
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

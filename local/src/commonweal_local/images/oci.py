@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -14,8 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+# Level 1: importing is bound by writing, not by the ratio.
+COMPRESSION = 1
 BYTECODE = re.compile(r"(^|/)__pycache__(/|$)")
-LAYER = "application/vnd.oci.image.layer.v1.tar"
+LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
@@ -64,10 +67,15 @@ class Tree:
         return path in self._entries
 
     def write(self, out: Path) -> Path:
-        """Write the layer's tar, whole or not at all."""
+        """Write the layer as a compressed tar, whole or not at all."""
         out.parent.mkdir(parents=True, exist_ok=True)
         draft = out.with_name(f"{out.name}.{os.getpid()}.new")
-        with tarfile.open(draft, "w", format=tarfile.PAX_FORMAT) as tar:
+        with (
+            draft.open("wb") as file,
+            # No name and no time in it: equal layers stay equal.
+            gzip.GzipFile("", "wb", COMPRESSION, file, mtime=0) as packed,
+            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+        ):
             for path in sorted(self._entries):
                 entry = self._entries[path]
                 tar.addfile(_header(path, entry), io.BytesIO(entry.content) if entry.content else None)
@@ -100,14 +108,14 @@ class Config:
 
 def digest_of(layers: Sequence[Path], config: Config) -> str:
     """SHA-256 (hex) of the image's configuration, which holds the digest of every layer: equal content, equal digest."""
-    return hashlib.sha256(config.document([_file_digest(layer) for layer in layers])).hexdigest()
+    return hashlib.sha256(config.document([_content_digest(layer) for layer in layers])).hexdigest()
 
 
 def write_archive(out: Path, name: str, layers: Sequence[Path], config: Config) -> Path:
-    """Write an archive that `ctr images import` takes under exactly `name`; layers are stored uncompressed."""
-    diffs = [_file_digest(layer) for layer in layers]
-    document = config.document(diffs)
-    stored = [_descriptor(LAYER, digest, layer.stat().st_size) for digest, layer in zip(diffs, layers, strict=True)]
+    """Write an archive that `ctr images import` takes under exactly `name`."""
+    document = config.document([_content_digest(layer) for layer in layers])
+    blobs = {_file_digest(layer): layer for layer in layers}
+    stored = [_descriptor(LAYER, digest, layer.stat().st_size) for digest, layer in blobs.items()]
     config_at = _descriptor(CONFIG, _digest(document), len(document))
     manifest = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": config_at, "layers": stored}).encode()
     names = {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name.rpartition(":")[2]}
@@ -119,7 +127,7 @@ def write_archive(out: Path, name: str, layers: Sequence[Path], config: Config) 
         _add_bytes(tar, "index.json", json.dumps(index).encode())
         for blob in (document, manifest):
             _add_bytes(tar, _blob(_digest(blob)), blob)
-        for digest, layer in sorted(dict(zip(diffs, layers, strict=True)).items()):
+        for digest, layer in blobs.items():
             tar.add(layer, arcname=_blob(digest), filter=_neutral)
     return draft.replace(out)
 
@@ -150,6 +158,12 @@ def _digest(data: bytes) -> str:
 
 def _file_digest(file: Path) -> str:
     with file.open("rb") as stream:
+        return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _content_digest(layer: Path) -> str:
+    """Of the tar inside: compressors differ between versions, content does not."""
+    with gzip.open(layer) as stream:
         return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -40,13 +40,8 @@ UNSHARE = (
     "slave",
     "--",
 )
-STAGES = {
-    "": "containerd and the API server",
-    "containerd": "the API server",
-    "api-server": "the node",
-    "node-ready": "images",
-    "images": "add-ons",
-}
+STAGES = {"": "containerd", "containerd": "the API server", "api-server": "the node", "node-ready": "the add-ons", "add-ons": "images"}
+
 # Kept so that a process that outlives this call is not reported as forgotten by the interpreter; `down` collects them.
 _launched: list[subprocess.Popen[bytes]] = []
 

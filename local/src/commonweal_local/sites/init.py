@@ -11,8 +11,10 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from commonweal_local.failure import LocalError
 from commonweal_local.shell import CommandFailed, succeeds
 from commonweal_local.sites import addons, cgroups, namespaces, node, policy
 from commonweal_local.sites.api import MERGE, Api, Unreachable
@@ -23,7 +25,7 @@ from commonweal_local.sites.site import Site, all_sites, hosts_file
 from commonweal_local.sites.supervisor import Supervisor, adopt_orphans
 from commonweal_local.waiting import until
 
-API_SECONDS, NODE_SECONDS, ADDON_SECONDS = 240, 240, 300
+CONTAINERD_SECONDS, API_SECONDS, NODE_SECONDS, ADDON_SECONDS = 60, 240, 240, 300
 FAKE_CAPACITY = {"cpu": "8", "memory": "32Gi", "pods": "110"}
 
 
@@ -54,45 +56,53 @@ def _become_machine(site: Site) -> None:
 def _set_up(site: Site, supervisor: Supervisor) -> None:
     """Bring the site up in order. A failure is recorded for `up` and `status` to show; the supervisor goes on."""
     try:
-        _start_programs(site, supervisor)
-        api = Api(site)
-        if site.runs_pods:
-            _furnish(site, supervisor, api)
-        else:
-            _simulate_nodes(site, api)
+        with ThreadPoolExecutor(1) as background:
+            importing = _start_first(site, supervisor, background)
+            api = Api(site)
+            _start_rest(site, supervisor, api)
+            if site.runs_pods:
+                _furnish(site, supervisor, api)
+                supervisor.mark("add-ons")
+            else:
+                _simulate_nodes(site, api)
+            if importing:
+                importing.result()
         supervisor.mark("ready")
-    except (*Unreachable, CommandFailed, TimeoutError, KeyError) as error:
+    except (*Unreachable, CommandFailed, LocalError, TimeoutError, KeyError) as error:
         supervisor.fail(str(error))
         print(f"set-up: {error}", flush=True)
 
 
-def _start_programs(site: Site, supervisor: Supervisor) -> None:
+def _start_first(site: Site, supervisor: Supervisor, background: ThreadPoolExecutor) -> Future[list[str]] | None:
+    """Start what the rest needs, and import images meanwhile."""
     lines = command_lines(site)
     for name in FIRST:
         if name in lines:
             supervisor.start(name, lines[name])
-    if site.runs_pods:
-        until("containerd", 60, lambda: Path(node.SOCKET).exists() and succeeds("ctr", "version"))
-        import_images([site.base_archive])
-        supervisor.mark("containerd")
-    api = Api(site)
+    if not site.runs_pods:
+        return None
+    until("containerd", CONTAINERD_SECONDS, lambda: Path(node.SOCKET).exists() and succeeds("ctr", "version"))
+    import_images([site.base_archive])
+    supervisor.mark("containerd")
+    return background.submit(import_images, [Path(archive) for archive in site.images])
+
+
+def _start_rest(site: Site, supervisor: Supervisor, api: Api) -> None:
     until("the API server", API_SECONDS, api.ready, every=0.2, meanwhile=Unreachable)
     supervisor.mark("api-server")
-    for name, argv in lines.items():
+    for name, argv in command_lines(site).items():
         if name not in FIRST:
             supervisor.start(name, argv)
 
 
 def _furnish(site: Site, supervisor: Supervisor, api: Api) -> None:
-    """Add-ons, a Ready node, load balancer addresses, the wanted images."""
+    """Add-ons, a Ready node, addresses for load balancers."""
     for item in addons.manifests(site, hosts_file(all_sites(site.root))):
         _apply(api, item)
     threading.Thread(target=Balancer(site, api).run, daemon=True).start()
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(supervisor.started))
     until("a Ready node", NODE_SECONDS, lambda: api.nodes_ready(since), every=0.2, meanwhile=Unreachable)
     supervisor.mark("node-ready")
-    import_images([Path(archive) for archive in site.images])
-    supervisor.mark("images")
     until(
         "the add-ons (CoreDNS, network policies, volumes)",
         ADDON_SECONDS,
