@@ -56,10 +56,9 @@ class Listener:
             self._did(step["metadata"])
 
     def _diagnostic(self, event: Mapping[str, Any]) -> None:
-        text = str(event.get("message", "")).strip()
-        if not text or any(noise in text for noise in NOISE):
+        text, severity = str(event.get("message", "")).strip(), event.get("severity")
+        if not text or severity == "debug" or any(noise in text for noise in NOISE):
             return
-        severity = event.get("severity")
         if severity == "error":
             self.errors.append(f"{_short(event.get('urn', ''))}: {text}" if event.get("urn") else text)
         self.say(text if severity != "warning" else f"warning: {text}")

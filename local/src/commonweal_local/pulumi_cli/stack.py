@@ -66,6 +66,7 @@ def environment(pulumi: Path, base: Mapping[str, str] | None = None) -> dict[str
         env["PULUMI_BACKEND_URL"] = f"file://{state}"
     if "PULUMI_CONFIG_PASSPHRASE" not in env and "PULUMI_CONFIG_PASSPHRASE_FILE" not in env:
         env["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(kept_secret("passphrase"))
+    env["PULUMI_DEBUG_COMMANDS"] = "true"  # without it the CLI has no --event-log
     env.setdefault("PULUMI_SKIP_UPDATE_CHECK", "true")
     env.setdefault("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true")
     missing = missing_plugins(pulumi, env)
