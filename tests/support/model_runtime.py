@@ -56,6 +56,11 @@ class Provider:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 
+    def reset(self) -> None:
+        self.records.clear()
+        self.status.clear()
+        self.requests.clear()
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
@@ -104,7 +109,7 @@ class Provider:
 class ModelsProcess:
     """`python -m commonweal_runtime.models`, started, killed and started again on the same store."""
 
-    def __init__(self, folder: Path, store: str, provider: Provider) -> None:
+    def __init__(self, folder: Path, store: str, provider: Provider, database: str = "models") -> None:
         self.folder, self.port, self.provider = folder, free_port(), provider
         self.log = folder / "runtime.log"
         for name in ("desk", "keys", "tokens"):
@@ -119,6 +124,7 @@ class ModelsProcess:
             "COMMONWEAL_CLIENT_ISSUER": ISSUER,
             "COMMONWEAL_CLIENT_JWKS": f"{provider.url}/jwks",
             "COMMONWEAL_STORE": store,
+            "COMMONWEAL_MODELS_DATABASE": database,
             "COMMONWEAL_KEYS_DIR": str(folder / "keys"),
             "COMMONWEAL_TOKENS_DIR": str(folder / "tokens"),
             "COMMONWEAL_DESK": str(folder / "desk"),

@@ -42,10 +42,10 @@ class ModelStore:
         self._process.send_signal(2)
         self._process.wait(30)
 
-    def fresh(self) -> None:
-        """Give the runtime an empty database of its own."""
-        self.sql("DROP DATABASE IF EXISTS models WITH (FORCE)")
-        self.sql("CREATE DATABASE models OWNER models")
+    def database(self, name: str) -> None:
+        """Make an empty database that belongs to the runtime."""
+        self.sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        self.sql(f"CREATE DATABASE {name} OWNER models")
 
     def sql(self, statement: str, database: str = "postgres") -> list[list[str]]:
         """Run a statement as the superuser; return rows of texts."""
@@ -53,9 +53,9 @@ class ModelStore:
         done = subprocess.run([*self._as, *words, "-c", statement], check=True, capture_output=True, text=True)
         return [line.split("|") for line in done.stdout.splitlines()]
 
-    def dump(self) -> str:
+    def dump(self, database: str = "models") -> str:
         """Return everything that the database holds, as text."""
-        words = ["pg_dump", "-h", str(self._socket), "-p", str(self.port), "-U", "postgres", "--data-only", "--inserts", "models"]
+        words = ["pg_dump", "-h", str(self._socket), "-p", str(self.port), "-U", "postgres", "--data-only", "--inserts", database]
         return subprocess.run([*self._as, *words], check=True, capture_output=True, text=True).stdout
 
     def _run(self, program: str, *words: str) -> None:
@@ -71,24 +71,34 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelStore]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture
-def store(server: ModelStore) -> ModelStore:
-    server.fresh()
-    return server
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
+@pytest.fixture(scope="session")
+def running(server: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelsProcess]:
+    """One runtime for all tests that do not end it."""
+    server.database("models")
     with Provider() as provider:
-        yield provider
+        process = ModelsProcess(tmp_path_factory.mktemp("runtime") / "runtime", server.address, provider)
+        process.start()
+        yield process
+        process.kill()
 
 
 @pytest.fixture
-def process(store: ModelStore, provider: Provider, tmp_path: Path) -> Iterator[ModelsProcess]:
-    process = ModelsProcess(tmp_path / "runtime", store.address, provider)
-    process.start()
-    yield process
-    process.kill()
+def process(running: ModelsProcess, server: ModelStore) -> ModelsProcess:
+    """The common runtime, with nothing decided yet and nothing to read."""
+    running.plan()
+    running.provider.reset()
+    server.sql("TRUNCATE learning.service, learning.space, learning.decision, learning.snapshot", "models")
+    return running
+
+
+@pytest.fixture
+def provider(process: ModelsProcess) -> Provider:
+    return process.provider
+
+
+@pytest.fixture
+def store(server: ModelStore, process: ModelsProcess) -> ModelStore:
+    return server
 
 
 @pytest.fixture
@@ -97,3 +107,14 @@ def model(process: ModelsProcess) -> Iterator[Caller]:
     process.plan(entry("next-step", slots=32, floor=0.02))
     with calling(process, "next-step") as caller:
         yield caller
+
+
+@pytest.fixture
+def mortal(server: ModelStore, tmp_path: Path) -> Iterator[ModelsProcess]:
+    """A runtime on a database of its own, to be killed and started again."""
+    server.database("mortal")
+    with Provider() as provider:
+        process = ModelsProcess(tmp_path / "runtime", server.address, provider, database="mortal")
+        process.start()
+        yield process
+        process.kill()

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from support.kube_api import wait_for
 from support.model_runtime import Caller, ModelsProcess, Provider, calling, entry
 
 COMPANY, PAYER = str(UUID(int=1, version=4)), str(UUID(int=2, version=4))
@@ -152,8 +153,6 @@ def test_a_source_that_refuses_or_is_away_withholds_and_is_reported(
     assert body["withheld"] == ALL_NAMES[:2]
     assert model.state()["sources"] == [{"product": "companies/companies", "state": state, "reason": reason}]
     message = f"companies/companies is not read ({state}: {reason}), its features are withheld"
-    from support.kube_api import wait_for
-
     wait_for("the report to say so", lambda: ((r := process.report()) and r.models["next-step"].message == message) or None)
     del provider.status["companies"]
     model.post("rank", question("e2"))
@@ -178,21 +177,22 @@ def test_when_nothing_may_be_read_the_first_action_is_the_answer_and_nothing_of_
     assert model.state()["rows"] == 0
 
 
-def test_values_that_are_withheld_or_never_asked_for_stand_in_no_row_and_no_log(
-    process: ModelsProcess, model: Caller, provider: Provider, store: Any
-) -> None:
+def test_values_that_are_withheld_or_never_asked_for_stand_in_no_row_and_no_log(mortal: ModelsProcess, server: Any) -> None:
+    provider = mortal.provider
     known(provider)
     provider.records["companies", COMPANY] = {"sector": "secret-sector", "year": 2020, "director": "secret-director"}
     provider.records["registrations", PAYER] = {"vatRegistered": "secret-vat"}
     del provider.records["payments", PAYER]
-    for i in range(5):
-        model.post("rank", question(f"e{i}"), params={"explain": "true"})
-        reward(model, f"e{i}", 1.0)
-    process.stop()
-    for place in (store.dump(), process.log.read_text()):
+    mortal.plan(entry("next-step"))
+    with calling(mortal, "next-step") as model:
+        for i in range(5):
+            model.post("rank", question(f"e{i}"), params={"explain": "true"})
+            assert reward(model, f"e{i}", 1.0) == (200, JOINED)
+    mortal.stop()
+    for place in (server.dump("mortal"), mortal.log.read_text()):
         assert "secret" not in place
-    assert COMPANY not in process.log.read_text()
-    assert "tax/payments/late" in store.dump()
+    assert COMPANY not in mortal.log.read_text()
+    assert "tax/payments/late" in server.dump("mortal")
 
 
 def test_an_explanation_adds_up_and_is_given_once(model: Caller, provider: Provider) -> None:

@@ -16,7 +16,7 @@ from commonweal_runtime.desk import open_desk
 from commonweal_runtime.models.app import create
 from commonweal_runtime.models.log import STORE_ERRORS, DecisionLog
 from commonweal_runtime.models.runtime import RETRY_SECONDS, Runtime
-from commonweal_runtime.models.settings import DATABASE, ROLE, Settings
+from commonweal_runtime.models.settings import ROLE, Settings
 from commonweal_runtime.models.sources import FeatureReader, TokenFiles
 from commonweal_runtime.tokens import KeySet, Verifier, fetch_from_cluster
 
@@ -63,7 +63,7 @@ def pool_of(settings: Settings) -> asyncpg.Pool:
         port=settings.store_port,
         user=ROLE,
         password=settings.password,
-        database=DATABASE,
+        database=settings.database,
         min_size=0,
         max_size=CONNECTIONS,
         timeout=5,

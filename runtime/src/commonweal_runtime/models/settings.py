@@ -10,7 +10,7 @@ from pathlib import Path
 from commonweal_runtime.store.logins import password_of, read_key
 from commonweal_runtime.tokens import CLUSTER_JWKS
 
-ROLE = DATABASE = "models"
+ROLE = "models"
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Settings:
     client_keys: str
     store_host: str
     store_port: int
+    database: str
     key: bytes
     tokens: Path
 
@@ -37,6 +38,7 @@ class Settings:
             client_keys=env.get("COMMONWEAL_CLIENT_JWKS", CLUSTER_JWKS),
             store_host=host,
             store_port=int(port),
+            database=env.get("COMMONWEAL_MODELS_DATABASE", "models"),
             key=read_key(Path(env.get("COMMONWEAL_KEYS_DIR", "/etc/commonweal/keys")), "database"),
             tokens=Path(env.get("COMMONWEAL_TOKENS_DIR", "/var/run/commonweal/tokens")),
         )
