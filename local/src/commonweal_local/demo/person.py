@@ -11,6 +11,7 @@ import urllib.parse
 from dataclasses import dataclass, field
 
 from commonweal_api.plan import audience_of
+
 from commonweal_local.demo.web import Answer, Caller
 
 CLIENT = "commonweal-portal"

@@ -1,0 +1,171 @@
+"""From a bare machine to departments that say Ready: each stage is safe to repeat, and a second run does none of the long work again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+from commonweal_runtime.identity.accounts import hash_password
+
+from commonweal_local import debian, paths, pulumi, sites, toolchain
+from commonweal_local.demo.cluster import Cluster
+from commonweal_local.demo.heritage import HeritageMachine
+from commonweal_local.failure import LocalError
+from commonweal_local.images import builder
+from commonweal_local.progress import Progress
+
+SITES = ("onprem", "cloud")
+TOOLS = ("kubectl", "helm", "pulumi")
+KINDS = ("departments", "dataproducts", "consentpolicies", "modelservices")
+SYSTEM = "commonweal-system"
+PEOPLE = tuple(
+    f"{name}.{family}"
+    for name, family in (("ada", "lovelace"), ("ben", "okri"), ("cleo", "laine"), ("dev", "patel"), ("ena", "mccrae"), ("fay", "weldon"))
+)
+READY_SECONDS = 300.0
+
+
+@dataclass
+class Stages:
+    """How long each stage took, in seconds, in order."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def measured(self, name: str) -> Iterator[None]:
+        """Measure a block; a name that comes twice adds up."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What is up now."""
+
+    clusters: tuple[Cluster, ...]
+    heritage: HeritageMachine
+    password: str
+    stages: Stages
+    outcomes: dict[str, pulumi.Outcome]
+
+
+def example() -> Path:
+    """Return the directory of the example that the demonstration applies."""
+    return paths.source() / "examples" / "start-a-business"
+
+
+def heritage_machine() -> HeritageMachine:
+    """Return the heritage machine of this home."""
+    return HeritageMachine(paths.home() / "heritage")
+
+
+def kept_password() -> str:
+    """Return the password of the demonstration's people on this machine; made once, readable by its owner only."""
+    file = paths.home() / "people-password"
+    if not file.exists():
+        paths.write(file, secrets.token_urlsafe(12), mode=0o600)
+    return file.read_text()
+
+
+def platform(names: Sequence[str] = SITES, progress: Progress | None = None) -> Brought:
+    """Bring up sites with the platform layer, and the heritage machine beside them. Raises LocalError, which says what to do."""
+    shown, stages = progress or Progress(), Stages()
+    with stages.measured("Debian packages"):
+        debian.install(debian.missing({**debian.SITE_PACKAGES, **debian.TEST_PACKAGES}), shown)
+    with stages.measured("tools"):
+        tools = toolchain.ensure(TOOLS, shown)
+    with stages.measured("images"):
+        images = builder.build(shown)
+    with stages.measured("sites"):
+        known = {status.name for status in sites.status()}
+        for name in set(names) - known:
+            pulumi.forget(name)  # what an earlier cluster of that name held went with it
+        up = sites.up(names, list(images.values()), progress=shown)
+        heritage = heritage_machine()
+        with shown.step("the heritage machine, outside every site"):
+            heritage.up()
+    clusters = tuple(Cluster(site.name, tools["kubectl"].path, site.kubeconfig) for site in up)
+    with stages.measured("pulumi up"):
+        outcomes = pulumi_up(names, shown)
+    password = kept_password()
+    for cluster in clusters:
+        enrol(cluster, password)
+    return Brought(clusters, heritage, password, stages, outcomes)
+
+
+def pulumi_up(names: Sequence[str], progress: Progress) -> dict[str, pulumi.Outcome]:
+    """Run `pulumi up` for all sites at once; return each outcome."""
+    with progress.step(f"pulumi up for {', '.join(names)}") as step, ThreadPoolExecutor(len(names)) as pool:
+
+        def one(name: str) -> pulumi.Outcome:
+            return pulumi.up(name, say=lambda line: step.update(f"{name}: {line}"))
+
+        outcomes = dict(zip(names, pool.map(one, names), strict=True))
+    for name, outcome in outcomes.items():
+        progress.say(f"  {name}: {pulumi.summary(outcome)}")
+    return outcomes
+
+
+def enrol(cluster: Cluster, password: str) -> None:
+    """Give the site's issuer the people of the demonstration, unless it has them: a password hash differs each time it is made."""
+    if cluster.run("get", "secret", "commonweal-people", "-n", SYSTEM, "--ignore-not-found", "-o", "name").strip():
+        return
+    people = [
+        {"username": name, "name": name.replace(".", " ").title(), "root": f"P{number:06d}", "passwordHash": hash_password(password)}
+        for number, name in enumerate(PEOPLE, 1)
+    ]
+    manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "commonweal-people", "namespace": SYSTEM}}
+    cluster.apply_object({**manifest, "stringData": {"people.json": json.dumps(people)}})
+    # The kubelet looks for a Secret that came later once a minute only; a new pod finds it at once.
+    cluster.run("delete", "pod", "-n", SYSTEM, "-l", "app.kubernetes.io/component=identity", "--wait=false")
+
+
+def fill_heritage(heritage: HeritageMachine, folder: Path, progress: Progress) -> None:
+    """Create the example's heritage databases where they are missing."""
+    scripts = {file.stem: [file.read_text()] for file in sorted(folder.glob("*.sql"))}
+    with progress.step(f"heritage databases {', '.join(scripts)}"):
+        try:
+            asyncio.run(heritage.databases(scripts))
+        except (OSError, asyncpg.PostgresError) as error:
+            raise LocalError(f"The heritage databases could not be filled: {error}", "`make down`, then try again.") from error
+
+
+def departments(brought: Brought, progress: Progress) -> None:
+    """Apply the example on every site and wait until each object says Ready."""
+    folder = example()
+    fill_heritage(brought.heritage, folder / "heritage", progress)
+    files = sorted(folder.glob("*.yaml"))
+    first, rest = files[0], files[1:]
+    with brought.stages.measured("departments"):
+        for cluster in brought.clusters:
+            cluster.apply(first)
+        with progress.step("departments") as step:
+            for cluster in brought.clusters:
+                cluster.wait_ready(KINDS[:1], READY_SECONDS, step.update)
+    with brought.stages.measured("products, agreements, model"):
+        for cluster in brought.clusters:
+            cluster.apply(*rest)
+        with progress.step("products, agreements and the model") as step:
+            for cluster in brought.clusters:
+                cluster.wait_ready(KINDS, READY_SECONDS, step.update)
+
+
+def down() -> list[str]:
+    """Take everything down that the demonstration brought up; return what would not go, normally nothing."""
+    names = [status.name for status in sites.status()]
+    heritage_machine().down()
+    left = sites.down()
+    for name in names:
+        pulumi.forget(name)
+    return left

@@ -1,0 +1,102 @@
+"""The command: bring everything up, walk the journey on each site, compare the sites, say how to go on."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from commonweal_stacks.conformity.cli import main as conform
+
+from commonweal_local import paths, sites
+from commonweal_local.demo import bring_up, learning
+from commonweal_local.demo.cluster import Cluster, ClusterError
+from commonweal_local.demo.heritage import HeritageError
+from commonweal_local.demo.journey import STEPS, Site
+from commonweal_local.demo.person import SignIn, SignInError
+from commonweal_local.demo.report import Row, table
+from commonweal_local.failure import LocalError
+from commonweal_local.progress import Progress
+
+
+def walk(cluster: Cluster, password: str) -> list[Row]:
+    """Walk the journey on one site and return what happened."""
+    service = cluster.one("services", "identity", bring_up.SYSTEM)
+    address = service["status"]["loadBalancer"]["ingress"][0]["ip"]
+    people = [(name, password) for name in bring_up.PEOPLE]
+    site = Site(cluster, SignIn(f"http://{address}"), *people[0])
+    rows = [row for step in STEPS for row in step(site)]
+    return rows + list(learning.decisions(site, people))
+
+
+def journeys(brought: bring_up.Brought) -> bool:
+    """Walk each site's journey and print its table; return whether everything happened as it must."""
+    good = True
+    for cluster in brought.clusters:
+        with brought.stages.measured(f"journey on {cluster.name}"):
+            rows = walk(cluster, brought.password)
+        wrong = [row for row in rows if not row.ok]
+        print(f"\nThe journey on site {cluster.name}:\n\n{table(rows)}\n")
+        print(
+            f"{len(rows) - len(wrong)} of {len(rows)} as they must be"
+            + ("." if not wrong else f"; not so: {'; '.join(row.step for row in wrong)}")
+        )
+        good &= not wrong
+    return good
+
+
+def endpoints(brought: bring_up.Brought) -> str:
+    """Return where everything answers, and how to stop."""
+    lines = ["Endpoints:"]
+    for cluster in brought.clusters:
+        lines.append(f"  site {cluster.name}: kubectl --kubeconfig {cluster.kubeconfig} get commonweal -A")
+        for item in cluster.items("departments"):
+            status = item["status"]
+            lines.append(f"    {item['metadata']['name']:<22} data API {status['dataApi']}/openapi.json   models {status['models']}/v2")
+    lines += [
+        f"  the people's password on this machine: {paths.home() / 'people-password'} (users {', '.join(bring_up.PEOPLE)})",
+        "Stop: make down",
+    ]
+    return "\n".join(lines)
+
+
+def timings(stages: bring_up.Stages, total: float) -> str:
+    """Return how long each stage took."""
+    rows = [f"  {name:<32} {seconds:7.1f} s" for name, seconds in stages.seconds.items()]
+    return "\n".join(["Time:", *rows, f"  {'in all':<32} {total:7.1f} s"])
+
+
+def memory() -> str:
+    """Return what each site holds in memory."""
+    return "\n".join(["Memory:", *(f"  {s.name:<32} {s.memory_mib:7.0f} MiB in {s.processes} processes" for s in sites.status())])
+
+
+def demonstrate(names: Sequence[str], progress: Progress) -> int:
+    """Run the whole demonstration; 0 when all is as it must be."""
+    started = time.monotonic()
+    brought = bring_up.platform(names, progress)
+    bring_up.departments(brought, progress)
+    print(f"\nFrom the start to departments that serve: {time.monotonic() - started:.1f} s")
+    good = journeys(brought)
+    print("\nAre the sites alike?")
+    alike = len(names) < 2 or conform(list(names[:2])) == 0
+    print(f"\n{timings(brought.stages, time.monotonic() - started)}\n{memory()}\n\n{endpoints(brought)}")
+    return 0 if good and alike else 1
+
+
+def main(argv: Sequence[str]) -> int:
+    """`commonweal demo [up|down]`. Exit code 0: everything happened as it must; 1: it did not, or something is missing, with the remedy."""
+    parser = argparse.ArgumentParser(prog="commonweal demo", description="Everything once, on real sites on this machine.")
+    parser.add_argument("what", nargs="?", choices=("up", "down"), default="up")
+    parser.add_argument("--sites", nargs="+", default=list(bring_up.SITES), metavar="SITE")
+    arguments = parser.parse_args(argv)
+    try:
+        if arguments.what == "down":
+            left = bring_up.down()
+            print("\n".join(f"left behind: {one}" for one in left) or "Everything is down; nothing of it is left.")
+            return 1 if left else 0
+        return demonstrate(arguments.sites, Progress())
+    except (LocalError, ClusterError, HeritageError, SignInError) as error:
+        print(f"commonweal demo: {error}", file=sys.stderr)
+        return 1
