@@ -84,8 +84,9 @@ class KubeApi:
         return [self.request("PATCH", self.path_of(m), m, content_type=APPLY, **query) for m in manifests_in(source)]
 
     def create(self, manifest: Manifest, *, dry_run: bool = False) -> dict[str, Any]:
-        """Create the object; unlike `apply` it is refused when it exists."""
-        return self.request("POST", self.path_of(manifest).rpartition("/")[0], manifest, **({"dryRun": "All"} if dry_run else {}))
+        """Create the object as kubectl does, unknown fields refused; unlike `apply` it is refused when it exists."""
+        query = {"fieldValidation": "Strict", **({"dryRun": "All"} if dry_run else {})}
+        return self.request("POST", self.path_of(manifest).rpartition("/")[0], manifest, **query)
 
     def get(self, manifest: Manifest) -> dict[str, Any]:
         """Return the object of the manifest's kind, namespace and name."""
