@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from urllib.parse import quote
 
+import orjson
+
 from commonweal_operator.desired.manifest import DEPARTMENT_LABEL, MANAGED_BY, MANAGED_LABEL, REPORT_LABEL, RESOURCES, Child
 from commonweal_operator.engine.client import JSON, METADATA, METADATA_LIST, ApiError, Gone, Unavailable
-from commonweal_operator.engine.seen import Seen, address, report, seen, workload
+from commonweal_operator.engine.seen import Seen, address, covers, report, seen, workload
 
 log = logging.getLogger(__name__)
 
@@ -80,14 +82,17 @@ class Children:
         known = self.get(child.kind, child.namespace, child.name)
         if known is None or known.deleting or known.hash != child.digest:
             return False
+        if not known.verified and known.claims is not None and covers(known.claims, orjson.loads(child.body)):
+            known = replace(known, verified=True, claims=None)
+            self._known[child.kind, child.namespace, child.name] = known
         return child.shared or known.verified
 
     def wrote(self, child: Child, meta: Mapping[str, Any]) -> None:
         """Take the reply to our own write: what our apply answered with is as desired, whoever else owns fields in it."""
-        place, new = (child.kind, child.namespace, child.name), replace(seen({"metadata": meta}), verified=True)
+        place, new = (child.kind, child.namespace, child.name), replace(seen({"metadata": meta}), verified=True, claims=None)
         old = self._known.get(place)
         if old is not None and old.version == new.version:
-            self._known[place] = replace(old, verified=True)  # the apply changed nothing: verified all the same
+            self._known[place] = replace(old, verified=True, claims=None)  # the apply changed nothing: verified all the same
         elif self._is_newer(place, new):
             self._keep(place, replace(new, facts=old.facts if old and old.uid == new.uid else None))
 
@@ -120,7 +125,8 @@ class Children:
         if not self._is_newer(place, new):
             return False
         if old is not None and old.uid == new.uid:
-            new = replace(new, verified=old.verified and old.mark == new.mark)
+            untouched = old.mark == new.mark
+            new = replace(new, verified=old.verified and untouched, claims=old.claims if untouched else None)
         self._keep(place, new)
         return old is None or (old.mark, old.facts, old.uid, old.verified) != (new.mark, new.facts, new.uid, new.verified)
 

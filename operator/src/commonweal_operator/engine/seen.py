@@ -29,8 +29,9 @@ class Workload:
 class Seen:
     """The last known version of one child.
 
-    `mark` changes whenever anything but status changes. `verified` says that this very content is what our own apply answered with, or, for a child
-    first seen at the start, that nobody else has written to it. `facts` is what the operator reads of its status or data.
+    `mark` changes whenever anything but status changes. `verified` says that this very content is what our own apply answered with. `claims` are the
+    fields that are ours (`fieldsV1`), kept for a child that was there before us and that nobody else has written to, until they have been compared
+    with what is desired. `facts` is what the operator reads of its status or data.
     """
 
     version: int
@@ -40,7 +41,8 @@ class Seen:
     generation: int
     deleting: bool
     mark: int
-    verified: bool
+    verified: bool = False
+    claims: Mapping[str, Any] | None = None
     facts: Any = None
 
 
@@ -58,9 +60,29 @@ def seen(obj: Mapping[str, Any], facts: Any = None) -> Seen:
         generation=int(meta.get("generation", 0)),
         deleting="deletionTimestamp" in meta,
         mark=_mark(meta, annotations, spec_writers),
-        verified={m.get("manager") for m in spec_writers} == {FIELD_MANAGER},
+        claims=spec_writers[0].get("fieldsV1") if [m.get("manager") for m in spec_writers] == [FIELD_MANAGER] else None,
         facts=facts,
     )
+
+
+def covers(claims: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
+    """Return whether every field that we would apply is still ours.
+
+    Who only takes a field out leaves no entry in managedFields; but the field is then missing among ours.
+    """
+    metadata = {k: v for k, v in body["metadata"].items() if k in ("annotations", "labels", "ownerReferences")}
+    content = {k: v for k, v in body.items() if k not in ("apiVersion", "kind", "metadata")}
+    return _covers(claims, content | {"metadata": metadata})
+
+
+def _covers(claims: Mapping[str, Any], value: Any) -> bool:
+    if not claims:
+        return True  # a leaf, or a map or list that is owned as a whole
+    if isinstance(value, dict):
+        return all(f"f:{key}" in claims and _covers(claims[f"f:{key}"], inner) for key, inner in value.items())
+    if isinstance(value, list):
+        return sum(name.startswith(("k:", "v:")) for name in claims) >= len(value)
+    return True
 
 
 def _mark(meta: Mapping[str, Any], annotations: Mapping[str, str], writers: list[dict[str, Any]]) -> int:
