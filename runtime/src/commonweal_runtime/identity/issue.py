@@ -1,0 +1,102 @@
+"""What the issuer hands out: codes that work once, tokens that name a person as one department knows them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from commonweal_api.plan import audience_of
+
+from commonweal_runtime.identity.accounts import Account
+from commonweal_runtime.identity.keys import SigningKey
+from commonweal_runtime.identity.requests import AuthorizationRequest
+from commonweal_runtime.pairwise import pairwise, sector_key
+
+CODE_SECONDS = 60
+TOKEN_SECONDS = 600
+MOST_CODES = 10_000
+Clock = Callable[[], float]
+
+
+class Grant(NamedTuple):
+    """Who signed in, for which request, when."""
+
+    account: Account
+    request: AuthorizationRequest
+    signed_in: int
+
+
+class Codes:
+    """Authorization codes: each works once, for a minute, in this process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._grants: dict[str, tuple[float, Grant]] = {}
+
+    def make(self, grant: Grant) -> str:
+        """Return a new code for a grant."""
+        now = self._clock()
+        self._grants = {c: g for c, g in self._grants.items() if g[0] > now}
+        while len(self._grants) >= MOST_CODES:
+            self._grants.pop(next(iter(self._grants)))
+        code = secrets.token_urlsafe(32)
+        self._grants[code] = now + CODE_SECONDS, grant
+        return code
+
+    def take(self, code: str) -> Grant | None:
+        """Return what the code stands for, the first time; None ever after, and when it is too old."""
+        until, grant = self._grants.pop(code, (0.0, None))
+        return grant if until > self._clock() else None
+
+
+class Issuer:
+    """Makes the tokens of one issuer."""
+
+    def __init__(self, url: str, key: SigningKey, master: bytes, clock: Clock) -> None:
+        self.url, self.key = url, key
+        self._master, self._clock = master, clock
+
+    def subject(self, account: Account, sector: str) -> str:
+        """Return the person's pairwise id in a sector: a department, or an application."""
+        return str(pairwise(sector_key(self._master, sector), account.root))
+
+    def tokens(self, grant: Grant) -> dict[str, Any]:
+        """Return the answer of the token endpoint."""
+        return {
+            "access_token": self._access_token(grant),
+            "token_type": "Bearer",
+            "expires_in": TOKEN_SECONDS,
+            "scope": " ".join(grant.request.scopes),
+            "id_token": self._id_token(grant),
+        }
+
+    def _access_token(self, grant: Grant) -> str:
+        """Return an RFC 9068 token for one department, whose `sub` only that department can tie to its records."""
+        request = grant.request
+        more = {
+            "client_id": request.client_id,
+            "scope": " ".join(request.scopes),
+            "jti": secrets.token_urlsafe(16),
+            "auth_time": grant.signed_in,
+        }
+        claims = self._claims(audience_of(request.department), self.subject(grant.account, request.department))
+        return self.key.sign(claims | more, "at+jwt")
+
+    def _id_token(self, grant: Grant) -> str:
+        """Return the ID token: an id that only this application knows, and the links that it asked for by name."""
+        request = grant.request
+        claims = self._claims(request.client_id, self.subject(grant.account, f"client:{request.client_id}")) | {
+            "auth_time": grant.signed_in
+        }
+        if request.nonce is not None:
+            claims["nonce"] = request.nonce
+        if "profile" in request.scopes:
+            claims["name"] = grant.account.name
+        if request.links:
+            claims["links"] = {d: self.subject(grant.account, d) for d in request.links}
+        return self.key.sign(claims, "JWT")
+
+    def _claims(self, audience: str, subject: str) -> dict[str, Any]:
+        now = int(self._clock())
+        return {"iss": self.url, "aud": audience, "sub": subject, "iat": now, "exp": now + TOKEN_SECONDS}

@@ -1,0 +1,142 @@
+"""What an application asks for, checked before a person is asked for anything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+from urllib.parse import parse_qsl
+
+from commonweal_api.common import NAME_PATTERN
+from commonweal_api.plan import audience_of
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as P
+
+from commonweal_runtime.identity.clients import Client
+
+LINK = "link:"
+MOST_LINKS = 20
+_SINGLE = (
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "resource",
+    "prompt",
+)
+_CHALLENGE = re.compile(r"^[A-Za-z0-9_-]{43}$")
+_VERIFIER = re.compile(r"^[A-Za-z0-9._~-]{43,128}$")
+_NAME = re.compile(NAME_PATTERN)
+Parameters = Sequence[tuple[str, str]]
+
+
+class ShownError(Exception):
+    """Shown to the person, who is sent nowhere: the application or its address is not known, so the address cannot be trusted."""
+
+
+class RefusedError(Exception):
+    """Told to the application, at its own address or as the answer of the token endpoint."""
+
+    def __init__(self, error: str, description: str) -> None:
+        super().__init__(description)
+        self.error, self.description = error, description
+
+
+class AuthorizationRequest(BaseModel):
+    """A request that passed every check."""
+
+    model_config = ConfigDict(frozen=True)
+
+    client_id: str
+    redirect_uri: str
+    department: str
+    scopes: list[str]
+    state: Annotated[str, P(max_length=1000)] | None
+    nonce: Annotated[str, P(max_length=1000)] | None
+    code_challenge: str
+
+    @property
+    def links(self) -> list[str]:
+        """The departments whose ids of the person the application may learn, besides the one of the access token."""
+        return [s.removeprefix(LINK) for s in self.scopes if s.startswith(LINK)] if "links" in self.scopes else []
+
+
+def parameters(text: str) -> list[tuple[str, str]]:
+    """Return the parameters of a query or a form body."""
+    try:
+        return parse_qsl(text, keep_blank_values=False, max_num_fields=50, errors="strict")
+    except ValueError:
+        raise ShownError("The request cannot be read.") from None
+
+
+def destination(given: Parameters, clients: Mapping[str, Client]) -> tuple[Client, str]:
+    """Return the application and the address to answer to; raises ShownError when either is not registered."""
+    ids, uris = [v for k, v in given if k == "client_id"], [v for k, v in given if k == "redirect_uri"]
+    client = clients.get(ids[0]) if len(ids) == 1 else None
+    if client is None:
+        raise ShownError("The application that sent you here is not known (client_id).")
+    if len(uris) != 1 or not client.accepts(uris[0]):
+        raise ShownError("The address to which you would be sent back is not registered for this application (redirect_uri).")
+    return client, uris[0]
+
+
+def authorization(given: Parameters, client: Client, redirect_uri: str) -> AuthorizationRequest:
+    """Return the request, or raise RefusedError, to be told to the application."""
+    repeated = next((k for k in _SINGLE if sum(name == k for name, _ in given) > 1), None)
+    if repeated:
+        raise _target() if repeated == "resource" else RefusedError("invalid_request", f"{repeated} is given more than once")
+    values = dict(given)
+    if values.get("response_type") != "code":
+        raise RefusedError("unsupported_response_type", "response_type must be code")
+    if values.get("prompt") == "none":
+        raise RefusedError("login_required", "there is no session: leave prompt=none out")
+    if values.get("code_challenge_method") != "S256" or not _CHALLENGE.match(values.get("code_challenge", "")):
+        raise RefusedError("invalid_request", "PKCE is required: send code_challenge with code_challenge_method=S256")
+    if max(len(values.get("state", "")), len(values.get("nonce", ""))) > 1000:
+        raise RefusedError("invalid_request", "state and nonce may have 1000 characters")
+    return AuthorizationRequest(
+        client_id=client.client_id,
+        redirect_uri=redirect_uri,
+        department=department_of(values.get("resource", "")),
+        scopes=_scopes(values.get("scope", "")),
+        state=values.get("state"),
+        nonce=values.get("nonce"),
+        code_challenge=values["code_challenge"],
+    )
+
+
+def department_of(resource: str) -> str:
+    """Return the department whose audience `resource` is, or raise RefusedError."""
+    department = resource.removeprefix(audience_of(""))
+    if resource != audience_of(department) or not _NAME.match(department):
+        raise _target()
+    return department
+
+
+def proves(verifier: str, challenge: str) -> bool:
+    """Return whether the PKCE verifier belongs to the challenge; compared in constant time."""
+    if not _VERIFIER.match(verifier):
+        return False
+    made = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    return hmac.compare_digest(made, challenge)
+
+
+def _scopes(text: str) -> list[str]:
+    scopes = text.split()
+    if "openid" not in scopes:
+        raise RefusedError("invalid_scope", "scope must contain openid")
+    links = [s.removeprefix(LINK) for s in scopes if s.startswith(LINK)]
+    if len(links) > MOST_LINKS or not all(_NAME.match(d) for d in links):
+        raise RefusedError("invalid_scope", f"link:<department> takes the name of a department, at most {MOST_LINKS} times")
+    return [s for s in dict.fromkeys(scopes) if s in ("openid", "profile", "links") or s.startswith(LINK)]
+
+
+def _target() -> RefusedError:
+    return RefusedError("invalid_target", f"resource must be one department's audience, {audience_of('<department>')}")

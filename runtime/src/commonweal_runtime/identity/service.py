@@ -1,0 +1,36 @@
+"""The issuer put together from its environment."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from litestar import Litestar
+
+from commonweal_runtime.identity.accounts import Accounts
+from commonweal_runtime.identity.app import Desk, create
+from commonweal_runtime.identity.clients import read_clients
+from commonweal_runtime.identity.issue import Issuer
+from commonweal_runtime.identity.keys import SigningKey
+from commonweal_runtime.store.logins import read_key
+
+
+def application() -> Litestar:
+    """Return the application that the environment describes."""
+    return create(desk_of(os.environ))
+
+
+def desk_of(env: Mapping[str, str]) -> Desk:
+    """Return the desk.
+
+    COMMONWEAL_PERSON_ISSUER is the issuer's own address; COMMONWEAL_SECTORS_DIR holds `master`; COMMONWEAL_PEOPLE_DIR holds `people.json`
+    and perhaps `clients.json`; COMMONWEAL_SIGNING_KEY is a PEM file, without which a key is made that lasts as long as this process.
+    """
+    key_file = env.get("COMMONWEAL_SIGNING_KEY")
+    people = Path(env.get("COMMONWEAL_PEOPLE_DIR", "/etc/commonweal/people"))
+    master = read_key(Path(env.get("COMMONWEAL_SECTORS_DIR", "/etc/commonweal/sectors")), "master")
+    key = SigningKey.read(Path(key_file) if key_file else None)
+    issuer = Issuer(env["COMMONWEAL_PERSON_ISSUER"].rstrip("/"), key, master, time.time)
+    return Desk.of(issuer, Accounts(people / "people.json"), read_clients(people / "clients.json"), time.time)

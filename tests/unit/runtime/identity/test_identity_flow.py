@@ -1,0 +1,388 @@
+"""The whole code flow as an application and a browser would walk it, right and wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import jwt
+import pytest
+from commonweal_api.plan import audience_of
+from commonweal_runtime.identity.accounts import Accounts, hash_password
+from commonweal_runtime.identity.app import COOKIE, WRONG, Desk, create
+from commonweal_runtime.identity.clients import Client, read_clients
+from commonweal_runtime.identity.issue import Issuer
+from commonweal_runtime.identity.keys import SigningKey
+from commonweal_runtime.pairwise import pairwise, sector_key
+from commonweal_runtime.problems import Problem
+from commonweal_runtime.tokens import KeySet, Verifier
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from litestar.testing import TestClient
+
+ISSUER = "https://identity.example"
+MASTER = bytes(range(32))
+VERIFIER = "v" * 60
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+REDIRECT = "http://127.0.0.1:4711/callback"
+ROOT, PASSWORD = "QQ123456C", "correct horse"
+
+
+class Clock:
+    """A clock that only the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("people") / "people.json"
+    file.write_text(json.dumps([{"username": "amina", "name": "Amina Khan", "root": ROOT, "passwordHash": hash_password(PASSWORD)}]))
+    return file
+
+
+@pytest.fixture(scope="module")
+def key() -> SigningKey:
+    return SigningKey(ec.generate_private_key(ec.SECP256R1()))
+
+
+@pytest.fixture
+def desk(people: Path, key: SigningKey, clock: Clock) -> Desk:
+    return Desk.of(Issuer(ISSUER, key, MASTER, clock), Accounts(people), read_clients(people.parent / "none.json"), clock)
+
+
+@pytest.fixture
+def browser(desk: Desk) -> Iterator[httpx.Client]:
+    with TestClient(create(desk), base_url="https://identity.example") as client:
+        client.follow_redirects = False
+        yield client
+
+
+def request(**change: str | None) -> dict[str, str]:
+    values = {
+        "response_type": "code",
+        "client_id": "commonweal-portal",
+        "redirect_uri": REDIRECT,
+        "scope": "openid",
+        "state": "st&te=1",
+        "nonce": "n-1",
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+        "resource": audience_of("tax-authority"),
+    } | change
+    return {k: v for k, v in values.items() if v is not None}
+
+
+def ticket(page: httpx.Response) -> str:
+    found = re.search(r'name="ticket" value="([^"]+)"', page.text)
+    assert found, page.text
+    return unescape(found[1])
+
+
+def back(answer: httpx.Response) -> dict[str, str]:
+    """Return the parameters with which the application is answered, at its own address."""
+    assert answer.status_code == 303, answer.text
+    location = urlsplit(answer.headers["location"])
+    assert f"{location.scheme}://{location.netloc}{location.path}" == REDIRECT
+    return {k: v[0] for k, v in parse_qs(location.query).items()}
+
+
+def code(browser: httpx.Client, username: str = "amina", password: str = PASSWORD, **change: str) -> str:
+    page = browser.get("/authorize", params=request(**change))
+    answer = browser.post("/authorize", data={"ticket": ticket(page), "username": username, "password": password})
+    return back(answer)["code"]
+
+
+def exchange(browser: httpx.Client, code: str, **change: str) -> httpx.Response:
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": "commonweal-portal",
+        "redirect_uri": REDIRECT,
+        "code": code,
+        "code_verifier": VERIFIER,
+    }
+    return browser.post("/token", data=form | change)
+
+
+def claims(browser: httpx.Client, token: str, audience: str) -> dict[str, Any]:
+    (jwk,) = browser.get("/jwks").json()["keys"]
+    options = {"verify_exp": False, "verify_iat": False}
+    found: dict[str, Any] = jwt.decode(token, jwt.PyJWK(jwk), algorithms=[jwk["alg"]], audience=audience, issuer=ISSUER, options=options)
+    return found
+
+
+def verifier(browser: httpx.Client, clock: Clock, department: str) -> Verifier:
+    document = browser.get("/jwks").json()
+
+    async def fetch() -> Any:
+        return document
+
+    return Verifier(issuer=ISSUER, audience=audience_of(department), keys=KeySet(fetch), now=clock)
+
+
+def test_a_person_signs_in_and_the_department_knows_them_by_its_own_id(browser: httpx.Client, clock: Clock) -> None:
+    answer = exchange(browser, code(browser))
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    tokens = answer.json()
+    assert (tokens["token_type"], tokens["expires_in"]) == ("Bearer", 600)
+    person = asyncio.run(verifier(browser, clock, "tax-authority").person(f"Bearer {tokens['access_token']}"))
+    assert person.subject == pairwise(sector_key(MASTER, "tax-authority"), ROOT)
+    access = claims(browser, tokens["access_token"], audience_of("tax-authority"))
+    assert (access["client_id"], access["exp"] - access["iat"]) == ("commonweal-portal", 600)
+    assert jwt.get_unverified_header(tokens["access_token"])["typ"] == "at+jwt"
+    identity = claims(browser, tokens["id_token"], "commonweal-portal")
+    assert identity["nonce"] == "n-1"
+    assert identity["auth_time"] == clock.now
+    assert ROOT not in json.dumps([access, identity, tokens])
+
+
+def test_a_token_is_good_for_one_department_only_and_for_ten_minutes(browser: httpx.Client, clock: Clock) -> None:
+    token = exchange(browser, code(browser)).json()["access_token"]
+    with pytest.raises(Problem, match="another audience"):
+        asyncio.run(verifier(browser, clock, "benefits").person(f"Bearer {token}"))
+    clock.now += 601
+    with pytest.raises(Problem, match="expired"):
+        asyncio.run(verifier(browser, clock, "tax-authority").person(f"Bearer {token}"))
+
+
+def test_two_departments_and_the_application_each_get_another_id(browser: httpx.Client) -> None:
+    seen = set()
+    for department in ("tax-authority", "benefits"):
+        tokens = exchange(browser, code(browser, resource=audience_of(department))).json()
+        seen |= {
+            claims(browser, tokens["access_token"], audience_of(department))["sub"],
+            claims(browser, tokens["id_token"], "commonweal-portal")["sub"],
+        }
+    assert len(seen) == 3
+
+
+def test_links_are_given_only_where_they_were_asked_for_by_name(browser: httpx.Client) -> None:
+    def links(scope: str) -> Any:
+        return claims(browser, exchange(browser, code(browser, scope=scope)).json()["id_token"], "commonweal-portal").get("links")
+
+    ids = {d: str(pairwise(sector_key(MASTER, d), ROOT)) for d in ("companies-registry", "benefits")}
+    assert links("openid links link:companies-registry link:benefits") == ids
+    assert links("openid links link:benefits") == {"benefits": ids["benefits"]}
+    assert links("openid links") is None
+    assert links("openid link:benefits") is None
+
+
+def test_the_sign_in_page_names_what_is_asked_and_can_be_used_without_eyes_or_scripts(browser: httpx.Client) -> None:
+    page = browser.get("/authorize", params=request(scope="openid links link:benefits"))
+    assert page.status_code == 200
+    for text in ('<html lang="en">', '<label for="username">', '<label for="password">', "tax-authority", "your id at benefits", "<h1>"):
+        assert text in page.text
+    assert "<script" not in page.text
+    policy = page.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in policy
+    style = page.text.split("<style>")[1].split("</style>")[0]
+    assert base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() in policy
+    assert "form-action 'self' http://127.0.0.1:4711" in policy
+    assert "HttpOnly" in page.headers["set-cookie"]
+    assert "Secure" in page.headers["set-cookie"]
+
+
+def test_state_and_issuer_come_back_with_the_code(browser: httpx.Client) -> None:
+    page = browser.get("/authorize", params=request())
+    answer = back(browser.post("/authorize", data={"ticket": ticket(page), "username": "amina", "password": PASSWORD}))
+    assert (answer["state"], answer["iss"]) == ("st&te=1", ISSUER)
+    page = browser.get("/authorize", params=request(state=None))
+    assert "state" not in back(browser.post("/authorize", data={"ticket": ticket(page), "username": "amina", "password": PASSWORD}))
+
+
+@pytest.mark.parametrize("verifier_", ["w" * 60, "", "short", VERIFIER + "x"])
+def test_a_wrong_pkce_verifier_is_refused_and_spends_the_code(browser: httpx.Client, verifier_: str) -> None:
+    good = code(browser)
+    answer = exchange(browser, good, code_verifier=verifier_)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+    assert exchange(browser, good).json()["error"] == "invalid_grant"
+
+
+def test_a_code_works_once_and_for_a_minute(browser: httpx.Client, clock: Clock) -> None:
+    once = code(browser)
+    assert exchange(browser, once).status_code == 200
+    assert exchange(browser, once).json()["error"] == "invalid_grant"
+    late = code(browser)
+    clock.now += 61
+    assert exchange(browser, late).json()["error"] == "invalid_grant"
+    assert exchange(browser, "made up").json()["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"grant_type": "password"}, "unsupported_grant_type"),
+        ({"client_id": "stranger"}, "invalid_client"),
+        ({"redirect_uri": "http://127.0.0.1:1/callback"}, "invalid_grant"),
+        ({"resource": audience_of("benefits")}, "invalid_target"),
+    ],
+)
+def test_a_code_is_good_only_for_the_request_it_was_made_for(browser: httpx.Client, change: dict[str, str], error: str) -> None:
+    answer = exchange(browser, code(browser), **change)
+    assert (answer.status_code, answer.json()["error"]) == (400, error)
+    assert answer.json()["error_description"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"redirect_uri": "https://evil.example/callback"},
+        {"redirect_uri": "http://127.0.0.1:4711/callback/more"},
+        {"redirect_uri": "http://127.0.0.1.evil.example/callback"},
+        {"redirect_uri": "http://127.0.0.1@evil.example/callback"},
+        {"redirect_uri": "http://user@127.0.0.1/callback"},
+        {"redirect_uri": "http://localhost/callback"},
+        {"redirect_uri": "http://127.0.0.1:x/callback"},
+        {"redirect_uri": "//127.0.0.1/callback"},
+        {"redirect_uri": None},
+        {"client_id": "stranger"},
+        {"client_id": None},
+    ],
+)
+def test_nobody_is_sent_to_an_address_that_is_not_registered(browser: httpx.Client, change: dict[str, str | None]) -> None:
+    answer = browser.get("/authorize", params=request(**change))
+    assert answer.status_code == 400
+    assert "location" not in answer.headers
+    assert "There is a problem" in answer.text
+    assert "evil" not in answer.text
+
+
+def test_a_redirect_address_given_twice_is_not_followed(browser: httpx.Client) -> None:
+    answer = browser.get("/authorize", params=[*request().items(), ("redirect_uri", "https://evil.example")])
+    assert (answer.status_code, "location" in answer.headers) == (400, False)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"code_challenge": None}, "invalid_request"),
+        ({"code_challenge": "short"}, "invalid_request"),
+        ({"code_challenge_method": "plain"}, "invalid_request"),
+        ({"scope": "profile"}, "invalid_scope"),
+        ({"scope": "openid link:../x"}, "invalid_scope"),
+        ({"scope": "openid " + " ".join(f"link:d{i}" for i in range(21))}, "invalid_scope"),
+        ({"resource": None}, "invalid_target"),
+        ({"resource": "https://commonweal.dev/departments/"}, "invalid_target"),
+        ({"resource": "https://evil.example"}, "invalid_target"),
+        ({"resource": audience_of("client:commonweal-portal")}, "invalid_target"),
+        ({"prompt": "none"}, "login_required"),
+        ({"nonce": "n" * 1001}, "invalid_request"),
+    ],
+)
+def test_a_request_that_breaks_a_rule_is_told_to_the_application_with_its_state(
+    browser: httpx.Client, change: dict[str, str | None], error: str
+) -> None:
+    answer = back(browser.get("/authorize", params=request(**change)))
+    assert (answer["error"], answer["state"], answer["iss"]) == (error, "st&te=1", ISSUER)
+    assert answer["error_description"]
+
+
+@pytest.mark.parametrize(("username", "password"), [("amina", "wrong"), ("nobody", PASSWORD), ("", ""), ('<b>"', "x")])
+def test_a_wrong_name_and_a_wrong_password_look_the_same(browser: httpx.Client, username: str, password: str) -> None:
+    page = browser.get("/authorize", params=request())
+    answer = browser.post("/authorize", data={"ticket": ticket(page), "username": username, "password": password})
+    assert answer.status_code == 400
+    assert WRONG in answer.text
+    assert 'role="alert"' in answer.text
+    assert "<b>" not in answer.text
+    again = browser.post("/authorize", data={"ticket": ticket(answer), "username": "amina", "password": PASSWORD})
+    assert back(again)["code"]
+
+
+def test_guessing_is_stopped_for_a_quarter_of_an_hour_even_with_the_right_password(browser: httpx.Client, clock: Clock) -> None:
+    form = {"ticket": ticket(browser.get("/authorize", params=request())), "username": "amina", "password": "guess"}
+    assert [browser.post("/authorize", data=form).status_code for _ in range(11)] == [400] * 10 + [429]
+    answer = browser.post("/authorize", data=form | {"password": PASSWORD})
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["retry-after"]) <= 901
+    clock.now += 901
+    assert code(browser)
+
+
+def test_one_address_cannot_try_many_names(browser: httpx.Client, desk: Desk) -> None:
+    for i in range(50):
+        desk.throttle.failed(f"name{i}", "testclient")
+    page = browser.get("/authorize", params=request())
+    assert browser.post("/authorize", data={"ticket": ticket(page), "username": "amina", "password": PASSWORD}).status_code == 429
+
+
+def test_a_ticket_is_sealed_bound_to_its_browser_and_short_lived(browser: httpx.Client, clock: Clock, desk: Desk) -> None:
+    good = ticket(browser.get("/authorize", params=request()))
+    form = {"ticket": good, "username": "amina", "password": PASSWORD}
+    payload, mac = good.split(".")
+    changed = base64.urlsafe_b64encode(base64.urlsafe_b64decode(payload).replace(b"tax-authority", b"companies-reg")).decode()
+    for bad in ("", "x", "é.é", f"{changed}.{mac}", f"{payload}.{'0' * 64}"):
+        assert browser.post("/authorize", data=form | {"ticket": bad}).status_code == 400
+    with TestClient(create(desk), base_url=ISSUER) as other:
+        other.follow_redirects = False
+        assert other.post("/authorize", data=form).status_code == 400
+        other.cookies.set(COOKIE, "x" * 43)
+        assert other.post("/authorize", data=form).status_code == 400
+    clock.now += 901
+    assert browser.post("/authorize", data=form).status_code == 400
+
+
+def test_discovery_tells_the_truth(browser: httpx.Client) -> None:
+    document = browser.get("/.well-known/openid-configuration").json()
+    assert document["issuer"] == ISSUER
+    assert {document[k].removeprefix(ISSUER) for k in ("authorization_endpoint", "token_endpoint", "jwks_uri")} == {
+        "/authorize",
+        "/token",
+        "/jwks",
+    }
+    (jwk,) = browser.get("/jwks").json()["keys"]
+    assert jwk["alg"] in document["id_token_signing_alg_values_supported"]
+    assert "d" not in jwk
+    assert browser.get("/nothing").status_code == 404
+    assert browser.post("/token", content=b"x" * 40_000).status_code == 413
+
+
+def pem(private: Any) -> bytes:
+    return bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def test_a_mounted_key_keeps_its_id_and_a_weak_one_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "key.pem"
+    file.write_bytes(pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
+    assert SigningKey.read(file).id == SigningKey.read(file).id
+    assert SigningKey.read(file).algorithm == "RS256"
+    for weak in (rsa.generate_private_key(public_exponent=65537, key_size=1024), ec.generate_private_key(ec.SECP384R1())):
+        file.write_bytes(pem(weak))
+        with pytest.raises(ValueError, match="P-256"):
+            SigningKey.read(file)
+
+
+def test_registered_addresses_are_taken_literally_except_for_the_loopback_port() -> None:
+    client = Client(client_id="c", name="C", redirect_uris=["https://portal.example/cb?x=1", "http://127.0.0.1/callback"])
+    assert client.accepts("https://portal.example/cb?x=1")
+    assert client.accepts("http://127.0.0.1:9999/callback")
+    for wrong in (
+        "https://portal.example/cb",
+        "https://portal.example:444/cb?x=1",
+        "https://127.0.0.1/callback",
+        "http://127.0.0.1:9/callback?x=1",
+        "",
+    ):
+        assert not client.accepts(wrong)
+    with pytest.raises(ValueError, match="https"):
+        Client(client_id="c", name="C", redirect_uris=["javascript:alert(1)"])
