@@ -39,7 +39,7 @@ class Server:
         self.directory = Path(tempfile.mkdtemp(prefix="commonweal-pg-", dir="/tmp"))
         self.sockets, self.port = self.directory / "run", free_port()
         self.sockets.mkdir()
-        self._user = {"user": NOBODY.pw_uid, "group": NOBODY.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        self._user: dict[str, Any] = {"user": NOBODY.pw_uid, "group": NOBODY.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
         if self._user:
             for path in (self.directory, self.sockets):
                 shutil.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)

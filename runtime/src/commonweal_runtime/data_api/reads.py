@@ -1,0 +1,141 @@
+"""Reads through an agreement's door. Point reads that arrive while others are under way go to the store together: one commit for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import asyncpg
+
+from commonweal_runtime.data_api import refusals
+from commonweal_runtime.data_api.catalogue import Agreement
+from commonweal_runtime.data_api.lanes import Lanes, UnreachableError
+from commonweal_runtime.problems import Problem
+from commonweal_runtime.store.doors import MOST_TOGETHER
+from commonweal_runtime.store.names import login_of
+
+IN_FLIGHT = 2
+# What the store answers when an agreement has been closed since the catalogue was read.
+_CLOSED = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidPasswordError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.AdminShutdownError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Who asks for what: reads with the same question can share a statement."""
+
+    agreement: Agreement
+    client: str
+    purpose: str
+    fields: str | None
+
+
+@dataclass(slots=True)
+class _Queue:
+    """Point reads of one agreement that wait, by question."""
+
+    waiting: dict[Question, list[tuple[UUID, asyncio.Future[str | None]]]] = field(default_factory=dict)
+    workers: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+class Reader:
+    """Asks the store and turns its refusals into Problems; never its text, which can hold data."""
+
+    def __init__(self, lanes: Lanes, closed: Callable[[Agreement], Awaitable[Problem]], in_flight: int = IN_FLIGHT) -> None:
+        self._lanes, self._closed, self._in_flight = lanes, closed, in_flight
+        self._queues: dict[int, _Queue] = {}
+
+    async def point(self, question: Question, subject: UUID) -> str | None:
+        """Return one subject's JSON, or None if it is absent or denied."""
+        queue = self._queues.setdefault(question.agreement.number, _Queue())
+        if len(queue.workers) < self._in_flight and not queue.waiting:
+            return await self._alone(queue, question, subject)
+        future: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        queue.waiting.setdefault(question, []).append((subject, future))
+        self._start(queue)
+        return await future
+
+    async def page(self, question: Question, after: UUID, limit: int) -> str | None:
+        """Return the JSON of up to `limit` records after a subject."""
+        q, number = question, question.agreement.number
+        statement = f"select door.a{number}_page($1, $2, $3, $4, $5)"
+        return await self._ask(q.agreement, statement, after, limit, q.fields, q.client, q.purpose)
+
+    async def _alone(self, queue: _Queue, question: Question, subject: UUID) -> str | None:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("no running task")
+        queue.workers.add(task)
+        try:
+            return await self._one(question, subject)
+        finally:
+            queue.workers.discard(task)
+            self._start(queue)
+
+    def _start(self, queue: _Queue) -> None:
+        if queue.waiting and len(queue.workers) < self._in_flight:
+            worker = asyncio.create_task(self._drain(queue))
+            queue.workers.add(worker)
+            worker.add_done_callback(queue.workers.discard)
+
+    async def _drain(self, queue: _Queue) -> None:
+        while queue.waiting:
+            question = next(iter(queue.waiting))
+            reads = queue.waiting.pop(question)
+            reads, later = reads[:MOST_TOGETHER], reads[MOST_TOGETHER:]
+            if later:
+                queue.waiting[question] = later
+            await self._together(question, reads)
+
+    async def _together(self, question: Question, reads: list[tuple[UUID, asyncio.Future[str | None]]]) -> None:
+        try:
+            answers = await self._several(question, [subject for subject, _ in reads])
+        except BaseException as error:
+            for _, future in reads:
+                if not future.done():
+                    future.set_exception(error if isinstance(error, Exception) else refusals.store_unavailable())
+            if not isinstance(error, Exception):
+                raise
+            return
+        for (_, future), answer in zip(reads, answers, strict=True):
+            if not future.done():
+                future.set_result(answer)
+
+    async def _several(self, question: Question, subjects: list[UUID]) -> list[str | None]:
+        if len(subjects) == 1:
+            return [await self._one(question, subjects[0])]
+        q, number = question, question.agreement.number
+        listed = "{" + ",".join(map(str, subjects)) + "}"
+        text = await self._ask(q.agreement, f"select door.a{number}_points($1, $2, $3, $4)", listed, q.fields, q.client, q.purpose)
+        return [line or None for line in (text or "").split("\n")]
+
+    async def _one(self, q: Question, subject: UUID) -> str | None:
+        statement = f"select door.a{q.agreement.number}_point($1, $2, $3, $4)"
+        return await self._ask(q.agreement, statement, subject, q.fields, q.client, q.purpose)
+
+    async def _ask(self, agreement: Agreement, statement: str, *args: object) -> str | None:
+        try:
+            return await self._lanes.call(login_of(agreement.number), statement, *args)
+        except UnreachableError:
+            raise refusals.store_unavailable() from None
+        except asyncpg.PostgresError as error:
+            raise await self._refusal(agreement, error) from None
+
+    async def _refusal(self, agreement: Agreement, error: asyncpg.PostgresError) -> Problem:
+        own = {
+            "CW001": refusals.purpose_not_agreed(list(agreement.purposes)),
+            "CW002": refusals.no_agreement("this client"),
+            "CW003": refusals.agreement_expired(agreement.name),
+            "CW005": refusals.field_not_agreed([], list(agreement.fields)),
+        }
+        if error.sqlstate in own:
+            return own[error.sqlstate]
+        return await self._closed(agreement) if isinstance(error, _CLOSED) else refusals.store_unavailable()

@@ -1,0 +1,346 @@
+"""A department outside Kubernetes for tests: store, heritage database, keeper and data API, all real, tied together by files and loopback ports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import aiohttp
+import asyncpg
+import jwt
+from commonweal_api.plan import PLAN_KEY, REPORT_KEY, StorePlan, StoreReport, audience_of, digest_of
+from commonweal_runtime.pairwise import pairwise
+from commonweal_runtime.store.desk import DirectoryDesk
+from commonweal_runtime.store.keeper import Keeper
+from commonweal_runtime.store.logins import password_of
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from support.postgres import HeritageServer, StoreServer, free_port
+
+DEPARTMENT = "registry"
+DATABASE_KEY, SECTOR_KEY = b"d" * 32, b"s" * 32
+CLIENT_ISSUER, PERSON_ISSUER = "https://site.test", "https://people.test"
+USER, PASSWORD = "reader", "made-up-for-tests"
+PATIENCE = 30.0
+
+
+def subject(root: str) -> UUID:
+    """Return the test department's id of a person."""
+    return pairwise(SECTOR_KEY, root)
+
+
+class Issuer:
+    """A JWKS server on loopback and the key behind it: stands for the site's API server and for the people's issuer."""
+
+    def __init__(self) -> None:
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        jwk = {**jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True), "kid": "test", "use": "sig", "alg": "RS256"}
+        body = json.dumps({"keys": [jwk]}).encode()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/jwks"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def token(self, **claims: Any) -> str:
+        """Return a signed token; a claim given as None is left out."""
+        body = {"aud": audience_of(DEPARTMENT), "exp": int(time.time()) + 3600, **claims}
+        return jwt.encode({k: v for k, v in body.items() if v is not None}, self._key, algorithm="RS256", headers={"kid": "test"})
+
+    def client(self, department: str, client: str, **claims: Any) -> str:
+        """Return a ServiceAccount's token."""
+        return self.token(**{"iss": CLIENT_ISSUER, "sub": f"system:serviceaccount:dept-{department}:{client}", **claims})
+
+    def person(self, who: UUID, **claims: Any) -> str:
+        """Return a person's token."""
+        return self.token(**{"iss": PERSON_ISSUER, "sub": str(who), **claims})
+
+
+class DataApi:
+    """The data API as a process of its own, started as in its pod."""
+
+    def __init__(self, store: StoreServer, issuer: Issuer, module: str = "commonweal_runtime.data_api", **env: str) -> None:
+        self._directory, self.port = store.directory / "api", free_port()
+        self._directory.mkdir(exist_ok=True)
+        (self._directory / "database").write_text(DATABASE_KEY.hex())
+        self._module = module
+        self._env = {
+            "COMMONWEAL_DEPARTMENT": DEPARTMENT,
+            "COMMONWEAL_AUDIENCE": audience_of(DEPARTMENT),
+            "COMMONWEAL_CLIENT_ISSUER": CLIENT_ISSUER,
+            "COMMONWEAL_CLIENT_JWKS": issuer.url,
+            "COMMONWEAL_PERSON_ISSUER": PERSON_ISSUER,
+            "COMMONWEAL_PERSON_JWKS": issuer.url,
+            "COMMONWEAL_STORE": f"127.0.0.1:{store.port}",
+            "COMMONWEAL_KEYS_DIR": str(self._directory),
+            "COMMONWEAL_LISTEN": "127.0.0.1",
+            "COMMONWEAL_PORT": str(self.port),
+            **env,
+        }
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """What the process has written."""
+        return (self._directory / "log").read_text()
+
+    def __enter__(self) -> Self:
+        with (self._directory / "log").open("ab") as log:
+            self.process = subprocess.Popen([sys.executable, "-m", self._module], env={**os.environ, **self._env}, stdout=log, stderr=log)
+        asyncio.run(self._answers())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(20)
+
+    async def _answers(self) -> None:
+        async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as session:
+            while True:
+                try:
+                    async with session.get(self.url + "/readyz") as answer:
+                        if answer.status == 200:
+                            return
+                except aiohttp.ClientError:
+                    if self.process is None or self.process.poll() is not None:
+                        raise RuntimeError(self.log) from None
+                await asyncio.sleep(0.05)
+
+
+class Desk(DirectoryDesk):
+    """A directory desk that a test writes plans to and waits for reports at."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        super().__init__(directory, interval=0.02)
+        self.directory, self.written = directory, 0
+        self.secret("heritage", USER, PASSWORD)
+
+    async def report(self, report: StoreReport) -> None:
+        """Write the report and count it."""
+        await super().report(report)
+        self.written += 1
+
+    def secret(self, name: str, username: str | None, password: str | None) -> None:
+        """Write, or remove keys of, a login."""
+        folder = self.directory / "secrets" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for key, value in (("username", username), ("password", password)):
+            (folder / key).unlink(missing_ok=True)
+            if value is not None:
+                (folder / key).write_text(value)
+
+    def put(self, plan: StorePlan) -> None:
+        """Put a plan on the desk."""
+        fresh = self.directory / "fresh"
+        fresh.write_text(json.dumps(plan.wire()))
+        fresh.replace(self.directory / PLAN_KEY)
+
+    def reported(self) -> StoreReport | None:
+        """Return the last report."""
+        path = self.directory / REPORT_KEY
+        return StoreReport.model_validate_json(path.read_text()) if path.exists() else None
+
+    async def settled(self, plan: StorePlan, *, ready: bool = True, patience: float = PATIENCE) -> StoreReport:
+        """Return the report on `plan` once every outcome is as `ready` says; TimeoutError shows the last one."""
+        try:
+            async with asyncio.timeout(patience):
+                while True:
+                    report = self.reported()
+                    if report is not None and report.plan == digest_of(plan):
+                        outcomes = [*report.products.values(), *report.agreements.values()]
+                        if all(o.ready for o in outcomes) == ready or not outcomes:
+                            return report
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise TimeoutError(f"last report: {self.reported()}") from None
+
+    async def until(self, product: str, reason: str, patience: float = PATIENCE) -> str:
+        """Return the message of a product once it carries `reason`."""
+        try:
+            async with asyncio.timeout(patience):
+                while True:
+                    report = self.reported()
+                    if report is not None and product in report.products and report.products[product].reason == reason:
+                        return report.products[product].message
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise TimeoutError(f"waited for {reason}; last report: {self.reported()}") from None
+
+
+@asynccontextmanager
+async def keeping(store: StoreServer, desk: DirectoryDesk) -> AsyncIterator[None]:
+    """Run a keeper while the block runs; a keeper that ends by itself fails the test."""
+    task = asyncio.create_task(Keeper(lambda: store.superuser("department"), desk, DATABASE_KEY, SECTOR_KEY).run())
+    try:
+        yield
+    finally:
+        if task.done():
+            task.result()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+class KeeperProcess:
+    """The keeper as a process of its own, outside Kubernetes: its plan and its logins come from a directory."""
+
+    def __init__(self, store: StoreServer, directory: Path) -> None:
+        keys = store.directory / "keys"
+        keys.mkdir(exist_ok=True)
+        for name, key in (("database", DATABASE_KEY), ("sector", SECTOR_KEY)):
+            (keys / name).write_text(key.hex())
+        self._log = store.directory / "keeper.log"
+        self._env = {
+            "COMMONWEAL_DESK": str(directory),
+            "COMMONWEAL_KEYS_DIR": str(keys),
+            "COMMONWEAL_SOCKET_DIR": str(store.sockets),
+            "PGPORT": str(store.port),
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """What the process has written."""
+        return self._log.read_text()
+
+    def __enter__(self) -> Self:
+        with self._log.open("ab") as log:
+            command = [sys.executable, "-m", "commonweal_runtime.store"]
+            self.process = subprocess.Popen(command, env={**os.environ, **self._env}, stdout=log, stderr=log)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(20)
+
+
+async def login(store: StoreServer, role: str) -> Any:
+    """Return a connection of one of the store's roles over TCP, as a service would make it."""
+    return await asyncpg.connect(
+        host="127.0.0.1", port=store.port, user=role, password=password_of(DATABASE_KEY, role), database="department"
+    )
+
+
+PEOPLE = """
+create table person (ref text primary key, full_name text, born date, postcode text, score integer, income numeric, active boolean, seen timestamptz);
+insert into person select 'P' || n, 'Person ' || n, date '1950-01-01' + n * 37, 'AB' || n % 9 || ' ' || n % 7 || 'CD', n % 100, n * 1.5, n % 2 = 0,
+  timestamptz '2026-01-01 00:00+00' + n * interval '1 hour' from generate_series(1, 200) n;
+create table visit (id bigint primary key, person text, kind text not null, day date);
+insert into visit select n, 'P' || (1 + n % 50), (array['call','letter','desk'])[1 + n % 3], date '2025-01-01' + n % 300 from generate_series(1, 200) n;
+"""
+READER = f"create role {USER} login password '{PASSWORD}'"
+GRANTS = f"grant select on all tables in schema public to {USER}"
+
+
+def person_product(heritage: HeritageServer, **over: Any) -> dict[str, Any]:
+    """Return the spec of a product of one record per person."""
+    fields = [
+        {"name": "fullName", "column": "full_name", "type": "String", "required": True, "semantic": "person:fullName"},
+        {"name": "born", "column": "born", "type": "Date"},
+        {"name": "birthYear", "mask": {"of": "born", "kind": "Year"}, "description": "Year of birth."},
+        {"name": "postcode", "column": "postcode", "type": "String"},
+        {"name": "area", "mask": {"of": "postcode", "kind": "FirstWord"}},
+        {"name": "score", "column": "score", "type": "Integer"},
+        {"name": "income", "column": "income", "type": "Number"},
+        {"name": "active", "column": "active", "type": "Boolean"},
+        {"name": "seen", "column": "seen", "type": "Timestamp"},
+    ]
+    return {
+        "title": "People",
+        "version": "1.0.0",
+        "class": "Person",
+        "source": {
+            "postgres": {
+                "host": "127.0.0.1",
+                "port": heritage.port,
+                "database": "heritage",
+                "table": "person",
+                "credentials": {"name": "heritage"},
+            }
+        },
+        "subject": {"column": "ref"},
+        "serve": {"refreshSeconds": 5},
+        "fields": fields,
+        **over,
+    }
+
+
+def visit_product(heritage: HeritageServer, **over: Any) -> dict[str, Any]:
+    """Return the spec of a product of many records per person."""
+    spec = person_product(heritage)
+    source = {"postgres": {**spec["source"]["postgres"], "table": "visit"}}
+    fields = [
+        {"name": "kind", "column": "kind", "type": "String", "required": True},
+        {"name": "day", "column": "day", "type": "Date"},
+        {"name": "hasDay", "mask": {"of": "day", "kind": "Present"}},
+    ]
+    subject = {"column": "person", "records": "Many", "recordKey": "id"}
+    return {**spec, "title": "Visits", "class": "Interaction", "source": source, "subject": subject, "fields": fields, **over}
+
+
+def agreement(
+    basis: str = "Consent", *, product: str = "people", consumer: str = "tax", fields: Any = ("fullName", "birthYear"), **over: Any
+) -> dict[str, Any]:
+    """Return the spec of an agreement with one client, `app`, and one purpose, `<consumer>/serve`."""
+    law = {} if basis == "Consent" else {"legalPower": "Made-up Act 2026, section 1"}
+    objection = "NotApplicable" if basis == "LegalObligation" else "Honoured"
+    days = {"consentValidityDays": 365} if basis == "Consent" else {}
+    return {
+        "product": {"name": product},
+        "consumer": {"department": consumer, "clients": ["app"]},
+        "purposes": [
+            {"key": f"{consumer}/serve", "iri": "dpv:ServicePersonalisation", "text": "A sentence of some length that a person is shown."}
+        ],
+        "fields": list(fields),
+        "basis": {"type": basis, **law},
+        "subjects": {"objection": objection, **days},
+        "limits": {"maxRows": 100},
+        "validity": {"from": "2026-01-01T00:00:00Z", "until": "2030-01-01T00:00:00Z"},
+        **over,
+    }
+
+
+def plan(products: Mapping[str, dict[str, Any]], agreements: Mapping[str, dict[str, Any]], uid: str = "") -> StorePlan:
+    """Return a plan; uids follow from the names, and `uid` makes others of the same names."""
+    return StorePlan.model_validate(
+        {
+            "department": DEPARTMENT,
+            "displayName": "The Registry",
+            "contact": "mailto:registry@example.test",
+            "products": [{"name": n, "uid": f"p-{n}{uid}", "generation": 1, "spec": s} for n, s in products.items()],
+            "agreements": [{"name": n, "uid": f"a-{n}{uid}", "generation": 1, "spec": s} for n, s in agreements.items()],
+        }
+    )
