@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from commonweal_local import machine
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
 from commonweal_local.shell import CommandFailed, run
@@ -25,7 +26,6 @@ SITE_PACKAGES = {
     "busybox-static": "busybox",
 }
 TEST_PACKAGES = {"postgresql-15": "/usr/lib/postgresql/15/bin/postgres"}
-SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -92,4 +92,4 @@ def _no_services() -> Iterator[None]:
 def _present(sign: str) -> bool:
     if sign.startswith("/"):
         return Path(sign).exists()
-    return shutil.which(sign, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}") is not None
+    return machine.program(sign) is not None

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import sys
 from collections.abc import Iterable
 from dataclasses import astuple
 from pathlib import Path
 
+from commonweal_local import machine
 from commonweal_local.failure import LocalError
 from commonweal_local.sites.site import HIDDEN_IN_SITES, Mode, Site
 
-LEAST_FREE_GIB = 5
 NODE_PROGRAMS = ("containerd", "runc", "ctr", "iptables", "nft", "ip", "unshare", "nsenter", "busybox")
-SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def default_mode() -> Mode:
@@ -24,22 +22,11 @@ def default_mode() -> Mode:
 
 def before_any(root: Path, mode: Mode) -> None:
     """Checks that concern the machine; raises LocalError."""
-    free_space(root)
+    machine.require_space(root)
     if mode is Mode.PODS:
         _root()
         hidden_places((root, Path(sys.prefix), Path(__file__)))
         _programs()
-
-
-def free_space(root: Path) -> None:
-    """Refuse below 5 GiB: a full disk makes kubelets evict pods and etcd stop, long after the cause."""
-    existing = next(path for path in (root, *root.parents) if path.exists())
-    free = shutil.disk_usage(existing).free / 2**30
-    if free < LEAST_FREE_GIB:
-        raise LocalError(
-            f"{existing} has {free:.1f} GiB free, and local sites need {LEAST_FREE_GIB}",
-            "Free some space, or set COMMONWEAL_HOME and COMMONWEAL_CACHE to directories on a larger disk.",
-        )
 
 
 def hidden_places(paths: Iterable[Path]) -> None:
@@ -68,8 +55,7 @@ def ports_free(site: Site) -> None:
 
 def missing_programs() -> list[str]:
     """Programs of the node that are not installed."""
-    path = f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}"
-    return [name for name in NODE_PROGRAMS if shutil.which(name, path=path) is None]
+    return [name for name in NODE_PROGRAMS if machine.program(name) is None]
 
 
 def _root() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from commonweal_local import paths
+from commonweal_local import machine, paths
 from commonweal_local.failure import LocalError
 from commonweal_local.images.base import write_base_image
 from commonweal_local.progress import Progress, Step
@@ -149,7 +149,7 @@ def _ensure_running(site: Site) -> None:
 def _launch(site: Site) -> None:
     argv = [sys.executable, "-m", processes.MODULE, str(site.directory)]
     # Neither proxies nor credentials of the person's session have any business in a site.
-    environment = {"PATH": f"{os.environ['PATH']}:{checks.SYSTEM_PATH}", "HOME": "/root", "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+    environment = {"PATH": f"{os.environ['PATH']}:{machine.SYSTEM_PATH}", "HOME": "/root", "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
     with (site.directory / "init.log").open("ab") as log:
         process = subprocess.Popen(
             [*UNSHARE, *argv] if site.runs_pods else argv,
