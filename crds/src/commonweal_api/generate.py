@@ -8,7 +8,10 @@ from __future__ import annotations
 import argparse
 import sys
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -25,18 +28,18 @@ description: The kinds of Commonweal. Kept when the release is uninstalled, for 
 type: application
 version: {version}
 appVersion: "{version}"
-kubeVersion: ">=1.30.0-0"
 """
 
 
-def rendered(version: str) -> dict[str, str]:
+@cache
+def rendered(version: str) -> Mapping[str, str]:
     """Return every generated file by its path in the repository."""
     files = {"charts/commonweal-crds/Chart.yaml": HEADER + CHART.format(version=version)}
     for kind in KINDS:
         definition = crd(kind)
         files[f"crds/{kind.plural}.yaml"] = HEADER + _yaml(definition)
         files[f"charts/commonweal-crds/templates/{kind.plural}.yaml"] = HEADER + _yaml(_kept(definition))
-    return files | {"docs/reference/api.md": api_page(KINDS), "docs/reference/reasons.md": reasons_page()}
+    return MappingProxyType(files | {"docs/reference/api.md": api_page(KINDS), "docs/reference/reasons.md": reasons_page()})
 
 
 def drifted(root: Path) -> list[str]:

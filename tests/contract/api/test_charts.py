@@ -1,0 +1,60 @@
+"""What Helm makes of our charts is what we wrote: Helm reads no template into a schema or a policy."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support.control_plane import REPOSITORY, find_tools
+from support.kube_api import manifests_in
+
+CHARTS = REPOSITORY / "charts"
+
+
+def _rendered(chart: Path, *settings: str) -> dict[tuple[str, str], dict[str, Any]]:
+    command = [
+        find_tools("helm")["helm"],
+        "template",
+        "test",
+        chart,
+        "--namespace",
+        "commonweal-system",
+        "--kube-version",
+        "1.34.4",
+        *settings,
+    ]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return {(m["kind"], m["metadata"]["name"]): m for m in manifests_in(done.stdout)}
+
+
+def test_the_definitions_come_out_as_they_are_in_crds_but_kept() -> None:
+    rendered = _rendered(CHARTS / "commonweal-crds")
+    for definition in manifests_in(REPOSITORY / "crds"):
+        found = rendered.pop((definition["kind"], definition["metadata"]["name"]))
+        assert found["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+        assert found == definition
+    assert rendered == {}
+
+
+@pytest.mark.parametrize(
+    "written", manifests_in(CHARTS / "commonweal" / "templates" / "admission"), ids=lambda m: f"{m['kind']}-{m['metadata']['name']}"
+)
+def test_the_admission_policies_come_out_as_written(written: dict[str, Any], platform: dict[tuple[str, str], dict[str, Any]]) -> None:
+    assert platform[written["kind"], written["metadata"]["name"]] == written
+
+
+@pytest.fixture(scope="module")
+def platform() -> dict[tuple[str, str], dict[str, Any]]:
+    """All that the platform's chart renders, by kind and name."""
+    return _rendered(CHARTS / "commonweal", "--set", ",".join(f"images.{name}={name}:1" for name in ("operator", "runtime", "store")))
+
+
+def test_the_policies_know_the_operator_under_the_name_that_the_chart_gives_it(platform: dict[tuple[str, str], dict[str, Any]]) -> None:
+    (operator,) = platform["ClusterRoleBinding", "commonweal-operator"]["subjects"]
+    known = f"system:serviceaccount:{operator['namespace']}:{operator['name']}"
+    for name in ("commonweal-owned-objects", "commonweal-reported-status", "commonweal-borrowed-identity"):
+        assert known in yaml.safe_dump(platform["ValidatingAdmissionPolicy", name], width=10_000)
