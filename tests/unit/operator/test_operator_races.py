@@ -140,7 +140,14 @@ def test_2_a_status_reply_overtaken_by_the_deletion_leaves_no_ghost_object() -> 
 def role_event(version: str, *managers: str, generation: int = 1) -> dict[str, Any]:
     entries = [{"manager": m, "operation": "Apply" if m == FIELD_MANAGER else "Update", "fieldsV1": {"f:rules": {}}} for m in managers]
     owners = [{"uid": OWNER.uid, "controller": True}]
-    meta = {"namespace": TENANT, "name": "store", "uid": "c", "resourceVersion": version, "generation": generation, "ownerReferences": owners}
+    meta = {
+        "namespace": TENANT,
+        "name": "store",
+        "uid": "c",
+        "resourceVersion": version,
+        "generation": generation,
+        "ownerReferences": owners,
+    }
     return {"metadata": meta | {"annotations": {HASH: ROLE.digest}, "managedFields": entries}}
 
 

@@ -74,21 +74,29 @@ def _bound(need: Need, record: Record, world: World, now: datetime) -> Finding:
         if p.parsed.spec.product.name == need.product and p.parsed.spec.consumer.department == consumer
     ]
     checks: tuple[tuple[Reason, Callable[[Record], bool]], ...] = (
-        (_R.CLIENT_NOT_AGREED, lambda p: CLIENT in p.parsed.spec.consumer.clients),
-        (_R.PURPOSE_NOT_AGREED, lambda p: purpose in {q.key for q in p.parsed.spec.purposes}),
+        # An agreement with this department for another client and another purpose has nothing to do with the model.
+        (_R.NO_AGREEMENT, lambda p: _for_purpose(p, purpose) or _for_client(p)),
+        (_R.PURPOSE_NOT_AGREED, lambda p: _for_purpose(p, purpose)),
+        (_R.CLIENT_NOT_AGREED, _for_client),
         (_R.FIELD_NOT_AGREED, lambda p: set(need.fields) <= set(p.parsed.spec.fields)),
         (_R.AGREEMENT_NOT_IN_FORCE, lambda p: admitted(p, world, now) and status_of(p.status, _C.ENFORCED, p.generation)),
     )
-    wish = f"{need.department}/{need.product} for {consumer}, client {CLIENT}, purpose {purpose}, fields {', '.join(need.fields)}."
-    if not left:
-        return Finding(_C.AGREEMENTS_BOUND, _R.NO_AGREEMENT, f"Needed: an agreement on {wish}")
+    wish = f"Needed: {need.department}/{need.product} for {consumer}, client {CLIENT}, purpose {purpose}, fields {', '.join(need.fields)}."
     for reason, check in checks:
         passed = [p for p in left if check(p)]
         if not passed:
-            names = ", ".join(f"{p.key.tenant}/{p.key.name}" for p in left)
-            return Finding(_C.AGREEMENTS_BOUND, reason, f"ConsentPolicy {names}. Needed: {wish}")
+            near = "" if reason is _R.NO_AGREEMENT else f"ConsentPolicy {', '.join(f'{p.key.tenant}/{p.key.name}' for p in left)}. "
+            return Finding(_C.AGREEMENTS_BOUND, reason, near + wish)
         left = passed
     return Finding(_C.AGREEMENTS_BOUND, _R.AGREEMENTS_BOUND)
+
+
+def _for_purpose(policy: Record, purpose: str) -> bool:
+    return any(p.key == purpose for p in policy.parsed.spec.purposes)
+
+
+def _for_client(policy: Record) -> bool:
+    return CLIENT in policy.parsed.spec.consumer.clients
 
 
 def _runtime(record: Record, world: World) -> Finding:

@@ -1,0 +1,366 @@
+"""What the kinds decide: from objects and reports to plans and conditions. No server, no clock."""
+
+from __future__ import annotations
+
+import copy
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from commonweal_api.plan import ModelReport, Outcome, StoreReport
+from commonweal_api.reasons import CONDITIONS_OF, ConditionType, entry_of
+from commonweal_operator.desired.platform import Images, PlatformConfig
+from commonweal_operator.engine.apply import Problem
+from commonweal_operator.engine.objects import Change, Objects, Record
+from commonweal_operator.engine.queue import Key, Priority
+from commonweal_operator.engine.seen import Workload
+from commonweal_operator.kinds import department
+from commonweal_operator.kinds.keys import DepartmentKeys
+from commonweal_operator.kinds.reading import key_of, read
+from commonweal_operator.kinds.rules import KindRules
+from commonweal_operator.kinds.world import World
+
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "start-a-business"
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+REGISTRY, TAX = "dept-companies-registry", "dept-tax-authority"
+PLATFORM = PlatformConfig(images=Images(runtime="r", store="s"))
+
+
+class Facts:
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, str, str], Any] = {}
+
+    def facts(self, kind: str, namespace: str, name: str) -> Any:
+        return self.known.get((kind, namespace, name))
+
+
+class Site:
+    """The example, with everything that runs in pods going well; tests change one thing."""
+
+    def __init__(self) -> None:
+        self.facts = Facts()
+        self.world = World(Objects(key_of, read), PLATFORM)
+        self.world.look_at(self.facts)
+        self.rules = KindRules(self.world, DepartmentKeys(PLATFORM))
+        self.version = 0
+        for name in ("10-departments", "30-products", "40-agreements", "50-model"):
+            for body in yaml.safe_load_all((EXAMPLE / f"{name}.yaml").read_text()):
+                self.put(body)
+
+    def put(self, body: dict[str, Any], generation: int = 1, **status: Any) -> dict[Key, Priority]:
+        self.version += 1
+        meta = {"uid": f"u-{body['kind']}-{body['metadata']['name']}", "resourceVersion": str(self.version), "generation": generation}
+        change = self.world.objects.put(body | {"metadata": body["metadata"] | meta, "status": status})
+        assert change is not None
+        return self.wishes(change)
+
+    def drop(self, key: Key) -> dict[Key, Priority]:
+        change = self.world.objects.drop(key)
+        assert change is not None
+        return self.wishes(change)
+
+    def wishes(self, change: Change) -> dict[Key, Priority]:
+        found: dict[Key, Priority] = {}
+        for key, priority in self.rules.changed(change):
+            found[key] = min(priority, found.get(key, Priority.RESYNC))
+        return found
+
+    def record(self, kind: str, name: str, tenant: str = REGISTRY) -> Record:
+        found = self.world.objects.get(Key(tenant, kind, name))
+        assert found is not None
+        return found
+
+    def conditions(
+        self, kind: str, name: str, tenant: str = REGISTRY, problems: tuple[Problem, ...] = ()
+    ) -> dict[str, tuple[str, str, str]]:
+        status = self.rules.status(Key(tenant, kind, name), NOW, problems)
+        assert status is not None
+        assert [c["type"] for c in status["conditions"]] == [str(t) for t in CONDITIONS_OF[kind]]
+        for condition in status["conditions"]:
+            entry = entry_of(condition["reason"])
+            assert condition["type"] == "Ready" or ConditionType(condition["type"]) in entry.types
+            assert condition["status"] == entry.status
+        return {c["type"]: (c["status"], c["reason"], c["message"]) for c in status["conditions"]}
+
+    def planned(self, tenant: str = REGISTRY, now: datetime = NOW) -> tuple[set[str], set[str]]:
+        record = self.record("Department", tenant.removeprefix("dept-"), tenant)
+        plan = department.store_plan(record, self.world, now)
+        return {p.name for p in plan.products}, {a.name for a in plan.agreements}
+
+    def report(self, tenant: str, **outcomes: Outcome) -> None:
+        """Everything of the tenant's plan is carried out, but for what `outcomes` says (names with _ for -)."""
+        given = {name.replace("_", "-"): outcome for name, outcome in outcomes.items()}
+        record = self.record("Department", tenant.removeprefix("dept-"), tenant)
+        plan = department.store_plan(record, self.world, NOW)
+        products = {p.name: given.get(p.name) or fine(p, "Serving") for p in plan.products}
+        agreements = {a.name: given.get(a.name) or fine(a, "Enforced") for a in plan.agreements}
+        text = json.dumps(StoreReport(plan="d", products=products, agreements=agreements).wire())
+        self.facts.known["ConfigMap", tenant, "commonweal-store-report"] = text
+
+    def settle(self) -> None:
+        """Let every object's status say what it would say."""
+        for tenant in (REGISTRY, TAX, "dept-benefits-department"):
+            self.report(tenant)
+            record = self.record("Department", tenant.removeprefix("dept-"), tenant)
+            models = {m.name: fine(m, "RuntimeReady") for m in department.model_plan(record, self.world).models}
+            self.facts.known["ConfigMap", tenant, "commonweal-model-report"] = json.dumps(ModelReport(plan="d", models=models).wire())
+        for record in [r for r in self.world.objects if r.key.kind in ("DataProduct", "ConsentPolicy")]:
+            self.put(self.body(record.key), record.generation, **self.rules.status(record.key, NOW, ()))
+
+    def body(self, key: Key) -> dict[str, Any]:
+        for name in ("30-products", "40-agreements", "50-model"):
+            for body in yaml.safe_load_all((EXAMPLE / f"{name}.yaml").read_text()):
+                if key_of(body) == key:
+                    return body
+        raise KeyError(key)
+
+    def change(self, kind: str, name: str, tenant: str = REGISTRY, **spec: Any) -> dict[Key, Priority]:
+        body = copy.deepcopy(self.body(Key(tenant, kind, name)))
+        return self.put(body | {"spec": body["spec"] | spec}, self.record(kind, name, tenant).generation + 1)
+
+
+def fine(entry: Any, reason: str) -> Outcome:
+    return Outcome(uid=entry.uid, generation=entry.generation, ready=True, reason=reason, number=7 if reason == "Enforced" else None)
+
+
+def refused(reason: str, uid: str, message: str = "", *, ready: bool = False) -> Outcome:
+    return Outcome(uid=uid, generation=1, ready=ready, reason=reason, message=message)
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+def test_with_reports_of_everything_each_object_is_ready(site: Site) -> None:
+    site.settle()
+    for kind, name, tenant in (
+        ("DataProduct", "companies", REGISTRY),
+        ("ConsentPolicy", "guidance-knows-company", REGISTRY),
+        ("ModelService", "next-step", TAX),
+    ):
+        assert site.conditions(kind, name, tenant)["Ready"][:2] == ("True", "AllReady")
+
+
+def test_an_enforced_agreement_shows_its_number_and_keeps_it(site: Site) -> None:
+    site.settle()
+    key = Key(REGISTRY, "ConsentPolicy", "tax-registers-business")
+    assert site.rules.status(key, NOW, ())["agreement"] == 7
+    site.facts.known.clear()
+    assert site.rules.status(key, NOW, ())["agreement"] == 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "type_", "reason", "names"),
+    [
+        ({"product": {"name": "people"}}, "ProductResolved", "ProductNotFound", "people"),
+        ({"fields": ["companyName", "shoeSize"]}, "FieldsPermitted", "FieldNotOffered", "shoeSize"),
+        ({"fields": ["postcodeArea", "postcode"]}, "FieldsPermitted", "MaskAndRawTogether", "postcodeArea masks postcode"),
+        ({"consumer": {"department": "nowhere", "clients": ["app"]}}, "ConsumerKnown", "ConsumerNotFound", "nowhere"),
+        ({"validity": {"from": "2027-01-01T00:00:00Z", "until": "2028-01-01T00:00:00Z"}}, "InForce", "NotYetInForce", "2027-01-01"),
+        ({"validity": {"from": "2025-01-01T00:00:00Z", "until": "2026-11-22T12:00:00Z"}}, "InForce", "Expired", "2026-11-22"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else None,
+)
+def test_an_agreement_that_cannot_hold_is_closed_and_harms_no_other(
+    site: Site, changes: dict[str, Any], type_: str, reason: str, names: str
+) -> None:
+    before = site.planned()
+    site.change("ConsentPolicy", "tax-registers-business", **changes)
+    products, agreements = site.planned()
+    assert (products, agreements) == (before[0], before[1] - {"tax-registers-business"})
+    found = site.conditions("ConsentPolicy", "tax-registers-business")
+    assert found[type_][:2] == ("False", reason)
+    assert names in found[type_][2]
+    assert found["Ready"] == found[type_]
+
+
+def test_an_object_that_does_not_parse_says_which_field_and_counts_as_absent(site: Site) -> None:
+    site.change("DataProduct", "companies", version="one")
+    status, reason, message = site.conditions("DataProduct", "companies")["Ready"]
+    assert (status, reason) == ("False", "InvalidSpec")
+    assert "spec.version" in message
+    assert site.planned() == (set(), set())
+    assert site.conditions("ConsentPolicy", "tax-registers-business")["Ready"][1] == "ProductNotReady"
+
+
+def test_our_own_rules_name_the_field_themselves(site: Site) -> None:
+    site.change("ConsentPolicy", "tax-registers-business", basis={"type": "PublicTask"})
+    message = site.conditions("ConsentPolicy", "tax-registers-business")["Ready"][2]
+    assert "spec.basis.legalPower: name the law unless the basis is Consent." in message
+    assert "Value error" not in message
+
+
+@pytest.mark.parametrize(
+    ("reason", "ready", "expected"),
+    [
+        ("Serving", True, ("True", "True", "True")),
+        ("LoadPending", False, ("True", "Unknown", "Unknown")),
+        ("CredentialsMissing", False, ("False", "Unknown", "Unknown")),
+        ("SourceUnreachable", True, ("False", "True", "True")),
+        ("LoadFailed", True, ("True", "False", "True")),
+        ("RowsRefused", True, ("True", "False", "True")),
+        ("StoreRefused", False, ("True", "True", "False")),
+        ("NeverHeardOf", False, ("True", "True", "False")),
+    ],
+)
+def test_a_products_conditions_follow_from_the_keepers_reason(site: Site, reason: str, ready: bool, expected: tuple[str, ...]) -> None:
+    site.report(REGISTRY, companies=refused(reason, "u-DataProduct-companies", "the detail", ready=ready))
+    found = site.conditions("DataProduct", "companies")
+    assert tuple(found[t][0] for t in ("SourceReachable", "Loaded", "Serving")) == expected
+    assert found["Ready"][0] == ("True" if expected == ("True",) * 3 else min(s for s in expected if s != "True"))
+    assert ("the detail" in found["Ready"][2]) is (expected != ("True",) * 3)
+
+
+def test_a_report_on_another_generation_or_object_says_nothing_about_this_one(site: Site) -> None:
+    for uid, generation in (("u-DataProduct-companies", 9), ("u-another", 1)):
+        site.report(REGISTRY, companies=Outcome(uid=uid, generation=generation, ready=True, reason="Serving"))
+        assert site.conditions("DataProduct", "companies")["Ready"][1] == "StorePending"
+
+
+def test_a_report_that_cannot_be_read_is_as_good_as_none(site: Site) -> None:
+    site.facts.known["ConfigMap", REGISTRY, "commonweal-store-report"] = '{"plan": 7'
+    assert site.conditions("DataProduct", "companies")["Ready"][1] == "StorePending"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "asks"),
+    [
+        (None, "NoAgreement", "Needed: companies-registry/companies for tax-authority, client models"),
+        ({"consumer": {"department": "tax-authority", "clients": ["tax-app"]}}, "ClientNotAgreed", "guidance-knows-company"),
+        (
+            {"purposes": [{"key": "tax-authority/other", "iri": "dpv:ServicePersonalisation", "text": "Some other purpose than that."}]},
+            "PurposeNotAgreed",
+            "tax-authority/personalise-guidance",
+        ),
+        ({"fields": ["sector"]}, "FieldNotAgreed", "incorporatedYear"),
+        ({"validity": {"from": "2025-01-01T00:00:00Z", "until": "2026-01-01T00:00:00Z"}}, "AgreementNotInForce", "guidance-knows-company"),
+    ],
+    ids=lambda v: v if isinstance(v, str) and v.isalpha() else None,
+)
+def test_a_model_without_its_agreement_is_told_what_to_ask_for_and_runs_all_the_same(
+    site: Site, changes: dict[str, Any] | None, reason: str, asks: str
+) -> None:
+    site.settle()
+    if changes is None:
+        site.drop(Key(REGISTRY, "ConsentPolicy", "guidance-knows-company"))
+    else:
+        site.change("ConsentPolicy", "guidance-knows-company", **changes)
+    found = site.conditions("ModelService", "next-step", TAX)
+    assert found["AgreementsBound"][:2] == ("False", reason)
+    assert asks in found["AgreementsBound"][2]
+    assert found["RuntimeReady"][0] == "True"
+    assert [m.name for m in department.model_plan(site.record("Department", "tax-authority", TAX), site.world).models] == ["next-step"]
+
+
+def test_a_model_that_reads_an_unknown_product_says_which(site: Site) -> None:
+    site.settle()
+    site.drop(Key(REGISTRY, "DataProduct", "companies"))
+    found = site.conditions("ModelService", "next-step", TAX)["DataProductsReady"]
+    assert found[1] == "ProductNotFound"
+    assert "companies-registry/companies" in found[2]
+
+
+def test_deleting_an_agreement_comes_first_and_wakes_both_departments_and_the_model(site: Site) -> None:
+    wishes = site.drop(Key(REGISTRY, "ConsentPolicy", "guidance-knows-company"))
+    assert wishes[Key(REGISTRY, "Department", "companies-registry")] == Priority.REVOCATION
+    assert wishes[Key(TAX, "Department", "tax-authority")] == Priority.REVOCATION
+    assert Key(TAX, "ModelService", "next-step") in wishes
+
+
+@pytest.mark.parametrize(
+    ("changes", "priority"),
+    [
+        ({"fields": ["companyName"]}, Priority.REVOCATION),
+        ({"validity": {"from": "2026-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z"}}, Priority.REVOCATION),
+        ({"limits": {"maxRows": 1}}, Priority.REVOCATION),
+        ({"consumer": {"department": "tax-authority", "clients": ["other"]}}, Priority.REVOCATION),
+        ({"version": "no such field"}, Priority.REVOCATION),
+        ({"fields": ["companyName", "incorporatedYear", "sector", "postcodeArea", "status"]}, Priority.SPEC),
+        ({"limits": {"maxRows": 500}}, Priority.SPEC),
+    ],
+)
+def test_what_narrows_an_agreement_overtakes_what_widens_one(site: Site, changes: dict[str, Any], priority: Priority) -> None:
+    wishes = site.change("ConsentPolicy", "tax-registers-business", **changes)
+    assert wishes[Key(REGISTRY, "Department", "companies-registry")] == priority
+
+
+def test_a_change_of_status_alone_wakes_only_who_waits_for_readiness(site: Site) -> None:
+    key = Key(REGISTRY, "ConsentPolicy", "guidance-knows-company")
+    ready = [{"type": "Ready", "status": "True", "observedGeneration": 1}]
+    assert site.put(site.body(key), conditions=ready) == {key: Priority.DRIFT, Key(TAX, "ModelService", "next-step"): Priority.DRIFT}
+    assert site.put(site.body(key), conditions=ready) == {key: Priority.DRIFT}
+
+
+def test_the_department_wakes_at_the_next_beginning_or_end_of_an_agreement(site: Site) -> None:
+    key = Key(REGISTRY, "Department", "companies-registry")
+    assert site.rules.wake_at(key, NOW) == datetime(2030, 1, 1, tzinfo=UTC)
+    site.change("ConsentPolicy", "tax-registers-business", validity={"from": "2026-12-01T00:00:00Z", "until": "2028-01-01T00:00:00Z"})
+    assert site.rules.wake_at(key, NOW) == datetime(2026, 12, 1, tzinfo=UTC)
+    assert site.rules.wake_at(Key(TAX, "Department", "tax-authority"), NOW) == datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def test_an_object_in_a_namespace_of_no_department_waits_for_one(site: Site) -> None:
+    body = site.body(Key(REGISTRY, "DataProduct", "companies"))
+    for namespace in ("dept-nobody", "tax-authority"):
+        site.put(body | {"metadata": {"name": "companies", "namespace": namespace}})
+        assert site.conditions("DataProduct", "companies", namespace)["Ready"][1] == "DepartmentNotReady"
+
+
+def test_an_agreement_outside_every_department_opens_no_network(site: Site) -> None:
+    body = site.body(Key(REGISTRY, "ConsentPolicy", "tax-registers-business"))
+    for kind, name in (
+        ("DataProduct", "companies"),
+        ("ConsentPolicy", "tax-registers-business"),
+        ("ConsentPolicy", "benefits-checks-company"),
+    ):
+        site.drop(Key(REGISTRY, kind, name))
+    site.put(site.body(Key(REGISTRY, "DataProduct", "companies")) | {"metadata": {"name": "companies", "namespace": "companies-registry"}})
+    site.put(body | {"metadata": {"name": "x", "namespace": "companies-registry"}})
+    inputs = department.gather(site.record("Department", "tax-authority", TAX), site.world, NOW)
+    assert "" not in inputs.peers
+    assert "companies-registry" not in inputs.peers
+
+
+@pytest.mark.parametrize(
+    ("load", "reason"),
+    [
+        (None, "DataApiStarting"),
+        (Workload(1, 1, 0), "DataApiStarting"),
+        (Workload(1, 1, 1), "DataApiRunning"),
+        (Workload(1, 1, 0, "ProgressDeadlineExceeded: timed out"), "DataApiFailing"),
+        (Workload(1, 1, 0, "FailedCreate: pods is forbidden: exceeded quota: department"), "QuotaExceeded"),
+    ],
+)
+def test_a_departments_data_api_says_how_far_it_is(site: Site, load: Workload | None, reason: str) -> None:
+    site.facts.known["Deployment", REGISTRY, "data-api"] = load
+    assert site.conditions("Department", "companies-registry")["DataApiReady"][1] == reason
+
+
+def test_a_store_is_ready_when_its_keeper_has_reported(site: Site) -> None:
+    site.facts.known["StatefulSet", REGISTRY, "store"] = Workload(1, 1, 1)
+    assert site.conditions("Department", "companies-registry")["StoreReady"][1] == "StoreStarting"
+    site.report(REGISTRY)
+    assert site.conditions("Department", "companies-registry")["StoreReady"][1] == "StoreRunning"
+
+
+def test_a_department_without_models_needs_no_model_pod(site: Site) -> None:
+    site.facts.known["Deployment", REGISTRY, "models"] = Workload(1, 0, 0)
+    assert site.conditions("Department", "companies-registry")["ModelsReady"][0] == "True"
+    site.facts.known["Deployment", TAX, "models"] = Workload(1, 0, 0)
+    assert site.conditions("Department", "tax-authority", TAX)["ModelsReady"][0] == "Unknown"
+
+
+def test_what_stands_in_the_way_shows_in_the_department(site: Site) -> None:
+    problem = Problem("Namespace", "dept-x", "NameConflict", "Namespace dept-x exists.")
+    assert site.conditions("Department", "companies-registry", problems=(problem,))["Ready"][:2] == ("False", "NameConflict")
+
+
+def test_endpoints_are_the_load_balancers_when_it_has_an_address(site: Site) -> None:
+    key = Key(REGISTRY, "DataProduct", "companies")
+    assert site.rules.status(key, NOW, ())["endpoint"] == "http://data-api.dept-companies-registry.svc.cluster.local/v1/companies"
+    site.facts.known["Service", REGISTRY, "data-api"] = "10.210.0.100"
+    assert site.rules.status(key, NOW, ())["endpoint"] == "http://10.210.0.100/v1/companies"
