@@ -11,6 +11,7 @@ from pathlib import Path
 
 from commonweal_local import machine
 from commonweal_local.failure import LocalError
+from commonweal_local.shell import run
 from commonweal_local.sites.site import HIDDEN_IN_SITES, Mode, Site
 
 NODE_PROGRAMS = ("containerd", "runc", "ctr", "iptables", "nft", "ip", "unshare", "nsenter", "busybox")
@@ -56,6 +57,11 @@ def ports_free(site: Site) -> None:
 def missing_programs() -> list[str]:
     """Programs of the node that are not installed."""
     return [name for name in NODE_PROGRAMS if machine.program(name) is None]
+
+
+def forwards_by_default() -> bool:
+    """Whether the machine's own firewall lets forwarded packets through."""
+    return "-P FORWARD DROP" not in run("iptables", "-S", "FORWARD", check=False)
 
 
 def _root() -> None:

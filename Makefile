@@ -1,0 +1,79 @@
+# Everything a person runs. `make demo` needs nothing but Linux, Python 3.11 or newer, and a package index for pip.
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3.14 python3))
+BIN := .venv/bin
+COMMONWEAL := $(BIN)/commonweal
+STAMP := .venv/made-from-pyproject
+OURS := --quiet
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: help demo journey down test unit contract e2e lint format generate tools images doctor machine venv bench-data clean
+
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+demo: venv ## two sites, three departments, one journey: all of it, on this machine
+	@$(COMMONWEAL) demo
+
+journey: venv ## walk through the example again
+	@$(COMMONWEAL) journey
+
+down: venv ## end everything that demo and tests started, and remove what it left
+	@$(COMMONWEAL) demo down
+
+test: lint machine tools images ## everything: lint, then every test in one run
+	@$(BIN)/pytest
+
+unit: venv ## tests without anything running
+	@$(BIN)/pytest tests/unit $(wildcard tests/golden)
+
+contract: tools ## tests against a real API server, PostgreSQL and pulumi
+	@$(BIN)/pytest tests/contract
+
+e2e: machine tools images ## tests on real sites
+	@$(BIN)/pytest tests/e2e
+
+lint: venv ## ruff, mypy, layers, and that generated files are up to date
+	@$(BIN)/ruff check $(OURS)
+	@$(BIN)/ruff format --check $(OURS)
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m commonweal_api.generate --check
+
+format: venv ## put the code into shape
+	@$(BIN)/ruff check --fix $(OURS)
+	@$(BIN)/ruff format $(OURS)
+
+generate: venv ## write the generated files again
+	@$(BIN)/python -m commonweal_api.generate
+
+tools: venv ## find the programs, building from pinned sources what is nowhere
+	@$(COMMONWEAL) tools
+
+images: venv ## build the container images
+	@$(COMMONWEAL) images
+
+doctor: venv ## what this machine lacks, and the remedy
+	@$(COMMONWEAL) doctor
+
+machine: venv # as root, also install the Debian packages that are missing
+	@$(COMMONWEAL) doctor $(if $(filter 0,$(shell id -u)),--install)
+
+bench-data: venv ## what an agreement costs over a bare read, on one PostgreSQL
+	@$(BIN)/python bench/data.py
+
+venv: $(STAMP) ## the Python environment, made again when pyproject.toml changes
+
+# An old pip knows no dependency groups, so the environment's own is renewed first.
+$(STAMP): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "There is no Python 3.11 or newer on PATH. Install one, or run: make PYTHON=/path/to/python3.11"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than Python 3.11. Install a newer one, or run: make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || { echo "making .venv with $(PYTHON)"; "$(PYTHON)" -m venv .venv; } || \
+		{ echo "Python's venv module is missing. On Debian: sudo apt-get install python3-venv"; rm -rf .venv; exit 1; }
+	@echo "installing Python packages into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@
+
+clean: ## remove the environment and what tools keep beside the code; caches of programs and images stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
