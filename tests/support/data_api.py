@@ -26,7 +26,6 @@ from commonweal_runtime.store.desk import DirectoryDesk
 from commonweal_runtime.store.keeper import Keeper
 from commonweal_runtime.store.logins import password_of
 from cryptography.hazmat.primitives.asymmetric import rsa
-
 from support.postgres import HeritageServer, StoreServer, free_port
 
 DEPARTMENT = "registry"
