@@ -12,7 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-_RSA_BITS = 3072
+_RSA_BITS = 2048
 _THUMB = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y")}
 
 

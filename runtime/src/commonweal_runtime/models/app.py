@@ -13,7 +13,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
 from commonweal_runtime.models import oip
-from commonweal_runtime.models.bodies import MOST_BYTES, ActivateBody, RankBody, RewardBody, parse, too_large
+from commonweal_runtime.models.bodies import MOST_BYTES, ActivateBody, ForgetBody, RankBody, RewardBody, parse, too_large
 from commonweal_runtime.models.log import STORE_ERRORS
 from commonweal_runtime.models.rank import answer
 from commonweal_runtime.models.runtime import Runtime
@@ -28,7 +28,7 @@ _Answer = Response[bytes]
 
 def create(running: Callable[[Litestar], AbstractAsyncContextManager[None]]) -> Litestar:
     """Return the application; `running` puts `runtime` and `verifier` into its state for as long as it runs."""
-    routes = [live, ready, models, model, rank, activate, reward]
+    routes = [live, ready, models, model, rank, activate, reward, forget]
     protocol = [server, server_live, server_ready, metadata, metadata_of, model_ready, model_ready_of, infer, infer_of]
     return Litestar(
         route_handlers=[*routes, *protocol],
@@ -91,6 +91,13 @@ async def reward(request: _Request, state: State, name: str) -> _Answer:
     """Join a reward and learn from it."""
     served = await _called(request, name)
     return _json(await state.runtime.reward(served, parse(RewardBody, await request.body())))
+
+
+@post("/v1/models/{name:str}/forget", status_code=200)
+async def forget(request: _Request, state: State, name: str) -> _Answer:
+    """Forget a person."""
+    served = await _called(request, name)
+    return _json(await state.runtime.forget(served, parse(ForgetBody, await request.body())))
 
 
 @get("/v2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ STORE_ERRORS = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InsufficientPrivilegeError,
+    asyncpg.TransactionRollbackError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
     OSError,
@@ -88,6 +90,14 @@ class State(NamedTuple):
     lesson: int
 
 
+class Forgotten(NamedTuple):
+    """How many decisions no longer name the person, how many rows were taken out, and the sums without them."""
+
+    decisions: int
+    unlearned: int
+    state: State
+
+
 class Lessons(NamedTuple):
     """What was learnt after some lesson: all of it up to `upto`. `forgot` is the lesson at which rows were last taken out."""
 
@@ -109,6 +119,16 @@ FROM learning.decision WHERE service = $1 AND event = $2
 _SINCE = """
 SELECT lesson, actions[pick + 1] AS action, phi, reward, probabilities[pick + 1] AS propensity
 FROM learning.decision WHERE space = $1 AND lesson > $2 ORDER BY lesson
+"""
+_OF_SUBJECT = """
+SELECT event, space, lesson, actions[pick + 1] AS action, phi, reward, probabilities[pick + 1] AS propensity
+FROM learning.decision WHERE service = $1 AND NOT baseline AND subjects @> $2 ORDER BY event FOR UPDATE
+"""
+_FORGET_ELSEWHERE = """
+DELETE FROM learning.snapshot n USING learning.space s WHERE n.space = s.id AND s.service = $1 AND s.id <> $2
+"""
+_ERASE = """
+UPDATE learning.decision SET subjects = '{}', phi = NULL, offered = NULL, lesson = NULL WHERE service = $1 AND event = ANY($2)
 """
 _COUNTS = """
 SELECT count(*) AS decisions, count(*) FILTER (WHERE baseline) AS baseline, count(activated) AS activated, count(reward) AS rewarded,
@@ -195,6 +215,27 @@ class DecisionLog:
             head = await c.fetchrow("SELECT lesson, forgot FROM learning.space WHERE id = $1", place.space)
             rows = await c.fetch(_SINCE, place.space, lesson)
         return Lessons(head["lesson"], head["forgot"], [_lesson(space, r) for r in rows])
+
+    async def forget(self, place: Place, subjects: Mapping[str, str], known: State) -> Forgotten:
+        """Take out what was learnt from a person and erase who they were, in one transaction.
+
+        `known` may lag behind and is brought up to date; it must be the caller's to change. Rewards wait for the short time that this takes.
+        """
+        sums, space = known.sums, known.sums.space
+        async with self._pool.acquire() as c, c.transaction():
+            found = {r["event"]: r for s in subjects.items() for r in await c.fetch(_OF_SUBJECT, place.service, json.dumps(dict([s])))}
+            lesson = await c.fetchval("SELECT lesson FROM learning.space WHERE id = $1 FOR UPDATE", place.space)
+            for r in await c.fetch(_SINCE, place.space, known.lesson):
+                sums.add(_lesson(space, r).row)
+            learnt = [_lesson(space, r).row for r in found.values() if r["lesson"] is not None and r["space"] == place.space]
+            for row in learnt:
+                sums.add(row, -1)
+            data = await asyncio.to_thread(sums.dump)
+            await c.execute("UPDATE learning.space SET lesson = $2, forgot = $2 WHERE id = $1", place.space, lesson + 1)
+            await c.execute(_SAVE, place.space, lesson + 1, data, sums.digest())
+            await c.execute(_FORGET_ELSEWHERE, *place)
+            await c.execute(_ERASE, place.service, list(found))
+        return Forgotten(len(found), len(learnt), State(sums, lesson + 1))
 
     async def load(self, place: Place, space: Space) -> State:
         """Return the sums as last saved, empty if never. Raises ValueError when they are damaged; the log can then rebuild them."""

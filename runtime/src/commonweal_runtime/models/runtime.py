@@ -11,7 +11,7 @@ from commonweal_api.plan import FeatureSource, ModelEntry, ModelPlan, ModelRepor
 from commonweal_api.reasons import Reason
 from pydantic import ValidationError
 
-from commonweal_runtime.models.bodies import ActivateBody, RankBody, RewardBody
+from commonweal_runtime.models.bodies import ActivateBody, ForgetBody, RankBody, RewardBody
 from commonweal_runtime.models.log import STORE_ERRORS, DecisionLog
 from commonweal_runtime.models.rank import Ranked, Ranker
 from commonweal_runtime.models.served import Served
@@ -114,6 +114,11 @@ class Runtime:
             await served.catch_up(self.log)
         self._save_soon(served)
         return {"joined": True, "learned": joined.learnt, "late": joined.late, "duplicate": joined.outcome == "Duplicate"}
+
+    async def forget(self, served: Served, body: ForgetBody) -> dict[str, Any]:
+        """Forget a person in what was learnt and in the log."""
+        forgotten = await served.forget(self.log, {d: str(s) for d, s in body.subjects.items()})
+        return {"decisions": forgotten.decisions, "unlearned": forgotten.unlearned, "digest": served.learner.digest()}
 
     async def state(self, served: Served) -> dict[str, Any]:
         """Return the counters and the digest of a model."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 from commonweal_api.plan import ModelEntry
 
 from commonweal_runtime.models.features import space_of
 from commonweal_runtime.models.learning import Exploration, Learner, Row
-from commonweal_runtime.models.log import DecisionLog, Lesson, Place, State
+from commonweal_runtime.models.log import DecisionLog, Forgotten, Lesson, Place, State
 
 SAVE_EVERY = 500
 MOST_BYTES = 64 * 2**20
@@ -62,11 +63,8 @@ class Served:
 
     def take(self, lesson: Lesson) -> bool:
         """Learn a lesson in its turn. Return False if an earlier one is missing; then catch up."""
-        if lesson.number > self.applied:
-            self._waiting[lesson.number] = lesson.row
-        while self.applied + 1 in self._waiting:
-            self.applied += 1
-            self.learner.learn([self._waiting.pop(self.applied)])
+        self._waiting[lesson.number] = lesson.row
+        self._drain()
         return not self._waiting
 
     async def catch_up(self, log: DecisionLog) -> None:
@@ -81,13 +79,27 @@ class Served:
                     self.learner.learn([lesson.row])
                     self.applied = lesson.number
             self.applied = max(self.applied, news.upto)
-            self._waiting = {n: row for n, row in self._waiting.items() if n > self.applied}
+            self._drain()
+
+    async def forget(self, log: DecisionLog, subjects: Mapping[str, str]) -> Forgotten:
+        """Forget a person, exactly: sums and log are then as if nothing had been learnt from them."""
+        async with self._level:
+            forgotten = await log.forget(self.place, subjects, State(self.learner.sums.copy(), self.applied))
+            self.adopt(forgotten.state)
+            self._drain()
+        return forgotten
 
     def adopt(self, state: State) -> None:
         """Go on from other sums of the same space."""
         self.learner = Learner(self.space, self.learner.exploration, state.sums)
         self.applied = self._saved = state.lesson
+
+    def _drain(self) -> None:
+        """Learn what has been waiting for its turn, and drop what was learnt by another way."""
         self._waiting = {n: row for n, row in self._waiting.items() if n > self.applied}
+        while self.applied + 1 in self._waiting:
+            self.applied += 1
+            self.learner.learn([self._waiting.pop(self.applied)])
 
     @property
     def save_due(self) -> bool:
