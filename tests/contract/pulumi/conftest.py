@@ -18,15 +18,20 @@ from commonweal_local.pulumi_cli.plugins import STAND_INS, find_pulumi, stand_in
 from support.control_plane import ControlPlane
 from support.kube_api import KubeApi
 
-CONTROLLERS = ("namespace-controller", "garbage-collector-controller", "deployment-controller", "replicaset-controller", "serviceaccount-controller")
+CONTROLLERS = (
+    "namespace-controller",
+    "garbage-collector-controller",
+    "deployment-controller",
+    "replicaset-controller",
+    "serviceaccount-controller",
+)
 PROVIDER = """
-import pulumi, pulumi_kubernetes
+import os, pulumi, pulumi_kubernetes
 def obj(token, manifest, name=None, **opts):
     return pulumi.CustomResource(
         f"kubernetes:{token}", name or manifest["metadata"]["name"], manifest, pulumi.ResourceOptions(provider=provider, **opts)
     )
-config = pulumi.Config("test")
-provider = pulumi_kubernetes.Provider("cluster", kubeconfig=config.require("kubeconfig"), cluster_identifier="one")
+provider = pulumi_kubernetes.Provider("cluster", kubeconfig=os.environ["TEST_KUBECONFIG"], cluster_identifier="one")
 """
 
 
@@ -53,8 +58,12 @@ class Project:
         self.directory, self.environment = directory, environment
         directory.mkdir(parents=True)
         (directory / "Pulumi.yaml").write_text("name: test\nruntime: python\n")
+        self.kubeconfig(kubeconfig)
         self.cli("stack", "init", "dev")
-        self.cli("config", "set", "test:kubeconfig", kubeconfig)
+
+    def kubeconfig(self, contents: str) -> None:
+        """Give the program another kubeconfig: contents, or a path."""
+        self.environment["TEST_KUBECONFIG"] = contents
 
     def program(self, body: str, *, provider: bool = True) -> None:
         (self.directory / "__main__.py").write_text((PROVIDER if provider else "") + textwrap.dedent(body))

@@ -79,9 +79,7 @@ def test_a_hand_edit_is_shown_by_a_refreshing_preview_and_set_right_by_a_refresh
     path = f"/api/v1/namespaces/{namespace}/resourcequotas/q"
     project.program(quota(namespace))
     project.ok("up")
-    api.request(
-        "PATCH", path, {"spec": {"hard": {"pods": "99"}}}, content_type="application/merge-patch+json", fieldManager="kubectl-edit"
-    )
+    api.request("PATCH", path, {"spec": {"hard": {"pods": "99"}}}, content_type="application/merge-patch+json", fieldManager="kubectl-edit")
 
     assert project.ok("preview").changes == 0
     assert project.ok("preview", "--refresh").changed == ["update q: spec.hard.pods"]
@@ -188,7 +186,7 @@ def test_a_moved_kubeconfig_replaces_nothing_while_the_cluster_identifier_stays(
     project.program(settings(namespace))
     project.ok("up")
     uid = get(f"/api/v1/namespaces/{namespace}/configmaps/settings")["metadata"]["uid"]
-    project.cli("config", "set", "test:kubeconfig", plane.kubeconfig().read_text().replace("127.0.0.1", "localhost"))
+    project.kubeconfig(plane.kubeconfig().read_text().replace("127.0.0.1", "localhost"))
 
     project.ok("up")
 

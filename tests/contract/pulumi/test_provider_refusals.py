@@ -27,9 +27,7 @@ def theirs(api: KubeApi, namespace: str, value: str, manager: str, **query: Any)
 
 
 @pytest.mark.parametrize("operation", ["preview", "up"])
-def test_an_object_that_is_not_ours_is_refused_and_left_alone(
-    project: Any, namespace: str, api: KubeApi, get: Get, operation: str
-) -> None:
+def test_an_object_that_is_not_ours_is_refused_and_left_alone(project: Any, namespace: str, api: KubeApi, get: Get, operation: str) -> None:
     theirs(api, namespace, "theirs", "another-team")
     project.program(settings(namespace))
 
@@ -45,19 +43,24 @@ def test_an_object_that_is_not_ours_is_refused_and_left_alone(
 def test_fields_that_another_manager_took_are_not_taken_back_without_patch_force(
     project: Any, namespace: str, api: KubeApi, get: Get
 ) -> None:
-    project.program(settings(namespace).replace("cluster_identifier", "cluster_identifier"))
+    quota = """
+    obj("core/v1:ResourceQuota", {{"apiVersion": "v1", "kind": "ResourceQuota",
+        "metadata": {{"name": "q", "namespace": "{}", "annotations": {}}}, "spec": {{"hard": {{"pods": "1"}}}}}})
+    """
+    path = f"/api/v1/namespaces/{namespace}/resourcequotas/q"
+    project.program(quota.format(namespace, "{}"))
     project.ok("up")
-    theirs(api, namespace, "theirs", "another-team", force="true")
-    project.cli("refresh", "--yes", "--skip-preview")
+    body = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": {"pods": "2"}}}
+    api.request("PATCH", path, body, content_type=APPLY, fieldManager="another-team", force="true")
 
-    refused = project.run("up")
+    refused = project.run("up", "--refresh")
     assert refused.status != 0
     assert "owned by another field manager, another-team" in refused.errors
     assert "pulumi.com/patchForce" in refused.errors
 
-    project.program(settings(namespace, annotations='{"pulumi.com/patchForce": "true"}'))
+    project.program(quota.format(namespace, '{"pulumi.com/patchForce": "true"}'))
     project.ok("up")
-    assert get(f"/api/v1/namespaces/{namespace}/configmaps/settings")["data"] == {"a": "1"}
+    assert get(path)["spec"]["hard"] == {"pods": "1"}
 
 
 def test_a_deployment_that_does_not_become_ready_names_its_pods_reason_and_is_tried_again(project: Any, namespace: str) -> None:
@@ -113,7 +116,7 @@ def test_what_the_api_server_refuses_is_refused_in_the_preview_already(project: 
 
 def test_a_server_that_does_not_answer_is_named_with_the_remedy(project: Any, plane: ControlPlane, namespace: str) -> None:
     text = plane.kubeconfig().read_text()
-    project.cli("config", "set", "test:kubeconfig", text.replace(plane.url, "https://127.0.0.1:9"))
+    project.kubeconfig(text.replace(plane.url, "https://127.0.0.1:9"))
     project.program(settings(namespace))
 
     ran = project.run("up")

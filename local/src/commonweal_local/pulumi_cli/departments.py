@@ -41,7 +41,7 @@ def clear(kubeconfig: str, *, site: str, delete: bool, say: Callable[[str], None
             f"Move or delete them first, or delete them with the site: `commonweal site destroy {site} --delete-departments`.",
         )
     for name in found:
-        _request(client, "PATCH", f"{PATH}/{name}", {"metadata": {"annotations": {"commonweal.dev/confirm-deletion": name}}})
+        _request(client, "PATCH", f"{PATH}/{name}", {"metadata": {"annotations": {"commonweal.dev/confirm-delete": name}}})
         _request(client, "DELETE", f"{PATH}/{name}")
     say(f"waiting for the operator to take down {', '.join(found)}")
     until(f"the departments {', '.join(found)} to be gone", SECONDS, lambda: not names(client), every=0.5)

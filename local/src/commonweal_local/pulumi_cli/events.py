@@ -43,6 +43,7 @@ class Listener:
     counts: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
 
     def hear(self, event: Mapping[str, Any]) -> None:
         """Take one event."""
@@ -64,14 +65,16 @@ class Listener:
         self.say(text if severity != "warning" else f"warning: {text}")
 
     def _would(self, step: Mapping[str, Any]) -> None:
-        if step["op"] in {"same", "refresh", "read"}:
-            return
+        if step["op"] in {"same", "refresh", "read", "create-replacement", "delete-replaced"}:
+            return  # a replacement is told once, as such
         fields = ", ".join(sorted(step.get("detailedDiff") or step.get("diffs") or ()))
         line = f"{_plain(step['op'])} {_short(step['urn'])}" + (f": {fields}" if fields and step["op"] != "create" else "")
         self.changed.append(line)
         self.say(line)
 
     def _did(self, step: Mapping[str, Any]) -> None:
+        if step.get("type") == "pulumi:pulumi:Stack":
+            self.outputs = (step.get("new") or {}).get("outputs") or {}
         if not self.dry_run and step["op"] in DONE and step["op"] != "refresh":
             line = f"{DONE[step['op']]} {_short(step['urn'])}"
             self.changed.append(line)

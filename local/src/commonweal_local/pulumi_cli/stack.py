@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import subprocess
@@ -102,7 +101,8 @@ class Stack:
             say(f"the cluster of site {self.site} is another than before: forgetting the state of the old one")
             self.forget()
         self._refresh_copy(committed)
-        self._command("stack", "select", "--create", self.site)
+        if not self._has_state():
+            self._command("stack", "select", "--create", self.site)
         self._keep_master()
         paths.write(known, uid, mode=0o600)
         return kubeconfig
@@ -119,14 +119,17 @@ class Stack:
         if status != 0:
             reasons = "\n".join(listener.errors) or output.strip()[-2000:]
             raise LocalError(f"pulumi {operation} of site {self.site} failed:\n{reasons}", "Correct what it names and run it again.")
-        outputs = {} if operation == "destroy" else json.loads(self._command("stack", "output", "--json", "--stack", self.site) or "{}")
-        return Outcome(listener.counts, tuple(listener.changed), time.monotonic() - started, outputs)
+        return Outcome(listener.counts, tuple(listener.changed), time.monotonic() - started, listener.outputs)
 
     def forget(self) -> None:
         """Forget the stack's state; nothing on any cluster is touched. The secrets in its file stay."""
         if self.directory.is_dir():
             self._command("stack", "rm", self.site, "--yes", "--force", "--preserve-config", check=False)
         (self.directory / f"{self.site}.cluster").unlink(missing_ok=True)
+
+    def _has_state(self) -> bool:
+        """Return whether the state is known to be there; that of a backend of the caller's own is not looked for."""
+        return any(root().glob(f"state/.pulumi/stacks/*/{self.site}.json")) and str(root()) in self._environment["PULUMI_BACKEND_URL"]
 
     def _listen(self, arguments: Sequence[str], log: Path, said: Path, listener: Listener) -> int:
         command = [str(self._pulumi), *arguments, "--stack", self.site, "--non-interactive", "--color", "never", "--suppress-permalink"]

@@ -158,7 +158,7 @@ def wait_for(text: str) -> Callable[[Mapping[str, Any]], Verdict]:
 
 
 _CONDITION = re.compile(r"condition=(?P<type>[A-Za-z0-9./-]+)(=(?P<status>\w+))?$")
-_JSONPATH = re.compile(r"jsonpath=\{?(?P<path>\.[^}=]+|\.[^=]*\[\?\(@\.\w+==[^)]*\)\][^}=]*)\}?(=(?P<value>.*))?$")
+_JSONPATH = re.compile(r"jsonpath=(?:\{(?P<braced>[^}]*)\}|(?P<bare>[^=\[{]+))(?:=(?P<value>.*))?$")
 
 
 def _expression(text: str) -> Callable[[Mapping[str, Any]], Verdict]:
@@ -174,7 +174,7 @@ def _expression(text: str) -> Callable[[Mapping[str, Any]], Verdict]:
 
         return by_condition
     if match := _JSONPATH.match(text):
-        steps, value = _steps(match["path"]), match["value"]
+        steps, value = _steps(match["braced"] or match["bare"]), match["value"]
 
         def by_path(obj: Mapping[str, Any]) -> Verdict:
             found = [_text(item) for item in _select(obj, steps)]

@@ -65,7 +65,7 @@ class Resources:
         if has_unknowns(inputs):
             return inputs
         manager, obj = state.field_manager(urn, old), plain(inputs)
-        ref = reference(obj)
+        ref, found = reference(obj), None
         try:
             found = self.cluster.get(ref)
             if old is None and found is not None:
@@ -74,7 +74,8 @@ class Resources:
         except NotServed:
             return inputs
         except Refused as error:
-            if error.status in {403, 404} or error.immutable:
+            replacing = old is None and found is not None and error.status == 422  # the old object is still there
+            if replacing or error.status in {403, 404}:
                 return inputs
             raise ResourceError(_refusal(ref, error)) from error
         live.pop("status", None)

@@ -137,6 +137,6 @@ def _container_reasons(pod: str, container: Mapping[str, Any]) -> list[str]:
         lines.append(f"{where}: {waiting.get('reason')}: {waiting.get('message', '')}")
     if ended and ended.get("exitCode"):
         lines.append(f"{where}: ended with code {ended['exitCode']} ({ended.get('reason', 'Error')}) {ended.get('message', '')}".rstrip())
-    if not lines and not container.get("ready") and state.get("running"):
+    if not lines and not container.get("ready") and "running" in state:
         lines.append(f"{where}: runs, but is not ready")
     return lines
