@@ -132,6 +132,7 @@ PRODUCTS = [
 ]
 
 POLICIES = [
+    _bad("ConsentPolicy: name with a dot", consent_policy(name="tax.people"), "metadata.name", NAME),
     _policy("every field", "spec.fields[0]", PATTERN, put("spec.fields", ["*"])),
     _policy("no field", "spec.fields", EMPTY, put("spec.fields", [])),
     _policy("one field twice", "spec.fields", "listed twice; remove one", add("spec.fields", "name")),
@@ -202,6 +203,7 @@ POLICIES = [
 ]
 
 MODELS = [
+    _bad("ModelService: name begins with a digit", model_service(name="1st-step"), "metadata.name", NAME),
     _model("no features", "spec.features", EMPTY, put("spec.features", [])),
     _model("one feature twice", "spec.features", "listed twice; remove one", add("spec.features", model_service()["spec"]["features"][0])),
     _model("number without a scale", "spec.features[]", "a Number needs min and max", drop("spec.features.1.max")),
@@ -225,6 +227,7 @@ MODELS = [
     ),
     _model("feature space that is no power of two", "spec.learning.slots", ONE_OF, put("spec.learning.slots", 65)),
     _model("no exploration", "spec.learning.floor", TOO_LOW, put("spec.learning.floor", 0)),
+    _model("nothing but chance", "spec.learning.floor", TOO_HIGH, put("spec.learning.floor", 1)),
     _model("learner that nobody has", "spec.learning.shape", ONE_OF, put("spec.learning.shape", "Deep")),
     _model("half an action", "spec.learning.maxActions", Words("integer", "valid integer"), put("spec.learning.maxActions", 2.5)),
     _model("pickled model smuggled in", "spec.artifact", UNKNOWN, put("spec.artifact", "model.pkl")),

@@ -55,11 +55,20 @@ class KubeApi:
         self._tls = ssl.create_default_context(cafile=authority)
         self._resources: dict[tuple[str, str], tuple[str, bool]] = {}
 
-    def request(self, method: str, path: str, body: Any = None, *, content_type: str = "application/json", **query: Any) -> dict[str, Any]:
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        **query: Any,
+    ) -> dict[str, Any]:
         """Send one request and return the decoded answer."""
         connection = HTTPSConnection(self._url.hostname or "", self._url.port, context=self._tls, timeout=30)
         try:
-            headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content_type, "Accept": "application/json"}
+            headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content_type, "Accept": accept}
             connection.request(method, f"{path}?{urlencode(query)}", None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
             text = answer.read().decode()
@@ -87,6 +96,12 @@ class KubeApi:
         """Create the object as kubectl does, unknown fields refused; unlike `apply` it is refused when it exists."""
         query = {"fieldValidation": "Strict", **({"dryRun": "All"} if dry_run else {})}
         return self.request("POST", self.path_of(manifest).rpartition("/")[0], manifest, **query)
+
+    def table(self, path: str) -> list[dict[str, Any]]:
+        """Return what `kubectl get -o wide` shows of the objects at the path: one mapping from column to cell for each."""
+        shown = self.request("GET", path, accept="application/json;as=Table;v=v1;g=meta.k8s.io")
+        names = [column["name"] for column in shown["columnDefinitions"]]
+        return [dict(zip(names, row["cells"], strict=True)) for row in shown["rows"]]
 
     def get(self, manifest: Manifest) -> dict[str, Any]:
         """Return the object of the manifest's kind, namespace and name."""

@@ -15,7 +15,7 @@ CHARTS = REPOSITORY / "charts"
 
 
 def _rendered(chart: Path, *settings: str) -> dict[tuple[str, str], dict[str, Any]]:
-    command = [
+    command: list[str | Path] = [
         find_tools("helm")["helm"],
         "template",
         "test",

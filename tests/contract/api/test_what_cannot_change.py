@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
+from typing import Any
 
 import pytest
-from support.control_plane import ControlPlane
-from support.kube_api import KubeApi, Refused
+from support.kube_api import MERGE, KubeApi, Refused
 from support.manifests import Body, Change, add, consent_policy, data_product, department, drop, model_service, on_basis, put
 
 TAX = "dept-tax"
@@ -64,26 +64,26 @@ def test_every_other_field_may_change(api: KubeApi, kind: str, changes: tuple[Ch
     assert stored["metadata"]["generation"] == 2
 
 
-def test_a_status_is_written_apart_and_raises_no_generation(api: KubeApi) -> None:
-    condition = {
+def _ready(reason: str) -> dict[str, Any]:
+    status = "True" if reason == "AllReady" else "False"
+    moment = "2026-01-01T00:00:00Z"
+    return {
         "type": "Ready",
-        "status": "True",
-        "reason": "AllReady",
-        "message": "",
+        "status": status,
+        "reason": reason,
+        "message": "Said so.",
         "observedGeneration": 1,
-        "lastTransitionTime": "2026-01-01T00:00:00Z",
+        "lastTransitionTime": moment,
     }
-    path = f"{api.path_of(STORED['ConsentPolicy'])}/status"
-    stored = api.request("PATCH", path, {"status": {"conditions": [condition]}}, content_type="application/merge-patch+json")
-    assert stored["metadata"]["generation"] == 1
-    assert stored["status"]["conditions"] == [condition]
 
 
-def test_the_columns_answer_whether_it_works(api: KubeApi, control_plane: ControlPlane) -> None:
-    """What `kubectl get` asks for: a table whose columns hold the Ready condition's status and reason."""
-    for plural in ("departments", "dataproducts", "consentpolicies", "modelservices"):
-        listing = api.request("GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.commonweal.dev")
-        (version,) = listing["spec"]["versions"]
-        names = [column["name"] for column in version["additionalPrinterColumns"]]
-        assert {"Ready", "Reason", "Message", "Age"} <= set(names)
-        assert listing["spec"]["names"]["categories"] == ["commonweal"]
+@pytest.mark.parametrize("kind", STORED)
+def test_a_status_is_written_apart_and_shown_in_columns(api: KubeApi, kind: str) -> None:
+    """Writing status raises no generation, and `kubectl get` answers whether it works and why not."""
+    path = api.path_of(STORED[kind])
+    for reason in ("AllReady", "Expired"):
+        body = {"status": {"conditions": [_ready(reason)]}}
+        stored = api.request("PATCH", f"{path}/status", body, content_type=MERGE)
+        assert stored["metadata"]["generation"] == 1
+        (shown,) = api.table(path)
+        assert (shown["Ready"], shown["Reason"], shown["Message"]) == (_ready(reason)["status"], reason, "Said so.")
