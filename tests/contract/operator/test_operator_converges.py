@@ -188,8 +188,9 @@ def test_a_killed_operator_finishes_what_it_began(plane: ControlPlane, operator:
 
 
 def test_a_deleted_department_takes_its_namespace_along(plane: ControlPlane, operator: Any) -> None:
-    department = {"apiVersion": "commonweal.dev/v1alpha1", "kind": "Department", "metadata": {"name": "short"}}
-    plane.apply({**department, "spec": {"displayName": "Short", "contact": "mailto:data@short.example"}})
+    spec = {"displayName": "Short", "contact": "mailto:data@short.example"}
+    department = {"apiVersion": "commonweal.dev/v1alpha1", "kind": "Department", "metadata": {"name": "short"}, "spec": spec}
+    plane.apply(department)
     path = "/api/v1/namespaces/dept-short"
 
     def there() -> bool | None:

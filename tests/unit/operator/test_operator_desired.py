@@ -1,0 +1,258 @@
+"""What departments get: secure by construction, and keys that are what they must be."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import itertools
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+from commonweal_operator.desired.keys import keys, sector_key
+from commonweal_operator.desired.manifest import HASH, RESOURCES, Owner, child
+from commonweal_operator.desired.network import network
+from commonweal_operator.desired.platform import Images, PlatformConfig
+from commonweal_operator.engine.client import ApiError
+from commonweal_operator.engine.probes import LoopWatch, Probes
+from commonweal_operator.engine.status import same, stamped
+from commonweal_operator.kinds.keys import DepartmentKeys
+
+ROOT = Path(__file__).resolve().parents[3]
+PLATFORM = PlatformConfig(images=Images(runtime="r", store="s"))
+OWNER = Owner("tax", "u-tax")
+OUTPUTS = sorted((ROOT / "tests" / "golden").glob("*/output.yaml"))
+
+
+def objects() -> list[dict[str, Any]]:
+    return [obj for path in OUTPUTS for obj in yaml.safe_load_all(path.read_text())]
+
+
+def pods() -> list[tuple[str, dict[str, Any]]]:
+    return [(o["metadata"]["name"], o["spec"]["template"]["spec"]) for o in objects() if o["kind"] in ("Deployment", "StatefulSet")]
+
+
+def test_every_pod_meets_the_restricted_standard_and_has_a_read_only_root() -> None:
+    assert len(pods()) >= 9
+    for name, pod in pods():
+        assert pod["automountServiceAccountToken"] is False, name
+        assert pod["securityContext"]["runAsNonRoot"], name
+        for container in pod["containers"]:
+            context = container["securityContext"]
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert (context["readOnlyRootFilesystem"], context["allowPrivilegeEscalation"]) == (True, False)
+            assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+            assert container["resources"]["limits"]["memory"]
+
+
+def test_postgresql_itself_holds_neither_token_nor_key() -> None:
+    for name, pod in pods():
+        mounts = {c["name"]: {m["name"] for m in c["volumeMounts"]} for c in pod["containers"]}
+        if name == "store":
+            assert mounts["postgres"] == {"tmp", "data", "socket"}
+            assert mounts["keeper"] == {"tmp", "socket", "keys", "account"}
+
+
+def test_every_object_carries_our_labels_our_owner_and_its_hash() -> None:
+    for obj in objects():
+        meta = obj["metadata"]
+        assert meta["labels"]["app.kubernetes.io/managed-by"] == "commonweal"
+        assert meta["ownerReferences"][0]["kind"] == "Department"
+        assert len(meta["annotations"][HASH]) == 32
+
+
+def test_no_rule_of_a_network_policy_admits_everybody_to_everything() -> None:
+    for obj in (o for o in objects() if o["kind"] == "NetworkPolicy"):
+        for rule in obj["spec"].get("ingress", []):
+            assert rule["from"], obj["metadata"]["name"]
+            assert rule["ports"], obj["metadata"]["name"]
+        for rule in obj["spec"].get("egress", []):
+            assert rule["ports"], obj["metadata"]["name"]
+
+
+def policy(name: str, **sets: Any) -> dict[str, Any]:
+    empty = dict.fromkeys(("source_ports", "consumers", "callers", "providers", "peers"), ())
+    found = next(c for c in network(OWNER, PLATFORM, **empty | sets) if c.name == name)
+    spec: dict[str, Any] = orjson.loads(found.body)["spec"]
+    return spec
+
+
+def test_without_a_consumer_nobody_outside_reaches_the_data_api() -> None:
+    assert "ingress" not in policy("data-api")
+    spaces = [
+        p["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+        for p in policy("data-api", consumers=["a", "b"])["ingress"][0]["from"]
+    ]
+    assert spaces == ["dept-a", "dept-b"]
+
+
+def test_the_store_reaches_the_ports_of_declared_sources_only() -> None:
+    ports = {p["port"] for rule in policy("store", source_ports=[5432, 6000, 5432])["egress"] for p in rule["ports"]}
+    assert ports == {443, 6443, 5432, 6000}
+
+
+def test_what_departments_run_themselves_may_call_only_whom_they_have_agreed_with() -> None:
+    assert policy("workloads")["policyTypes"] == ["Ingress", "Egress"]
+    targets = [
+        t["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+        for r in policy("workloads", peers=["b", "a"])["egress"]
+        for t in r["to"]
+    ]
+    assert targets == ["dept-a", "dept-b"] * 2
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["a", "b", "c"]))[:4])
+def test_the_order_of_inputs_changes_no_byte(order: tuple[str, ...]) -> None:
+    sets: dict[str, Any] = dict.fromkeys(("consumers", "callers", "providers", "peers"), order)
+    assert network(OWNER, PLATFORM, source_ports=[1], **sets) == network(
+        OWNER,
+        PLATFORM,
+        source_ports=[1],
+        **dict.fromkeys(sets, ("a", "b", "c")),  # type: ignore[arg-type]
+    )
+
+
+def test_the_hash_follows_the_content() -> None:
+    one, two = child("Role", OWNER.metadata("r"), rules=[]), child("Role", OWNER.metadata("r"), rules=[{"verbs": ["get"]}])
+    assert one.digest != two.digest
+    assert orjson.loads(one.body)["metadata"]["annotations"][HASH] == one.digest
+    assert child("Role", OWNER.metadata("r"), rules=[]) == one
+
+
+def test_a_name_that_looks_like_the_placeholder_survives() -> None:
+    made = child("ConfigMap", OWNER.metadata("m"), data={"x": "0" * 32})
+    assert orjson.loads(made.body)["data"]["x"] == "0" * 32
+
+
+def test_a_sector_key_is_the_hmac_of_the_departments_name() -> None:
+    assert sector_key(b"m" * 32, "tax") == hmac.new(b"m" * 32, b"sector:tax", hashlib.sha256).hexdigest()
+    body = orjson.loads(keys(OWNER, database=b"d" * 32, master=b"m" * 32).body)
+    assert base64.b64decode(body["data"]["database"]).decode() == (b"d" * 32).hex()
+    assert base64.b64decode(body["data"]["sector"]).decode() == sector_key(b"m" * 32, "tax")
+
+
+def test_a_key_of_the_wrong_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="each needs 32 bytes"):
+        keys(OWNER, database=b"d", master=b"m" * 32)
+
+
+class Secrets:
+    """The API server's Secrets, as far as the keys need them."""
+
+    def __init__(self, master: str | None, existing: dict[str, Any] | None = None) -> None:
+        self._master, self.existing, self.posts = master, existing, 0
+
+    async def metadata(self, path: str) -> dict[str, Any] | None:
+        return self.existing
+
+    async def call(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
+        if method == "POST":
+            self.posts += 1
+            self.existing = orjson.loads(body or b"")["metadata"]
+            return {}
+        if self._master is None:
+            raise ApiError(404, {"reason": "NotFound"})
+        return {"data": {"master": base64.b64encode(self._master.encode()).decode()}}
+
+
+def test_keys_are_made_once_and_looked_for_again_at_each_resync() -> None:
+    api, made = Secrets("ab" * 32), DepartmentKeys(PLATFORM)
+    for _ in range(3):
+        assert asyncio.run(made.ensure(OWNER, api)) is None
+        made.forget()
+    assert api.posts == 1
+
+
+@pytest.mark.parametrize("master", [None, "", "xyz", "ab" * 31])
+def test_without_a_usable_master_no_keys_are_made_and_the_remedy_is_named(master: str | None) -> None:
+    api = Secrets(master)
+    problem = asyncio.run(DepartmentKeys(PLATFORM).ensure(OWNER, api))
+    assert problem is not None
+    assert "Create Secret commonweal-sectors in namespace commonweal-system with the key master: 64 hexadecimal digits." in problem.message
+    assert api.posts == 0
+
+
+def test_a_foreign_secret_of_that_name_is_not_taken_over() -> None:
+    api = Secrets("ab" * 32, {"uid": "x", "labels": {}})
+    problem = asyncio.run(DepartmentKeys(PLATFORM).ensure(OWNER, api))
+    assert problem is not None
+    assert problem.reason == "NameConflict"
+
+
+def chart_rules() -> list[dict[str, Any]]:
+    text = (ROOT / "charts" / "commonweal" / "templates" / "operator" / "access.yaml").read_text()
+    first = text[text.index("rules:") : text.index("\n---")]
+    return list(yaml.safe_load(first)["rules"])
+
+
+def test_the_chart_grants_exactly_the_kinds_that_are_built() -> None:
+    built = {r.plural for kind, r in RESOURCES.items() if kind != "Secret"}
+    granted = {name for rule in chart_rules() if "create" in rule["verbs"] for name in rule["resources"]}
+    assert granted == built
+    assert not any("secrets" in rule["resources"] for rule in chart_rules())
+    assert not any({"delete", "deletecollection", "escalate", "impersonate", "*"} & set(rule["verbs"]) for rule in chart_rules())
+
+
+def test_a_condition_keeps_its_time_while_its_status_stays() -> None:
+    from datetime import UTC, datetime
+
+    old = {
+        "endpoint": "x",
+        "conditions": [{"type": "Ready", "status": "False", "reason": "A", "lastTransitionTime": "2020-01-01T00:00:00Z"}],
+    }
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    kept = stamped(old, {"conditions": [{"type": "Ready", "status": "False", "reason": "B"}]}, now)
+    assert kept == {
+        "endpoint": None,
+        "conditions": [{"type": "Ready", "status": "False", "reason": "B", "lastTransitionTime": "2020-01-01T00:00:00Z"}],
+    }
+    moved = stamped(old, {"conditions": [{"type": "Ready", "status": "True", "reason": "B"}]}, now)
+    assert moved["conditions"][0]["lastTransitionTime"] == "2026-11-22T00:00:00Z"
+
+
+def test_times_and_order_make_no_difference_but_reasons_do() -> None:
+    one = {"conditions": [{"type": "A", "status": "True", "lastTransitionTime": "x"}, {"type": "B", "status": "True"}]}
+    two = {"conditions": [{"type": "B", "status": "True"}, {"type": "A", "status": "True", "lastTransitionTime": "y"}]}
+    assert same(one, two)
+    assert not same(one, {"conditions": [{"type": "A", "status": "True", "reason": "other"}, {"type": "B", "status": "True"}]})
+
+
+def test_a_loop_that_was_blocked_is_not_healthy_until_that_is_half_a_minute_past() -> None:
+    watch = LoopWatch()
+    watch.note(6.0)
+    assert not watch.healthy
+    for _ in range(60):
+        watch.note(0.0)
+    assert watch.healthy
+
+
+def test_probes_answer_what_they_are_asked() -> None:
+    probes = Probes(lambda: True, lambda: False, lambda: "figures\n")
+    assert [probes.response(p)[0] for p in ("/healthz", "/readyz", "/metrics", "/other")] == [200, 503, 200, 404]
+
+
+def test_a_probe_is_served_over_http_and_bad_requests_end_quietly() -> None:
+    async def ask(port: int, request: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request)
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    async def scenario() -> list[bytes]:
+        port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        serving = asyncio.create_task(Probes(lambda: True, lambda: True, lambda: "").serve("127.0.0.1", 0, port.set_result))
+        found = [await ask(await port, r) for r in (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"\r\n\r\n", b"x" * 20000)]
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        return found
+
+    good, empty, long = asyncio.run(scenario())
+    assert good.startswith(b"HTTP/1.1 200 OK")
+    assert good.endswith(b"ok\n")
+    assert empty.startswith(b"HTTP/1.1 404")
+    assert long == b""
