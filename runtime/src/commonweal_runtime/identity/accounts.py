@@ -32,7 +32,7 @@ _FILE = TypeAdapter(list[Account])
 
 
 class Accounts:
-    """The accounts file, read anew at each sign-in, so that a mounted Secret takes effect when it changes."""
+    """The accounts file, read anew at each sign-in, so that a mounted Secret takes effect when it changes. Without it nobody can sign in."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -41,7 +41,7 @@ class Accounts:
     def check(self, username: str, password: str) -> Account | None:
         """Return the account if the password is right. It takes as long for a name that does not exist; about 50 ms, so call it in a thread."""
         found = None
-        for account in _FILE.validate_json(self._file.read_bytes()):
+        for account in _FILE.validate_json(self._file.read_bytes()) if self._file.exists() else []:
             if hmac.compare_digest(account.username.encode(), username.encode()):
                 found = account
         right = verify_password(password, found.password_hash if found else self._nobody)

@@ -29,9 +29,8 @@ from commonweal_runtime.identity.requests import (
     proves,
 )
 from commonweal_runtime.identity.throttle import Throttle
-from commonweal_runtime.identity.tickets import TICKET_SECONDS, Tickets
+from commonweal_runtime.identity.tickets import Tickets
 
-COOKIE = "sign-in"
 MOST_BYTES = 32 * 1024
 _logger = logging.getLogger(__name__)
 _Request = Request[Any, Any, State]
@@ -123,12 +122,7 @@ async def ask(request: _Request, state: State) -> _Answer:
     except RefusedError as refused:
         state_given = [v for k, v in given if k == "state"][:1]
         return _back(desk, redirect_uri, {"error": refused.error, "error_description": refused.description}, *state_given)
-    cookie = desk.tickets.cookie(request.cookies.get(COOKIE))
-    answer = _page(pages.sign_in(client, asked, desk.tickets.seal(asked, cookie)), redirect_uri=redirect_uri)
-    answer.set_cookie(
-        COOKIE, cookie, max_age=TICKET_SECONDS, path="/", httponly=True, samesite="lax", secure=desk.issuer.url.startswith("https:")
-    )
-    return answer
+    return _page(pages.sign_in(client, asked, desk.tickets.seal(asked)), redirect_uri=redirect_uri)
 
 
 @post("/authorize", status_code=200)
@@ -137,9 +131,11 @@ async def sign_in(request: _Request, state: State) -> _Answer:
     desk: Desk = state.desk
     form = dict(parameters((await request.body()).decode("utf-8", "replace")))
     ticket, username, password = form.get("ticket", ""), form.get("username", "")[:200], form.get("password", "")[:1000]
-    asked = desk.tickets.open(ticket, request.cookies.get(COOKIE))
+    asked = desk.tickets.open(ticket)
     if asked is None:
-        raise ShownError("The page was open for too long, or cookies are switched off.")
+        raise ShownError("The page was open for too long.")
+    if _sent_from_elsewhere(request):
+        raise ShownError("The form was sent from another site.")
     address = request.client.host if request.client else ""
     seconds = desk.throttle.wait(username, address)
     if seconds:
@@ -180,6 +176,12 @@ def _redeemed(desk: Desk, form: Mapping[str, str]) -> Grant:
     if "resource" in form and department_of(form["resource"]) != grant.request.department:
         raise RefusedError("invalid_target", "resource must be the one that was authorized")
     return grant
+
+
+def _sent_from_elsewhere(request: _Request) -> bool:
+    """Whether a browser says that another site's page sent the form. What is no browser names no origin."""
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
 def _signed_in(desk: Desk, asked: AuthorizationRequest, account: Account) -> _Answer:

@@ -25,12 +25,12 @@ def application() -> Litestar:
 def desk_of(env: Mapping[str, str]) -> Desk:
     """Return the desk.
 
-    COMMONWEAL_PERSON_ISSUER is the issuer's own address; COMMONWEAL_SECTORS_DIR holds `master`; COMMONWEAL_PEOPLE_DIR holds `people.json`
-    and perhaps `clients.json`; COMMONWEAL_SIGNING_KEY is a PEM file, without which a key is made that lasts as long as this process.
+    COMMONWEAL_ISSUER is the issuer's own address; COMMONWEAL_SECTORS_DIR holds `master`; COMMONWEAL_PEOPLE is people.json, beside which
+    clients.json may lie; COMMONWEAL_SIGNING_KEY is a PEM file, without which a key is made that lasts as long as this process.
     """
     key_file = env.get("COMMONWEAL_SIGNING_KEY")
-    people = Path(env.get("COMMONWEAL_PEOPLE_DIR", "/etc/commonweal/people"))
+    people = Path(env.get("COMMONWEAL_PEOPLE", "/etc/commonweal/people/people.json"))
     master = read_key(Path(env.get("COMMONWEAL_SECTORS_DIR", "/etc/commonweal/sectors")), "master")
     key = SigningKey.read(Path(key_file) if key_file else None)
-    issuer = Issuer(env["COMMONWEAL_PERSON_ISSUER"].rstrip("/"), key, master, time.time)
-    return Desk.of(issuer, Accounts(people / "people.json"), read_clients(people / "clients.json"), time.time)
+    issuer = Issuer(env["COMMONWEAL_ISSUER"].rstrip("/"), key, master, time.time)
+    return Desk.of(issuer, Accounts(people), read_clients(people.with_name("clients.json")), time.time)

@@ -38,8 +38,7 @@ async def sign_in(base: str, username: str, password: str, department: str, *, l
     signature: they come straight from the issuer, and whoever gets the token checks it.
     """
     verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
-    jar = aiohttp.CookieJar(unsafe=True)  # cookies of an issuer that is known by its IP address
-    async with aiohttp.ClientSession(base.rstrip("/"), cookie_jar=jar) as session:
+    async with aiohttp.ClientSession(base.rstrip("/")) as session:
         ticket = await _page(session, _request(verifier, state, department, links))
         code = await _code(session, {"ticket": ticket, "username": username, "password": password}, state)
         form = {"grant_type": "authorization_code", "client_id": CLIENT, "redirect_uri": REDIRECT, "code": code, "code_verifier": verifier}

@@ -34,9 +34,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     env = {
         "PATH": os.environ["PATH"],
-        "COMMONWEAL_PERSON_ISSUER": ISSUER,
+        "COMMONWEAL_ISSUER": ISSUER,
         "COMMONWEAL_SECTORS_DIR": str(folder),
-        "COMMONWEAL_PEOPLE_DIR": str(folder),
+        "COMMONWEAL_PEOPLE": str(folder / "people.json"),
         "COMMONWEAL_PORT": str(port),
     }
     with (Path(folder) / "log").open("wb") as log:
