@@ -1,196 +1,14 @@
-"""A real API server with our chart on it, the operator as a process of its own, and stand-ins for what runs in pods."""
+"""A real API server with our chart on it, and the operator running against it."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import urllib.request
 from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from commonweal_api import namespace_of
-from commonweal_api.plan import (
-    MODEL_PLAN,
-    MODEL_REPORT,
-    STORE_PLAN,
-    STORE_REPORT,
-    ModelPlan,
-    ModelReport,
-    Outcome,
-    StorePlan,
-    StoreReport,
-    digest_of,
-)
-from support.control_plane import OPERATOR, REPOSITORY, ControlPlane, find_tools
-from support.kube_api import MERGE, Refused, wait_for
-
-SYSTEM = "commonweal-system"
-IMAGES = {
-    "operator": "localhost/commonweal/operator:t",
-    "runtime": "localhost/commonweal/runtime:t",
-    "store": "localhost/commonweal/store:t",
-}
-EXAMPLE = REPOSITORY / "examples" / "start-a-business"
-DEPARTMENTS = ("benefits-department", "companies-registry", "tax-authority")
-API = "/apis/commonweal.dev/v1alpha1"
-
-
-def chart(**values: Any) -> list[dict[str, Any]]:
-    """Return the objects of our chart."""
-    given = {"images": IMAGES, **values}
-    command = [str(find_tools("helm")["helm"]), "template", "commonweal", str(REPOSITORY / "charts" / "commonweal"), "--namespace", SYSTEM]
-    done = subprocess.run([*command, "--values", "-"], input=yaml.safe_dump(given), capture_output=True, text=True, timeout=60, check=True)
-    return [obj for obj in yaml.safe_load_all(done.stdout) if obj]
-
-
-class Operator:
-    """The operator's process. Every write it makes is read from the audit log of the API server."""
-
-    def __init__(self, plane: ControlPlane, log: Path) -> None:
-        self.plane, self._log, self._process, self._port = plane, log, None, 0
-
-    def start(self) -> None:
-        """Start it; returns when it says that it is ready."""
-        config = next(o for o in chart() if o["kind"] == "ConfigMap")["data"]["config.yaml"]
-        path = self.plane.home / "operator.yaml"
-        path.write_text(config)
-        self._port = self._port or _free_port()
-        command = [
-            sys.executable,
-            "-m",
-            "commonweal_operator",
-            "--config",
-            str(path),
-            "--kubeconfig",
-            str(self.plane.kubeconfig("operator")),
-        ]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*command, "--probes", f"127.0.0.1:{self._port}"],
-                stdout=log,
-                stderr=log,
-                env=os.environ | {"PYTHONWARNINGS": "error::ResourceWarning"},
-            )
-        wait_for("the operator to be ready", self._ready, seconds=60)
-
-    def stop(self) -> int:
-        """End it as Kubernetes does; return its exit status."""
-        self._process.terminate()
-        return self._process.wait(30)
-
-    def kill(self) -> None:
-        """End it as a power cut does."""
-        self._process.kill()
-        self._process.wait(10)
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    def get(self, path: str) -> str:
-        """Return what the probe endpoint says."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=5) as answer:
-            return answer.read().decode()
-
-    def writes(self) -> list[str]:
-        """Return every write that the operator asked the API server for, in order: verb, path, status code."""
-        found = []
-        for line in self.plane.audit_log.read_text().splitlines():
-            entry = json.loads(line)
-            if entry["user"]["username"] == OPERATOR:
-                found.append(f"{entry['verb']} {entry['requestURI'].partition('?')[0]} {entry['responseStatus']['code']}")
-        return found
-
-    def settled(self, seconds: float = 1.5) -> int:
-        """Return how many writes there were when the operator had been still for so long."""
-        state = {"count": -1, "polls": 0}
-
-        def still() -> int | None:
-            count = len(self.writes())
-            state["polls"] = state["polls"] + 1 if count == state["count"] else 0
-            state["count"] = count
-            return count if state["polls"] >= seconds / 0.25 else None
-
-        return wait_for("the operator to come to rest", still, seconds=60, every=0.25)
-
-    def _ready(self) -> bool | None:
-        assert self._process.poll() is None, f"the operator ended:\n{self._log.read_text()[-3000:]}"
-        try:
-            return self.get("/readyz") == "ok\n" or None
-        except OSError:
-            return None
-
-
-class Pods:
-    """Does what keeper, model runtime and kubelet do: reports that every plan is carried out, and that every pod is ready."""
-
-    def __init__(self, plane: ControlPlane) -> None:
-        self._api = plane.api()
-
-    def work(self, department: str) -> None:
-        """Carry out both plans of a department and say so."""
-        space = namespace_of(department)
-        for plan_name, report_name, answer in ((STORE_PLAN, STORE_REPORT, _store_report), (MODEL_PLAN, MODEL_REPORT, _model_report)):
-            text = wait_for(f"{plan_name} of {department}", partial(self._data, space, plan_name))["plan.json"]
-            path = f"/api/v1/namespaces/{space}/configmaps/{report_name}"
-            body = {"data": {"report.json": json.dumps(answer(text).wire())}}
-            wait_for(f"{report_name} of {department}", partial(self._patch, path, body))
-        for plural, name in (("statefulsets", "store"), ("deployments", "data-api"), ("deployments", "models")):
-            self._run(f"/apis/apps/v1/namespaces/{space}/{plural}/{name}")
-
-    def _run(self, path: str) -> None:
-        workload = wait_for(path, partial(self._get, path))
-        count = workload["spec"]["replicas"]
-        numbers = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), count)
-        self._patch(f"{path}/status", {"status": {"observedGeneration": workload["metadata"]["generation"], **numbers}})
-
-    def _data(self, space: str, name: str) -> dict[str, str] | None:
-        found = self._get(f"/api/v1/namespaces/{space}/configmaps/{name}")
-        return found.get("data") if found else None
-
-    def _get(self, path: str) -> dict[str, Any] | None:
-        try:
-            return self._api.request("GET", path)
-        except Refused:
-            return None
-
-    def _patch(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
-        try:
-            return self._api.request("PATCH", path, body, content_type=MERGE)
-        except Refused:
-            return None
-
-
-def _store_report(text: str) -> StoreReport:
-    plan = StorePlan.model_validate_json(text)
-    products = {
-        p.name: Outcome(uid=p.uid, generation=p.generation, ready=True, reason="Serving", contract="sha256:c") for p in plan.products
-    }
-    agreements = {
-        p.name: Outcome(uid=p.uid, generation=p.generation, ready=True, reason="Enforced", number=n)
-        for n, p in enumerate(plan.agreements, 1)
-    }
-    return StoreReport(plan=digest_of(plan), products=products, agreements=agreements)
-
-
-def _model_report(text: str) -> ModelReport:
-    plan = ModelPlan.model_validate_json(text)
-    models = {m.name: Outcome(uid=m.uid, generation=m.generation, ready=True, reason="RuntimeReady") for m in plan.models}
-    return ModelReport(plan=digest_of(plan), models=models)
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from contract.operator.stage import API, DEPARTMENTS, Operator, Pods, install, open_business
+from support.control_plane import ControlPlane
+from support.kube_api import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -198,13 +16,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane with garbage collection, our kinds, and everything of the chart: access rules and admission policies too."""
     home = tmp_path_factory.mktemp("operator-plane")
     with ControlPlane(home, controllers=("garbage-collector-controller", "namespace-controller")) as started:
-        started.install_crds()
-        started.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}})
-        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "commonweal-sectors", "namespace": SYSTEM}}
-        started.apply({**secret, "stringData": {"master": "ab" * 32}})
-        for obj in chart():
-            obj["metadata"].setdefault("namespace", SYSTEM)
-            started.apply(obj)
+        install(started)
         yield started
 
 
@@ -247,14 +59,7 @@ def condition(plane: ControlPlane) -> Callable[..., dict[str, Any]]:
 @pytest.fixture(scope="module")
 def business(plane: ControlPlane, operator: Operator, pods: Pods, condition: Callable[..., dict[str, Any]]) -> None:
     """The example of three departments, applied and Ready."""
-    plane.apply(EXAMPLE / "10-departments.yaml")
-    for name in DEPARTMENTS:
-        condition("departments", name, "StoreStarting")
-    for file in ("20-access", "30-products", "40-agreements", "50-model"):
-        plane.apply(EXAMPLE / f"{file}.yaml")
-    operator.settled()
-    for name in DEPARTMENTS:
-        pods.work(name)
+    open_business(plane, operator, pods)
     for name in DEPARTMENTS:
         condition("departments", name, "AllReady")
     condition("modelservices", "next-step", "AllReady", namespace="dept-tax-authority")
