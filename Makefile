@@ -1,15 +1,15 @@
 # Everything a person runs. `make demo` needs nothing but Linux, Python 3.11 or newer, and a package index for pip.
-PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3.14 python3))
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && command -v $$p && break; done)
 BIN := .venv/bin
 COMMONWEAL := $(BIN)/commonweal
 STAMP := .venv/made-from-pyproject
-OURS := --quiet
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help demo journey down test unit contract e2e lint format generate tools images doctor machine venv bench-data clean
 
 help: ## what there is to make
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 14
 
 demo: venv ## two sites, three departments, one journey: all of it, on this machine
 	@$(COMMONWEAL) demo
@@ -33,15 +33,15 @@ e2e: machine tools images ## tests on real sites
 	@$(BIN)/pytest tests/e2e
 
 lint: venv ## ruff, mypy, layers, and that generated files are up to date
-	@$(BIN)/ruff check $(OURS)
-	@$(BIN)/ruff format --check $(OURS)
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m commonweal_api.generate --check
 
 format: venv ## put the code into shape
-	@$(BIN)/ruff check --fix $(OURS)
-	@$(BIN)/ruff format $(OURS)
+	@$(BIN)/ruff check --fix --quiet
+	@$(BIN)/ruff format --quiet
 
 generate: venv ## write the generated files again
 	@$(BIN)/python -m commonweal_api.generate
@@ -66,8 +66,6 @@ venv: $(STAMP) ## the Python environment, made again when pyproject.toml changes
 # An old pip knows no dependency groups, so the environment's own is renewed first.
 $(STAMP): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "There is no Python 3.11 or newer on PATH. Install one, or run: make PYTHON=/path/to/python3.11"; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "$(PYTHON) is older than Python 3.11. Install a newer one, or run: make PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/python || { echo "making .venv with $(PYTHON)"; "$(PYTHON)" -m venv .venv; } || \
 		{ echo "Python's venv module is missing. On Debian: sudo apt-get install python3-venv"; rm -rf .venv; exit 1; }
 	@echo "installing Python packages into .venv"

@@ -123,7 +123,7 @@ def _down(arguments: argparse.Namespace) -> int:
     from commonweal_local import sites  # noqa: PLC0415
 
     for name in arguments.sites:
-        sites.site(name)  # says so when there is none of that name
+        sites.find(name)  # says so when there is none of that name
     left = sites.down(arguments.sites, keep=arguments.keep)
     for item in left:
         print(f"left behind: {item}; repeat the command, and look with `ps` and `mount` who still uses it", file=sys.stderr)
@@ -170,7 +170,7 @@ def _exec(arguments: argparse.Namespace) -> int:
         raise LocalError(
             "There is no program to run", f"`commonweal local exec {arguments.site} -- ctr -n k8s.io images list`, for example."
         )
-    command = [*host.inside(sites.site(arguments.site)), *words]
+    command = [*host.inside(sites.find(arguments.site)), *words]
     os.execvp(command[0], command)
 
 

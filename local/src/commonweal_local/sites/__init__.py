@@ -12,9 +12,9 @@ from pathlib import Path
 from commonweal_local import paths
 from commonweal_local.progress import Progress
 from commonweal_local.sites.site import Mode, Site
-from commonweal_local.sites.status import Status
+from commonweal_local.sites.state import Status
 
-__all__ = ["Mode", "Site", "Status", "cut", "down", "load", "restore", "site", "status", "up"]
+__all__ = ["Mode", "Site", "Status", "cut", "down", "find", "load", "restore", "status", "up"]
 
 
 def up(
@@ -52,12 +52,12 @@ def down(names: Sequence[str] = (), *, keep: bool = False) -> list[str]:
 def status() -> list[Status]:
     """Every site of this home, running or not."""
     from commonweal_local.sites.site import all_sites  # noqa: PLC0415
-    from commonweal_local.sites.status import status_of  # noqa: PLC0415
+    from commonweal_local.sites.state import status_of  # noqa: PLC0415
 
     return [status_of(one) for one in all_sites(paths.sites())]
 
 
-def site(name: str) -> Site:
+def find(name: str) -> Site:
     """One site's configuration; raises LocalError when there is none of that name."""
     return Site.load(paths.sites(), name)
 
@@ -69,7 +69,7 @@ def load(images: Iterable[str | Path], names: Sequence[str] = ()) -> dict[str, l
     from commonweal_local.sites.site import all_sites  # noqa: PLC0415
 
     archives = [archive_of(image) for image in images]
-    chosen = [site(name) for name in names] or [one for one in all_sites(paths.sites()) if processes.first_process(one)]
+    chosen = [find(name) for name in names] or [one for one in all_sites(paths.sites()) if processes.first_process(one)]
     return {one.name: host.load(one, archives) for one in chosen}
 
 
@@ -77,11 +77,11 @@ def cut(name: str, *, between: bool = False) -> None:
     """Cut a site off from everything, or with `between` only from the other sites."""
     from commonweal_local.sites import bridge  # noqa: PLC0415
 
-    bridge.cut(site(name), between=between)
+    bridge.cut(find(name), between=between)
 
 
 def restore(name: str) -> None:
     """Undo `cut`."""
     from commonweal_local.sites import bridge  # noqa: PLC0415
 
-    bridge.restore(site(name))
+    bridge.restore(find(name))

@@ -22,7 +22,7 @@ from commonweal_local.sites.api import MERGE, Api, Unreachable
 from commonweal_local.sites.components import CONTROL_PLANE
 from commonweal_local.sites.containers import import_images
 from commonweal_local.sites.site import Mode, Site, all_sites, check_name, free_index, hosts_file
-from commonweal_local.sites.status import recorded
+from commonweal_local.sites.state import recorded
 from commonweal_local.waiting import until, within
 
 READY_SECONDS = 420

@@ -1,0 +1,118 @@
+"""The command line: what it finds, what it refuses, and that it always says what to do next."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from commonweal_local import cli, debian, doctor
+from commonweal_local.doctor import Finding, Verdict
+from commonweal_local.failure import LocalError
+from commonweal_local.progress import Silent
+from commonweal_local.sites import checks
+from commonweal_local.sites.site import Mode, Site
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("COMMONWEAL_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("command", "remedy"),
+    [
+        (["local", "exec", "nowhere", "--", "ls"], "commonweal local up nowhere"),
+        (["local", "cut", "nowhere"], "commonweal local up nowhere"),
+        (["local", "down", "nowhere"], "commonweal local up nowhere"),
+        (["local", "load", "/no/such.tar"], "commonweal images"),
+        (["tools", "docker"], "It has etcd"),
+    ],
+)
+def test_an_expected_failure_is_one_line_with_the_remedy(command: list[str], remedy: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(command) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("commonweal: ")
+    assert remedy in error
+    assert error.count("\n") == 1
+
+
+def test_status_without_sites_says_how_to_make_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["local", "status"]) == 0
+    assert "commonweal local up" in capsys.readouterr().out
+
+
+def test_status_as_json_lists_sites_that_are_down(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Site("north", 0, Mode.PODS, home / "sites", {}).save()
+    assert cli.main(["local", "status", "--json"]) == 0
+    (north,) = json.loads(capsys.readouterr().out)
+    assert (north["name"], north["running"], north["ready"]) == ("north", False, False)
+
+
+def test_a_full_disk_is_missing_with_the_variable_to_set() -> None:
+    finding = doctor.disk("cache", Path("/x"), lambda _: 4.9)
+    assert finding.verdict is Verdict.MISSING
+    assert "COMMONWEAL_CACHE" in finding.remedy
+    assert doctor.disk("cache", Path("/x"), lambda _: 5.1).verdict is Verdict.GOOD
+
+
+def test_little_memory_is_a_note_not_a_refusal() -> None:
+    assert doctor.memory(2 * 2**20).verdict is Verdict.NOTE
+    assert doctor.memory(20 * 2**20).verdict is Verdict.GOOD
+
+
+def test_missing_packages_come_with_the_command_that_installs_them() -> None:
+    finding = doctor.packages(["runc", "nftables"], needed=True)
+    assert finding.verdict is Verdict.MISSING
+    assert "apt-get install --no-install-recommends runc nftables" in finding.remedy
+    assert doctor.packages(["postgresql-15"], needed=False).verdict is Verdict.NOTE
+    assert doctor.packages([], needed=True).verdict is Verdict.GOOD
+
+
+def test_a_machine_is_fit_unless_something_needed_is_missing() -> None:
+    notes = [Finding("a", Verdict.GOOD, "x"), Finding("b", Verdict.NOTE, "x", "y")]
+    assert doctor.is_fit(notes)
+    assert not doctor.is_fit([*notes, Finding("c", Verdict.MISSING, "x", "y")])
+
+
+def test_everything_that_is_wrong_has_a_remedy() -> None:
+    findings = doctor.examine()
+    assert len(findings) > 8
+    assert all(finding.remedy for finding in findings if finding.verdict is not Verdict.GOOD)
+
+
+def test_a_package_is_missing_when_its_program_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "there").write_text("#!/bin/sh\n")
+    (tmp_path / "there").chmod(0o755)
+    assert debian.missing({"a": "there", "b": "not-there", "c": str(tmp_path / "there"), "d": "/not/there"}) == ["b", "d"]
+
+
+def test_without_apt_the_person_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LocalError, match="Not installed: runc"):
+        debian.install(["runc"], Silent())
+
+
+def test_a_taken_port_names_the_port_and_how_to_find_who_has_it(home: Path) -> None:
+    site = Site("north", 7, Mode.CONTROL_PLANE, home / "sites", {})
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", site.ports.api))
+        taken.listen()
+        with pytest.raises(LocalError, match=f"Port {site.ports.api}.*ss -ltnp"):
+            checks.ports_free(site)
+    checks.ports_free(site)
+
+
+@pytest.mark.parametrize("hidden", ["/run/x", "/var/lib/commonweal"])
+def test_a_place_that_sites_cannot_see_is_refused(hidden: str) -> None:
+    with pytest.raises(LocalError, match="which a site cannot see"):
+        checks.hidden_places([Path(hidden)])
+
+
+def test_a_full_disk_stops_a_site_before_it_starts(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("commonweal_local.machine.free_gib", lambda _: 1.0)
+    with pytest.raises(LocalError, match=r"1\.0 GiB free.*COMMONWEAL_HOME"):
+        checks.before_any(home / "sites", Mode.CONTROL_PLANE)
