@@ -62,7 +62,7 @@ def _postgres(owner: Owner, platform: PlatformConfig) -> Manifest:
         resources=resources("50m", "128Mi", "768Mi"),
         startupProbe=answers | {"periodSeconds": 2, "failureThreshold": 150, "timeoutSeconds": 5},
         livenessProbe=answers | {"periodSeconds": 30, "failureThreshold": 3, "timeoutSeconds": 10},
-        readinessProbe=answers | {"periodSeconds": 5, "failureThreshold": 3, "timeoutSeconds": 5},
+        readinessProbe=answers | {"periodSeconds": 10, "failureThreshold": 3, "timeoutSeconds": 5},
     )
 
 

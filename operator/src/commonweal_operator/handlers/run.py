@@ -86,19 +86,23 @@ def build(bulk: Api, urgent: Api, platform: PlatformConfig, options: argparse.Na
 
 async def _act(options: argparse.Namespace, platform: PlatformConfig, engine: Engine, cluster: Cluster, acting: asyncio.Event) -> None:
     """Watch and reconcile; with --elect only from taking the lease until losing it."""
-    kopf_task = kopf.operator(registry=registry_for(engine, cluster), settings=quiet_settings(), clusterwide=True, standalone=True)
     if not options.elect:
         acting.set()
-        await _until_first(engine.run(), kopf_task)
+        await _until_first(engine.run(), _listen(engine, cluster))
         return
     identity = f"{os.environ.get('HOSTNAME', 'operator')}_{secrets.token_hex(4)}"
     lease = Lease(engine.urgent, platform.system_namespace, identity)
     await lease.acquire()
     acting.set()
     try:
-        await _until_first(engine.run(), kopf_task, lease.keep())
+        await _until_first(engine.run(), _listen(engine, cluster), lease.keep())
     finally:
         await lease.release()
+
+
+async def _listen(engine: Engine, cluster: Cluster) -> None:
+    """Watch our kinds until a signal; kopf handles SIGTERM and SIGINT."""
+    await kopf.operator(registry=registry_for(engine, cluster), settings=quiet_settings(), clusterwide=True, standalone=True)
 
 
 async def _until_first(*parts: Coroutine[Any, Any, None]) -> None:
