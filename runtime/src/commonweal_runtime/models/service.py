@@ -69,7 +69,12 @@ def pool_of(settings: Settings) -> asyncpg.Pool:
         timeout=5,
         command_timeout=10,
         ssl=False,
+        reset=_as_it_is,
     )
+
+
+async def _as_it_is(_: object) -> None:
+    """Hand a connection back as it is: nothing here changes a session, and resetting it would cost a round trip per request."""
 
 
 async def _follow(runtime: Runtime) -> None:
