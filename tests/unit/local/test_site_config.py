@@ -80,7 +80,7 @@ def test_an_unknown_site_names_the_known_ones_and_the_remedy(tmp_path: Path) -> 
 
 def test_sites_with_pods_are_in_the_hosts_file_and_others_are_not() -> None:
     text = hosts_file([site(0, "north"), site(1, "south"), site(2, "hill", Mode.CONTROL_PLANE)])
-    assert text == "10.210.0.11 north.sites.internal\n10.210.0.12 south.sites.internal\n"
+    assert text == "10.210.0.11 north.sites.internal\n10.210.0.12 south.sites.internal\n10.210.0.250 heritage.sites.internal\n"
 
 
 def test_a_site_with_pods_runs_a_node_and_one_without_simulates_it() -> None:

@@ -22,11 +22,11 @@ from typing import Any
 
 import asyncpg
 
-BRIDGE = "lsite0"
+from commonweal_local.sites.site import BRIDGE, HOST_ADDRESS, NEIGHBOURS
+
 NAMESPACE = "cw-heritage"
 LINK = "cwh0"
-ADDRESS = "10.210.0.250"
-GATEWAY = "10.210.0.1"
+ADDRESS = NEIGHBOURS["heritage"]
 PORT = 5432
 
 # The data directory is bound to /mnt in a private mount namespace: the server's user need not be able to walk to it.
@@ -139,7 +139,7 @@ class HeritageMachine:
             ["ip", "-n", NAMESPACE, "link", "set", "lo", "up"],
             ["ip", "-n", NAMESPACE, "addr", "add", f"{ADDRESS}/24", "dev", "eth0"],
             ["ip", "-n", NAMESPACE, "link", "set", "eth0", "up"],
-            ["ip", "-n", NAMESPACE, "route", "add", "default", "via", GATEWAY],
+            ["ip", "-n", NAMESPACE, "route", "add", "default", "via", HOST_ADDRESS],
         ):
             done = subprocess.run(words, capture_output=True, text=True, check=False)
             if done.returncode:

@@ -17,6 +17,8 @@ BRIDGE = "lsite0"
 NETWORK = "10.210.0"
 HOST_ADDRESS = f"{NETWORK}.1"
 DOMAIN = "sites.internal"
+# Machines beside the sites on the same bridge: no cluster, as an old virtual machine is. The sites resolve their names.
+NEIGHBOURS = {"heritage": f"{NETWORK}.250"}
 CGROUP = "local-site"
 MOST_SITES = 8
 BALANCER_ADDRESSES = 15
@@ -185,5 +187,6 @@ def free_index(taken: Iterable[int]) -> int:
 
 
 def hosts_file(sites: Iterable[Site]) -> str:
-    """What resolves `<site>.sites.internal` in every site."""
-    return "".join(f"{site.address} {site.name}.{DOMAIN}\n" for site in sites if site.runs_pods)
+    """What resolves `<site>.sites.internal` and the names of the neighbours in every site."""
+    known = [(site.address, site.name) for site in sites if site.runs_pods]
+    return "".join(f"{address} {name}.{DOMAIN}\n" for address, name in [*known, *((a, n) for n, a in NEIGHBOURS.items())])
