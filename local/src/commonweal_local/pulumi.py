@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from commonweal_local.failure import LocalError
 from commonweal_local.pulumi_cli import departments
@@ -26,26 +27,26 @@ COUNTED: Mapping[str, str] = {
 Say = Callable[[str], None]
 
 
-def up(site: str, *, refresh: bool = False, say: Say = print) -> Outcome:
+def up(site: str, *, refresh: bool = False, say: Say = print, project: Path | None = None) -> Outcome:
     """Bring a site to what its stack file says. Raises LocalError with what the program, the API server or a pod said.
 
-    `refresh` looks at the cluster first, so that what was changed there by hand is set right.
+    `project` holds the stack files, by default `stacks/site` of the checkout. `refresh` looks at the cluster first, so that what was changed there by hand is set right.
     """
-    stack = Stack(site)
+    stack = Stack(site, project)
     stack.prepare(say)
     return stack.run("up", ["--yes", "--skip-preview", *(["--refresh"] if refresh else [])], say)
 
 
-def preview(site: str, *, refresh: bool = False, say: Say = print) -> Outcome:
+def preview(site: str, *, refresh: bool = False, say: Say = print, project: Path | None = None) -> Outcome:
     """Tell what `up` would change, by the API server's own dry run, and change nothing."""
-    stack = Stack(site)
+    stack = Stack(site, project)
     stack.prepare(say)
     return stack.run("preview", ["--refresh"] if refresh else [], say)
 
 
-def destroy(site: str, *, delete_departments: bool = False, say: Say = print) -> Outcome:
+def destroy(site: str, *, delete_departments: bool = False, say: Say = print, project: Path | None = None) -> Outcome:
     """Take everything of ours off a site. While it holds departments this is refused, unless they are to go, too, with their data."""
-    stack = Stack(site)
+    stack = Stack(site, project)
     kubeconfig = stack.prepare(say)
     departments.clear(kubeconfig, site=site, delete=delete_departments, say=say)
     return stack.run("destroy", ["--yes", "--skip-preview"], say)

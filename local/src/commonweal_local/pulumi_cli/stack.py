@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
+import socket
 import subprocess
 import tempfile
 import time
@@ -100,6 +102,7 @@ class Stack:
         if known.is_file() and known.read_text(encoding="utf-8") != uid:
             say(f"the cluster of site {self.site} is another than before: forgetting the state of the old one")
             self.forget()
+        self._release(say)
         self._refresh_copy(committed)
         if not self._has_state():
             self._command("stack", "select", "--create", self.site)
@@ -130,6 +133,18 @@ class Stack:
     def _has_state(self) -> bool:
         """Return whether the state is known to be there; that of a backend of the caller's own is not looked for."""
         return any(root().glob(f"state/.pulumi/stacks/*/{self.site}.json")) and str(root()) in self._environment["PULUMI_BACKEND_URL"]
+
+    def _release(self, say: Say) -> None:
+        """Take away the locks of runs that were killed, as their process is gone; refuse to start beside one that lives."""
+        for file in root().glob(f"state/.pulumi/locks/*/*/{self.site}/*.json"):
+            lock = json.loads(file.read_text(encoding="utf-8"))
+            if lock.get("hostname") != socket.gethostname() or Path("/proc", str(lock.get("pid"))).exists():
+                raise LocalError(
+                    f"another run works on site {self.site}: process {lock.get('pid')} on {lock.get('hostname')}",
+                    f"Wait for it. If it is gone for good, delete {file}.",
+                )
+            say(f"an earlier run on site {self.site} was killed: taking its lock away")
+            file.unlink()
 
     def _listen(self, arguments: Sequence[str], log: Path, said: Path, listener: Listener) -> int:
         command = [str(self._pulumi), *arguments, "--stack", self.site, "--non-interactive", "--color", "never", "--suppress-permalink"]
