@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
+
+from commonweal_local.machine import SYSTEM_PATH
 
 
 class CommandFailed(RuntimeError):  # noqa: N818 - reads as the fact it states
@@ -15,11 +17,12 @@ class CommandFailed(RuntimeError):  # noqa: N818 - reads as the fact it states
         self.status = status
 
 
-def run(*argv: str | Path, stdin: str | None = None, check: bool = True, before: Callable[[], None] | None = None) -> str:
-    """Run a program to its end and return its standard output; `before` runs in the child, ahead of the program."""
+def run(*argv: str | Path, stdin: str | None = None, check: bool = True) -> str:
+    """Run a program to its end and return its standard output. Programs for administrators are found as well."""
     words = [str(word) for word in argv]
+    environment = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}"}
     try:
-        done = subprocess.run(words, input=stdin, text=True, capture_output=True, check=False, preexec_fn=before)
+        done = subprocess.run(words, input=stdin, text=True, capture_output=True, check=False, env=environment)
     except OSError as error:
         raise CommandFailed(words, 127, str(error)) from error
     if check and done.returncode:
