@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -88,11 +88,11 @@ class Issuer:
 class DataApi:
     """The data API as a process of its own, started as in its pod."""
 
-    def __init__(self, store: StoreServer, issuer: Issuer, module: str = "commonweal_runtime.data_api", **env: str) -> None:
+    def __init__(self, store: StoreServer, issuer: Issuer, command: Sequence[str] | None = None, **env: str) -> None:
         self._directory, self.port = store.directory / "api", free_port()
         self._directory.mkdir(exist_ok=True)
         (self._directory / "database").write_text(DATABASE_KEY.hex())
-        self._module = module
+        self._command = list(command or [sys.executable, "-m", "commonweal_runtime.data_api"])
         self._env = {
             "COMMONWEAL_DEPARTMENT": DEPARTMENT,
             "COMMONWEAL_AUDIENCE": audience_of(DEPARTMENT),
@@ -116,7 +116,7 @@ class DataApi:
 
     def __enter__(self) -> Self:
         with (self._directory / "log").open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", self._module], env={**os.environ, **self._env}, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self._command, env={**os.environ, **self._env}, stdout=log, stderr=log)
         asyncio.run(self._answers())
         return self
 

@@ -106,7 +106,7 @@ class Lanes:
             if not fresh and isinstance(error, asyncpg.AdminShutdownError | asyncpg.PostgresConnectionError):
                 raise _StaleError from None
             raise
-        except (OSError, asyncpg.InterfaceError):
+        except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError):  # the last: the store hung up between two messages
             raise (UnreachableError if fresh else _StaleError) from None
         finally:
             if sound:

@@ -1,0 +1,410 @@
+"""The keeper against a real store and a real heritage database: loads, refreshes, broken sources, numbers, restarts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+from commonweal_api.plan import StorePlan
+from commonweal_runtime.store import loading
+from commonweal_runtime.store.enforcement import served_product
+from commonweal_runtime.store.sources import Credentials
+from support.data_api import (
+    GRANTS,
+    PASSWORD,
+    SECTOR_KEY,
+    USER,
+    Desk,
+    agreement,
+    keeping,
+    login,
+    person_product,
+    plan,
+    subject,
+    visit_product,
+)
+from support.postgres import HeritageServer, StoreServer
+
+Spec = dict[str, Any]
+
+
+class Bench:
+    """One store and one desk for a module; each test puts its own plan, and what the plan before it opened is closed."""
+
+    def __init__(self, store: StoreServer, heritage: HeritageServer) -> None:
+        self.store, self.heritage = store, heritage
+        self.desk = Desk(store.directory / "desk")
+
+    def run(self, wanted: StorePlan, script: Callable[[Any], Awaitable[Any]], *, settle: bool = True) -> Any:
+        """Keep `wanted` while `script` runs with a superuser's connection to the store."""
+
+        async def go() -> Any:
+            self.desk.put(wanted)
+            async with keeping(self.store, self.desk):
+                if settle:
+                    await self.desk.settled(wanted)
+                root = await self.store.superuser("department")
+                try:
+                    return await script(root)
+                finally:
+                    await root.close()
+
+        return asyncio.run(go())
+
+    def change(self, sql: str) -> None:
+        """Change the heritage database."""
+
+        async def go() -> None:
+            root = await self.heritage.superuser("heritage")
+            await root.execute(sql)
+            await root.close()
+
+        asyncio.run(go())
+
+
+@pytest.fixture(scope="module")
+def bench(store: StoreServer, heritage: HeritageServer) -> Bench:
+    return Bench(store, heritage)
+
+
+async def relation(root: Any, product: str = "people") -> str:
+    name = await root.fetchval("select relation from agreement.product where name = $1", product)
+    return f'product."{name}"'
+
+
+async def once(bench: Bench, root: Any, product: str = "people") -> loading.Loaded:
+    """Load a product once more, as the keeper's timer would."""
+    served = await served_product(root, product)
+    assert served is not None
+    connection = await bench.store.superuser("department")
+    try:
+        return await loading.load(connection, served, Credentials(USER, PASSWORD), SECTOR_KEY, asyncio.Lock())
+    finally:
+        await connection.close()
+
+
+def test_a_load_maps_types_masks_and_ids_and_keeps_no_source_key(bench: Bench) -> None:
+    async def script(root: Any) -> None:
+        table = await relation(root)
+        row = dict(await root.fetchrow(f"select * from {table} where subject = $1", subject("P3")))
+        assert (row["fullName"], row["birthYear"], row["area"], row["score"], row["active"]) == ("Person 3", 1950, "AB3", 3, False)
+        assert "ref" not in row
+        assert not any(value == "P3" for value in row.values())
+        assert await root.fetchval(f"select count(*) from {table}") == 200
+
+    bench.run(plan({"people": person_product(bench.heritage)}, {}), script)
+
+
+def test_a_refresh_writes_only_what_differs(bench: Bench) -> None:
+    bench.change("create table moving as select * from person where score < 50")
+    bench.change(GRANTS)
+    spec = person_product(bench.heritage)
+    spec["source"]["postgres"]["table"] = "moving"
+
+    async def script(root: Any) -> None:
+        table = await relation(root, "moving")
+        before = await root.fetch(f"select subject, xmin::text from {table} order by subject")
+        unchanged = await once(bench, root, "moving")
+        assert unchanged.written == 0
+        assert await root.fetch(f"select subject, xmin::text from {table} order by subject") == before
+        source = await bench.heritage.superuser("heritage")
+        await source.execute("update moving set full_name = 'Renamed' where ref = 'P1'; delete from moving where ref = 'P2'")
+        await source.execute(
+            "insert into moving select 'N1', full_name, born, postcode, score, income, active, seen from moving where ref = 'P3'"
+        )
+        await source.close()
+        changed = await once(bench, root, "moving")
+        assert (changed.inserted, changed.updated, changed.deleted) == (1, 1, 1)
+        assert await root.fetchval(f'select "fullName" from {table} where subject = $1', subject("P1")) == "Renamed"
+
+    try:
+        bench.run(plan({"moving": spec}, {}), script)
+    finally:
+        bench.change("drop table moving")
+
+
+def test_a_refresh_keeps_what_people_said_and_newcomers_bring_theirs(bench: Bench) -> None:
+    bench.change("create table coming as select * from person where ref in ('P1', 'P2')")
+    bench.change(GRANTS)
+    spec = person_product(bench.heritage)
+    spec["source"]["postgres"]["table"] = "coming"
+
+    async def script(root: Any) -> None:
+        person = await login(bench.store, "person")
+        for who in ("P1", "P9"):  # P9 is not in the source yet
+            await person.execute("select person.give($1, 'said', true)", subject(who))
+        await person.close()
+        source = await bench.heritage.superuser("heritage")
+        await source.execute("insert into coming select * from person where ref in ('P9', 'P10')")
+        await source.close()
+        assert (await once(bench, root, "coming")).inserted == 2
+        table, number = await relation(root, "coming"), await root.fetchval("select number from agreement.register where uid = 'a-said'")
+        rows = dict(await root.fetch(f"select subject, _consent from {table}"))
+        assert rows == {subject("P1"): [number], subject("P2"): [], subject("P9"): [number], subject("P10"): []}
+
+    try:
+        bench.run(plan({"coming": spec}, {"said": agreement(product="coming")}), script)
+    finally:
+        bench.change("drop table coming")
+
+
+def test_rows_that_break_the_contract_are_refused_and_counted_and_the_rest_is_served(bench: Bench) -> None:
+    bench.change(
+        "create table flawed (ref text, full_name text, born text); insert into flawed values ('P1', 'One', '1950-01-01'), ('P2', null, '1950-01-01'), "
+        "('P3', 'Three', 'soon'), (null, 'Four', null), ('P5', 'Five', null), ('P5', 'Five again', null); " + GRANTS
+    )
+    fields = [
+        {"name": "fullName", "column": "full_name", "type": "String", "required": True},
+        {"name": "born", "column": "born", "type": "Date"},
+    ]
+    spec = person_product(bench.heritage, fields=fields)
+    spec["source"]["postgres"]["table"] = "flawed"
+
+    async def script(root: Any) -> None:
+        message = await bench.desk.until("flawed", "RowsRefused")
+        assert "4 refused: spec.subject.column 2, born 1, fullName 1." in message
+        assert "Correct the records" in message
+        report = bench.desk.reported()
+        assert report is not None
+        assert report.products["flawed"].ready
+        assert await root.fetchval(f"select count(*) from {await relation(root, 'flawed')}") == 2
+
+    try:
+        bench.run(plan({"flawed": spec}, {}), script, settle=False)
+    finally:
+        bench.change("drop table flawed")
+
+
+def broken(heritage: HeritageServer, **source: Any) -> Spec:
+    spec = person_product(heritage)
+    spec["source"]["postgres"].update(source)
+    return spec
+
+
+def test_each_way_a_source_can_be_wrong_has_its_reason_and_says_what_to_correct(bench: Bench) -> None:
+    heritage = bench.heritage
+    typed = [{"name": "fullName", "column": "full_name", "type": "String"}, {"name": "score", "column": "born", "type": "Integer"}]
+    cases: dict[str, tuple[Spec, str, str]] = {
+        "down": (broken(heritage, port=1), "SourceUnreachable", "127.0.0.1:1"),
+        "nodb": (broken(heritage, database="none"), "DatabaseMissing", "«none»"),
+        "notable": (broken(heritage, table="none"), "TableMissing", "«public.none»"),
+        "noschema": (broken(heritage, schema="none"), "TableMissing", "«none.person»"),
+        "nocolumn": (person_product(heritage, subject={"column": "none"}), "ColumnMissing", "spec.subject.column"),
+        "wrongtype": (person_product(heritage, fields=typed), "ColumnTypeMismatch", "«score»"),
+        "nosecret": (broken(heritage, credentials={"name": "none"}), "CredentialsMissing", "none"),
+        "badsecret": (broken(heritage, credentials={"name": "bad"}), "CredentialsRefused", "«reader»"),
+        "nogrant": (broken(heritage, table="hidden"), "CredentialsRefused", "hidden"),
+    }
+    bench.desk.secret("bad", USER, "wrong")
+    bench.change("create table hidden as select * from person; revoke all on hidden from public")
+
+    async def script(root: Any) -> None:
+        for name, (_, reason, named) in cases.items():
+            message = await bench.desk.until(name, reason)
+            assert named in message, (name, message)
+        report = bench.desk.reported()
+        assert report is not None
+        assert not any(o.ready for o in report.products.values())
+        assert PASSWORD not in report.model_dump_json()
+
+    try:
+        bench.run(plan({name: spec for name, (spec, _, _) in cases.items()}, {}), script, settle=False)
+    finally:
+        bench.change("drop table hidden")
+
+
+def test_a_source_that_goes_down_leaves_the_old_data_served(bench: Bench) -> None:
+    wanted = plan({"people": person_product(bench.heritage)}, {"duty": agreement("LegalObligation")})
+    gone = plan({"people": broken(bench.heritage, port=1)}, {"duty": agreement("LegalObligation")})
+
+    async def script(root: Any) -> None:
+        bench.desk.put(gone)
+        await bench.desk.until("people", "SourceUnreachable")
+        report = bench.desk.reported()
+        assert report is not None
+        assert report.products["people"].ready
+        assert report.agreements["duty"].ready
+        number = report.agreements["duty"].number
+        reader = await login(bench.store, f"agr_{number}")
+        assert "Person 1" in await reader.fetchval(f"select door.a{number}_point($1, null, 'tax/app', 'tax/serve')", subject("P1"))
+        await reader.close()
+
+    bench.run(wanted, script)
+
+
+def test_a_restart_changes_nothing(bench: Bench) -> None:
+    wanted = plan(
+        {"people": person_product(bench.heritage), "visits": visit_product(bench.heritage)},
+        {
+            "task": agreement("PublicTask"),
+            "yes": agreement(consumer="health"),
+            "visits": agreement("LegalObligation", product="visits", fields=["kind"]),
+        },
+    )
+
+    async def state(root: Any) -> tuple[Any, ...]:
+        tables = [await relation(root, p) for p in ("people", "visits")]
+        rows = [await root.fetch(f"select subject, xmin::text from {t} order by 1, 2") for t in tables]
+        catalogue = await root.fetch(
+            "select oid::text, xmin::text from pg_class where relnamespace = 'product'::regnamespace union all "
+            "select oid::text, xmin::text from pg_proc where pronamespace = 'door'::regnamespace union all "
+            "select oid::text, xmin::text from pg_policy union all select number::text, xmin::text from agreement.register order by 1, 2"
+        )
+        return rows, catalogue
+
+    first = bench.run(wanted, state)
+    written = bench.desk.written
+    second = bench.run(wanted, state)
+    assert second == first
+    assert bench.desk.written == written, "an equal report was written again"
+
+
+def test_numbers_are_never_used_twice_and_old_consents_open_nothing_new(bench: Bench) -> None:
+    products = {"people": person_product(bench.heritage)}
+
+    async def give(root: Any) -> int:
+        person = await login(bench.store, "person")
+        await person.execute("select person.give($1, 'again', true)", subject("P4"))
+        await person.close()
+        number: int = await root.fetchval("select number from agreement.register where name = 'again' and in_force")
+        return number
+
+    first = bench.run(plan(products, {"again": agreement()}), give)
+
+    async def look(root: Any) -> int:
+        number: int = await root.fetchval("select number from agreement.register where name = 'again' and in_force")
+        reader = await login(bench.store, f"agr_{number}")
+        assert await reader.fetchval(f"select door.a{number}_point($1, null, 'tax/app', 'tax/serve')", subject("P4")) is None
+        await reader.close()
+        return number
+
+    recreated = StorePlan.model_validate(
+        {**plan(products, {}).wire(), "agreements": [{"name": "again", "uid": "a-again-2", "generation": 1, "spec": agreement()}]}
+    )
+    assert bench.run(recreated, look) > first
+
+
+def test_when_all_numbers_are_given_the_next_agreement_stays_closed_and_says_so(bench: Bench) -> None:
+    products = {"people": person_product(bench.heritage)}
+    wanted = plan(products, {"one-too-many": agreement("LegalObligation")})
+
+    async def script(root: Any) -> None:
+        await root.execute("insert into agreement.register (number, uid, name) values (32767, 'the-last', 'the-last')")
+        try:
+            bench.desk.put(wanted)
+            report = await bench.desk.settled(wanted, ready=False)
+            outcome = report.agreements["one-too-many"]
+            assert (outcome.ready, outcome.reason) == (False, "StoreRefused")
+            assert "All 32767 agreement numbers" in outcome.message
+        finally:
+            await root.execute("alter table agreement.register disable trigger kept; delete from agreement.register where number = 32767")
+            await root.execute("alter table agreement.register enable trigger kept")
+
+    bench.run(plan(products, {}), script)
+
+
+def test_what_leaves_the_plan_is_closed_and_a_product_that_leaves_is_dropped(bench: Bench) -> None:
+    products = {"people": person_product(bench.heritage)}
+
+    async def script(root: Any) -> None:
+        number = await root.fetchval("select number from agreement.register where name = 'leaving' and in_force")
+        reader = await login(bench.store, f"agr_{number}")
+        await reader.fetchval(f"select door.a{number}_point($1, null, 'tax/app', 'tax/serve')", subject("P1"))
+        bench.desk.put(empty := plan({}, {}))
+        await bench.desk.settled(empty)
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)):
+            await reader.fetchval(f"select door.a{number}_point($1, null, 'tax/app', 'tax/serve')", subject("P1"))
+        reader.terminate()
+        assert await root.fetchval("select count(*) from pg_class where relnamespace = 'product'::regnamespace") == 0
+        assert await root.fetchval("select count(*) from pg_roles where rolname like 'agr\\_%'") == 0
+
+    bench.run(plan(products, {"leaving": agreement("LegalObligation")}), script)
+
+
+CLOSED: dict[str, tuple[Spec, str, str]] = {
+    "unknown field": (agreement(fields=["fullName", "shoeSize"]), "FieldNotOffered", "«shoeSize»"),
+    "mask and raw": (agreement(fields=["born", "birthYear"]), "MaskAndRawTogether", "«birthYear»"),
+    "unknown product": (agreement(product="nothing"), "ProductNotFound", "«nothing»"),
+}
+
+
+@pytest.mark.parametrize("case", CLOSED)
+def test_an_agreement_that_cannot_hold_stays_closed_alone_and_says_why(bench: Bench, case: str) -> None:
+    spec, reason, named = CLOSED[case]
+    wanted = plan({"people": person_product(bench.heritage)}, {"bad": spec, "good": agreement("LegalObligation")})
+
+    async def script(root: Any) -> None:
+        await bench.desk.until("people", "Serving")
+        report = await bench.desk.settled(wanted, ready=False)
+        while not report.agreements["good"].ready:
+            await asyncio.sleep(0.02)
+            report = await bench.desk.settled(wanted, ready=False)
+        assert (report.agreements["bad"].ready, report.agreements["bad"].reason) == (False, reason)
+        assert named in report.agreements["bad"].message
+
+    bench.run(wanted, script, settle=False)
+
+
+def test_wider_terms_end_earlier_consents_and_narrower_ones_keep_them(bench: Bench) -> None:
+    products = {"people": person_product(bench.heritage)}
+
+    def terms(*fields: str) -> StorePlan:
+        return plan(products, {"terms": agreement(fields=fields)})
+
+    async def script(root: Any) -> None:
+        person = await login(bench.store, "person")
+        await person.execute("select person.give($1, 'terms', true)", subject("P6"))
+        await person.close()
+        number = await root.fetchval("select number from agreement.register where uid = 'a-terms'")
+        given = f"select consent from consent.state where agreement = {number} and subject = $1"
+        for fields, state in ((("fullName",), "Given"), (("fullName", "area"), "Invalidated")):
+            wanted = terms(*fields)
+            bench.desk.put(wanted)
+            await bench.desk.settled(wanted)
+            assert await root.fetchval(given, subject("P6")) == state
+
+    bench.run(terms("fullName", "score"), script)
+
+
+def test_a_product_that_changes_shape_keeps_serving_and_fills_what_is_new(bench: Bench) -> None:
+    before = person_product(bench.heritage)
+    after = person_product(bench.heritage, version="1.1.0")
+    after["fields"] = [f for f in after["fields"] if f["name"] not in {"income"}] + [
+        {"name": "incomeKnown", "mask": {"of": "score", "kind": "Present"}}
+    ]
+    one = plan({"shaped": before}, {"duty": agreement("LegalObligation", product="shaped")})
+    two = plan({"shaped": after}, {"duty": agreement("LegalObligation", product="shaped", fields=["fullName", "incomeKnown"])})
+
+    async def script(root: Any) -> None:
+        bench.desk.put(two)
+        report = await bench.desk.settled(two)
+        number = report.agreements["duty"].number
+        reader = await login(bench.store, f"agr_{number}")
+        answer = await reader.fetchval(f"select door.a{number}_point($1, null, 'tax/app', 'tax/serve')", subject("P1"))
+        assert '"incomeKnown":true' in answer
+        await reader.close()
+
+    bench.run(one, script)
+
+
+def test_a_product_that_the_store_cannot_change_closes_alone(bench: Bench) -> None:
+    """The API server refuses this change; a store that meets it all the same says so and keeps the rest going."""
+    one = plan({"visits": visit_product(bench.heritage), "people": person_product(bench.heritage)}, {})
+    single = visit_product(bench.heritage, subject={"column": "id"})
+    two = plan(
+        {"visits": single, "people": person_product(bench.heritage)},
+        {"visits": agreement("LegalObligation", product="visits", fields=["kind"])},
+    )
+
+    async def script(root: Any) -> None:
+        bench.desk.put(two)
+        assert "spec.subject.records" in await bench.desk.until("visits", "StoreRefused")
+        report = bench.desk.reported()
+        assert report is not None
+        assert report.products["people"].ready
+        assert report.agreements["visits"].reason == "ProductNotReady"
+
+    bench.run(one, script)
