@@ -45,6 +45,7 @@ class Identity(Part):
     issuer: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/[^\s?#]*)?$")] = (
         "http://identity.commonweal-system.svc.cluster.local"
     )
+    jwks: Annotated[str, StringConstraints(pattern=r"^(https?://\S+)?$")] = ""
     people: ObjectName = "commonweal-people"
 
 
@@ -54,7 +55,7 @@ class SiteConfig(Part):
     name: SiteName
     kind: Literal["adopted", "local"]
     kubeconfig: Path | None = None
-    client_cidrs: tuple[str, ...] = Field(min_length=1, max_length=64)
+    client_cidrs: tuple[str, ...] = Field(max_length=50, description="Networks outside the cluster that may call; none: only from inside.")
     storage: Storage
     expose: Literal["LoadBalancer", "ClusterIP"] = "ClusterIP"
     identity: Identity = Field(default_factory=Identity)

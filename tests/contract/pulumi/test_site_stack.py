@@ -77,7 +77,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     project.mkdir()
     for name in ("Pulumi.yaml", "__main__.py"):
         shutil.copy(REPOSITORY / "stacks" / "site" / name, project)
-    with ControlPlane(tmp_path / "plane", controllers=("namespace-controller",)) as plane:
+    with ControlPlane(tmp_path / "plane", controllers=("namespace-controller", "garbage-collector-controller")) as plane:
         found = Site(project, plane, [])
         found.configure()
         kubelet = Kubelet(plane.api())

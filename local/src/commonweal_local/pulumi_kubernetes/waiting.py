@@ -14,6 +14,7 @@ from commonweal_local.pulumi_kubernetes.readiness import JUDGES, Verdict, condit
 
 DEFAULT_SECONDS = 600.0
 INTERVAL_SECONDS = 0.25
+ROUNDS_PER_REASON = 20  # every five seconds
 
 
 @dataclass
@@ -55,15 +56,18 @@ def until_ready(cluster: Cluster, waiter: Waiter, inputs: Object, live: Object, 
     if judge is None:
         return live
     ref, verdict, told = reference(live), Verdict(ready=False, message="not seen yet"), ""
-    for _ in waiter.rounds(seconds):
+    for number, _ in enumerate(waiter.rounds(seconds)):
         live = _look(cluster, ref) or live
         verdict = judge(live)
         if verdict.ready:
             return live
         if verdict.failed:
             break
-        if verdict.message != told:
-            told = verdict.message
+        # The pods' own reasons change slowly and cost a request of their own.
+        asked = number % ROUNDS_PER_REASON == ROUNDS_PER_REASON - 1
+        line = "; ".join([verdict.message, *(_pod_reasons(cluster, live) if asked else [])])
+        if (asked or not told.startswith(verdict.message)) and line != told:
+            told = line
             tell(f"{ref}: {told}")
     reasons = "; ".join([verdict.message, *_pod_reasons(cluster, live)])
     ending = "failed" if verdict.failed else ("was cancelled" if waiter.cancelled.is_set() else f"was not ready within {seconds:g} s")

@@ -21,7 +21,8 @@ class Cluster(Protocol):
 class Difference:
     """One place in the platform's objects that may differ between sites, and why.
 
-    `path` is a field path; `*` stands for any one step. `name` empty stands for every object of the kind.
+    `path` is a JSON pointer without its first slash (a slash inside a step is `~1`); `*` stands for any one step, and what lies under the
+    path may differ, too. Items of lists that have names are reached by name. An empty `name` stands for every object of the kind.
     """
 
     kind: str
@@ -30,17 +31,19 @@ class Difference:
     name: str = ""
 
 
+CONFIG = "commonweal-operator"
+
 ALLOWED_DIFFERENCES: tuple[Difference, ...] = (
-    Difference("StorageClass", "provisioner", "each site has its own storage; only the class's name is promised", name="std-rwo"),
-    Difference("StorageClass", "parameters", "each provisioner has its own parameters", name="std-rwo"),
-    Difference("NetworkPolicy", "spec.ingress.*.from.*.ipBlock.cidr", "each site has its own client networks"),
-    Difference("NetworkPolicy", "spec.ingress.*.from", "a site may have more client networks than another", name="identity-clients"),
-    Difference("Service", "spec.type", "a site without load balancers exposes inside the cluster"),
-    Difference("Deployment", "spec.template.spec.containers.*.env.COMMONWEAL_EXPOSE", "the same choice, as the operator passes it on"),
-    Difference(
-        "Deployment", "spec.template.spec.containers.*.env.COMMONWEAL_CLIENT_CIDRS", "the same networks, as the operator passes them on"
-    ),
-    Difference(
-        "Deployment", "spec.template.spec.containers.*.env.COMMONWEAL_PERSON_ISSUER", "a site may have a people's issuer of its own"
-    ),
+    Difference("StorageClass", "provisioner", "each site has its own storage; only the class's name is promised", "std-rwo"),
+    Difference("StorageClass", "parameters", "each provisioner has its own parameters", "std-rwo"),
+    Difference("NetworkPolicy", "spec/ingress/*/from/*/ipBlock", "each site has its own client networks"),
+    Difference("Service", "spec/type", "a site without load balancers exposes inside the cluster only"),
+    Difference("Service", "spec/allocateLoadBalancerNodePorts", "set by the server with the type"),
+    Difference("Service", "spec/externalTrafficPolicy", "set by the server with the type"),
+    Difference("ConfigMap", "data/config.yaml/expose", "the same choice, as the operator reads it", CONFIG),
+    Difference("ConfigMap", "data/config.yaml/clientCidrs", "the same networks, as the operator reads them", CONFIG),
+    Difference("ConfigMap", "data/config.yaml/personIssuer", "a site may have a people's issuer of its own", CONFIG),
+    Difference("ConfigMap", "data/config.yaml/personJwks", "the keys of that issuer", CONFIG),
+    Difference("Deployment", "spec/template/metadata/annotations/commonweal.dev~1config-digest", "follows from the four above", CONFIG),
+    Difference("Deployment", "spec/template/spec/containers/identity/env/COMMONWEAL_ISSUER/value", "the issuer's own name", "identity"),
 )

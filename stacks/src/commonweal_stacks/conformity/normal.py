@@ -14,26 +14,23 @@ from commonweal_stacks.platform.manifests import key_of
 Object = Mapping[str, Any]
 
 # Set by each server for itself; the same object on two clusters never agrees in them. `*` is any one step; what lies under goes, too.
-OF_THE_SERVER: tuple[tuple[str, ...], ...] = tuple(
-    tuple(path.split("/"))
-    for path in (
-        "status",
-        "metadata/uid",
-        "metadata/creationTimestamp",
-        "metadata/deletionTimestamp",
-        "metadata/generation",
-        "metadata/resourceVersion",
-        "metadata/managedFields",
-        "metadata/selfLink",
-        "metadata/ownerReferences/*/uid",
-        "metadata/annotations/deployment.kubernetes.io~1revision",
-        "metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration",
-        "spec/clusterIP",
-        "spec/clusterIPs",
-        "spec/healthCheckNodePort",
-        "spec/ports/*/nodePort",
-        "secrets",
-    )
+OF_THE_SERVER = (
+    "status",
+    "metadata/uid",
+    "metadata/creationTimestamp",
+    "metadata/deletionTimestamp",
+    "metadata/generation",
+    "metadata/resourceVersion",
+    "metadata/managedFields",
+    "metadata/selfLink",
+    "metadata/ownerReferences/*/uid",
+    "metadata/annotations/deployment.kubernetes.io~1revision",
+    "metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration",
+    "spec/clusterIP",
+    "spec/clusterIPs",
+    "spec/healthCheckNodePort",
+    "spec/ports/*/nodePort",
+    "secrets",
 )
 
 
@@ -45,16 +42,16 @@ def matches(steps: Sequence[str], pattern: Sequence[str]) -> bool:
 def leaves_of(obj: Object, *, allowed: Iterable[Difference] = ALLOWED_DIFFERENCES, live: bool = False) -> dict[str, Any]:
     """Return the object's leaves, by their full path. `live`: without the fields that each server sets for itself."""
     kind, namespace, name = key_of(obj)
-    patterns = [_pattern(d) for d in allowed if d.kind == obj["kind"] and d.name in {"", name}]
-    if live:
-        patterns += [tuple(step.replace("~1", "/") for step in path) for path in OF_THE_SERVER]
+    paths = [d.path for d in allowed if d.kind == obj["kind"] and d.name in {"", name}]
+    patterns = [steps_of(path) for path in (*paths, *(OF_THE_SERVER if live else ()))]
     prefix = f"{kind}/{namespace}/{name}" if namespace else f"{kind}/{name}"
     opened = _opened(obj)
     return {f"{prefix}:{spelled(steps)}": value for steps, value in flatten(opened) if not any(matches(steps, p) for p in patterns)}
 
 
-def _pattern(difference: Difference) -> tuple[str, ...]:
-    return tuple(step.replace("~1", ".") for step in difference.path.split("."))
+def steps_of(path: str) -> tuple[str, ...]:
+    """Return the steps of a JSON pointer without its first slash."""
+    return tuple(step.replace("~1", "/").replace("~0", "~") for step in path.split("/"))
 
 
 def _opened(obj: Object) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def values(site: SiteConfig, images: Mapping[str, str]) -> dict[str, Any]:
         "clientCidrs": list(site.client_cidrs),
         "storageClass": STORAGE_CLASS,
         "sectorsSecret": SECTORS_SECRET,
-        "identity": {"enabled": site.identity.enabled, "issuer": site.identity.issuer, "people": site.identity.people},
+        "identity": site.identity.model_dump(by_alias=True),
     }
 
 

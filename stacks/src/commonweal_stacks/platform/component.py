@@ -13,6 +13,8 @@ from commonweal_stacks.platform.layer import Layer
 from commonweal_stacks.platform.manifests import NAMESPACE, Manifest, key_of
 
 QUERIES_PER_SECOND, BURST = 50, 120
+# A pod that has not come up by then will not: better to say why than to wait for the plug-in's ten minutes.
+PATIENCE = pulumi.CustomTimeouts(create="4m", update="4m", delete="4m")
 
 
 def token_of(obj: Manifest) -> str:
@@ -54,7 +56,7 @@ class Platform(pulumi.ComponentResource):
         self.objects: list[KubernetesObject] = []
         earlier: list[pulumi.Resource] = []
         for stage in layer.stages:
-            opts = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=earlier)
+            opts = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=earlier, custom_timeouts=PATIENCE)
             made = [KubernetesObject(obj, opts) for obj in stage.objects]
             self.objects += made
             earlier = [*made]

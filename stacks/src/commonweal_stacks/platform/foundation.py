@@ -29,6 +29,11 @@ def limits() -> Manifest:
     return manifest("v1", "LimitRange", "commonweal-platform", spec={"limits": [default]})
 
 
+def default_deny() -> Manifest:
+    """Nobody in the platform's namespace talks to anybody; the chart allows each component what it needs."""
+    return manifest("networking.k8s.io/v1", "NetworkPolicy", "default-deny", spec={"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
+
+
 def storage_class(storage: Storage) -> Manifest:
     """The class that every claim of ours names; what stands behind it is the site's business."""
     body: dict[str, Any] = {"provisioner": storage.provisioner, "reclaimPolicy": "Delete", "volumeBindingMode": "WaitForFirstConsumer"}

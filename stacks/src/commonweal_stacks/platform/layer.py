@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from commonweal_stacks.platform import chart, foundation, network
+from commonweal_stacks.platform import chart, foundation
 from commonweal_stacks.platform.manifests import NAMESPACE, Manifest, key_of
 from commonweal_stacks.site import SiteConfig
 
@@ -61,7 +61,7 @@ def build_layer(site: SiteConfig, images: Mapping[str, str], master: Any, *, roo
     base = root or chart.source()
     rendered = [_placed(obj) for obj in chart.render(base / "charts" / "commonweal", chart.values(site, images))]
     policies = [obj for obj in rendered if str(obj["apiVersion"]).startswith(f"{POLICY_GROUP}/")]
-    limits = (foundation.quota(), foundation.limits(), *network.policies(site.client_cidrs))
+    limits = (foundation.quota(), foundation.limits(), foundation.default_deny())
     layer = Layer(
         (
             Stage("foundation", (foundation.namespace(), *definitions(base / "crds"))),
