@@ -201,3 +201,25 @@ def test_a_changed_model_keeps_its_sums_unless_its_features_changed(mortal: Mode
         assert (model.state()["rows"], model.state()["decisions"]) == (0, 0)
         mortal.plan()
         assert model.post("rank", question(50, 1)).json()["reason"] == "UnknownModel"
+
+
+def test_while_the_store_is_away_nothing_is_decided_and_afterwards_all_goes_on(mortal: ModelsProcess, server: Any) -> None:
+    people(mortal.provider, 20)
+    mortal.plan(entry("next-step"))
+    with calling(mortal, "next-step") as model:
+        rank_all(model, 10)
+        reward_all(model, 5)
+        before = model.state()
+        server.stop()
+        try:
+            answer = model.post("rank", question(50, 1))
+            assert (answer.status_code, answer.json()["reason"]) == (503, "StoreUnavailable")
+            assert answer.headers["retry-after"]
+            assert model.get("/readyz").status_code == model.get("/v2/health/ready").status_code == 503
+            assert model.get("/healthz").status_code == 200
+        finally:
+            server.start()
+        wait_for("the runtime to be ready again", lambda: model.get("/readyz").status_code == 200 or None)
+        assert model.state() == before
+        assert model.post("rank", question(50, 1)).status_code == 200
+        assert model.post("reward", {"eventId": "e5", "value": 1.0}).json()["learned"] is True

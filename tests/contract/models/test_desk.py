@@ -1,0 +1,140 @@
+"""The desk on a real API server, with no more rights than the operator's Role gives the model runtime."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, PLAN_KEY, REPORT_KEY
+from commonweal_runtime.desk import ClusterDesk, DirectoryDesk
+from support.control_plane import ControlPlane, User
+from support.kube_api import KubeApi
+
+NAMESPACE = "dept-tax"
+ROLE: list[dict[str, Any]] = [
+    {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [MODEL_PLAN], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [MODEL_REPORT], "verbs": ["get", "patch"]},
+]
+
+
+def configmap(name: str, **data: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": NAMESPACE}, "data": data}
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with ControlPlane(tmp_path_factory.mktemp("desk"), users={"models": User("models")}) as plane:
+        metadata = {"name": "models", "namespace": NAMESPACE}
+        rbac = "rbac.authorization.k8s.io"
+        plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+        plane.apply({"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": ROLE})
+        subjects = [{"kind": "User", "name": "models", "apiGroup": rbac}]
+        reference = {"kind": "Role", "name": "models", "apiGroup": rbac}
+        plane.apply({"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", "metadata": metadata, "subjects": subjects, "roleRef": reference})
+        account = plane.home / "account"
+        account.mkdir()
+        (account / "token").write_text(plane.token("models"))
+        (account / "ca.crt").write_text(plane.authority.read_text())
+        yield plane
+
+
+@pytest.fixture
+def api(plane: ControlPlane) -> KubeApi:
+    return plane.api()
+
+
+@asynccontextmanager
+async def desk(plane: ControlPlane) -> AsyncIterator[ClusterDesk]:
+    async with aiohttp.ClientSession() as session:
+        yield ClusterDesk(session, NAMESPACE, MODEL_PLAN, MODEL_REPORT, account=plane.home / "account", base=plane.url)
+
+
+def test_a_plan_is_heard_when_it_comes_and_when_it_changes_and_only_then(plane: ControlPlane, api: KubeApi) -> None:
+    async def follow() -> list[str]:
+        async with asyncio.timeout(30), desk(plane) as d:
+            plans, heard = d.plans(), []
+            waiting = asyncio.ensure_future(anext(plans))
+            for text in ("one", "two"):
+                await asyncio.to_thread(api.apply, configmap(MODEL_PLAN, **{PLAN_KEY: text}))
+                heard.append(await waiting)
+                waiting = asyncio.ensure_future(anext(plans))
+            await asyncio.to_thread(api.apply, configmap(MODEL_PLAN, **{PLAN_KEY: "two", "other": "x"}))  # not the plan
+            await asyncio.to_thread(api.apply, configmap(MODEL_PLAN, **{PLAN_KEY: "three"}))
+            heard.append(await waiting)
+            return heard
+
+    assert asyncio.run(follow()) == ["one", "two", "three"]
+
+
+def test_a_plan_that_was_there_before_is_heard_first(plane: ControlPlane, api: KubeApi) -> None:
+    api.apply(configmap(MODEL_PLAN, **{PLAN_KEY: "already there"}))
+
+    async def first() -> str:
+        async with asyncio.timeout(30), desk(plane) as d:
+            return await anext(d.plans())
+
+    assert asyncio.run(first()) == "already there"
+
+
+def test_a_report_is_written_once_and_read_by_whoever_looks(plane: ControlPlane, api: KubeApi) -> None:
+    api.apply(configmap(MODEL_REPORT))
+
+    def stored() -> tuple[str, str]:
+        found = api.get(configmap(MODEL_REPORT))
+        return found["data"][REPORT_KEY], found["metadata"]["resourceVersion"]
+
+    async def leave(*texts: str) -> None:
+        async with asyncio.timeout(30), desk(plane) as d:
+            for text in texts:
+                await d.report(text)
+
+    asyncio.run(leave("fine", "fine"))
+    first = stored()
+    assert first[0] == "fine"
+    asyncio.run(leave("fine"))  # another process, the same words
+    assert stored() == first
+    asyncio.run(leave("troubled"))
+    assert stored()[0] == "troubled"
+
+
+def test_a_server_that_is_away_is_waited_for(plane: ControlPlane, api: KubeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first address answers nobody; after some tries the desk is pointed at the real one, as when a server comes back."""
+    api.apply(configmap(MODEL_REPORT))
+    tries: list[float] = []
+
+    async def report() -> None:
+        async with asyncio.timeout(30), desk(plane) as d:
+            real, d._maps = d._maps, "https://127.0.0.1:1/api/v1/namespaces/x/configmaps"
+
+            async def pause(seconds: float) -> None:
+                tries.append(seconds)
+                if len(tries) == 3:
+                    d._maps = real
+
+            monkeypatch.setattr("commonweal_runtime.desk.asyncio.sleep", pause)
+            await d.report("back again")
+
+    asyncio.run(report())
+    assert tries == [0.2, 0.5, 1.0]
+    assert api.get(configmap(MODEL_REPORT))["data"][REPORT_KEY] == "back again"
+
+
+def test_a_directory_does_the_same_for_tests(tmp_path: Path) -> None:
+    async def follow() -> list[str]:
+        async with asyncio.timeout(10):
+            d = DirectoryDesk(tmp_path)
+            plans = d.plans()
+            (tmp_path / PLAN_KEY).write_text("one")
+            heard = [await anext(plans)]
+            (tmp_path / PLAN_KEY).write_text("two")
+            heard.append(await anext(plans))
+            await d.report("done")
+            return heard
+
+    assert asyncio.run(follow()) == ["one", "two"]
+    assert (tmp_path / REPORT_KEY).read_text() == "done"
