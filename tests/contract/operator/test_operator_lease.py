@@ -9,7 +9,9 @@ import pytest
 from commonweal_operator.engine.client import Api
 from commonweal_operator.engine.cluster import Cluster
 from commonweal_operator.engine.lease import GIVE_UP_SECONDS, LEASE_SECONDS, Lease, LeaseLost
+from contract.operator.stage import Operator, install
 from support.control_plane import ControlPlane
+from support.kube_api import wait_for
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -91,3 +93,30 @@ def test_a_holder_that_cannot_renew_stops_before_another_may_start(control_plane
         assert GIVE_UP_SECONDS <= clock.now - before < LEASE_SECONDS
 
     play(control_plane, scenario)
+
+
+def test_of_two_operators_one_acts_and_the_other_takes_over(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """As processes: both are ready, one writes; when it ends the other goes on."""
+    home = tmp_path_factory.mktemp("two-operators")
+    department = {
+        "apiVersion": "commonweal.dev/v1alpha1",
+        "kind": "Department",
+        "spec": {"displayName": "D", "contact": "mailto:d@d.example"},
+    }
+    with ControlPlane(home / "plane") as plane:
+        install(plane, operator={"replicas": 2})
+        operators = [Operator(plane, home / f"{n}.log", "--elect") for n in (1, 2)]
+        for operator in operators:
+            operator.start()
+        plane.apply({**department, "metadata": {"name": "one"}})
+        wait_for("the first department", lambda: any(w.endswith("/secrets 201") for w in operators[0].writes()) or None)
+        before = operators[0].settled()
+        acting = [o for o in operators if "commonweal_operator_children 0\n" not in o.get("/metrics")]
+        assert len(acting) == 1
+        assert acting[0].stop() == 0
+        operators.remove(acting[0])
+        plane.apply({**department, "metadata": {"name": "two"}})
+        wait_for("the second department", lambda: any("/dept-two/secrets 201" in w for w in operators[0].writes()[before:]) or None)
+        operators[0].settled()
+        assert not [w for w in operators[0].writes()[before:] if "dept-one" in w], "what the first made is not made again"
+        assert operators[0].stop() == 0

@@ -33,6 +33,7 @@ from commonweal_operator.kinds.world import World
 
 log = logging.getLogger(__name__)
 CONFIG = Path("/etc/commonweal/config.yaml")
+CLOSING_SECONDS = 0.5
 STREAMS = 12  # watches of children, each of which holds a connection for ever
 ISSUER_FALLBACK = "https://kubernetes.default.svc.cluster.local"
 
@@ -61,6 +62,8 @@ async def operate(options: argparse.Namespace, platform: PlatformConfig) -> None
     """Run until kopf ends on a signal, or any part fails: a part that died must end the process, loudly."""
     cluster = Cluster.find(options.kubeconfig)
     async with AsyncExitStack() as stack:
+        # Last of all: sockets of watches that were cut end in the turns of the loop after they were told to.
+        stack.push_async_callback(asyncio.sleep, CLOSING_SECONDS)
         pools = [Api(cluster, size, agent) for size, agent in ((32 + STREAMS, "commonweal-operator"), (16, "commonweal-operator-urgent"))]
         for pool in pools:
             stack.push_async_callback(pool.close)
