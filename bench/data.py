@@ -31,6 +31,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 import uvloop  # noqa: E402
 from commonweal_api.plan import StorePlan  # noqa: E402
 from commonweal_runtime.data_api.app import application  # noqa: E402
+from commonweal_runtime.data_api.reads import IN_FLIGHT  # noqa: E402
 from commonweal_runtime.data_api.requests import subject_of  # noqa: E402
 from commonweal_runtime.data_api.service import Service  # noqa: E402
 from commonweal_runtime.data_api.settings import Settings  # noqa: E402
@@ -58,8 +59,7 @@ insert into person select 'P' || n, 'Person ' || md5(n::text)::varchar(12), date
 
 def create() -> Litestar:
     """Return the data API with routes that enforce and record nothing."""
-    service = Service(Settings.from_environment())
-    service._reader._in_flight = int(os.environ.get("BENCH_IN_FLIGHT", "2"))
+    service = Service(Settings.from_environment(), in_flight=int(os.environ.get("BENCH_IN_FLIGHT", IN_FLIGHT)))
     return application(service, [*_bare(service)])
 
 
@@ -74,7 +74,7 @@ def _bare(service: Service) -> list[Any]:
     )
 
     async def asked(request: Request[Any, Any, Any], product: str) -> None:
-        await service._question(request.headers.get("authorization"), request.headers.get("purpose"), product, {})
+        await service.question(request.headers.get("authorization"), request.headers.get("purpose"), product, {})
 
     @get("/bare/{product:str}/subjects/{subject:str}")
     async def point(request: Request[Any, Any, Any], product: str, subject: str) -> Response[bytes]:
@@ -199,7 +199,7 @@ async def ask(stream: Stream, request: bytes) -> tuple[int, bytes]:
     return int(head[9:12]), body
 
 
-def request(world: World, path: str, method: str = "GET", token: str | None = None, body: bytes = b"") -> bytes:
+def request(path: str, method: str = "GET", token: str | None = None, body: bytes = b"") -> bytes:
     """Return a request of the measured consumer, or of a person."""
     token = token or CLIENT_TOKEN[0]
     head = f"{method} {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\nPurpose: bench/serve\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -222,7 +222,7 @@ async def load(world: World, kind: str, seconds: float, connections: int, *, pag
             key = world.consented[at % len(world.consented)]
             path = f"{KINDS[kind]}/subjects?after={key}&limit=100" if page else f"{KINDS[kind]}/subjects/{key}"
             begun = time.perf_counter()
-            status, body = await ask(stream, request(world, path))
+            status, body = await ask(stream, request(path))
             times.append(time.perf_counter() - begun)
             if status != 200:
                 raise RuntimeError(f"{kind}: {status} {body.decode()}")
@@ -264,14 +264,14 @@ async def withdrawals(world: World, count: int) -> tuple[list[float], list[float
     for who in world.withdrawable[:count]:
         token = world.issuer.person(who)
         begun = time.perf_counter()
-        await ask(stream, request(world, "/bare/commit", "PUT"))
+        await ask(stream, request("/bare/commit", "PUT"))
         bare.append((time.perf_counter() - begun) * 1e3)
         begun = time.perf_counter()
-        status, body = await ask(stream, request(world, "/me/consents/durable-bench", "PUT", token, b'{"state": "Withdrawn"}'))
+        status, body = await ask(stream, request("/me/consents/durable-bench", "PUT", token, b'{"state": "Withdrawn"}'))
         answered.append((time.perf_counter() - begun) * 1e3)
         if status != 200:
             raise RuntimeError(body.decode())
-        status, _ = await ask(stream, request(world, f"/v1/durable/subjects/{who}"))
+        status, _ = await ask(stream, request(f"/v1/durable/subjects/{who}"))
         refused.append((time.perf_counter() - begun) * 1e3)
         stale += status == 200
     stream[1].close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import re
 import statistics
 import time
 import uuid
@@ -300,3 +302,68 @@ def test_refusals_are_logged_without_the_product_or_the_subject(department: Depa
     assert '"refused": "NoAgreement", "client": "stranger/app"' in department.api.log
     assert "secret-product" not in department.api.log
     assert str(PERSON) not in department.api.log
+
+
+def test_the_openapi_document_names_what_is_served(department: Department) -> None:
+    document = department.http.get("/openapi.json").json()
+    assert document["openapi"] == "3.1.0"
+    assert {"/v1/people/subjects/{subject}", "/v1/visits/subjects", "/me/consents/{agreement}"} <= set(document["paths"])
+    assert "127.0.0.1" not in str(document)
+
+
+NOISE = [
+    "",
+    " ",
+    "%00",
+    "%F0%9F%92%A9",
+    "..",
+    "a" * 300,
+    "1e9",
+    "-1",
+    "null",
+    "{}",
+    "'",
+    "' or 1=1 --",
+    "%27%3B%20drop",
+    str(PERSON),
+    str(uuid.UUID(int=0)),
+    "0",
+    "99999999999999999999",
+]
+
+
+def test_noise_is_never_answered_with_a_fault(department: Department) -> None:
+    """A small fuzz along the OpenAPI document: every path, every parameter, with a consumer's and with a person's token."""
+    document = department.http.get("/openapi.json").json()
+    chance = random.Random(5)
+    tokens = [department.issuer.client("tax", "app"), department.issuer.person(PERSON)]
+    statuses = set()
+    for path, item in document["paths"].items():
+        for method in item:
+            for _ in range(40):
+                filled = re.sub(r"{\w+}", lambda _: chance.choice(NOISE).replace(" ", "%20").replace("'", "%27") or "x", path)
+                query = "&".join(f"{name}={chance.choice(NOISE)}" for name in chance.sample(["after", "limit", "fields", "before", "x"], 2))
+                headers = {"Authorization": f"Bearer {chance.choice(tokens)}", "Purpose": chance.choice(["tax/serve", "x", "tax/serve, x"])}
+                body = chance.choice([b"", b"{", b"null", b'{"state": 1}', b'{"state": "Given"}', b"\xff", b"[" * 200])
+                answer = department.http.request(
+                    method.upper(), f"{filled}?{query}", headers=headers, content=body if method == "put" else None
+                )
+                statuses.add(answer.status_code)
+                assert answer.status_code < 500, (method, filled, query, answer.text)
+                assert answer.headers["content-type"] in {"application/json", "application/problem+json"}
+    assert {200, 400, 401, 403, 404} <= statuses
+
+
+def test_the_store_down_is_a_503_with_a_remedy_and_never_an_open_door(department: Department, store: StoreServer) -> None:
+    """Last: it stops the store, and starts it again to see the service come back by itself."""
+    store.stop()
+    for path in (P, "/v1/people/subjects"):
+        answer = department.ask(path)
+        assert (answer.status_code, answer.json()["reason"]) == (503, "StoreUnavailable")
+        assert answer.headers["retry-after"]
+    assert department.me("GET", "/me/uses").status_code == 503
+    assert department.http.get("/healthz").status_code == 200
+    store.start()
+    deadline = time.monotonic() + 20
+    while department.ask(P).status_code != 200:
+        assert time.monotonic() < deadline, "the service does not come back"

@@ -372,7 +372,7 @@ def test_wider_terms_end_earlier_consents_and_narrower_ones_keep_them(bench: Ben
 def test_a_product_that_changes_shape_keeps_serving_and_fills_what_is_new(bench: Bench) -> None:
     before = person_product(bench.heritage)
     after = person_product(bench.heritage, version="1.1.0")
-    after["fields"] = [f for f in after["fields"] if f["name"] not in {"income"}] + [
+    after["fields"] = [f for f in after["fields"] if f["name"] != "income"] + [
         {"name": "incomeKnown", "mask": {"of": "score", "kind": "Present"}}
     ]
     one = plan({"shaped": before}, {"duty": agreement("LegalObligation", product="shaped")})

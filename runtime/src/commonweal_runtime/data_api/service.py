@@ -13,7 +13,7 @@ from uuid import UUID
 from commonweal_runtime.data_api import openapi, refusals
 from commonweal_runtime.data_api.lanes import Address, Lanes
 from commonweal_runtime.data_api.people import NEWEST, People
-from commonweal_runtime.data_api.reads import Question, Reader
+from commonweal_runtime.data_api.reads import IN_FLIGHT, Question, Reader
 from commonweal_runtime.data_api.register import Register
 from commonweal_runtime.data_api.requests import after_of, before_of, fields_of, limit_of, state_of, subject_of
 from commonweal_runtime.data_api.settings import Settings
@@ -29,12 +29,12 @@ Query = dict[str, str]
 class Service:
     """The operations behind the routes. Each takes the bearer header and raises a Problem when it refuses."""
 
-    def __init__(self, settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC), in_flight: int = IN_FLIGHT) -> None:
         address = Address(settings.store_host, settings.store_port, settings.database_key)
         self._now = now
         self.lanes = Lanes(address)
         self._register = Register(address, self.lanes.close)
-        self._reader = Reader(self.lanes, self._register.closed)
+        self._reader = Reader(self.lanes, self._register.closed, in_flight)
         self._people = People(self.lanes)
         self._clients = Verifier(
             issuer=settings.client_issuer, audience=settings.audience, keys=KeySet(fetch_from_cluster(settings.client_jwks))
@@ -64,7 +64,7 @@ class Service:
         """Return one subject's record or records; absent and denied raise the same Problem after the same time."""
         loop = asyncio.get_running_loop()
         arrived = loop.time()
-        question = await self._question(bearer, purpose, product, query)
+        question = await self.question(bearer, purpose, product, query)
         answer = await self._reader.point(question, subject_of(subject))
         if answer is not None:
             return answer.encode()
@@ -73,7 +73,7 @@ class Service:
 
     async def page(self, bearer: str | None, purpose: str | None, product: str, query: Query) -> bytes:
         """Return a page of what the agreement lets through."""
-        question = await self._question(bearer, purpose, product, query)
+        question = await self.question(bearer, purpose, product, query)
         answer = await self._reader.page(question, after_of(query), limit_of(query))
         return answer.encode() if answer is not None else b'{"items": [], "next": null}'
 
@@ -99,7 +99,8 @@ class Service:
     async def _person(self, bearer: str | None) -> UUID:
         return (await self._persons.person(bearer)).subject
 
-    async def _question(self, bearer: str | None, purpose: str | None, product: str, query: Query) -> Question:
+    async def question(self, bearer: str | None, purpose: str | None, product: str, query: Query) -> Question:
+        """Return who asks for what under which agreement, or raise why not."""
         client = await self._clients.client(bearer)
         fields = fields_of(query)
         try:

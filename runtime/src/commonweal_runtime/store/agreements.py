@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from commonweal_api.consent_policy import BasisType, ConsentPolicySpec
-from commonweal_api.data_product import DataProductSpec
+from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.plan import AgreementPlan
 from commonweal_api.reasons import Reason
 
@@ -83,6 +83,7 @@ def compile_opening(number: int, agreement: AgreementPlan, product: Served) -> O
         most=spec.limits.max_rows,
         contract=contract,
         durable=product.spec.serve.audit_durability == "Durable",
+        zoned=any(c.type_ is FieldType.TIMESTAMP for f in spec.fields if (c := product.shape.of(f))),
     )
     statements = (*_roles(number), *_policies(number, spec, product), *_grants(number, spec, product), *doors.statements(door))
     return Opening(number, statements, contract, content, _terms(spec, product.shape))

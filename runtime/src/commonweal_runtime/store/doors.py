@@ -36,6 +36,7 @@ class Door:
     most: int
     contract: str
     durable: bool
+    zoned: bool
 
     def function(self, operation: str) -> str:
         """Return the qualified name of one of the functions."""
@@ -50,12 +51,13 @@ def statements(door: Door) -> list[str]:
         "points": "p_subjects text, p_fields text, p_client text, p_purpose text",
         "page": "p_after uuid, p_most int, p_fields text, p_client text, p_purpose text",
     }
+    zone = " set timezone = 'UTC'" if door.zoned else ""  # each setting of a function costs every call a little
     out = []
     for operation, body in bodies.items():
         signature = f"{door.function(operation)}({SIGNATURES[operation]})"
         head = f"create or replace function {door.function(operation)}({names[operation]}) returns text language plpgsql volatile security definer"
         out += [
-            f"{head} set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $door$\n{body}$door$",
+            f"{head} set search_path = pg_catalog, pg_temp{zone} as $door$\n{body}$door$",
             f"alter function {signature} owner to {reader_of(door.number)}",
             f"revoke all on function {signature} from public",
             f"grant execute on function {signature} to {login_of(door.number)}",

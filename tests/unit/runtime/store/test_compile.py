@@ -1,0 +1,171 @@
+"""Plans become SQL: pure, repeatable, and safe whatever the texts hold."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from commonweal_api.data_product import DataProductSpec, FieldType
+from commonweal_api.plan import AgreementPlan
+from commonweal_api.reasons import Reason
+from commonweal_runtime.store.agreements import ClosedError, Served, compile_opening, widens
+from commonweal_runtime.store.logins import password_of, verifier_of
+from commonweal_runtime.store.names import RefusedError, identifier, literal, login_of, relation_of
+from commonweal_runtime.store.products import change, create, shape_of, unfilled_after
+from commonweal_runtime.store.values import MismatchError, converter
+from hypothesis import given
+from hypothesis import strategies as st
+from support.data_api import agreement, person_product
+
+
+class Heritage:
+    port = 1
+
+
+SPEC = DataProductSpec.model_validate(person_product(Heritage()))  # type: ignore[arg-type]
+SERVED = Served("p", "people", "people_x", SPEC, ())
+
+
+def opening(**over: Any) -> Any:
+    spec = agreement(**over)
+    return compile_opening(7, AgreementPlan(name="a", uid="u", generation=1, spec=spec), SERVED)  # type: ignore[arg-type]
+
+
+def test_the_same_agreement_compiles_to_the_same_statements() -> None:
+    assert opening() == opening()
+    assert opening().digest != opening(fields=["fullName"]).digest
+
+
+@pytest.mark.parametrize(
+    ("basis", "policies"),
+    [
+        ("Consent", {"period", "objection", "basis"}),
+        ("PublicTask", {"period", "objection", "basis"}),
+        ("LegalObligation", {"period", "basis"}),
+    ],
+)
+def test_each_basis_has_its_policies_and_the_permissive_one_comes_last(basis: str, policies: set[str]) -> None:
+    made = [s for s in opening(basis=basis).statements if s.startswith("create policy")]
+    assert {s.split()[2].removeprefix("a7_") for s in made} == policies
+    assert [" permissive " in s for s in made] == [False] * (len(made) - 1) + [True]
+    assert ("any (_consent)" in made[-1]) == (basis == "Consent")
+
+
+def test_grants_come_after_policies_and_name_each_column() -> None:
+    statements = opening().statements
+    grant = next(s for s in statements if s.startswith("grant select"))
+    assert grant.startswith('grant select (subject, "fullName", "birthYear") on')
+    assert statements.index(grant) > max(i for i, s in enumerate(statements) if "create policy" in s)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"), [(["shoe"], Reason.FIELD_NOT_OFFERED), (["born", "birthYear"], Reason.MASK_AND_RAW_TOGETHER)]
+)
+def test_what_cannot_hold_is_closed(fields: list[str], reason: Reason) -> None:
+    with pytest.raises(ClosedError) as closed:
+        opening(fields=fields)
+    assert closed.value.reason is reason
+
+
+def test_fields_without_values_stay_closed_until_loaded() -> None:
+    empty = Served("p", "people", "people_x", SPEC, ("fullName",))
+    plan = AgreementPlan(name="a", uid="u", generation=1, spec=agreement())  # type: ignore[arg-type]
+    with pytest.raises(ClosedError) as closed:
+        compile_opening(7, plan, empty)
+    assert closed.value.reason is Reason.PRODUCT_NOT_READY
+
+
+@given(st.text(max_size=30).filter(lambda t: "\x00" not in t))
+def test_a_literal_cannot_end_early(text: str) -> None:
+    quoted = literal(text)
+    inner = quoted.removeprefix("E")[1:-1]
+    assert "'" not in inner.replace("''", "")
+    assert inner.count("\\") % 2 == 0
+
+
+def test_what_postgresql_would_cut_short_or_refuse_is_refused() -> None:
+    for name in ("", "x" * 64, "a\x00"):
+        with pytest.raises(RefusedError):
+            identifier(name)
+    with pytest.raises(RefusedError):
+        literal("\x00")
+    for number in (0, 32768, True):
+        with pytest.raises(RefusedError):
+            login_of(number)
+
+
+def test_products_of_the_same_name_have_different_tables() -> None:
+    assert relation_of("home-visits", "1") != relation_of("home-visits", "2")
+    assert len(relation_of("x" * 40, "1")) < 60
+
+
+def test_columns_that_postgresql_keeps_for_itself_are_renamed() -> None:
+    fields = [{"name": "xmin", "column": "x", "type": "Integer"}]
+    shape = shape_of(DataProductSpec.model_validate(person_product(Heritage(), fields=fields)))  # type: ignore[arg-type]
+    assert shape.columns[0].name == '"_xmin"'
+    assert "_xmin" in create("r", "u", shape)[0]
+
+
+def test_a_changed_meaning_empties_the_column_and_the_masks_on_it() -> None:
+    spec = person_product(Heritage())  # type: ignore[arg-type]
+    spec["fields"] = [{**f, "column": "other"} if f["name"] == "born" else f for f in spec["fields"]]
+    old, new = shape_of(SPEC), shape_of(DataProductSpec.model_validate(spec))
+    statements = change("r", old, new)
+    assert [s.split()[3:6] for s in statements if "drop" in s] == [["drop", "column", '"birthYear"'], ["drop", "column", '"born"']]
+    assert unfilled_after([], old, new) == ["birthYear", "born"]
+    assert change("r", old, old) == []
+
+
+def test_terms_widen_by_fields_purposes_and_meanings_only() -> None:
+    old = {"fields": {"a": "1"}, "purposes": {"p": "text"}}
+    assert not widens(old, {"fields": {}, "purposes": {"p": "text"}})
+    assert widens(old, {"fields": {"a": "1", "b": "2"}, "purposes": {"p": "text"}})
+    assert widens(old, {"fields": {"a": "other"}, "purposes": {"p": "text"}})
+    assert widens(old, {"fields": {"a": "1"}, "purposes": {"p": "other text"}})
+
+
+CONVERTED = [
+    (FieldType.STRING, 5, "5"),
+    (FieldType.STRING, dt.date(2026, 1, 2), "2026-01-02"),
+    (FieldType.INTEGER, "12", 12),
+    (FieldType.INTEGER, Decimal("3.0"), 3),
+    (FieldType.NUMBER, 0.1, Decimal("0.1")),
+    (FieldType.BOOLEAN, "T", True),
+    (FieldType.DATE, "2026-01-02", dt.date(2026, 1, 2)),
+    (FieldType.TIMESTAMP, dt.datetime(2026, 1, 2), dt.datetime(2026, 1, 2, tzinfo=dt.UTC)),  # noqa: DTZ001
+    (FieldType.DATE, None, None),
+]
+MISMATCHED = [
+    (FieldType.STRING, True),
+    (FieldType.STRING, b"x"),
+    (FieldType.INTEGER, 2.5),
+    (FieldType.INTEGER, True),
+    (FieldType.INTEGER, 2**63),
+    (FieldType.NUMBER, float("nan")),
+    (FieldType.NUMBER, "Infinity"),
+    (FieldType.NUMBER, "1e9999"),
+    (FieldType.BOOLEAN, 1),
+    (FieldType.DATE, dt.datetime(2026, 1, 2, tzinfo=dt.UTC)),
+    (FieldType.DATE, "soon"),
+    (FieldType.TIMESTAMP, dt.date(2026, 1, 2)),
+]
+
+
+@pytest.mark.parametrize(("type_", "value", "wanted"), CONVERTED)
+def test_values_that_fit(type_: FieldType, value: object, wanted: object) -> None:
+    assert converter(type_)(value) == wanted
+
+
+@pytest.mark.parametrize(("type_", "value"), MISMATCHED)
+def test_values_that_do_not_fit(type_: FieldType, value: object) -> None:
+    with pytest.raises(MismatchError):
+        converter(type_)(value)
+
+
+def test_passwords_are_repeatable_distinct_and_not_in_the_verifier() -> None:
+    key = b"k" * 32
+    assert password_of(key, "api") == password_of(key, "api") != password_of(key, "person")
+    assert password_of(key, "api") not in verifier_of(key, "api")
+    assert verifier_of(key, "api") == verifier_of(key, "api")
