@@ -127,7 +127,7 @@ def test_a_site_from_nothing_to_nothing(site: Site) -> None:
     written = [file.read_text(errors="replace") for file in root().rglob("*") if file.is_file() and file.name != "sectors-master"]
     assert len(written) > 3
     assert not [text for text in written if master in text]
-    assert "secure" in (root() / "site" / "Pulumi.onprem.yaml").read_text()
+    assert "secure" in (root() / "sites" / "onprem" / "Pulumi.onprem.yaml").read_text()
     assert "secure" not in (site.project / "Pulumi.onprem.yaml").read_text()
 
     api.apply(

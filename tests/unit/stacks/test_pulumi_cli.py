@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,13 @@ def test_the_environment_keeps_state_in_files_downloads_nothing_and_leaves_the_c
     env = environment(cli, chosen)
     assert (env["PULUMI_BACKEND_URL"], env["PULUMI_CONFIG_PASSPHRASE"]) == ("s3://x", "y")
     assert "PULUMI_CONFIG_PASSPHRASE_FILE" not in env
+
+
+def test_sites_that_start_at_once_share_one_passphrase_and_one_master() -> None:
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda _: kept_secret("sectors-master").read_text(), range(64)))
+    assert len(found[0]) == 64
+    assert set(found) == {found[0]}
 
 
 def test_the_machines_copy_follows_the_committed_file_and_keeps_its_own_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,11 +43,22 @@ def missing_plugins(pulumi: Path, environment: Mapping[str, str]) -> list[str]:
 
 def stand_in_directory(names: list[str]) -> Path:
     """Return a directory with a script for each of these stand-ins, which run with this very interpreter."""
-    key = hashlib.sha256("\n".join([sys.executable, *sorted(names)]).encode()).hexdigest()[:12]
+    scripts = {name: f'#!/bin/sh\nexec "{sys.executable}" -P -m {STAND_INS[name]} "$@"\n' for name in sorted(names)}
+    key = hashlib.sha256("\n".join([*scripts, *scripts.values()]).encode()).hexdigest()[:12]
     directory = paths.cache() / "plugins" / key
-    for name in names:
-        script = f'#!/bin/sh\nexec "{sys.executable}" -P -m {STAND_INS[name]} "$@"\n'
-        file = directory / name
-        if not file.is_file() or file.read_text(encoding="utf-8") != script:
-            paths.write(file, script, mode=0o755)
+    for name, script in scripts.items():
+        place(directory / name, script, mode=0o755)
     return directory
+
+
+def place(file: Path, text: str, *, mode: int) -> Path:
+    """Write a file whole unless it is there already; of several at once the first one wins, and all find the same text."""
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=file.parent, encoding="utf-8") as draft:
+            draft.write(text)
+            draft.flush()
+            os.fchmod(draft.fileno(), mode)
+            with contextlib.suppress(FileExistsError):
+                os.link(draft.name, file)
+    return file

@@ -22,7 +22,7 @@ from commonweal_stacks.site import MASTER_KEY, SITE_KEY, SiteConfigError, parse_
 from commonweal_local import paths
 from commonweal_local.failure import LocalError
 from commonweal_local.pulumi_cli.events import Listener, follow
-from commonweal_local.pulumi_cli.plugins import find_pulumi, missing_plugins, stand_in_directory
+from commonweal_local.pulumi_cli.plugins import find_pulumi, missing_plugins, place, stand_in_directory
 
 PROJECT_FILES = ("Pulumi.yaml", "__main__.py")
 SECRET_BYTES = 32
@@ -48,11 +48,8 @@ def root() -> Path:
 
 def kept_secret(name: str) -> Path:
     """Return the file of a secret that is made once (64 hexadecimal characters) and only its owner may read."""
-    file = root() / name
-    if not file.is_file():
-        root().mkdir(parents=True, exist_ok=True, mode=0o700)
-        paths.write(file, secrets.token_hex(SECRET_BYTES), mode=0o600)
-    return file
+    root().mkdir(parents=True, exist_ok=True, mode=0o700)
+    return place(root() / name, secrets.token_hex(SECRET_BYTES), mode=0o600)
 
 
 def environment(pulumi: Path, base: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -77,12 +74,15 @@ def environment(pulumi: Path, base: Mapping[str, str] | None = None) -> dict[str
 
 
 class Stack:
-    """One site's stack. The committed project is copied to this machine's directory, and only the copy is ever written to."""
+    """One site's stack. The committed project is copied to a directory of this machine, and only the copy is ever written to.
+
+    Several sites may be worked on at once; of two runs on one site the second is refused.
+    """
 
     def __init__(self, site: str, project: Path | None = None) -> None:
         self.site = site
         self.project = project or paths.source() / "stacks" / "site"
-        self.directory = root() / "site"
+        self.directory = root() / "sites" / site
         self.file = self.directory / stack_file(site)
         self._pulumi = find_pulumi()
         self._environment = environment(self._pulumi)
@@ -98,7 +98,7 @@ class Stack:
             uid = cluster_uid(kubeconfig, site=self.site)
         except SiteConfigError as error:
             raise LocalError(f"site {self.site} cannot be used", str(error)) from error
-        known = self.directory / f"{self.site}.cluster"
+        known = self.directory / "cluster"
         if known.is_file() and known.read_text(encoding="utf-8") != uid:
             say(f"the cluster of site {self.site} is another than before: forgetting the state of the old one")
             self.forget()
@@ -126,9 +126,10 @@ class Stack:
 
     def forget(self) -> None:
         """Forget the stack's state; nothing on any cluster is touched. The secrets in its file stay."""
+        self._release(lambda _line: None)
         if self.directory.is_dir():
-            self._command("stack", "rm", self.site, "--yes", "--force", "--preserve-config", check=False)
-        (self.directory / f"{self.site}.cluster").unlink(missing_ok=True)
+            self._command("stack", "rm", self.site, "--yes", "--force", "--preserve-config", check=self._has_state())
+        (self.directory / "cluster").unlink(missing_ok=True)
 
     def _has_state(self) -> bool:
         """Return whether the state is known to be there; that of a backend of the caller's own is not looked for."""
