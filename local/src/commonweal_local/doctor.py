@@ -83,9 +83,9 @@ def memory(kib: int) -> Finding:
     return Finding("memory", Verdict.GOOD, f"{gib:.1f} GiB available")
 
 
-def packages(missing: list[str], *, needed: bool) -> Finding:
-    """Debian packages that sites (needed) or tests only (not needed) want."""
-    subject = "Debian packages for " + ("sites" if needed else "tests and the demo's heritage machine")
+def packages(purpose: str, missing: list[str], *, needed: bool) -> Finding:
+    """Whether the Debian packages for a purpose are there; what is not needed here is only noted."""
+    subject = f"Debian packages for {purpose}"
     if not missing:
         return Finding(subject, Verdict.GOOD, "all there")
     remedy = f"`commonweal doctor --install` as root, or: {debian.install_command(missing)}"
@@ -128,8 +128,8 @@ def _disks() -> list[Finding]:
 
 def _packages() -> list[Finding]:
     return [
-        packages(debian.missing(debian.SITE_PACKAGES), needed=os.geteuid() == 0),
-        packages(debian.missing(debian.TEST_PACKAGES), needed=False),
+        packages("sites", debian.missing(debian.SITE_PACKAGES), needed=os.geteuid() == 0),
+        packages("tests and the demo's heritage machine", debian.missing(debian.TEST_PACKAGES), needed=False),
     ]
 
 

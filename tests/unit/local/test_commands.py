@@ -64,11 +64,11 @@ def test_little_memory_is_a_note_not_a_refusal() -> None:
 
 
 def test_missing_packages_come_with_the_command_that_installs_them() -> None:
-    finding = doctor.packages(["runc", "nftables"], needed=True)
+    finding = doctor.packages("sites", ["runc", "nftables"], needed=True)
     assert finding.verdict is Verdict.MISSING
     assert "apt-get install --no-install-recommends runc nftables" in finding.remedy
-    assert doctor.packages(["postgresql-15"], needed=False).verdict is Verdict.NOTE
-    assert doctor.packages([], needed=True).verdict is Verdict.GOOD
+    assert doctor.packages("tests", ["postgresql-15"], needed=False).verdict is Verdict.NOTE
+    assert doctor.packages("sites", [], needed=True).verdict is Verdict.GOOD
 
 
 def test_a_machine_is_fit_unless_something_needed_is_missing() -> None:

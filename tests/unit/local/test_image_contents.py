@@ -113,6 +113,18 @@ def test_wheels_are_pinned_to_what_is_installed_here_with_all_that_they_need() -
     assert not any(pin.startswith("pytest") for pin in pins)
 
 
+@pytest.mark.parametrize("path", ["bin/tool", "a/tests/x.py", "a-1.dist-info/RECORD", "a/b.pyi"])
+def test_of_wheels_what_differs_between_machines_or_serves_nobody_is_left_out(path: str) -> None:
+    assert wheels.DROPPED.search(path)
+
+
+@pytest.mark.parametrize(
+    "path", ["a/__init__.py", "a-1.dist-info/METADATA", "a-1.dist-info/entry_points.txt", "a/testing.py", "a/_c.abi3.so"]
+)
+def test_of_wheels_what_programs_look_at_is_kept(path: str) -> None:
+    assert not wheels.DROPPED.search(path)
+
+
 def test_a_requirement_that_is_not_installed_says_how_to_install_it() -> None:
     with pytest.raises(LocalError, match=r"no-such-package is not installed.*make venv"):
         wheels.pins(["no-such-package"])

@@ -29,7 +29,8 @@ PLATFORMS = (
     "manylinux2014",
     "linux",
 )
-DROPPED = re.compile(r"(^|/)(tests|__pycache__)/|\.(pyi|pxd|pyx|a|h)$|^bin/")
+# RECORD holds digests of the scripts in bin, and those name the interpreter of whoever installed them.
+DROPPED = re.compile(r"(^|/)(tests|__pycache__)/|\.(pyi|pxd|pyx|a|h)$|^bin/|\.dist-info/RECORD$")
 
 
 def group(pyproject: Path, name: str) -> list[str]:
