@@ -11,7 +11,7 @@ from commonweal_local import cli, debian, doctor
 from commonweal_local.doctor import Finding, Verdict
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Silent
-from commonweal_local.sites import checks
+from commonweal_local.sites import bridge, checks
 from commonweal_local.sites.site import Mode, Site
 
 
@@ -116,3 +116,12 @@ def test_a_full_disk_stops_a_site_before_it_starts(home: Path, monkeypatch: pyte
     monkeypatch.setattr("commonweal_local.machine.free_gib", lambda _: 1.0)
     with pytest.raises(LocalError, match=r"1\.0 GiB free.*COMMONWEAL_HOME"):
         checks.before_any(home / "sites", Mode.CONTROL_PLANE)
+
+
+def test_a_network_that_has_the_sites_addresses_is_named_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = [{"ifname": "lsite0", "addr_info": [{"local": "10.210.0.1"}]}, {"ifname": "vpn7", "addr_info": [{"local": "10.210.0.9"}]}]
+    (tmp_path / "ip").write_text(f"#!/bin/sh\necho '{json.dumps(other)}'\n")
+    (tmp_path / "ip").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(LocalError, match=r"vpn7 already has an address in 10\.210\.0\.0/24.*ip addr show vpn7"):
+        bridge.make()
