@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -43,7 +44,7 @@ class _Queue:
     """Point reads of one agreement that wait, by question."""
 
     waiting: dict[Question, list[tuple[UUID, asyncio.Future[str | None]]]] = field(default_factory=dict)
-    workers: set[asyncio.Task[None]] = field(default_factory=set)
+    workers: set[asyncio.Task[Any]] = field(default_factory=set)
 
 
 class Reader:
@@ -77,14 +78,18 @@ class Reader:
         try:
             return await self._one(question, subject)
         finally:
-            queue.workers.discard(task)
-            self._start(queue)
+            self._ended(queue, task)
 
     def _start(self, queue: _Queue) -> None:
         if queue.waiting and len(queue.workers) < self._in_flight:
             worker = asyncio.create_task(self._drain(queue))
             queue.workers.add(worker)
-            worker.add_done_callback(queue.workers.discard)
+            worker.add_done_callback(lambda ended: self._ended(queue, ended))
+
+    def _ended(self, queue: _Queue, worker: asyncio.Task[Any]) -> None:
+        """Make room, and look again: a read that came after the worker's last look, but before its end, found no room and waits."""
+        queue.workers.discard(worker)
+        self._start(queue)
 
     async def _drain(self, queue: _Queue) -> None:
         while queue.waiting:
