@@ -70,6 +70,23 @@ def test_every_read_gets_its_own_answer(turns: int, in_flight: int) -> None:
         assert max(store.sizes) > 1, "nothing was ever read together"
 
 
+@pytest.mark.parametrize("callers", [2, 3, 5])
+@pytest.mark.parametrize("in_flight", [1, 2])
+def test_a_read_that_comes_while_a_worker_ends_is_not_forgotten(callers: int, in_flight: int) -> None:
+    """Whoever is answered asks again in the same turn of the loop: the worker that answered has looked for the last time, but has not ended."""
+    reader = Reader(Store(1), closed, in_flight)
+
+    async def chain(n: int) -> None:
+        for k in range(1, 30):
+            await reader.point(question(), UUID(int=n * 1000 + k))
+
+    async def script() -> None:
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(chain(n) for n in range(callers)))
+
+    asyncio.run(script())
+
+
 def test_the_store_down_is_told_to_everybody_who_waits() -> None:
     reader = Reader(Store(2, down=True), closed, 1)
 
