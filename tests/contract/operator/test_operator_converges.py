@@ -143,8 +143,6 @@ def test_an_agreement_that_was_deleted_while_nobody_looked_leaves_the_plan(plane
         ({"fields": ["companyName", "shoeSize"]}, "FieldsPermitted", "FieldNotOffered"),
         ({"fields": ["postcode", "postcodeArea"]}, "FieldsPermitted", "MaskAndRawTogether"),
         ({"consumer": {"department": "nowhere", "clients": ["app"]}}, "ConsumerKnown", "ConsumerNotFound"),
-        ({"validity": {"from": "2020-01-01T00:00:00Z", "until": "2021-01-01T00:00:00Z"}}, "InForce", "Expired"),
-        ({"validity": {"from": "2090-01-01T00:00:00Z", "until": "2091-01-01T00:00:00Z"}}, "InForce", "NotYetInForce"),
     ],
     ids=lambda v: v if isinstance(v, str) else None,
 )
@@ -161,7 +159,26 @@ def test_an_agreement_that_cannot_be_enforced_stays_out_of_the_plan(
     plane.api().delete(manifest)
 
 
-def test_an_agreement_that_runs_out_is_taken_out_by_itself(plane: ControlPlane, condition: Condition) -> None:
+@pytest.mark.parametrize(
+    ("validity", "reason"),
+    [
+        ({"from": "2020-01-01T00:00:00Z", "until": "2021-01-01T00:00:00Z"}, "Expired"),
+        ({"from": "2090-01-01T00:00:00Z", "until": "2091-01-01T00:00:00Z"}, "NotYetInForce"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else None,
+)
+def test_the_term_of_an_agreement_is_left_to_the_store_and_said_in_the_status(
+    plane: ControlPlane, condition: Condition, validity: dict[str, str], reason: str
+) -> None:
+    manifest = agreement("out-of-term", validity=validity)
+    plane.apply(manifest)
+    wait_for_agreements(plane, having="out-of-term")
+    assert condition("consentpolicies", "out-of-term", reason, namespace=REGISTRY, type_="InForce")["status"] == "False"
+    plane.api().delete(manifest)
+    wait_for_agreements(plane, lacking="out-of-term")
+
+
+def test_an_agreement_that_runs_out_says_so_by_itself(plane: ControlPlane, condition: Condition) -> None:
     from datetime import UTC, datetime, timedelta
 
     until = (datetime.now(UTC) + timedelta(seconds=6)).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -169,8 +186,8 @@ def test_an_agreement_that_runs_out_is_taken_out_by_itself(plane: ControlPlane, 
     plane.apply(manifest)
     wait_for_agreements(plane, having="brief")
     condition("consentpolicies", "brief", "Expired", namespace=REGISTRY)
-    wait_for_agreements(plane, lacking="brief")
     plane.api().delete(manifest)
+    wait_for_agreements(plane, lacking="brief")
 
 
 def test_a_killed_operator_finishes_what_it_began(plane: ControlPlane, operator: Any, condition: Condition) -> None:

@@ -188,8 +188,9 @@ def uses(site: Site) -> Iterator[Row]:
     read = app.get(f"/v1/companies/subjects/{site.subject(REGISTRY)}", Purpose=REGISTER)
     after = site.me(REGISTRY).get("/me/uses")
     new = [u for u in after.body["items"] if u not in before.body["items"]]
-    ok = read.status == 200 and len(new) == 1 and new[0].get("purpose") == REGISTER
-    got = f"{len(after.body['items'])} uses; the newest by {new[0].get('consumer')} for {new[0].get('purpose')}" if new else "nothing new"
+    purpose = new[0]["purpose"]["key"] if new else ""
+    ok = read.status == 200 and len(new) == 1 and purpose == REGISTER
+    got = f"the newest: by {new[0]['consumer']} for {purpose}" if new else "nothing new"
     yield expect("the person looks at the list of uses", "each read, at once", after, ok, got)
 
 

@@ -16,7 +16,7 @@ _C, _R = ConditionType, Reason
 
 
 def admission(record: Record, world: World, now: datetime) -> list[Finding]:
-    """Return what stands for or against enforcing an agreement, in order of causes; any finding that does not hold keeps it out of the plan."""
+    """Return what stands for or against reading under an agreement, in order of causes."""
     policy: ConsentPolicy = record.parsed
     product = world.product(record.key.tenant, policy.spec.product.name)
     offered: DataProduct | None = product.parsed if product is not None and not product.deleting else None
@@ -24,8 +24,16 @@ def admission(record: Record, world: World, now: datetime) -> list[Finding]:
 
 
 def admitted(record: Record, world: World, now: datetime) -> bool:
-    """Return whether the agreement belongs into the store's plan."""
+    """Return whether the agreement is whole and in force: only then does the network open for it."""
     return all(finding.holds for finding in admission(record, world, now))
+
+
+def enforceable(record: Record, world: World, now: datetime) -> bool:
+    """Return whether the agreement belongs into the store's plan, which says nothing of the time.
+
+    Its term is the store's own business: the row policies hold it by the database's clock, and a client that comes too late or too early is told so.
+    """
+    return all(finding.holds for finding in admission(record, world, now) if finding.type is not _C.IN_FORCE)
 
 
 def next_boundary(record: Record, now: datetime) -> datetime | None:

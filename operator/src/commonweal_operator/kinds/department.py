@@ -16,7 +16,7 @@ from commonweal_operator.engine.apply import Problem
 from commonweal_operator.engine.objects import Record
 from commonweal_operator.engine.seen import Workload
 from commonweal_operator.kinds.conditions import Finding, conditions
-from commonweal_operator.kinds.consent_policy import admitted, next_boundary
+from commonweal_operator.kinds.consent_policy import admitted, enforceable, next_boundary
 from commonweal_operator.kinds.model_service import needs
 from commonweal_operator.kinds.reading import department_of
 from commonweal_operator.kinds.world import World
@@ -44,10 +44,10 @@ def gather(record: Record, world: World, now: datetime) -> DepartmentInputs:
 
 
 def store_plan(record: Record, world: World, now: datetime) -> StorePlan:
-    """Return the plan of all that is valid, resolved and in force. What is not in it is closed, and keeps nothing else out."""
+    """Return the plan of all that is valid and resolved. What is not in it is closed, and keeps nothing else out."""
     department: Department = record.parsed
     products = world.usable("DataProduct", record.key.tenant)
-    agreements = _in_force(world.usable("ConsentPolicy", record.key.tenant), world, now)
+    agreements = [p for p in world.usable("ConsentPolicy", record.key.tenant) if enforceable(p, world, now)]
     return StorePlan(
         department=record.key.name,
         display_name=department.spec.display_name,
