@@ -14,7 +14,7 @@ from commonweal_local.shell import CommandFailed
 
 INTERRUPTED = 130
 # These parse their own arguments.
-PASSED_ON = ("conform", "demo", "journey")
+PASSED_ON = ("conform", "demo", "journey", "site")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,6 +44,10 @@ def _passed_on(words: Sequence[str]) -> int:
         from commonweal_stacks.conformity.cli import main as conform  # noqa: PLC0415
 
         return conform(words[1:])
+    if words[0] == "site":
+        from commonweal_local.pulumi import main as site  # noqa: PLC0415
+
+        return site(words[1:])
     from commonweal_local.demo import main as demo  # noqa: PLC0415
 
     return demo(words[1:] if words[0] == "demo" else words)
@@ -60,7 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in (
         ("conform", "compare two sites: commonweal conform SITE SITE"),
         ("demo", "bring everything up, with data"),
-        ("journey", "walk through the example as a person"),
+        ("journey", "walk through the example again, on the sites that are up"),
+        ("site", "pulumi for a site: commonweal site up|preview|destroy SITE"),
     ):
         _command(commands, name, text, lambda _: 2)
     return parser

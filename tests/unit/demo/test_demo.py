@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from commonweal_api import KINDS, ConsentPolicy
-from commonweal_local.demo.cluster import unready
+from commonweal_local.demo.cluster import lacking
 from commonweal_local.demo.journey import short_agreement
 from commonweal_local.demo.person import SignInError, code_of, hidden_fields
 from commonweal_local.demo.report import Row, table
@@ -24,10 +24,10 @@ def product(generation: int = 2, observed: int = 2, status: str = "True") -> dic
 
 def test_an_object_is_ready_only_for_its_present_generation() -> None:
     """A condition about an older spec is not an answer about this one."""
-    assert unready(product()) is None
-    assert "DataProduct companies" in str(unready(product(generation=3)))
-    assert "no status yet" in str(unready(product() | {"status": {}}))
-    assert unready(product(status="False")) == "DataProduct companies: Serving: all is well"
+    assert lacking(product()) is None
+    assert "DataProduct companies" in str(lacking(product(generation=3)))
+    assert "no status yet" in str(lacking(product() | {"status": {}}))
+    assert lacking(product(status="False")) == "DataProduct companies: Serving: all is well"
 
 
 def test_the_table_says_no_loudly_and_aligns_its_columns() -> None:

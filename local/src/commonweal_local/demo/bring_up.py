@@ -104,6 +104,16 @@ def platform(names: Sequence[str] = SITES, progress: Progress | None = None) -> 
     return Brought(clusters, heritage, password, stages, outcomes)
 
 
+def as_it_is() -> Brought:
+    """Return what is up already. Raises LocalError when no site is."""
+    running = [status for status in sites.status() if status.running]
+    if not running:
+        raise LocalError("No site is up", "`make demo` brings two up.")
+    kubectl = toolchain.path_of("kubectl")
+    clusters = tuple(Cluster(status.name, kubectl, status.kubeconfig) for status in running)
+    return Brought(clusters, heritage_machine(), kept_password(), Stages(), {})
+
+
 def pulumi_up(names: Sequence[str], progress: Progress) -> dict[str, pulumi.Outcome]:
     """Run `pulumi up` for all sites at once; return each outcome."""
     with progress.step(f"pulumi up for {', '.join(names)}") as step, ThreadPoolExecutor(len(names)) as pool:
@@ -147,18 +157,17 @@ def departments(brought: Brought, progress: Progress) -> None:
     fill_heritage(brought.heritage, folder / "heritage", progress)
     files = sorted(folder.glob("*.yaml"))
     first, rest = files[0], files[1:]
-    with brought.stages.measured("departments"):
+    with (
+        brought.stages.measured("departments and all they publish"),
+        progress.step("departments, products, agreements and the model") as step,
+    ):
         for cluster in brought.clusters:
             cluster.apply(first)
-        with progress.step("departments") as step:
-            for cluster in brought.clusters:
-                cluster.wait_ready(KINDS[:1], READY_SECONDS, step.update)
-    with brought.stages.measured("products, agreements, model"):
         for cluster in brought.clusters:
+            cluster.wait_for(KINDS[:1], "NamespaceReady", READY_SECONDS, step.update)
             cluster.apply(*rest)
-        with progress.step("products, agreements and the model") as step:
-            for cluster in brought.clusters:
-                cluster.wait_ready(KINDS, READY_SECONDS, step.update)
+        for cluster in brought.clusters:
+            cluster.wait_for(KINDS, "Ready", READY_SECONDS, step.update)
 
 
 def down() -> list[str]:

@@ -57,11 +57,11 @@ class Cluster:
         """Return a short-lived token of a ServiceAccount, bound to one audience."""
         return self.run("create", "token", account, "-n", namespace, "--audience", audience, "--duration", "1h").strip()
 
-    def wait_ready(self, plurals: Sequence[str], seconds: float, say: Say) -> None:
-        """Wait until each object of these kinds says Ready=True for its present generation; say what is waited for when that changes."""
+    def wait_for(self, plurals: Sequence[str], condition: str, seconds: float, say: Say) -> None:
+        """Wait until each object of these kinds says so for its present generation; say what is waited for when that changes."""
         deadline, said = time.monotonic() + seconds, ""
         while True:
-            waiting = [w for plural in plurals for w in map(unready, self.items(plural)) if w]
+            waiting = [w for plural in plurals for w in (lacking(item, condition) for item in self.items(plural)) if w]
             if not waiting:
                 return
             if time.monotonic() > deadline:
@@ -77,13 +77,13 @@ class Cluster:
             time.sleep(0.3)
 
 
-def unready(manifest: dict[str, Any]) -> str | None:
-    """Return what an object waits for, or None when it is Ready for its present generation."""
+def lacking(manifest: dict[str, Any], condition: str = "Ready") -> str | None:
+    """Return what an object waits for, or None when the condition is True for its present generation."""
     meta = manifest["metadata"]
-    ready = next((c for c in manifest.get("status", {}).get("conditions", []) if c["type"] == "Ready"), None)
+    found = next((c for c in manifest.get("status", {}).get("conditions", []) if c["type"] == condition), None)
     name = f"{manifest['kind']} {meta['name']}"
-    if ready is None:
+    if found is None:
         return f"{name} (no status yet)"
-    if ready["status"] != "True" or ready.get("observedGeneration") != meta.get("generation"):
-        return f"{name}: {ready['reason']}: {ready.get('message', '')}".rstrip(": ")
+    if found["status"] != "True" or found.get("observedGeneration") != meta.get("generation"):
+        return f"{name}: {found['reason']}: {found.get('message', '')}".rstrip(": ")
     return None

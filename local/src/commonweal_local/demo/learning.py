@@ -79,7 +79,8 @@ def decisions(site: Site, names: Sequence[tuple[str, str]]) -> Iterator[Row]:
     third = ROUNDS // 3
     early, late = sum(rewards[:third]) / third, sum(rewards[-third:]) / third
     after = model.get(MODEL)
-    ok = len(rewards) == ROUNDS and after.body["digest"] != before.body["digest"] and late > max(early, 0.25)
+    # Chance gives 0.25. On a model that learnt before, the first third is good already.
+    ok = len(rewards) == ROUNDS and after.body["digest"] != before.body["digest"] and late >= 0.6
     yield expect(
         f"{ROUNDS} interactions later",
         "the model has learnt",
