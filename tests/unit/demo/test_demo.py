@@ -5,14 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 import yaml
 from commonweal_api import KINDS, ConsentPolicy
 from commonweal_local.demo.cluster import lacking
 from commonweal_local.demo.journey import short_agreement
-from commonweal_local.demo.person import SignInError, code_of, hidden_fields
 from commonweal_local.demo.report import Row, table
-from commonweal_local.demo.web import Answer
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -42,23 +39,6 @@ def test_the_table_says_no_loudly_and_aligns_its_columns() -> None:
 def test_the_agreement_of_a_few_seconds_is_a_valid_one() -> None:
     parsed = ConsentPolicy.model_validate(short_agreement(datetime(2026, 11, 22, 12, 0, 8, tzinfo=UTC)))
     assert parsed.spec.validity.until == datetime(2026, 11, 22, 12, 0, 8, tzinfo=UTC)
-
-
-def redirect(location: str, status: int = 302) -> Answer:
-    return Answer(status, {}, {"location": location}, 1.0)
-
-
-def test_a_code_counts_only_with_our_own_state() -> None:
-    """A redirect that answers somebody else's request is refused."""
-    assert code_of(redirect("http://x/callback?code=c1&state=s"), "s") == "c1"
-    for answer in (redirect("http://x/callback?code=c1&state=other"), redirect("http://x/callback?error=no&state=s"), redirect("", 400)):
-        with pytest.raises(SignInError, match="refused"):
-            code_of(answer, "s")
-
-
-def test_hidden_inputs_are_sent_back() -> None:
-    page = Answer(200, {"text": '<form><input type="hidden" name="request" value="abc"><input name="username"></form>'}, {}, 1.0)
-    assert hidden_fields(page) == {"request": "abc"}
 
 
 def test_every_example_is_valid() -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import chain
 
+from commonweal_runtime.identity.sign_in import SignInError
 from commonweal_stacks.conformity.cli import main as conform
 
 from commonweal_local import paths, sites
@@ -15,11 +16,10 @@ from commonweal_local.demo import bring_up, learning
 from commonweal_local.demo.cluster import Cluster, ClusterError
 from commonweal_local.demo.heritage import HeritageError
 from commonweal_local.demo.journey import STEPS, Site
-from commonweal_local.demo.person import SignIn, SignInError
+from commonweal_local.demo.person import SignIn
 from commonweal_local.demo.report import Row, table
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
-
 
 FIRST_READ = "Benefits reads the consenting person"
 

@@ -54,7 +54,7 @@ class Site:
         """Return the caller that is the person, signed in for `provider`."""
         if provider not in self._people:
             session = self.sign_in.person(self.username, self.password, provider)
-            self._people[provider] = Caller(self.apis[provider], session.token)
+            self._people[provider] = Caller(self.apis[provider], session.access_token)
         return self._people[provider]
 
     def subject(self, provider: str, username: str | None = None, password: str | None = None) -> str:

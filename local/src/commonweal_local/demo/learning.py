@@ -33,7 +33,7 @@ def people(site: Site, names: Sequence[tuple[str, str]]) -> list[Someone]:
     found = []
     for index, (username, password) in enumerate(names):
         session = site.sign_in.person(username, password, REGISTRY)
-        Caller(site.apis[REGISTRY], session.token).call("PUT", "/me/consents/guidance-knows-company", {"state": "Given"})
+        Caller(site.apis[REGISTRY], session.access_token).call("PUT", "/me/consents/guidance-knows-company", {"state": "Given"})
         subjects = {REGISTRY: session.subject, TAX: site.subject(TAX, username, password)}
         found.append(Someone(username, subjects, "find-a-grant" if index % 3 == 2 else "register-for-vat"))
     return found
@@ -93,8 +93,8 @@ def decisions(site: Site, names: Sequence[tuple[str, str]]) -> Iterator[Row]:
 
 def without_consent(site: Site, model: Caller, who: Someone, name: tuple[str, str]) -> Iterator[Row]:
     """A person who withdraws and objects gets the baseline, and the model sees nothing of them."""
-    registry = Caller(site.apis[REGISTRY], site.sign_in.person(*name, REGISTRY).token)
-    tax = Caller(site.apis[TAX], site.sign_in.person(*name, TAX).token)
+    registry = Caller(site.apis[REGISTRY], site.sign_in.person(*name, REGISTRY).access_token)
+    tax = Caller(site.apis[TAX], site.sign_in.person(*name, TAX).access_token)
     registry.call("PUT", "/me/consents/guidance-knows-company", {"state": "Withdrawn"})
     tax.call("PUT", "/me/objections/guidance-knows-registration", {"state": "Objected"})
     answer = ask(model, who, str(uuid.uuid4()))
