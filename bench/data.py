@@ -31,7 +31,6 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 import uvloop  # noqa: E402
 from commonweal_api.plan import StorePlan  # noqa: E402
 from commonweal_runtime.data_api.app import application  # noqa: E402
-from commonweal_runtime.data_api.reads import IN_FLIGHT  # noqa: E402
 from commonweal_runtime.data_api.requests import subject_of  # noqa: E402
 from commonweal_runtime.data_api.service import Service  # noqa: E402
 from commonweal_runtime.data_api.settings import Settings  # noqa: E402
@@ -59,7 +58,7 @@ insert into person select 'P' || n, 'Person ' || md5(n::text)::varchar(12), date
 
 def create() -> Litestar:
     """Return the data API with routes that enforce and record nothing."""
-    service = Service(Settings.from_environment(), in_flight=int(os.environ.get("BENCH_IN_FLIGHT", IN_FLIGHT)))
+    service = Service(Settings.from_environment())
     return application(service, [*_bare(service)])
 
 

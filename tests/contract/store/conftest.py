@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.data_api import GRANTS, PEOPLE, READER, Issuer
+from support.keeper import Bench
 from support.postgres import HeritageServer, StoreServer
 
 
@@ -30,3 +31,9 @@ def store() -> Iterator[StoreServer]:
     """A store for each module, so that none finds another's numbers."""
     with StoreServer() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def bench(store: StoreServer, heritage: HeritageServer) -> Bench:
+    """Plans put one after the other on one desk."""
+    return Bench(store, heritage)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
@@ -17,57 +16,17 @@ from support.data_api import (
     PASSWORD,
     SECTOR_KEY,
     USER,
-    Desk,
     agreement,
-    keeping,
     login,
     person_product,
     plan,
     subject,
     visit_product,
 )
-from support.postgres import HeritageServer, StoreServer
+from support.keeper import Bench
+from support.postgres import HeritageServer
 
 Spec = dict[str, Any]
-
-
-class Bench:
-    """One store and one desk for a module; each test puts its own plan, and what the plan before it opened is closed."""
-
-    def __init__(self, store: StoreServer, heritage: HeritageServer) -> None:
-        self.store, self.heritage = store, heritage
-        self.desk = Desk(store.directory / "desk")
-
-    def run(self, wanted: StorePlan, script: Callable[[Any], Awaitable[Any]], *, settle: bool = True) -> Any:
-        """Keep `wanted` while `script` runs with a superuser's connection to the store."""
-
-        async def go() -> Any:
-            self.desk.put(wanted)
-            async with keeping(self.store, self.desk):
-                if settle:
-                    await self.desk.settled(wanted)
-                root = await self.store.superuser("department")
-                try:
-                    return await script(root)
-                finally:
-                    await root.close()
-
-        return asyncio.run(go())
-
-    def change(self, sql: str) -> None:
-        """Change the heritage database."""
-
-        async def go() -> None:
-            root = await self.heritage.superuser("heritage")
-            await root.execute(sql)
-            await root.close()
-
-        asyncio.run(go())
-
-
-@pytest.fixture(scope="module")
-def bench(store: StoreServer, heritage: HeritageServer) -> Bench:
-    return Bench(store, heritage)
 
 
 async def relation(root: Any, product: str = "people") -> str:
@@ -346,65 +305,3 @@ def test_an_agreement_that_cannot_hold_stays_closed_alone_and_says_why(bench: Be
         assert named in report.agreements["bad"].message
 
     bench.run(wanted, script, settle=False)
-
-
-def test_wider_terms_end_earlier_consents_and_narrower_ones_keep_them(bench: Bench) -> None:
-    products = {"people": person_product(bench.heritage)}
-
-    def terms(*fields: str) -> StorePlan:
-        return plan(products, {"terms": agreement(fields=fields)})
-
-    async def script(root: Any) -> None:
-        person = await login(bench.store, "person")
-        await person.execute("select person.give($1, 'terms', true)", subject("P6"))
-        await person.close()
-        number = await root.fetchval("select number from agreement.register where uid = 'a-terms'")
-        given = f"select consent from consent.state where agreement = {number} and subject = $1"
-        for fields, state in ((("fullName",), "Given"), (("fullName", "area"), "Invalidated")):
-            wanted = terms(*fields)
-            bench.desk.put(wanted)
-            await bench.desk.settled(wanted)
-            assert await root.fetchval(given, subject("P6")) == state
-
-    bench.run(terms("fullName", "score"), script)
-
-
-def test_a_product_that_changes_shape_keeps_serving_and_fills_what_is_new(bench: Bench) -> None:
-    before = person_product(bench.heritage)
-    after = person_product(bench.heritage, version="1.1.0")
-    after["fields"] = [f for f in after["fields"] if f["name"] != "income"] + [
-        {"name": "incomeKnown", "mask": {"of": "score", "kind": "Present"}}
-    ]
-    one = plan({"shaped": before}, {"duty": agreement("LegalObligation", product="shaped")})
-    two = plan({"shaped": after}, {"duty": agreement("LegalObligation", product="shaped", fields=["fullName", "incomeKnown"])})
-
-    async def script(root: Any) -> None:
-        bench.desk.put(two)
-        report = await bench.desk.settled(two)
-        number = report.agreements["duty"].number
-        reader = await login(bench.store, f"agr_{number}")
-        answer = await reader.fetchval(f"select door.a{number}_point($1, null, 'tax/app', 'tax/serve')", subject("P1"))
-        assert '"incomeKnown":true' in answer
-        await reader.close()
-
-    bench.run(one, script)
-
-
-def test_a_product_that_the_store_cannot_change_closes_alone(bench: Bench) -> None:
-    """The API server refuses this change; a store that meets it all the same says so and keeps the rest going."""
-    one = plan({"visits": visit_product(bench.heritage), "people": person_product(bench.heritage)}, {})
-    single = visit_product(bench.heritage, subject={"column": "id"})
-    two = plan(
-        {"visits": single, "people": person_product(bench.heritage)},
-        {"visits": agreement("LegalObligation", product="visits", fields=["kind"])},
-    )
-
-    async def script(root: Any) -> None:
-        bench.desk.put(two)
-        assert "spec.subject.records" in await bench.desk.until("visits", "StoreRefused")
-        report = bench.desk.reported()
-        assert report is not None
-        assert report.products["people"].ready
-        assert report.agreements["visits"].reason == "ProductNotReady"
-
-    bench.run(one, script)

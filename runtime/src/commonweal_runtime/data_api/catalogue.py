@@ -27,6 +27,7 @@ class Agreement:
     most: int
     begins: datetime
     ends: datetime
+    durable: bool = True
 
     def admits(self, client: Client) -> bool:
         """Return whether this client may use the agreement."""
@@ -81,7 +82,8 @@ class Catalogue:
 def parse(text: str) -> Catalogue:
     """Return the catalogue that the store's `agreement.catalogue()` describes."""
     document = orjson.loads(text)
-    agreements = [_agreement(a) for a in document["agreements"]]
+    deferred = {p["name"] for p in document["products"] if p["spec"].get("serve", {}).get("auditDurability") == "Deferred"}
+    agreements = [_agreement(a, durable=a["product"] not in deferred) for a in document["agreements"]]
     by_product: dict[str, list[Agreement]] = {}
     for agreement in sorted(agreements, key=lambda a: a.number):
         by_product.setdefault(agreement.product, []).append(agreement)
@@ -93,7 +95,7 @@ def parse(text: str) -> Catalogue:
     )
 
 
-def _agreement(entry: Mapping[str, Any]) -> Agreement:
+def _agreement(entry: Mapping[str, Any], *, durable: bool) -> Agreement:
     spec = entry["spec"]
     return Agreement(
         number=entry["number"],
@@ -106,4 +108,5 @@ def _agreement(entry: Mapping[str, Any]) -> Agreement:
         most=spec.get("limits", {}).get("maxRows", 100),
         begins=datetime.fromisoformat(spec["validity"]["from"]),
         ends=datetime.fromisoformat(spec["validity"]["until"]),
+        durable=durable,
     )

@@ -17,7 +17,8 @@ from commonweal_runtime.problems import Problem
 from commonweal_runtime.store.doors import MOST_TOGETHER
 from commonweal_runtime.store.names import login_of
 
-IN_FLIGHT = 2
+# Statements of one agreement under way at once. Where each waits for the disk, one: the reads that come meanwhile share the next flush.
+IN_FLIGHT_DURABLE, IN_FLIGHT_DEFERRED = 1, 2
 # What the store answers when an agreement has been closed since the catalogue was read.
 _CLOSED = (
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -43,6 +44,7 @@ class Question:
 class _Queue:
     """Point reads of one agreement that wait, by question."""
 
+    in_flight: int
     waiting: dict[Question, list[tuple[UUID, asyncio.Future[str | None]]]] = field(default_factory=dict)
     workers: set[asyncio.Task[Any]] = field(default_factory=set)
 
@@ -50,14 +52,14 @@ class _Queue:
 class Reader:
     """Asks the store and turns its refusals into Problems; never its text, which can hold data."""
 
-    def __init__(self, lanes: Lanes, closed: Callable[[Agreement], Awaitable[Problem]], in_flight: int = IN_FLIGHT) -> None:
-        self._lanes, self._closed, self._in_flight = lanes, closed, in_flight
+    def __init__(self, lanes: Lanes, closed: Callable[[Agreement], Awaitable[Problem]]) -> None:
+        self._lanes, self._closed = lanes, closed
         self._queues: dict[int, _Queue] = {}
 
     async def point(self, question: Question, subject: UUID) -> str | None:
         """Return one subject's JSON, or None if it is absent or denied."""
-        queue = self._queues.setdefault(question.agreement.number, _Queue())
-        if len(queue.workers) < self._in_flight and not queue.waiting:
+        queue = self._queue(question.agreement)
+        if len(queue.workers) < queue.in_flight and not queue.waiting:
             return await self._alone(queue, question, subject)
         future: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         queue.waiting.setdefault(question, []).append((subject, future))
@@ -70,6 +72,11 @@ class Reader:
         statement = f"select door.a{number}_page($1, $2, $3, $4, $5)"
         return await self._ask(q.agreement, statement, after, limit, q.fields, q.client, q.purpose)
 
+    def _queue(self, agreement: Agreement) -> _Queue:
+        queue = self._queues.setdefault(agreement.number, _Queue(0))
+        queue.in_flight = IN_FLIGHT_DURABLE if agreement.durable else IN_FLIGHT_DEFERRED
+        return queue
+
     async def _alone(self, queue: _Queue, question: Question, subject: UUID) -> str | None:
         task = asyncio.current_task()
         if task is None:
@@ -81,7 +88,7 @@ class Reader:
             self._ended(queue, task)
 
     def _start(self, queue: _Queue) -> None:
-        if queue.waiting and len(queue.workers) < self._in_flight:
+        if queue.waiting and len(queue.workers) < queue.in_flight:
             worker = asyncio.create_task(self._drain(queue))
             queue.workers.add(worker)
             worker.add_done_callback(lambda ended: self._ended(queue, ended))

@@ -13,7 +13,7 @@ from uuid import UUID
 from commonweal_runtime.data_api import openapi, refusals
 from commonweal_runtime.data_api.lanes import Address, Lanes
 from commonweal_runtime.data_api.people import NEWEST, People
-from commonweal_runtime.data_api.reads import IN_FLIGHT, Question, Reader
+from commonweal_runtime.data_api.reads import Question, Reader
 from commonweal_runtime.data_api.register import Register
 from commonweal_runtime.data_api.requests import after_of, before_of, fields_of, limit_of, state_of, subject_of
 from commonweal_runtime.data_api.settings import Settings
@@ -29,12 +29,12 @@ Query = dict[str, str]
 class Service:
     """The operations behind the routes. Each takes the bearer header and raises a Problem when it refuses."""
 
-    def __init__(self, settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC), in_flight: int = IN_FLIGHT) -> None:
+    def __init__(self, settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         address = Address(settings.store_host, settings.store_port, settings.database_key)
         self._now = now
         self.lanes = Lanes(address)
         self._register = Register(address, self.lanes.close)
-        self._reader = Reader(self.lanes, self._register.closed, in_flight)
+        self._reader = Reader(self.lanes, self._register.closed)
         self._people = People(self.lanes)
         self._clients = Verifier(
             issuer=settings.client_issuer, audience=settings.audience, keys=KeySet(fetch_from_cluster(settings.client_jwks))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from uuid import UUID
 import pytest
 from commonweal_runtime.data_api.catalogue import Agreement
 from commonweal_runtime.data_api.lanes import Lanes, UnreachableError
-from commonweal_runtime.data_api.reads import Question, Reader
+from commonweal_runtime.data_api.reads import IN_FLIGHT_DEFERRED, IN_FLIGHT_DURABLE, Question, Reader
 from commonweal_runtime.problems import Problem
 
 FAR = datetime(2030, 1, 1, tzinfo=UTC)
@@ -40,21 +41,21 @@ async def closed(_: Agreement) -> Problem:
     raise AssertionError("no agreement is closed here")
 
 
-def question(purpose: str = "tax/serve") -> Question:
-    return Question(AGREEMENT, "tax/app", purpose, None)
+def question(purpose: str = "tax/serve", *, durable: bool = True) -> Question:
+    return Question(replace(AGREEMENT, durable=durable), "tax/app", purpose, None)
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3, 5])
-@pytest.mark.parametrize("in_flight", [1, 2, 3])
-def test_every_read_gets_its_own_answer(turns: int, in_flight: int) -> None:
+@pytest.mark.parametrize("durable", [True, False])
+def test_every_read_gets_its_own_answer(turns: int, durable: bool) -> None:
     """Readers that ask again at once meet a worker at every point of its life; one that is forgotten would hang the test."""
     store = Store(turns)
-    reader = Reader(store, closed, in_flight)
+    reader = Reader(store, closed)
 
     async def ask(n: int) -> None:
         for k in range(40):
             subject = UUID(int=n * 1000 + k)
-            answer = await reader.point(question(f"p/{n % 3}"), subject)
+            answer = await reader.point(question(f"p/{n % 3}", durable=durable), subject)
             assert answer == (None if str(subject).endswith("0") else str(subject))
             for _ in range((n + k) % 4):
                 await asyncio.sleep(0)
@@ -65,20 +66,20 @@ def test_every_read_gets_its_own_answer(turns: int, in_flight: int) -> None:
 
     asyncio.run(script())
     assert sum(store.sizes) == 32 * 40
-    assert store.most <= in_flight
+    assert store.most <= (IN_FLIGHT_DURABLE if durable else IN_FLIGHT_DEFERRED)
     if turns:
         assert max(store.sizes) > 1, "nothing was ever read together"
 
 
 @pytest.mark.parametrize("callers", [2, 3, 5])
-@pytest.mark.parametrize("in_flight", [1, 2])
-def test_a_read_that_comes_while_a_worker_ends_is_not_forgotten(callers: int, in_flight: int) -> None:
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_read_that_comes_while_a_worker_ends_is_not_forgotten(callers: int, durable: bool) -> None:
     """Whoever is answered asks again in the same turn of the loop: the worker that answered has looked for the last time, but has not ended."""
-    reader = Reader(Store(1), closed, in_flight)
+    reader = Reader(Store(1), closed)
 
     async def chain(n: int) -> None:
         for k in range(1, 30):
-            await reader.point(question(), UUID(int=n * 1000 + k))
+            await reader.point(question(durable=durable), UUID(int=n * 1000 + k))
 
     async def script() -> None:
         async with asyncio.timeout(10):
@@ -88,7 +89,7 @@ def test_a_read_that_comes_while_a_worker_ends_is_not_forgotten(callers: int, in
 
 
 def test_the_store_down_is_told_to_everybody_who_waits() -> None:
-    reader = Reader(Store(2, down=True), closed, 1)
+    reader = Reader(Store(2, down=True), closed)
 
     async def script() -> list[Any]:
         async with asyncio.timeout(20):
