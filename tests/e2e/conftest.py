@@ -1,0 +1,27 @@
+"""Two real sites with the platform on both and the example's departments, shared by every test that needs them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from commonweal_local.demo import bring_up
+from commonweal_local.progress import Progress
+
+
+@pytest.fixture(scope="session")
+def brought(tmp_path_factory: pytest.TempPathFactory) -> Iterator[bring_up.Brought]:
+    """What `make demo` brings up, in a home of its own; taken down at the end, and nothing may be left."""
+    if os.geteuid() != 0:
+        pytest.skip("sites with pods need root; run the tests with sudo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COMMONWEAL_HOME", str(tmp_path_factory.mktemp("home")))
+        progress = Progress()
+        try:
+            made = bring_up.platform(progress=progress)
+            bring_up.departments(made, progress)
+            yield made
+        finally:
+            left = bring_up.down()
+        assert left == []

@@ -1,0 +1,199 @@
+"""The example on two real sites: the journey, identical sites, drift, policies that bite, and what survives a death."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from commonweal_api import namespace_of
+from commonweal_api.plan import audience_of
+from commonweal_local import pulumi
+from commonweal_local.demo import bring_up
+from commonweal_local.demo.cluster import Cluster
+from commonweal_local.demo.command import walk
+from commonweal_local.demo.journey import BENEFITS, ONCE, REGISTRY, TAX, Site, poll, short_agreement
+from commonweal_local.demo.learning import MODEL
+from commonweal_local.demo.person import SignIn
+from commonweal_local.demo.report import table
+from commonweal_local.demo.web import Caller
+from commonweal_local.images import builder
+from commonweal_local.waiting import within
+from commonweal_stacks.conformity.cli import main as conform
+
+pytestmark = pytest.mark.sites
+PATIENCE = 120.0
+ASK = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=4).close()
+    print("open")
+except OSError as error:
+    print("closed", type(error).__name__)
+"""
+
+
+@pytest.fixture
+def onprem(brought: bring_up.Brought) -> Cluster:
+    return brought.clusters[0]
+
+
+@pytest.fixture
+def cloud(brought: bring_up.Brought) -> Cluster:
+    return brought.clusters[1]
+
+
+def site_of(cluster: Cluster, password: str) -> Site:
+    address = cluster.one("services", "identity", bring_up.SYSTEM)["status"]["loadBalancer"]["ingress"][0]["ip"]
+    return Site(cluster, SignIn(f"http://{address}"), bring_up.PEOPLE[0], password)
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=bring_up.SITES)
+def test_every_step_of_the_journey_is_as_it_must_be(brought: bring_up.Brought, number: int) -> None:
+    rows = walk(brought.clusters[number], brought.password)
+    print(table(rows))
+    assert len(rows) >= 25
+    assert [row.step for row in rows if not row.ok] == []
+
+
+def test_a_second_pulumi_up_changes_nothing(brought: bring_up.Brought) -> None:
+    for name in bring_up.SITES:
+        outcome = pulumi.up(name, say=lambda _: None)
+        assert outcome.changed == ()
+        assert outcome.counts["same"] == sum(outcome.counts.values())
+
+
+def test_the_sites_are_alike_until_a_hand_changes_one_and_pulumi_mends_it(
+    brought: bring_up.Brought, cloud: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert conform(list(bring_up.SITES)) == 0
+    cloud.run("patch", "limitrange", "-n", bring_up.SYSTEM, "commonweal-platform", "--type=json", "-p", json.dumps(DRIFT))
+    capsys.readouterr()
+    assert conform(list(bring_up.SITES)) == 1
+    assert "LimitRange" in capsys.readouterr().out
+    assert "LimitRange" in " ".join(pulumi.up("cloud", refresh=True, say=lambda _: None).changed)
+    assert conform(list(bring_up.SITES)) == 0
+
+
+DRIFT = [{"op": "replace", "path": "/spec/limits/0/default/memory", "value": "123Mi"}]
+
+
+def probe(cluster: Cluster, namespace: str, host: str, port: int) -> str:
+    """Return what a pod of that namespace finds at host:port."""
+    name = f"probe-{abs(hash((host, port))) % 100000}"
+    locked = {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    container = {
+        "name": "probe",
+        "image": builder.built()["runtime"],
+        "command": ["python3", "-c", ASK, host, str(port)],
+        "securityContext": locked,
+    }
+    safe = {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
+    spec = {"containers": [container], "restartPolicy": "Never", "securityContext": safe, "automountServiceAccountToken": False}
+    cluster.apply_object({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace}, "spec": spec})
+    try:
+        cluster.run("wait", "pod", name, "-n", namespace, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=90s")
+        return cluster.run("logs", name, "-n", namespace).strip()
+    finally:
+        cluster.run("delete", "pod", name, "-n", namespace, "--grace-period=0", "--force")
+
+
+def test_pods_reach_the_data_api_of_a_department_with_an_agreement_and_no_store(brought: bring_up.Brought, onprem: Cluster) -> None:
+    api, store = (f"{name}.{namespace_of(REGISTRY)}.svc.cluster.local" for name in ("data-api", "store"))
+    assert probe(onprem, namespace_of(BENEFITS), api, 80) == "open"
+    assert probe(onprem, namespace_of(BENEFITS), store, 5432).startswith("closed")
+    assert probe(onprem, namespace_of(REGISTRY), f"data-api.{namespace_of(BENEFITS)}.svc.cluster.local", 80).startswith("closed")
+
+
+def replaced(cluster: Cluster, namespace: str, component: str) -> Callable[[], bool]:
+    """Kill the pods of a component; return how to ask whether new ones are ready."""
+    selector = f"app.kubernetes.io/component={component}"
+    old = {pod["metadata"]["uid"] for pod in pods(cluster, namespace, selector)}
+    cluster.run("delete", "pod", "-n", namespace, "-l", selector, "--grace-period=0", "--force")
+
+    def ready() -> bool:
+        new = [pod for pod in pods(cluster, namespace, selector) if pod["metadata"]["uid"] not in old]
+        conditions = [c for pod in new for c in pod.get("status", {}).get("conditions", []) if c["type"] == "Ready"]
+        return bool(conditions) and all(c["status"] == "True" for c in conditions)
+
+    return ready
+
+
+def pods(cluster: Cluster, namespace: str, selector: str) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(cluster.run("get", "pods", "-n", namespace, "-l", selector, "-o", "json"))["items"]
+    return found
+
+
+def test_what_a_model_has_learnt_survives_the_death_of_its_pod(brought: bring_up.Brought, onprem: Cluster) -> None:
+    base = onprem.one("departments", TAX)["status"]["models"]
+    token = onprem.token(namespace_of(TAX), "tax-app", audience_of(TAX))
+    before = Caller(base, token).get(MODEL).body
+    assert before["rows"] > 0
+    assert within(PATIENCE, replaced(onprem, namespace_of(TAX), "models"))
+    after = poll(lambda: Caller(base, token).get(MODEL), lambda answer: answer.status == 200, PATIENCE).body
+    assert (after["digest"], after["rows"]) == (before["digest"], before["rows"])
+
+
+def test_consents_and_uses_survive_the_death_of_the_store(brought: bring_up.Brought, onprem: Cluster) -> None:
+    site = site_of(onprem, brought.password)
+    me, app = site.me(REGISTRY), site.service(TAX, "tax-app", REGISTRY)
+    path = f"/v1/companies/subjects/{site.subject(REGISTRY)}"
+    assert me.call("PUT", "/me/objections/tax-registers-business", {"state": "Objected"}).status == 200
+    uses = len(me.get("/me/uses").body["items"])
+    assert within(PATIENCE, replaced(onprem, namespace_of(REGISTRY), "store"))
+    closed = poll(
+        lambda: app.get(path, Purpose="tax-authority/register-business"), lambda answer: answer.status not in (500, 502, 503), PATIENCE
+    )
+    assert closed.status == 404
+    assert len(me.get("/me/uses").body["items"]) >= uses
+    assert me.call("PUT", "/me/objections/tax-registers-business", {"state": "Lifted"}).status == 200
+    assert app.get(path, Purpose="tax-authority/register-business").status == 200
+
+
+def test_an_agreement_ends_on_time_while_the_operator_is_stopped(brought: bring_up.Brought, onprem: Cluster) -> None:
+    site = site_of(onprem, brought.password)
+    app, path = site.service(BENEFITS, "benefits-app", REGISTRY), f"/v1/companies/subjects/{site.subject(REGISTRY)}"
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=20)
+    manifest = short_agreement(until)
+    onprem.apply_object(manifest)
+    assert poll(lambda: app.get(path, Purpose=ONCE), lambda answer: answer.status == 200, 15).status == 200
+    onprem.run("scale", "deployment", "commonweal-operator", "-n", bring_up.SYSTEM, "--replicas=0")
+    try:
+        late = poll(lambda: app.get(path, Purpose=ONCE), lambda answer: answer.status != 200, 40)
+        assert (late.status, late.reason) == (403, "AgreementExpired")
+        assert time.time() >= until.timestamp()
+    finally:
+        onprem.run("scale", "deployment", "commonweal-operator", "-n", bring_up.SYSTEM, "--replicas=1")
+        onprem.run("delete", "consentpolicy", manifest["metadata"]["name"], "-n", namespace_of(REGISTRY), "--wait=false")
+
+
+def test_a_broken_source_closes_itself_only_and_says_what_to_do(brought: bring_up.Brought, onprem: Cluster) -> None:
+    product = onprem.one("dataproducts", "companies", namespace_of(REGISTRY))
+    broken = {"apiVersion": product["apiVersion"], "kind": "DataProduct", "metadata": {"name": "lost", "namespace": namespace_of(REGISTRY)}}
+    source = {"postgres": product["spec"]["source"]["postgres"] | {"table": "no_such_table"}}
+    onprem.apply_object(broken | {"spec": product["spec"] | {"source": source}})
+
+    def reasons() -> dict[str, str]:
+        conditions = onprem.one("dataproducts", "lost", namespace_of(REGISTRY)).get("status", {}).get("conditions", [])
+        return {c["type"]: c["reason"] for c in conditions if c["status"] == "False"}
+
+    try:
+        assert within(PATIENCE, lambda: reasons().get("Ready") == "TableMissing"), reasons()
+        assert bring_up.Cluster.one(onprem, "departments", REGISTRY)["status"]["conditions"]
+        site = site_of(onprem, brought.password)
+        read = site.service(TAX, "tax-app", REGISTRY).get(
+            f"/v1/companies/subjects/{site.subject(REGISTRY)}", Purpose="tax-authority/register-business"
+        )
+        assert read.status == 200
+    finally:
+        onprem.run("delete", "dataproduct", "lost", "-n", namespace_of(REGISTRY), "--wait=false")
+
+
+def test_destroy_leaves_nothing_of_ours_on_the_site(brought: bring_up.Brought, cloud: Cluster) -> None:
+    pulumi.destroy("cloud", delete_departments=True, say=lambda _: None)
+    kinds = "crd,clusterrole,clusterrolebinding,validatingadmissionpolicy,validatingadmissionpolicybinding,storageclass,namespace"
+    names = cloud.run("get", kinds, "-o", "name").split()
+    ours = [name for name in names if "commonweal" in name or "/dept-" in name or name.endswith("/std-rwo")]
+    assert ours == []
