@@ -8,19 +8,22 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
 from commonweal_runtime.identity.accounts import hash_password
 
-from commonweal_local import debian, paths, pulumi, sites, toolchain
+from commonweal_local import debian, machine, paths, pulumi, sites, toolchain
+from commonweal_local.demo import leftovers
 from commonweal_local.demo.cluster import Cluster
 from commonweal_local.demo.heritage import HeritageMachine
 from commonweal_local.failure import LocalError
 from commonweal_local.images import builder
 from commonweal_local.progress import Progress
+from commonweal_local.sites import bridge, checks
+from commonweal_local.sites.site import NETWORK
 
 SITES = ("onprem", "cloud")
 TOOLS = ("kubectl", "helm", "pulumi")
@@ -81,6 +84,8 @@ def kept_password() -> str:
 def platform(names: Sequence[str] = SITES, progress: Progress | None = None) -> Brought:
     """Bring up sites with the platform layer, and the heritage machine beside them. Raises LocalError, which says what to do."""
     shown, stages = progress or Progress(), Stages()
+    leftovers.sign()
+    mend(shown)
     with stages.measured("Debian packages"):
         debian.install(debian.missing({**debian.SITE_PACKAGES, **debian.TEST_PACKAGES}), shown)
     with stages.measured("tools"):
@@ -88,9 +93,7 @@ def platform(names: Sequence[str] = SITES, progress: Progress | None = None) -> 
     with stages.measured("images"):
         images = builder.build(shown)
     with stages.measured("sites"):
-        known = {status.name for status in sites.status()}
-        for name in set(names) - known:
-            pulumi.forget(name)  # what an earlier cluster of that name held went with it
+        forget_lost(names)
         up = sites.up(names, list(images.values()), progress=shown)
         heritage = heritage_machine()
         with shown.step("the heritage machine, outside every site"):
@@ -104,22 +107,47 @@ def platform(names: Sequence[str] = SITES, progress: Progress | None = None) -> 
     return Brought(clusters, heritage, password, stages, outcomes)
 
 
+def mend(progress: Progress) -> None:
+    """See that there is room, and end what an earlier run left that was killed. Raises LocalError before any long work."""
+    for place in (paths.home(), paths.cache()):
+        machine.require_space(place)
+    if checks.default_mode() is sites.Mode.PODS and machine.program("ip") and (clash := bridge.conflicting_interface()):
+        raise LocalError(
+            f"{clash} has an address in {NETWORK}.0/24, which local sites use",
+            f"Take that network down (`ip addr show {clash}`), or run the demonstration on another machine.",
+        )
+    for one in leftovers.end():
+        progress.say(f"  ended {one}")
+
+
+def forget_lost(names: Sequence[str]) -> None:
+    """Forget what Pulumi knows of sites that are not there: what an earlier cluster of that name held went with it."""
+    for name in set(names) - {status.name for status in sites.status()}:
+        pulumi.forget(name)
+
+
 def as_it_is() -> Brought:
-    """Return what is up already. Raises LocalError when no site is."""
+    """Return what is up already. Raises LocalError when no site is, or none with pods."""
     running = [status for status in sites.status() if status.running]
     if not running:
         raise LocalError("No site is up", "`make demo` brings two up.")
+    simulated = [status.name for status in running if status.mode != sites.Mode.PODS]
+    if simulated:
+        raise LocalError(
+            f"Nothing answers on site {', '.join(simulated)}: its pods are simulated, for it was not started as root",
+            "`make down`, then `sudo make demo`.",
+        )
     kubectl = toolchain.path_of("kubectl")
     clusters = tuple(Cluster(status.name, kubectl, status.kubeconfig) for status in running)
     return Brought(clusters, heritage_machine(), kept_password(), Stages(), {})
 
 
-def pulumi_up(names: Sequence[str], progress: Progress) -> dict[str, pulumi.Outcome]:
-    """Run `pulumi up` for all sites at once; return each outcome."""
+def pulumi_up(names: Sequence[str], progress: Progress, project: Path | None = None) -> dict[str, pulumi.Outcome]:
+    """Run `pulumi up` for all sites at once; return each outcome. `project` holds the stack files, by default those of the checkout."""
     with progress.step(f"pulumi up for {', '.join(names)}") as step, ThreadPoolExecutor(len(names)) as pool:
 
         def one(name: str) -> pulumi.Outcome:
-            return pulumi.up(name, say=lambda line: step.update(f"{name}: {line}"))
+            return pulumi.up(name, say=lambda line: step.update(f"{name}: {line}"), project=project)
 
         outcomes = dict(zip(names, pool.map(one, names), strict=True))
     for name, outcome in outcomes.items():
@@ -171,10 +199,12 @@ def departments(brought: Brought, progress: Progress) -> None:
 
 
 def down() -> list[str]:
-    """Take everything down that the demonstration brought up; return what would not go, normally nothing."""
+    """Take everything down that the demonstration brought up, also half of it; return what would not go, normally nothing."""
+    leftovers.end()
     names = [status.name for status in sites.status()]
     heritage_machine().down()
     left = sites.down()
     for name in names:
-        pulumi.forget(name)
+        with suppress(LocalError):  # without pulumi there is nothing to forget with; the next `up` forgets a cluster that is gone
+            pulumi.forget(name)
     return left

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
+from pathlib import Path
 
 from commonweal_runtime.identity.sign_in import SignInError
 from commonweal_stacks.conformity.cli import main as conform
 
 from commonweal_local import paths, sites
-from commonweal_local.demo import bring_up, learning
+from commonweal_local.demo import bring_up, control_plane, learning
 from commonweal_local.demo.cluster import Cluster, ClusterError
 from commonweal_local.demo.heritage import HeritageError
 from commonweal_local.demo.journey import STEPS, Site
 from commonweal_local.demo.person import SignIn
+from commonweal_local.demo.record import Record
 from commonweal_local.demo.report import Row, table
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
+from commonweal_local.sites import checks
 
 FIRST_READ = "Benefits reads the consenting person"
+TO_FIRST_READ = "start to the first consented read"
 
 
 def walk(cluster: Cluster, password: str, tell: Callable[[Row], None] = lambda _: None) -> list[Row]:
@@ -37,12 +42,14 @@ def walk(cluster: Cluster, password: str, tell: Callable[[Row], None] = lambda _
     return rows
 
 
-def journeys(brought: bring_up.Brought, tell: Callable[[Row], None] = lambda _: None) -> bool:
-    """Walk each site's journey and print its table; return whether everything happened as it must."""
+def journeys(brought: bring_up.Brought, tell: Callable[[Row], None] = lambda _: None, keep: dict[str, list[Row]] | None = None) -> bool:
+    """Walk each site's journey and print its table; return whether everything happened as it must. `keep` receives each site's rows."""
     good = True
     for cluster in brought.clusters:
         with brought.stages.measured(f"journey on {cluster.name}"):
             rows = walk(cluster, brought.password, tell)
+        if keep is not None:
+            keep[cluster.name] = rows
         wrong = [row for row in rows if not row.ok]
         print(f"\nThe journey on site {cluster.name}:\n\n{table(rows)}\n")
         print(
@@ -74,42 +81,65 @@ def timings(stages: bring_up.Stages, total: float) -> str:
     return "\n".join(["Time:", *rows, f"  {'in all':<32} {total:7.1f} s"])
 
 
-def memory() -> str:
+def memory(mib: Mapping[str, int]) -> str:
     """Return what each site holds in memory."""
-    return "\n".join(["Memory:", *(f"  {s.name:<32} {s.memory_mib:7.0f} MiB in {s.processes} processes" for s in sites.status())])
+    return "\n".join(["Memory:", *(f"  {name:<32} {each:7} MiB" for name, each in mib.items())])
 
 
-def demonstrate(names: Sequence[str], progress: Progress) -> int:
-    """Run the whole demonstration; 0 when all is as it must be."""
-    started = time.monotonic()
+def demonstrate(names: Sequence[str], progress: Progress) -> Record:
+    """Run the whole demonstration, print what happened, and return the record of it."""
+    started, rows = time.monotonic(), dict[str, list[Row]]()
     brought = bring_up.platform(names, progress)
     bring_up.departments(brought, progress)
 
     def tell(row: Row) -> None:
         if row.step == FIRST_READ and row.ok:
-            brought.stages.seconds.setdefault("start to the first consented read", time.monotonic() - started)
+            brought.stages.seconds.setdefault(TO_FIRST_READ, time.monotonic() - started)
 
-    good = journeys(brought, tell)
+    good = journeys(brought, tell, rows)
     print("\nAre the sites alike?")
     alike = len(names) < 2 or conform(list(names[:2])) == 0
-    print(f"\n{timings(brought.stages, time.monotonic() - started)}\n{memory()}\n\n{endpoints(brought)}")
-    return 0 if good and alike else 1
+    held = {status.name: status.memory_mib for status in sites.status()}
+    record = Record("pods", good and alike, time.monotonic() - started, brought.stages.seconds, held, alike, rows)
+    print(f"\n{timings(brought.stages, record.seconds)}\n{memory(held)}\n\n{endpoints(brought)}")
+    return record
+
+
+def without_pods(names: Sequence[str], progress: Progress) -> Record:
+    """Run what can be shown without root, print what happened and what was not shown, and return the record of it."""
+    progress.say("not root: the sites' control planes will be real, their nodes and pods simulated")
+    record, text = control_plane.demonstrate(names, progress)
+    print(f"{text}\n\n{timings(bring_up.Stages(dict(record.stages)), record.seconds)}\n{memory(record.memory_mib)}")
+    return record
 
 
 def main(argv: Sequence[str]) -> int:
     """`commonweal demo [up|down|journey]`. Exit code 0: everything happened as it must; 1: it did not, or something is missing, with the remedy."""
     parser = argparse.ArgumentParser(prog="commonweal demo", description="Everything once, on real sites on this machine.")
     parser.add_argument("what", nargs="?", choices=("up", "down", "journey"), default="up")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured there, too")
     parser.add_argument("--sites", nargs="+", default=list(bring_up.SITES), metavar="SITE")
     arguments = parser.parse_args(argv)
     try:
-        if arguments.what == "down":
-            left = bring_up.down()
-            print("\n".join(f"left behind: {one}" for one in left) or "Everything is down; nothing of it is left.")
-            return 1 if left else 0
-        if arguments.what == "journey":
-            return 0 if journeys(bring_up.as_it_is()) else 1
-        return demonstrate(arguments.sites, Progress())
+        return _carry_out(arguments)
     except (LocalError, ClusterError, HeritageError, SignInError) as error:
         print(f"commonweal demo: {error}", file=sys.stderr)
-        return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(f"commonweal demo: the disk is full ({error}). Free some space, then repeat: it goes on from here.", file=sys.stderr)
+    return 1
+
+
+def _carry_out(arguments: argparse.Namespace) -> int:
+    if arguments.what == "down":
+        left = bring_up.down()
+        print("\n".join(f"left behind: {one}" for one in left) or "Everything is down; nothing of it is left.")
+        return 1 if left else 0
+    if arguments.what == "journey":
+        return 0 if journeys(bring_up.as_it_is()) else 1
+    shown = demonstrate if checks.default_mode() is sites.Mode.PODS else without_pods
+    record = shown(arguments.sites, Progress())
+    if arguments.json:
+        record.write(arguments.json)
+    return 0 if record.ok else 1

@@ -15,13 +15,16 @@ import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
+from commonweal_local.demo import leftovers
+from commonweal_local.paths import write
+from commonweal_local.shell import run
 from commonweal_local.sites.site import BRIDGE, HOST_ADDRESS, NEIGHBOURS
 
 NAMESPACE = "cw-heritage"
@@ -29,15 +32,21 @@ LINK = "cwh0"
 ADDRESS = NEIGHBOURS["heritage"]
 PORT = 5432
 
-# The data directory is bound to /mnt in a private mount namespace: the server's user need not be able to walk to it.
+# The data directory is bound to /mnt in a private mount namespace: the server's user need not be able to walk to it. It gets its name when it is
+# whole, so that an initdb that was killed is done again.
 START = """
 set -eu
 mount --bind "$1" /mnt
 run="setpriv --reuid=$2 --regid=$3 --clear-groups --no-new-privs"
-[ -s /mnt/data/PG_VERSION ] || $run "$4/initdb" -D /mnt/data -U postgres -A scram-sha-256 --pwfile=/mnt/password -E UTF8 --locale=C.UTF-8 >/dev/null
+if [ ! -s /mnt/data/PG_VERSION ]; then
+  rm -rf /mnt/data.new
+  $run "$4/initdb" -D /mnt/data.new -U postgres -A scram-sha-256 --pwfile=/mnt/password -E UTF8 --locale=C.UTF-8 >/dev/null
+  mv -T /mnt/data.new /mnt/data
+fi
 printf 'host all all 0.0.0.0/0 scram-sha-256\\n' > /mnt/data/pg_hba.conf
 exec $run "$4/postgres" -D /mnt/data -c listen_addresses='*' -c unix_socket_directories= -c max_connections=60 -c shared_buffers=64MB -c jit=off
 """
+HOLDS_A_TABLE = "select exists (select from pg_tables where schemaname not in ('pg_catalog', 'information_schema'))"
 
 
 class HeritageError(RuntimeError):
@@ -66,21 +75,24 @@ class HeritageMachine:
         """Start the machine unless it runs; return when it answers. Safe after a half-finished earlier run."""
         if self.running():
             return
+        self._refuse_foreign()
         binaries = _server_binaries()
+        self._end_inhabitants()
         self._unlink()
         user = _server_user()
         self.home.mkdir(parents=True, exist_ok=True)
         os.chown(self.home, user.pw_uid, user.pw_gid)
         password = self.home / "password"
         if not password.exists():
-            password.write_text(secrets.token_hex(16))
-        password.chmod(0o600)
+            write(password, secrets.token_hex(16), mode=0o600)
         os.chown(password, user.pw_uid, user.pw_gid)
         self._link()
         words = ["ip", "netns", "exec", NAMESPACE, "unshare", "--mount", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]
         script = ["sh", "-c", START, "heritage", str(self.home), str(user.pw_uid), str(user.pw_gid), str(binaries)]
         with (self.home / "log").open("ab") as log:
-            process = subprocess.Popen([*words, *script], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            process = subprocess.Popen(
+                [*words, *script], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=leftovers.unmarked()
+            )
         self._pid_file.write_text(str(process.pid))
         asyncio.run(self._answers(process))
 
@@ -97,13 +109,31 @@ class HeritageMachine:
         raise HeritageError(f"The heritage database did not answer at {ADDRESS}:{PORT} within 60 s; read {self.home / 'log'}.")
 
     def down(self) -> None:
-        """Stop the machine and take its link and namespace away; its data stays in `home`."""
-        if self.running():
-            pid = int(self._pid_file.read_text())
-            os.kill(pid, signal.SIGKILL)  # `unshare --kill-child` takes everything inside along
-            _gone(pid)
+        """Stop the machine and take its link and namespace away; its data stays in `home`. The machine of another home is left alone."""
+        if os.geteuid() != 0 or self._foreign():
+            return
+        self._end_inhabitants()
         self._pid_file.unlink(missing_ok=True)
         self._unlink()
+
+    def _end_inhabitants(self) -> None:
+        """End the server, also one whose start was cut short before its process was written down."""
+        for pid in _inhabitants():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)  # `unshare --kill-child` takes everything inside along
+            _gone(pid)
+
+    def _refuse_foreign(self) -> None:
+        other = self._foreign()
+        if other:
+            raise HeritageError(
+                f"The heritage machine of {other} has the address {ADDRESS}. "
+                f"End that one first: `COMMONWEAL_HOME={Path(other).parent} commonweal demo down`."
+            )
+
+    def _foreign(self) -> str | None:
+        """Return the directory of the heritage machine that runs for another home, if one does."""
+        return next((home for home in map(_home_of, _inhabitants()) if home not in (None, str(self.home))), None)
 
     @asynccontextmanager
     async def connection(self, database: str) -> AsyncIterator[Any]:
@@ -117,14 +147,16 @@ class HeritageMachine:
             await connection.close()
 
     async def databases(self, scripts: Mapping[str, Iterable[str]]) -> list[str]:
-        """Create each database that is missing, from its SQL scripts; return the names of the new ones."""
+        """Create and fill each database that is missing or was left empty, from its SQL scripts; return the names of those."""
         new = []
         for name, texts in scripts.items():
             async with self.connection("postgres") as admin:
-                if await admin.fetchval("select true from pg_database where datname = $1", name):
-                    continue
-                await admin.execute(f'create database "{name}"')
+                if not await admin.fetchval("select true from pg_database where datname = $1", name):
+                    await admin.execute(f'create database "{name}"')
             async with self.connection(name) as connection, connection.transaction():
+                # Filled in one transaction: a database that holds a table holds all of it.
+                if await connection.fetchval(HOLDS_A_TABLE):
+                    continue
                 for text in texts:
                     await connection.execute(text)
             new.append(name)
@@ -151,10 +183,25 @@ class HeritageMachine:
         subprocess.run(["ip", "netns", "del", NAMESPACE], capture_output=True, check=False)
 
 
+def _inhabitants() -> list[int]:
+    """Return the processes in the machine's network namespace; none when there is no such namespace."""
+    return [int(word) for word in run("ip", "netns", "pids", NAMESPACE, check=False).split()]
+
+
+def _home_of(pid: int) -> str | None:
+    """Return the directory that a machine's first process was started for, or None for any other process."""
+    try:
+        argv = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return None
+    return argv[argv.index(START) + 2] if START in argv else None
+
+
 def _gone(pid: int) -> None:
     """Wait until the process has ended; it may be our child or somebody else's."""
-    descriptor = os.pidfd_open(pid) if Path(f"/proc/{pid}").exists() else None
-    if descriptor is None:
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
         return
     try:
         select.select([descriptor], [], [], 10)
