@@ -29,17 +29,18 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
 import uvloop  # noqa: E402
+from granian.constants import HTTPModes, Interfaces, Loops  # noqa: E402
+from granian.log import LogLevels  # noqa: E402
+from granian.server import Server as Granian  # noqa: E402
+from litestar import Litestar, Request, Response, get, put  # noqa: E402
+from results_file import Figure, write  # noqa: E402
+
 from commonweal_api.plan import StorePlan  # noqa: E402
 from commonweal_runtime.data_api.app import application  # noqa: E402
 from commonweal_runtime.data_api.requests import subject_of  # noqa: E402
 from commonweal_runtime.data_api.service import Service  # noqa: E402
 from commonweal_runtime.data_api.settings import Settings  # noqa: E402
 from commonweal_runtime.store.logins import verifier_of  # noqa: E402
-from granian.constants import HTTPModes, Interfaces, Loops  # noqa: E402
-from granian.log import LogLevels  # noqa: E402
-from granian.server import Server as Granian  # noqa: E402
-from litestar import Litestar, Request, Response, get, put  # noqa: E402
-from results_file import Figure, write  # noqa: E402
 from support.data_api import DATABASE_KEY, GRANTS, READER, DataApi, Desk, Issuer, agreement, keeping, person_product, plan  # noqa: E402
 from support.postgres import HeritageServer, StoreServer  # noqa: E402
 

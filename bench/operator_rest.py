@@ -21,8 +21,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
-from contract.operator.stage import Operator, Pods, install, open_business  # noqa: E402
 from results_file import Figure, write  # noqa: E402
+
+from contract.operator.stage import Operator, Pods, install, open_business  # noqa: E402
 from support.control_plane import OPERATOR, ControlPlane  # noqa: E402
 
 VERBS = {"create", "update", "patch", "delete", "deletecollection"}

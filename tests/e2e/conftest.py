@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
 from commonweal_local.demo import bring_up
 from commonweal_local.progress import Progress
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from commonweal_local import shell, sites, toolchain
 from commonweal_local.failure import LocalError
 from commonweal_local.images import builder

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from commonweal_api import namespace_of
 from commonweal_api.plan import audience_of
 from commonweal_local import pulumi

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from commonweal_api import namespace_of
 from commonweal_api.plan import audience_of
 from commonweal_local import paths

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 import yaml
+
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.engine.objects import Objects
 from commonweal_operator.engine.queue import Key

@@ -24,6 +24,7 @@ from typing import Any, Self
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
 from support.kube_api import KubeApi, Manifest, Refused, wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -20,12 +20,13 @@ from uuid import UUID
 import aiohttp
 import asyncpg
 import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+
 from commonweal_api.plan import PLAN_KEY, REPORT_KEY, StorePlan, StoreReport, audience_of, digest_of
 from commonweal_runtime.pairwise import pairwise
 from commonweal_runtime.store.desk import DirectoryDesk
 from commonweal_runtime.store.keeper import Keeper
 from commonweal_runtime.store.logins import password_of
-from cryptography.hazmat.primitives.asymmetric import rsa
 from support.postgres import HeritageServer, StoreServer, free_port
 
 DEPARTMENT = "registry"

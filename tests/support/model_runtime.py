@@ -18,9 +18,10 @@ from typing import Any, Self
 import httpx
 import jwt
 from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from commonweal_api.model_service import ModelServiceSpec
 from commonweal_api.plan import FeatureSource, ModelEntry, ModelPlan, ModelReport, audience_of
-from cryptography.hazmat.primitives.asymmetric import ec
 from support.kube_api import wait_for
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"

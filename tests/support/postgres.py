@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import asyncpg
+
 import commonweal_runtime
 from commonweal_runtime.store.postgres import binary
 

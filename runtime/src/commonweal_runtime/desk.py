@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import aiohttp
 import orjson
+
 from commonweal_api.plan import PLAN_KEY, REPORT_KEY
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")

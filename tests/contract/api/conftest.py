@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from support.control_plane import ControlPlane
 from support.kube_api import KubeApi
 from support.manifests import namespace

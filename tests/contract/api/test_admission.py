@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+
 from support.control_plane import REPOSITORY, ControlPlane, User
 from support.kube_api import MERGE, KubeApi, Refused, manifests_in, wait_for
 from support.manifests import Body, consent_policy, data_product, department, model_service, namespace, put

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
-from commonweal_api import KINDS
-from commonweal_api.common import Kind
-from commonweal_api.schema import Schema, root
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+
+from commonweal_api import KINDS
+from commonweal_api.common import Kind
+from commonweal_api.schema import Schema, root
 from support.kube_api import KubeApi, Refused
 from support.manifests import Body, consent_policy, data_product, department, model_service, on_basis, put
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from support.control_plane import REPOSITORY, find_tools
 from support.kube_api import manifests_in
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
+
 from commonweal_api import KINDS
 from commonweal_api.common import Kind
 from commonweal_api.schema import RULES, Schema, root
-from pydantic import ValidationError
 from support.bad_manifests import BAD, Bad
 from support.control_plane import REPOSITORY
 from support.kube_api import KubeApi, Refused, manifests_in

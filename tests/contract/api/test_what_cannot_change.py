@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+
 from support.kube_api import MERGE, KubeApi, Refused
 from support.manifests import Body, Change, add, consent_policy, data_product, department, drop, model_service, on_basis, put
 

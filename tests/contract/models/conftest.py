@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from commonweal_runtime.store.logins import password_of
 from support.kube_api import wait_for
 from support.model_runtime import KEY, Caller, ModelsProcess, Provider, calling, entry, free_port

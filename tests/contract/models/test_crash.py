@@ -11,6 +11,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+
 from support.kube_api import wait_for
 from support.model_runtime import Caller, ModelsProcess, Provider, calling, entry
 

@@ -6,6 +6,7 @@ import asyncio
 
 import asyncpg
 import pytest
+
 from commonweal_runtime.models.learning import Space
 from commonweal_runtime.models.log import DecisionLog
 from commonweal_runtime.store.enforcement import Enforcement

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+
 from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, PLAN_KEY, REPORT_KEY
 from commonweal_runtime.desk import ClusterDesk, DirectoryDesk
 from support.control_plane import ControlPlane, User

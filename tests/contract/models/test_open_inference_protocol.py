@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+
 from support.model_runtime import Caller, ModelsProcess, Provider, calling, entry
 
 COMPANY, PAYER = str(UUID(int=1, version=4)), str(UUID(int=2, version=4))

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+
 from support.kube_api import wait_for
 from support.model_runtime import Caller, ModelsProcess, Provider, calling, entry
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from contract.operator.stage import API, DEPARTMENTS, Operator, Pods, install, open_business
 from support.control_plane import ControlPlane
 from support.kube_api import wait_for

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from commonweal_api import namespace_of
 from commonweal_api.plan import (
     MODEL_PLAN,

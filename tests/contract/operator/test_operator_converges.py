@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from commonweal_api.plan import StorePlan
 from support.control_plane import REPOSITORY, ControlPlane
 from support.kube_api import MERGE, Refused, wait_for

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+
 from commonweal_operator.engine.client import Api
 from commonweal_operator.engine.cluster import Cluster
 from commonweal_operator.engine.lease import GIVE_UP_SECONDS, LEASE_SECONDS, Lease, LeaseLost

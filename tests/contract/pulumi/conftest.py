@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from commonweal_local.pulumi_cli import stack as stacks
 from commonweal_local.pulumi_cli.events import Listener, follow
 from commonweal_local.pulumi_cli.plugins import STAND_INS, find_pulumi, stand_in_directory

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from support.control_plane import ControlPlane
 from support.kube_api import KubeApi
 

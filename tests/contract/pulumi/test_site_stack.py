@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from commonweal_local import pulumi
 from commonweal_local.failure import LocalError
 from commonweal_local.pulumi_cli.stack import kept_secret, root

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+
 from support.data_api import GRANTS, PEOPLE, READER, Issuer
 from support.keeper import Bench
 from support.postgres import HeritageServer, StoreServer

@@ -16,6 +16,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+
 from support.attacks import NO, NOBODY, OWN, REFUSED, T
 from support.data_api import Desk, agreement, keeping, login, person_product, plan, subject
 from support.postgres import HeritageServer, StoreServer

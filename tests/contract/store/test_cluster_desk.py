@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from commonweal_api.plan import PLAN_KEY, REPORT_KEY, STORE_PLAN, STORE_REPORT, StorePlan, StoreReport
 from commonweal_runtime.store.cluster import ClusterDesk
 from commonweal_runtime.store.desk import CredentialsMissingError

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+
 from support.data_api import DataApi, Desk, Issuer, KeeperProcess, agreement, person_product, plan, subject, visit_product
 from support.postgres import HeritageServer, StoreServer
 

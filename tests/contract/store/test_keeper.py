@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+
 from commonweal_api.plan import StorePlan
 from commonweal_runtime.store import loading
 from commonweal_runtime.store.enforcement import served_product

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+
 from support.data_api import Desk, agreement, keeping, login, person_product, plan, subject
 from support.postgres import HeritageServer, StoreServer
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from commonweal_api.generate import REPOSITORY, drifted, main, rendered, write
 
 

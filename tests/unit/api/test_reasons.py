@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from commonweal_api.common import Condition
 from commonweal_api.generate import rendered
 from commonweal_api.reasons import CONDITIONS_OF, REASONS, ConditionType, Reason, entry_of

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import AwareDatetime, BaseModel, StringConstraints
+from pydantic import Field as P
+
 from commonweal_api import KINDS
 from commonweal_api.common import Kind, Strict, cel, validations
 from commonweal_api.schema import RULES, Schema, SchemaError, crd, root, structural
-from pydantic import AwareDatetime, BaseModel, StringConstraints
-from pydantic import Field as P
 
 Short = Annotated[str, StringConstraints(max_length=9)]
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
+
 from commonweal_api import KINDS, ConsentPolicy
 from commonweal_local.demo.cluster import lacking
 from commonweal_local.demo.journey import short_agreement

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from commonweal_local import cli, debian, doctor
 from commonweal_local.doctor import Finding, Verdict
 from commonweal_local.failure import LocalError

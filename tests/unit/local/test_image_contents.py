@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+
 from commonweal_local.failure import LocalError
 from commonweal_local.images import builder, bytecode, packages, wheels
 from commonweal_local.images.archives import archive_of

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from commonweal_local.failure import LocalError
 from commonweal_local.images import oci
 from commonweal_local.sites.containers import reference_of

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from commonweal_local.sites import pki
 from commonweal_local.sites.site import Mode, Site
 

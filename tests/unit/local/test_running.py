@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from commonweal_local.progress import Progress
 from commonweal_local.sites.balancer import assign
 from commonweal_local.sites.site import Mode, Site

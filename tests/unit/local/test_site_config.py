@@ -7,6 +7,7 @@ from dataclasses import astuple
 from pathlib import Path
 
 import pytest
+
 from commonweal_local.failure import LocalError
 from commonweal_local.sites.components import command_lines
 from commonweal_local.sites.site import HOST_ADDRESS, MOST_SITES, Mode, Site, all_sites, check_name, free_index, hosts_file

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from commonweal_local import toolchain
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress, Silent

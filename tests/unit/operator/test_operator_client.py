@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from aiohttp import web
+
 from commonweal_operator.engine.client import Api, ApiError, Gone, Unavailable
 from commonweal_operator.engine.cluster import Cluster, LoginError, Token
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from commonweal_api.plan import ModelReport, Outcome, StoreReport
 from commonweal_api.reasons import CONDITIONS_OF, ConditionType, entry_of
 from commonweal_operator.desired.platform import Images, PlatformConfig

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 import yaml
+
 from commonweal_operator.desired.keys import keys, sector_key
 from commonweal_operator.desired.manifest import HASH, RESOURCES, Owner, child
 from commonweal_operator.desired.network import network

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from commonweal_operator.engine.queue import Key, Priority, WorkQueue
 from hypothesis import given
 from hypothesis import strategies as st
+
+from commonweal_operator.engine.queue import Key, Priority, WorkQueue
 
 A, B, C = Key("one", "K", "a"), Key("one", "K", "b"), Key("two", "K", "c")
 REVOCATION, SPEC, DRIFT, RESYNC = Priority

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from commonweal_operator.desired.manifest import HASH, Child, Owner, Stage, child
 from commonweal_operator.desired.platform import Images, PlatformConfig
 from commonweal_operator.engine.apply import Applied, Applier

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
 from commonweal_local.pulumi_kubernetes import state
 from commonweal_local.pulumi_kubernetes.check import check
 from commonweal_local.pulumi_kubernetes.cluster import Refused
@@ -27,8 +30,6 @@ from commonweal_local.pulumi_kubernetes.values import (
     properties,
 )
 from commonweal_local.pulumi_kubernetes.waiting import pod_reasons, timeout_of
-from hypothesis import given
-from hypothesis import strategies as st
 
 MAP = "kubernetes:core/v1:ConfigMap"
 

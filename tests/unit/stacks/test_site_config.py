@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from commonweal_stacks.clusters import AdoptedCluster, LocalCluster, cluster_of
 from commonweal_stacks.site import SiteConfig, SiteConfigError, load_images, parse_master, parse_site
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
-from commonweal_runtime.identity.accounts import hash_password
 
 from commonweal_local import debian, machine, paths, pulumi, sites, toolchain
 from commonweal_local.demo import leftovers
@@ -24,6 +23,7 @@ from commonweal_local.images import builder
 from commonweal_local.progress import Progress
 from commonweal_local.sites import bridge, checks
 from commonweal_local.sites.site import NETWORK
+from commonweal_runtime.identity.accounts import hash_password
 
 SITES = ("onprem", "cloud")
 TOOLS = ("kubectl", "helm", "pulumi")

@@ -10,9 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-from commonweal_runtime.identity.sign_in import SignInError
-from commonweal_stacks.conformity.cli import main as conform
-
 from commonweal_local import paths, sites
 from commonweal_local.demo import bring_up, control_plane, learning
 from commonweal_local.demo.cluster import Cluster, ClusterError
@@ -24,6 +21,8 @@ from commonweal_local.demo.report import Row, table
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
 from commonweal_local.sites import checks
+from commonweal_runtime.identity.sign_in import SignInError
+from commonweal_stacks.conformity.cli import main as conform
 
 FIRST_READ = "Benefits reads the consenting person"
 TO_FIRST_READ = "start to the first consented read"

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from commonweal_stacks.conformity.cli import main as conform
-from commonweal_stacks.site import IMAGE_NAMES, IMAGES_KEY, SITE_KEY, stack_file
 
 from commonweal_local import paths, pulumi, sites, toolchain
 from commonweal_local.demo import bring_up, leftovers
@@ -22,6 +20,8 @@ from commonweal_local.demo.record import Record
 from commonweal_local.demo.report import Row, table
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
+from commonweal_stacks.conformity.cli import main as conform
+from commonweal_stacks.site import IMAGE_NAMES, IMAGES_KEY, SITE_KEY, stack_file
 
 NOT_REAL = """\
 What was not shown, because this user is not root:

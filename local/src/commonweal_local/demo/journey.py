@@ -14,7 +14,6 @@ from typing import Any
 
 from commonweal_api import namespace_of
 from commonweal_api.plan import audience_of
-
 from commonweal_local.demo.cluster import Cluster
 from commonweal_local.demo.person import SignIn
 from commonweal_local.demo.report import Row

@@ -9,7 +9,6 @@ from typing import Any
 
 from commonweal_api import namespace_of
 from commonweal_api.plan import audience_of
-
 from commonweal_local.demo.journey import REGISTRY, TAX, Site, expect
 from commonweal_local.demo.report import Row
 from commonweal_local.demo.web import Answer, Caller

@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from commonweal_stacks.clusters.identity import client_of
 from kubernetes.client.exceptions import ApiException
 
 from commonweal_local.failure import LocalError
 from commonweal_local.waiting import until
+from commonweal_stacks.clusters.identity import client_of
 
 PATH = "/apis/commonweal.dev/v1alpha1/departments"
 SECONDS = 300.0

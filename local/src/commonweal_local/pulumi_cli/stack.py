@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from commonweal_stacks.clusters import cluster_of
-from commonweal_stacks.clusters.identity import cluster_uid
-from commonweal_stacks.site import MASTER_KEY, SITE_KEY, SiteConfigError, parse_site, stack_file
 
 from commonweal_local import paths
 from commonweal_local.failure import LocalError
 from commonweal_local.pulumi_cli.events import Listener, follow
 from commonweal_local.pulumi_cli.plugins import find_pulumi, missing_plugins, place, stand_in_directory
+from commonweal_stacks.clusters import cluster_of
+from commonweal_stacks.clusters.identity import cluster_uid
+from commonweal_stacks.site import MASTER_KEY, SITE_KEY, SiteConfigError, parse_site, stack_file
 
 PROJECT_FILES = ("Pulumi.yaml", "__main__.py")
 SECRET_BYTES = 32

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, STORE_PLAN, STORE_REPORT
-
 from commonweal_operator.desired.manifest import Child, Owner, Stage, child
 from commonweal_operator.desired.platform import DEPARTMENT_SECRETS_ROLE, PlatformConfig
 

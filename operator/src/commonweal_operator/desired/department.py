@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from commonweal_api.department import DepartmentSpec
 from commonweal_api.plan import ModelPlan, StorePlan
-
 from commonweal_operator.desired.access import component_roles, operator_secrets
 from commonweal_operator.desired.accounts import accounts
 from commonweal_operator.desired.manifest import Child, Owner

@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 import orjson
+
 from commonweal_api.common import API_VERSION, GROUP, namespace_of
 
 MANAGED_BY = "commonweal"

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from commonweal_api import namespace_of
-
 from commonweal_operator.desired.manifest import COMPONENT_LABEL, Child, Manifest, Owner, Stage, child
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.desired.store import PORT as STORE_PORT

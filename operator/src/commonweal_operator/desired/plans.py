@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import orjson
+
 from commonweal_api.plan import (
     MODEL_PLAN,
     MODEL_REPORT,
@@ -13,7 +14,6 @@ from commonweal_api.plan import (
     StorePlan,
     digest_of,
 )
-
 from commonweal_operator.desired.manifest import REPORT_LABEL, Child, Owner, Stage, child
 
 LARGEST_PLAN = 1_000_000  # bytes; a ConfigMap holds 1 MiB

@@ -5,8 +5,9 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
-from commonweal_api.common import Strict
 from pydantic import Field as P
+
+from commonweal_api.common import Strict
 
 SYSTEM_NAMESPACE = "commonweal-system"
 DEPARTMENT_SECRETS_ROLE = "commonweal-department-secrets"

@@ -6,7 +6,6 @@ from typing import Any
 
 from commonweal_api import namespace_of
 from commonweal_api.plan import audience_of
-
 from commonweal_operator.desired.keys import NAME as KEYS
 from commonweal_operator.desired.manifest import Manifest, Owner
 from commonweal_operator.desired.platform import PlatformConfig

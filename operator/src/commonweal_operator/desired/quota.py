@@ -6,7 +6,6 @@ from commonweal_api import GROUP, DataProduct
 from commonweal_api.consent_policy import ConsentPolicy
 from commonweal_api.department import Quota
 from commonweal_api.model_service import ModelService
-
 from commonweal_operator.desired.manifest import Child, Owner, child
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from commonweal_api.plan import audience_of
-
 from commonweal_operator.desired.manifest import Child, Manifest, Owner, child
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.desired.pods import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import kopf
-from commonweal_api import GROUP, KINDS, VERSION
 
+from commonweal_api import GROUP, KINDS, VERSION
 from commonweal_operator.engine.client import new_session
 from commonweal_operator.engine.cluster import Cluster
 from commonweal_operator.engine.core import Engine

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import kopf
+
 from commonweal_api import GROUP
 
 

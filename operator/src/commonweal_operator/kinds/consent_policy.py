@@ -7,7 +7,6 @@ from typing import Any
 
 from commonweal_api import ConsentPolicy, DataProduct
 from commonweal_api.reasons import ConditionType, Reason, entry_of
-
 from commonweal_operator.engine.objects import Record
 from commonweal_operator.kinds.conditions import Finding, conditions
 from commonweal_operator.kinds.world import World

@@ -9,7 +9,6 @@ from typing import Any
 from commonweal_api import ConsentPolicy, Department, namespace_of
 from commonweal_api.plan import AgreementPlan, FeatureSource, ModelEntry, ModelPlan, ProductPlan, StorePlan, audience_of
 from commonweal_api.reasons import ConditionType, Reason
-
 from commonweal_operator.desired import DepartmentInputs
 from commonweal_operator.desired.pods import cluster_host
 from commonweal_operator.engine.apply import Problem

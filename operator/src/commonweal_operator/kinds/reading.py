@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from commonweal_api import ConsentPolicy, DataProduct, Department, ModelService, namespace_of
-from commonweal_api.common import API_VERSION
 from pydantic import BaseModel, ValidationError
 
+from commonweal_api import ConsentPolicy, DataProduct, Department, ModelService, namespace_of
+from commonweal_api.common import API_VERSION
 from commonweal_operator.engine.objects import Record
 from commonweal_operator.engine.queue import Key
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from commonweal_api import ConsentPolicy, namespace_of
 from commonweal_api.reasons import ConditionType, Reason
-
 from commonweal_operator.desired import Child, department_children
 from commonweal_operator.desired.manifest import Owner
 from commonweal_operator.engine.apply import Problem

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Protocol, TypeVar
 
-from commonweal_api import ConsentPolicy, ModelService, namespace_of
-from commonweal_api.plan import MODEL_REPORT, STORE_REPORT, ModelReport, StoreReport
 from pydantic import BaseModel, ValidationError
 
+from commonweal_api import ConsentPolicy, ModelService, namespace_of
+from commonweal_api.plan import MODEL_REPORT, STORE_REPORT, ModelReport, StoreReport
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.desired.pods import cluster_host
 from commonweal_operator.engine.objects import Change, Objects, Record

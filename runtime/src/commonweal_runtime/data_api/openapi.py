@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from commonweal_api.data_product import DataProductSpec, Field, FieldType, MaskKind
-
 from commonweal_runtime.data_api.catalogue import Catalogue, Product
 from commonweal_runtime.problems import MEDIA_TYPE
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from commonweal_api.plan import audience_of
-
 from commonweal_runtime.identity.accounts import Account
 from commonweal_runtime.identity.keys import SigningKey
 from commonweal_runtime.identity.requests import AuthorizationRequest

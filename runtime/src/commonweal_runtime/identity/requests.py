@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 from urllib.parse import parse_qsl
 
-from commonweal_api.common import NAME_PATTERN
-from commonweal_api.plan import audience_of
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as P
 
+from commonweal_api.common import NAME_PATTERN
+from commonweal_api.plan import audience_of
 from commonweal_runtime.identity.clients import Client
 
 LINK = "link:"

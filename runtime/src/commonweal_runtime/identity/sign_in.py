@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import jwt
+
 from commonweal_api.plan import audience_of
 
 CLIENT, REDIRECT = "commonweal-portal", "http://127.0.0.1/callback"

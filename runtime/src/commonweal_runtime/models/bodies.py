@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, TypeVar
 from uuid import UUID
 
-from commonweal_api.common import Name
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, field_validator
 from pydantic import Field as P
 from pydantic.alias_generators import to_camel
 
+from commonweal_api.common import Name
 from commonweal_runtime.problems import Problem, invalid_request
 
 MOST_BYTES = 256 * 1024

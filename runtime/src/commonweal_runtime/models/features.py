@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from commonweal_api.model_service import Feature, ModelServiceSpec
-
 from commonweal_runtime.models.learning import Space
 
 PERSON, CONTEXT, ACTION = "person", "context", "action"

@@ -8,11 +8,11 @@ from math import prod
 from typing import Any, Literal, NamedTuple
 
 import orjson
-from commonweal_api.model_service import Feature
-from commonweal_api.plan import FeatureSource
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic import Field as P
 
+from commonweal_api.model_service import Feature
+from commonweal_api.plan import FeatureSource
 from commonweal_runtime.models.bodies import RankBody
 from commonweal_runtime.models.features import name_of, person_features
 from commonweal_runtime.models.learning import probabilities

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
-from commonweal_api.plan import FeatureSource
 
+from commonweal_api.plan import FeatureSource
 from commonweal_runtime.models.bodies import RankBody
 from commonweal_runtime.models.features import ACTION, CONTEXT, PERSON, free_features, person_features
 from commonweal_runtime.models.learning import Array, Part

@@ -7,10 +7,10 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
-from commonweal_api.plan import FeatureSource, ModelEntry, ModelPlan, ModelReport, Outcome, digest_of
-from commonweal_api.reasons import Reason
 from pydantic import ValidationError
 
+from commonweal_api.plan import FeatureSource, ModelEntry, ModelPlan, ModelReport, Outcome, digest_of
+from commonweal_api.reasons import Reason
 from commonweal_runtime.models.bodies import ActivateBody, ForgetBody, RankBody, RewardBody
 from commonweal_runtime.models.log import STORE_ERRORS, DecisionLog
 from commonweal_runtime.models.rank import Ranked, Ranker

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Mapping
 
 from commonweal_api.plan import ModelEntry
-
 from commonweal_runtime.models.features import space_of
 from commonweal_runtime.models.learning import Exploration, Learner, Row
 from commonweal_runtime.models.log import DecisionLog, Forgotten, Lesson, Place, State

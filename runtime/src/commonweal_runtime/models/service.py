@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import asyncpg
-from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT
 from litestar import Litestar
 
+from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT
 from commonweal_runtime.desk import open_desk
 from commonweal_runtime.models.app import create
 from commonweal_runtime.models.log import STORE_ERRORS, DecisionLog

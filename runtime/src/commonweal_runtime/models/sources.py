@@ -13,9 +13,9 @@ from uuid import UUID
 
 import aiohttp
 import orjson
+
 from commonweal_api.model_service import Feature, ModelServiceSpec
 from commonweal_api.plan import FeatureSource
-
 from commonweal_runtime.models.features import Product, Record, name_of
 
 TIMEOUT = aiohttp.ClientTimeout(total=2.0)

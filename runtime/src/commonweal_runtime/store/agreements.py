@@ -16,7 +16,6 @@ from commonweal_api.consent_policy import BasisType, ConsentPolicySpec
 from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.plan import AgreementPlan
 from commonweal_api.reasons import Reason
-
 from commonweal_runtime.store import doors
 from commonweal_runtime.store.names import column_of, identifier, literal, login_of, reader_of, table
 from commonweal_runtime.store.products import Shape, shape_of

@@ -13,8 +13,8 @@ from typing import Any
 
 import aiohttp
 import orjson
-from commonweal_api.plan import PLAN_KEY, REPORT_KEY, STORE_PLAN, STORE_REPORT, StorePlan, StoreReport
 
+from commonweal_api.plan import PLAN_KEY, REPORT_KEY, STORE_PLAN, STORE_REPORT, StorePlan, StoreReport
 from commonweal_runtime.store.desk import CredentialsMissingError, parse
 from commonweal_runtime.store.sources import Credentials
 from commonweal_runtime.tokens import SERVICE_ACCOUNT

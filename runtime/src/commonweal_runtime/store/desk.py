@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
 
-from commonweal_api.plan import PLAN_KEY, REPORT_KEY, StorePlan, StoreReport
 from pydantic import ValidationError
 
+from commonweal_api.plan import PLAN_KEY, REPORT_KEY, StorePlan, StoreReport
 from commonweal_runtime.store.sources import Credentials
 
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+
 from commonweal_api.data_product import DataProductSpec
 from commonweal_api.plan import AgreementPlan, Outcome, ProductPlan, StorePlan
 from commonweal_api.reasons import Reason, entry_of
-
 from commonweal_runtime.store.agreements import ClosedError, Opening, Served, clearing, compile_opening, shutting, widens
 from commonweal_runtime.store.logins import verifier_of
 from commonweal_runtime.store.names import RefusedError, literal, login_of, relation_of, table

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
+
 from commonweal_api.plan import Outcome, ProductPlan, StorePlan, StoreReport, digest_of
 from commonweal_api.reasons import Reason
-
 from commonweal_runtime.store import loading
 from commonweal_runtime.store.desk import CredentialsMissingError, Desk
 from commonweal_runtime.store.enforcement import Enforcement, message_of, served_product

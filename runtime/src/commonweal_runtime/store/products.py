@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from commonweal_api.data_product import MASK_INPUT, DataProductSpec, Field, FieldType, Mask, MaskKind
 from commonweal_api.plan import ProductPlan
-
 from commonweal_runtime.store.names import RefusedError, column_of, identifier, literal, table
 
 SQL_TYPE = {

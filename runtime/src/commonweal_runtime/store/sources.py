@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
+
 from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.reasons import Reason
-
 from commonweal_runtime.pairwise import pairwise
 from commonweal_runtime.store.names import identifier
 from commonweal_runtime.store.values import MismatchError, converter, key_of

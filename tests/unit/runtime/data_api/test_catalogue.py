@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+
 from commonweal_runtime.data_api.catalogue import Agreement, Catalogue
 from commonweal_runtime.problems import Problem
 from commonweal_runtime.tokens import Client

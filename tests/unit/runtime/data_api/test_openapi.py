@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from commonweal_runtime.data_api.catalogue import Catalogue, Product
 from commonweal_runtime.data_api.openapi import document
 from support.data_api import person_product, visit_product

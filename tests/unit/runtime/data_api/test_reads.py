@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+
 from commonweal_runtime.data_api.catalogue import Agreement
 from commonweal_runtime.data_api.lanes import Lanes, UnreachableError
 from commonweal_runtime.data_api.reads import IN_FLIGHT_DEFERRED, IN_FLIGHT_DURABLE, Question, Reader

@@ -7,9 +7,10 @@ from uuid import UUID
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
 from commonweal_runtime.problems import Problem
 from commonweal_runtime.tokens import RETRY_SECONDS, Client, KeySet, Verifier
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 ISSUER, AUDIENCE, NOW = "https://issuer.example", "https://commonweal.dev/departments/tax", 1_000_000.0
 SUBJECT = "system:serviceaccount:dept-benefits:benefits-app"

@@ -16,6 +16,10 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from litestar.testing import TestClient
+
 from commonweal_api.plan import audience_of
 from commonweal_runtime.identity.accounts import Accounts, hash_password
 from commonweal_runtime.identity.app import WRONG, Desk, create
@@ -25,9 +29,6 @@ from commonweal_runtime.identity.keys import SigningKey
 from commonweal_runtime.pairwise import pairwise, sector_key
 from commonweal_runtime.problems import Problem
 from commonweal_runtime.tokens import KeySet, Verifier
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from litestar.testing import TestClient
 
 ISSUER = "https://identity.example"
 MASTER = bytes(range(32))

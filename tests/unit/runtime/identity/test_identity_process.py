@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from commonweal_api.plan import audience_of
 from commonweal_runtime.identity.accounts import hash_password
 from commonweal_runtime.identity.sign_in import SignInError, sign_in

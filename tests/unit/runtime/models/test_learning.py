@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+
 from commonweal_runtime.models.learning import Array, Decision, Exploration, Learner, Part, Row, Space, Sums, squarecb
 
 NAMES = tuple(f"u^f{i}" for i in range(6))

@@ -7,6 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.plan import AgreementPlan
 from commonweal_api.reasons import Reason
@@ -15,8 +18,6 @@ from commonweal_runtime.store.logins import password_of, verifier_of
 from commonweal_runtime.store.names import RefusedError, identifier, literal, login_of, relation_of
 from commonweal_runtime.store.products import change, create, shape_of, unfilled_after
 from commonweal_runtime.store.values import MismatchError, converter
-from hypothesis import given
-from hypothesis import strategies as st
 from support.data_api import agreement, person_product
 
 

@@ -2,9 +2,10 @@
 
 import uuid
 
-from commonweal_runtime.pairwise import pairwise, sector_key
 from hypothesis import given
 from hypothesis import strategies as st
+
+from commonweal_runtime.pairwise import pairwise, sector_key
 
 MASTER = bytes(range(32))
 
