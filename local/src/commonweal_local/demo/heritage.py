@@ -49,6 +49,10 @@ exec $run "$4/postgres" -D /mnt/data -c listen_addresses='*' -c unix_socket_dire
 HOLDS_A_TABLE = "select exists (select from pg_tables where schemaname not in ('pg_catalog', 'information_schema'))"
 
 
+# Kept so that a process that outlives this call is not reported as forgotten by the interpreter; `down` collects them.
+_launched: list[subprocess.Popen[bytes]] = []
+
+
 class HeritageError(RuntimeError):
     """The heritage machine can't be had; the message says what to do."""
 
@@ -93,6 +97,7 @@ class HeritageMachine:
             process = subprocess.Popen(
                 [*words, *script], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=leftovers.unmarked()
             )
+        _launched.append(process)
         self._pid_file.write_text(str(process.pid))
         asyncio.run(self._answers(process))
 
@@ -113,6 +118,7 @@ class HeritageMachine:
         if os.geteuid() != 0 or self._foreign():
             return
         self._end_inhabitants()
+        _launched[:] = [process for process in _launched if process.poll() is None]
         self._pid_file.unlink(missing_ok=True)
         self._unlink()
 
