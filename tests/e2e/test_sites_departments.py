@@ -148,7 +148,7 @@ def test_consents_and_uses_survive_the_death_of_the_store(brought: bring_up.Brou
         lambda: app.get(path, Purpose="tax-authority/register-business"), lambda answer: answer.status not in (500, 502, 503), PATIENCE
     )
     assert closed.status == 404
-    assert len(me.get("/me/uses").body["items"]) >= uses
+    assert len(poll(lambda: me.get("/me/uses"), lambda answer: answer.status == 200, PATIENCE).body["items"]) >= uses
     assert me.call("PUT", "/me/objections/tax-registers-business", {"state": "Lifted"}).status == 200
     assert app.get(path, Purpose="tax-authority/register-business").status == 200
 

@@ -5,6 +5,7 @@ Each step returns rows of the table; nothing here knows how a site was made.
 
 from __future__ import annotations
 
+import http.client
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -171,12 +172,17 @@ def expiry(site: Site, now: Callable[[], datetime] = lambda: datetime.now(UTC)) 
 
 
 def poll(ask: Callable[[], Answer], done: Callable[[Answer], bool], seconds: float) -> Answer:
-    """Ask until `done` or the time is over; return the last answer."""
+    """Ask until `done` or the time is over; return the last answer. Nobody there is an answer to wait out, too, until the time is over."""
     deadline = time.monotonic() + seconds
     while True:
-        answer = ask()
-        if done(answer) or time.monotonic() > deadline:
-            return answer
+        late = time.monotonic() > deadline
+        try:
+            answer = ask()
+            if late or done(answer):
+                return answer
+        except (OSError, http.client.HTTPException):
+            if late:
+                raise
         time.sleep(0.1)
 
 

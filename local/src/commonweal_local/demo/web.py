@@ -75,3 +75,7 @@ class Caller:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def __del__(self) -> None:
+        """A caller that is forgotten leaves no connection open."""
+        self.close()
