@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 Say = Callable[[str], None]
+# What the API server says between the making of a quota and its first count by the controller manager.
+NOT_COUNTED = "status unknown for quota"
+QUOTA_SECONDS = 60.0
 
 
 class ClusterError(RuntimeError):
@@ -34,9 +37,18 @@ class Cluster:
             raise ClusterError(f"{self.name}: `kubectl {' '.join(words)}` was refused: {done.stderr.strip()}")
         return done.stdout
 
-    def apply(self, *files: Path) -> None:
-        """Apply manifest files."""
-        self.run("apply", *(word for file in files for word in ("-f", str(file))))
+    def apply(self, *files: Path, seconds: float = QUOTA_SECONDS) -> None:
+        """Apply manifest files; again while a new namespace's quota has not been counted yet, for at most `seconds`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self.run("apply", *(word for file in files for word in ("-f", str(file))))
+            except ClusterError as refusal:
+                if NOT_COUNTED not in str(refusal) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.3)
+            else:
+                return
 
     def apply_object(self, manifest: dict[str, Any]) -> None:
         """Apply one manifest."""

@@ -36,9 +36,9 @@ def unmarked() -> dict[str, str]:
 def end() -> list[str]:
     """End what killed runs of this home left, and say what that was. What a living one started is left alone."""
     found = orphans(PROC, str(paths.home()))
-    said = [f"{_name(pid)} (process {pid}) of an earlier run that was killed" for pid in found]
-    inner = {pid for pid in found if _parent(pid) in found}
-    _end([pid for pid in found if pid not in inner], signal.SIGTERM, GRACE_SECONDS)
+    first = [pid for pid in found if _parent(pid) not in found]
+    said = [f"{_name(_argv(pid))} (process {pid}) of an earlier run that was killed" for pid in first]
+    _end(first, signal.SIGTERM, GRACE_SECONDS)
     _end(found, signal.SIGKILL, 5.0)
     return said + _half_started_sites()
 
@@ -63,7 +63,7 @@ def _half_started_sites() -> list[str]:
             return []
         strays = _strays(paths.sites())
         _end(strays, signal.SIGKILL, 10.0)
-        said = [f"{_of(pid)} that was only half started" for pid in strays]
+        said = [f"a site (process {pid}) that was only half started" for pid in strays]
     cut_short = [site.name for site in all_sites(paths.sites()) if _without_cable(site)]
     if cut_short:
         sites.down(cut_short, keep=True)
@@ -144,12 +144,9 @@ def _argv(pid: int) -> list[str]:
         return []
 
 
-def _name(pid: int) -> str:
-    return Path(_argv(pid)[0] or "a program").name
-
-
-def _of(pid: int) -> str:
-    return f"a site (process {pid})"
+def _name(argv: list[str]) -> str:
+    """Say which program that is; of a Python module, the module."""
+    return argv[argv.index("-m") + 1] if "-m" in argv[:-1] else Path(argv[0] if argv else "a program").name
 
 
 def _pids() -> list[int]:
