@@ -6,10 +6,10 @@ COMMONWEAL := $(BIN)/commonweal
 STAMP := .venv/made-from-pyproject
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo journey down test unit contract e2e lint format generate tools images doctor machine venv bench-data clean
+.PHONY: help demo journey down test unit contract e2e lint format generate tools images doctor machine venv bench-data bench-demo bench-operator figures clean
 
 help: ## what there is to make
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
 
 demo: venv ## two sites, three departments, one journey: all of it, on this machine
 	@$(COMMONWEAL) demo
@@ -38,6 +38,7 @@ lint: venv ## ruff, mypy, layers, and that generated files are up to date
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m commonweal_api.generate --check
+	@$(BIN)/python bench/figures.py --check
 
 format: venv ## put the code into shape
 	@$(BIN)/ruff check --fix --quiet
@@ -60,6 +61,15 @@ machine: venv # as root, also install the Debian packages that are missing
 
 bench-data: venv ## what an agreement costs over a bare read, on one PostgreSQL
 	@$(BIN)/python bench/data.py
+
+bench-demo: machine tools images ## from nothing running to the first consented read (as root)
+	@$(BIN)/python bench/demo.py
+
+bench-operator: tools ## how often the operator writes when there is nothing to do
+	@$(BIN)/python bench/operator_rest.py
+
+figures: venv ## write the measured figures into README.md
+	@$(BIN)/python bench/figures.py
 
 venv: $(STAMP) ## the Python environment, made again when pyproject.toml changes
 

@@ -17,7 +17,7 @@ from commonweal_local.demo.bring_up import KINDS, READY_SECONDS, Stages
 from commonweal_local.demo.cluster import Cluster, ClusterError
 from commonweal_local.demo.operator_process import operator
 from commonweal_local.demo.record import Record
-from commonweal_local.demo.report import Row, table
+from commonweal_local.demo.report import Row, changes, table
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
 from commonweal_stacks.conformity.cli import main as conform
@@ -86,7 +86,7 @@ def demonstrate(names: Sequence[str], progress: Progress) -> tuple[Record, str]:
 
 def unchanged(outcome: pulumi.Outcome) -> Row:
     """Return the row of a second `pulumi up`, which must find everything as it should be."""
-    changed = sum(count for kind, count in outcome.counts.items() if kind != "same")
+    changed = changes(outcome)
     return Row("a second pulumi up", "0 changes", f"{changed} changes", ok=changed == 0, milliseconds=outcome.seconds * 1e3)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from commonweal_local.pulumi import Outcome
+
 
 @dataclass(frozen=True)
 class Row:
@@ -36,3 +38,8 @@ def table(rows: Sequence[Row]) -> str:
 
     rule = "  ".join("-" * width for width in widths)
     return "\n".join([line(HEAD), rule, *(line(row.cells()) for row in rows)])
+
+
+def changes(outcome: Outcome) -> int:
+    """Return how many resources a `pulumi up` did not find as they should be."""
+    return sum(count for kind, count in outcome.counts.items() if kind != "same")

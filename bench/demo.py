@@ -1,0 +1,78 @@
+"""How long the demonstration takes from nothing running, what its sites hold, and whether a second `pulumi up` finds nothing to do.
+
+    python bench/demo.py
+
+Takes down what runs, runs `commonweal demo` with warm caches, then `pulumi up` once more. Needs root, for its sites run real pods. Leaves the sites up.
+Writes bench/results/demo.json; the exit status is 1 when the demonstration failed or a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from results_file import Figure, write
+
+from commonweal_local.demo import bring_up
+from commonweal_local.demo import main as demo
+from commonweal_local.demo.command import TO_FIRST_READ
+from commonweal_local.demo.report import changes
+from commonweal_local.failure import LocalError
+from commonweal_local.progress import Progress
+from commonweal_local.pulumi import Outcome
+
+COMMAND = "python bench/demo.py"
+FIRST_READ_SECONDS = 90
+
+
+def figures(record: Mapping[str, Any], again: Mapping[str, Outcome]) -> list[Figure]:
+    """Return what is reported of a demonstration and of the `pulumi up` after it."""
+    first = record["stages"][TO_FIRST_READ]
+    count = sum(map(changes, again.values()))
+    found = [
+        Figure(
+            "from nothing running to the first consented read",
+            round(first, 1),
+            "s",
+            f"<= {FIRST_READ_SECONDS}",
+            first <= FIRST_READ_SECONDS,
+        ),
+        Figure("the whole demonstration, two journeys included", round(record["seconds"], 1), "s"),
+    ]
+    found += [Figure(f"memory of site {name}, three departments", mib, "MiB") for name, mib in record["memory_mib"].items()]
+    found += [Figure(f"a second `pulumi up` of site {name}", round(outcome.seconds, 1), "s") for name, outcome in again.items()]
+    return [*found, Figure("changes made by the second `pulumi up`", count, "", "0", met=count == 0)]
+
+
+def measure() -> list[Figure]:
+    """Run everything from nothing. Raises LocalError when the demonstration itself failed: its times would say nothing."""
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "demo.json"
+        if demo(["down"]) or demo(["--json", str(file)]):
+            raise LocalError("The demonstration failed, so there is nothing to measure", "See what it said above.")
+        record = json.loads(file.read_text())
+    if record["mode"] != "pods":
+        raise LocalError("Without root there is no consented read to time", "Run this with sudo.")
+    return figures(record, bring_up.pulumi_up(list(record["memory_mib"]), Progress()))
+
+
+def run() -> int:
+    """Measure, print and record."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    try:
+        found = measure()
+    except LocalError as error:
+        print(f"bench/demo.py: {error}", file=sys.stderr)
+        return 1
+    print(write("demo", COMMAND, found, datetime.now(UTC)).read_text())
+    return int(any(figure.met is False for figure in found))
+
+
+if __name__ == "__main__":
+    sys.exit(run())
