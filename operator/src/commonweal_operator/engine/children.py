@@ -16,7 +16,7 @@ from urllib.parse import quote
 import orjson
 
 from commonweal_operator.desired.manifest import DEPARTMENT_LABEL, MANAGED_BY, MANAGED_LABEL, REPORT_LABEL, RESOURCES, Child
-from commonweal_operator.engine.client import JSON, METADATA, METADATA_LIST, ApiError, Gone, Unavailable
+from commonweal_operator.engine.client import JSON, METADATA, METADATA_LIST, WATCH_SECONDS, ApiError, Gone, Unavailable
 from commonweal_operator.engine.seen import Seen, address, covers, report, seen, workload
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Reader(Protocol):
     """What the cache needs of the client."""
 
     def pages(self, path: str, selector: str = "", accept: str = JSON, size: int = 500) -> Any: ...
-    def watch(self, path: str, selector: str, version: str, *, accept: str = METADATA, seconds: int = 300) -> Any: ...
+    def watch(self, path: str, selector: str, version: str, *, accept: str = METADATA, seconds: int = WATCH_SECONDS) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,10 @@ FIELD_MANAGER = "commonweal-operator"
 
 REQUEST_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
-SILENCE_SECONDS = 75.0  # bookmarks come about once a minute; a watch that says less is dead
+WATCH_SECONDS = 240  # then the server ends a watch, quiet or not: the ordinary end
+# Silence is no fault: of a kind that nobody touches there are not even bookmarks. Only a server that also misses its own end is given up. Peers that
+# are gone are noticed long before, by the connection itself (DEAD_PEER_MILLISECONDS).
+OVERDUE_SECONDS = 15.0
 DEAD_PEER_MILLISECONDS = 10_000
 ATTEMPTS = 3
 LONGEST_PAUSE = 10.0
@@ -131,11 +134,11 @@ class Api:
                 return
 
     async def watch(
-        self, path: str, selector: str, version: str, *, accept: str = METADATA, seconds: int = 300
+        self, path: str, selector: str, version: str, *, accept: str = METADATA, seconds: int = WATCH_SECONDS
     ) -> AsyncIterator[dict[str, Any]]:
-        """Yield events, bookmarks included, until the server ends the stream; raises Gone on 410."""
+        """Yield events, bookmarks included, until the server ends the stream, after `seconds` at the latest; raises Gone on 410."""
         query = f"watch=1&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={seconds}&labelSelector={selector}"
-        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=seconds + OVERDUE_SECONDS)
         try:
             async with self._session.get(f"{self._url}{path}?{query}", headers={"Accept": accept}, timeout=timeout) as response:
                 if response.status >= 400:
