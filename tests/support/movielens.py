@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -84,7 +85,7 @@ class Offer:
 
 def film_of(record: dict[str, object]) -> Film:
     """Return the film of one published interaction record."""
-    genres = str(record["genres"]).split()
+    genres = [re.sub("[^A-Za-z]", "", genre) for genre in str(record["genres"]).split()]
     features: dict[str, float | str] = {genre: 1.0 / len(genres) ** 0.5 for genre in genres}
     year = record.get("releaseYear")
     features["decade"] = "unknown" if year is None else f"{str(year)[:3]}0s"
