@@ -1,4 +1,4 @@
-"""The key that signs tokens: a mounted one, or one made at the start."""
+"""The key that signs tokens: a mounted one, or one derived from the platform's master key. Either outlives the process."""
 
 from __future__ import annotations
 
@@ -10,34 +10,46 @@ from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-_RSA_BITS = 2048
-_THUMB = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y")}
+_DERIVED = b"identity signing key v1"
+_THUMB = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
+_Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey
 
 
 class SigningKey:
-    """One private key, RS256 or ES256. Its id is the RFC 7638 thumbprint, so the same key has the same id after a restart."""
+    """One private key, RS256, ES256 or EdDSA. Its id is the RFC 7638 thumbprint, so the same key has the same id after a restart."""
 
-    def __init__(self, private: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> None:
+    def __init__(self, private: _Private) -> None:
         self._private = private
         if isinstance(private, rsa.RSAPrivateKey):
             self.algorithm, self._public = "RS256", jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
+        elif isinstance(private, Ed25519PrivateKey):
+            self.algorithm, self._public = "EdDSA", jwt.algorithms.OKPAlgorithm.to_jwk(private.public_key(), as_dict=True)
         else:
             self.algorithm, self._public = "ES256", jwt.algorithms.ECAlgorithm.to_jwk(private.public_key(), as_dict=True)
         self.id = _thumbprint(self._public)
 
     @classmethod
-    def read(cls, file: Path | None) -> SigningKey:
-        """Return the key in a PEM file, or a new RSA key: RS256 is what OpenID Connect has every client understand."""
-        if file is None:
-            return cls(rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS))
+    def derived(cls, master: bytes) -> SigningKey:
+        """Return the Ed25519 key that belongs to a master key: the same at each start and on each site that has this master key."""
+        seed = HKDF(algorithm=SHA256(), length=32, salt=None, info=_DERIVED).derive(master)
+        return cls(Ed25519PrivateKey.from_private_bytes(seed))
+
+    @classmethod
+    def read(cls, file: Path) -> SigningKey:
+        """Return the key in a PEM file; a ValueError says what is accepted."""
         private = load_pem_private_key(file.read_bytes(), password=None)
+        if isinstance(private, Ed25519PrivateKey):
+            return cls(private)
         if isinstance(private, ec.EllipticCurvePrivateKey) and isinstance(private.curve, ec.SECP256R1):
             return cls(private)
         if isinstance(private, rsa.RSAPrivateKey) and private.key_size >= 2048:
             return cls(private)
-        raise ValueError(f"{file}: an RSA key of at least 2048 bits or an EC key on P-256 is needed, as unencrypted PEM")
+        raise ValueError(f"{file}: an RSA key of at least 2048 bits, an EC key on P-256 or an Ed25519 key is needed, as unencrypted PEM")
 
     def sign(self, claims: dict[str, Any], kind: str) -> str:
         """Return a signed JWT; `kind` is its `typ`."""

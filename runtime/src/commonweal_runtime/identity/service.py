@@ -26,11 +26,11 @@ def desk_of(env: Mapping[str, str]) -> Desk:
     """Return the desk.
 
     COMMONWEAL_ISSUER is the issuer's own address; COMMONWEAL_SECTORS_DIR holds `master`; COMMONWEAL_PEOPLE is people.json, beside which
-    clients.json may lie; COMMONWEAL_SIGNING_KEY is a PEM file, without which a key is made that lasts as long as this process.
+    clients.json may lie; COMMONWEAL_SIGNING_KEY is a PEM file, without which the key is derived from `master`.
     """
     key_file = env.get("COMMONWEAL_SIGNING_KEY")
     people = Path(env.get("COMMONWEAL_PEOPLE", "/etc/commonweal/people/people.json"))
     master = read_key(Path(env.get("COMMONWEAL_SECTORS_DIR", "/etc/commonweal/sectors")), "master")
-    key = SigningKey.read(Path(key_file) if key_file else None)
+    key = SigningKey.read(Path(key_file)) if key_file else SigningKey.derived(master)
     issuer = Issuer(env["COMMONWEAL_ISSUER"].rstrip("/"), key, master, time.time)
     return Desk.of(issuer, Accounts(people), read_clients(people.with_name("clients.json")), time.time)

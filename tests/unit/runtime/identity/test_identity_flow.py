@@ -16,8 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric import ec
 from litestar.testing import TestClient
 
 from commonweal_api.plan import audience_of
@@ -362,21 +361,6 @@ def test_discovery_tells_the_truth(browser: httpx.Client) -> None:
     assert "d" not in jwk
     assert browser.get("/nothing").status_code == 404
     assert browser.post("/token", content=b"x" * 40_000).status_code == 413
-
-
-def pem(private: Any) -> bytes:
-    return bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-
-
-def test_a_mounted_key_keeps_its_id_and_a_weak_one_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "key.pem"
-    file.write_bytes(pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
-    assert SigningKey.read(file).id == SigningKey.read(file).id
-    assert SigningKey.read(file).algorithm == "RS256"
-    for weak in (rsa.generate_private_key(public_exponent=65537, key_size=1024), ec.generate_private_key(ec.SECP384R1())):
-        file.write_bytes(pem(weak))
-        with pytest.raises(ValueError, match="P-256"):
-            SigningKey.read(file)
 
 
 def test_registered_addresses_are_taken_literally_except_for_the_loopback_port() -> None:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -26,13 +27,20 @@ MASTER = bytes(range(32))
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An issuer that calls itself by its name on the site and is reached at another address."""
-    folder, port = tmp_path_factory.mktemp("identity"), free_port()
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the pod mounts: the master key and one person."""
+    folder = tmp_path_factory.mktemp("identity")
     (folder / "master").write_text(MASTER.hex())
     (folder / "people.json").write_text(
         json.dumps([{"username": "amina", "name": "Amina Khan", "root": "QQ123456C", "passwordHash": hash_password("correct horse")}])
     )
+    return folder
+
+
+@contextmanager
+def issuing(folder: Path) -> Iterator[str]:
+    """An issuer that calls itself by its name on the site and is reached at another address."""
+    port = free_port()
     env = {
         "PATH": os.environ["PATH"],
         "COMMONWEAL_ISSUER": ISSUER,
@@ -40,7 +48,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "COMMONWEAL_PEOPLE": str(folder / "people.json"),
         "COMMONWEAL_PORT": str(port),
     }
-    with (Path(folder) / "log").open("wb") as log:
+    with (folder / "log").open("ab") as log:
         process = subprocess.Popen([sys.executable, "-m", "commonweal_runtime.identity"], env=env, stdout=log, stderr=log)
 
     def answers() -> bool | None:
@@ -50,10 +58,18 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         except httpx.TransportError:
             return None
 
-    wait_for("the issuer", answers)
-    yield f"http://127.0.0.1:{port}"
-    process.terminate()
-    process.wait(15)
+    try:
+        wait_for("the issuer", answers)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+@pytest.fixture(scope="module")
+def base(folder: Path) -> Iterator[str]:
+    with issuing(folder) as address:
+        yield address
 
 
 def test_a_person_signs_in_without_a_browser_and_a_department_believes_the_token(base: str) -> None:
@@ -73,3 +89,16 @@ def test_a_wrong_password_and_an_impossible_department_are_errors_with_a_reason(
         asyncio.run(sign_in(base, "amina", "wrong", "tax-authority"))
     with pytest.raises(SignInError, match="resource must be"):
         asyncio.run(sign_in(base, "amina", "correct horse", "no such department"))
+
+
+def test_a_token_from_before_a_restart_is_still_believed(base: str, folder: Path) -> None:
+    async def token() -> str:
+        return (await sign_in(base, "amina", "correct horse", "tax-authority")).access_token
+
+    async def person(address: str, bearer: str) -> Person:
+        verifier = Verifier(issuer=ISSUER, audience=audience_of("tax-authority"), keys=KeySet(fetch_from(f"{address}/jwks")))
+        return await verifier.person(f"Bearer {bearer}")
+
+    before = asyncio.run(token())
+    with issuing(folder) as after:
+        assert asyncio.run(person(after, before)).subject == pairwise(sector_key(MASTER, "tax-authority"), "QQ123456C")
