@@ -43,25 +43,16 @@ def network(
     return [
         _policy(owner, "default-deny", {}),
         _policy(owner, "dns", {}, egress=[{"ports": [_port(53, "UDP"), _port(53)]}]),
-        _policy(
-            owner, "store", _component("store"), ingress=[_from(from_store, STORE_PORT)], egress=[_api_server(), *_sources(source_ports)]
-        ),
-        _policy(
-            owner,
-            DATA_API,
-            _component(DATA_API),
-            ingress=_ingress([*readers, *cidrs], DATA_API_PORT),
-            egress=[_api_server(), to_store, identity],
-        ),
-        _policy(
-            owner,
-            MODELS,
-            _component(MODELS),
-            ingress=_ingress([*asking, *cidrs], MODELS_PORT),
-            egress=[_api_server(), to_store, *([_to(data_apis, DATA_API_PORT)] if data_apis else [])],
-        ),
+        _ours(owner, "store", [_from(from_store, STORE_PORT)], _sources(source_ports)),
+        _ours(owner, DATA_API, _ingress([*readers, *cidrs], DATA_API_PORT), [to_store, identity]),
+        _ours(owner, MODELS, _ingress([*asking, *cidrs], MODELS_PORT), [to_store, *([_to(data_apis, DATA_API_PORT)] if data_apis else [])]),
         _workloads(owner, peers),
     ]
+
+
+def _ours(owner: Owner, component: str, ingress: Sequence[Manifest], egress: Sequence[Manifest]) -> Child:
+    """Return the policy of one of our components; each of them speaks with the API server."""
+    return _policy(owner, component, _component(component), ingress=ingress, egress=[_api_server(), *egress])
 
 
 def _workloads(owner: Owner, peers: Iterable[str]) -> Child:

@@ -1,0 +1,75 @@
+"""The rules of the house that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MOST_LINES, MOST_LINES_OF_A_FUNCTION = 400, 40
+# Written by programs, not by people: expected output, and checksums of what is built.
+GENERATED = ("tests/golden/", "local/toolchain/")
+# An absolute path under somebody's home, or under a folder that is on nobody else's machine. Mount paths in containers are not meant: they are an interface.
+MACHINE_PATH = re.compile(r"(?<![\w.~$}/-])/(?:home|Users|root|work)/\w")
+
+
+@cache
+def committed() -> dict[str, str]:
+    """Return the text of every file that git knows and that is there."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    paths = [path for path in listed.split("\0") if path and (ROOT / path).is_file()]
+    assert len(paths) > 100
+    return {path: (ROOT / path).read_text() for path in paths}
+
+
+def project() -> dict[str, object]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_the_standard_library_keeps_its_operator() -> None:
+    """The folder is called `operator`; were it a package, `import operator` from this folder would find it."""
+    assert (ROOT / "operator").is_dir()
+    assert not (ROOT / "operator" / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("group", ["operator", "runtime"])
+def test_images_install_what_the_tests_ran_with(group: str) -> None:
+    """Each group is a part of the dependencies, word for word: other versions in an image would be untested."""
+    settings = project()
+    asked = settings["dependency-groups"][group]  # type: ignore[index]
+    assert asked
+    assert set(asked) <= set(settings["project"]["dependencies"])  # type: ignore[index]
+
+
+def test_files_are_short() -> None:
+    long = {p: text.count("\n") for p, text in committed().items() if not p.startswith(GENERATED) and text.count("\n") > MOST_LINES}
+    assert long == {}, f"at most {MOST_LINES} lines: split by responsibility"
+
+
+def test_functions_are_short() -> None:
+    long = {}
+    for path in (p for p in committed() if p.endswith(".py")):
+        for node in ast.walk(ast.parse(committed()[path])):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > MOST_LINES_OF_A_FUNCTION:
+                    long[f"{path}:{node.lineno} {node.name}"] = lines
+    assert long == {}, f"at most {MOST_LINES_OF_A_FUNCTION} lines: take a step out and name it"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"), [("cd /" + "home/ada/x", True), ("a=/" + "work/x", True), ("/run/x", False), ("https://h/" + "home/x", False)]
+)
+def test_the_pattern_finds_machine_paths(text: str, *, named: bool) -> None:
+    assert bool(MACHINE_PATH.search(text)) is named
+
+
+def test_no_file_names_a_path_of_one_machine() -> None:
+    found = [f"{path}: {match[0]}" for path, text in committed().items() for match in MACHINE_PATH.finditer(text)]
+    assert found == [], "name it relative to the project, to a cache folder or to a variable"
