@@ -23,8 +23,9 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from commonweal_api.plan import PLAN_KEY, REPORT_KEY, StorePlan, StoreReport, audience_of, digest_of
+from commonweal_runtime.desk import Desk as AnyDesk
+from commonweal_runtime.desk import DirectoryDesk
 from commonweal_runtime.pairwise import pairwise
-from commonweal_runtime.store.desk import DirectoryDesk
 from commonweal_runtime.store.keeper import Keeper
 from commonweal_runtime.store.logins import password_of
 from support.postgres import HeritageServer, StoreServer, free_port
@@ -146,14 +147,19 @@ class Desk(DirectoryDesk):
         directory.mkdir(parents=True, exist_ok=True)
         super().__init__(directory, interval=0.02)
         self.directory, self.written = directory, 0
-        self.secret("heritage", USER, PASSWORD)
+        self.login("heritage", USER, PASSWORD)
 
-    async def report(self, report: StoreReport) -> None:
-        """Write the report and count it."""
-        await super().report(report)
-        self.written += 1
+    async def report(self, text: str) -> None:
+        """Leave the report, and count it if the file was written."""
+        before = self._report_file()
+        await super().report(text)
+        self.written += self._report_file() != before
 
-    def secret(self, name: str, username: str | None, password: str | None) -> None:
+    def _report_file(self) -> tuple[int, int] | None:
+        path = self.directory / REPORT_KEY
+        return (path.stat().st_ino, path.stat().st_mtime_ns) if path.exists() else None
+
+    def login(self, name: str, username: str | None, password: str | None) -> None:
         """Write, or remove keys of, a login."""
         folder = self.directory / "secrets" / name
         folder.mkdir(parents=True, exist_ok=True)
@@ -201,7 +207,7 @@ class Desk(DirectoryDesk):
 
 
 @asynccontextmanager
-async def keeping(store: StoreServer, desk: DirectoryDesk) -> AsyncIterator[None]:
+async def keeping(store: StoreServer, desk: AnyDesk) -> AsyncIterator[None]:
     """Run a keeper while the block runs; a keeper that ends by itself fails the test."""
     task = asyncio.create_task(Keeper(lambda: store.superuser("department"), desk, DATABASE_KEY, SECTOR_KEY).run())
     try:

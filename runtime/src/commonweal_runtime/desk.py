@@ -1,16 +1,18 @@
-"""The desk: where a department's plan arrives and its report is left. Two ConfigMaps on a site; two files in tests.
+"""The desk: where a department's plan arrives, its report is left, and the Secrets that the plan names are read.
 
-The plan is watched through the API server, not read from a mounted file, which the kubelet would bring up to a minute later.
+On a site these are two ConfigMaps and the Secrets; outside Kubernetes, files in a directory. The plan is watched through the API server, not read
+from a mounted file, which the kubelet would bring up to a minute later.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import logging
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,36 +20,39 @@ import aiohttp
 import orjson
 
 from commonweal_api.plan import PLAN_KEY, REPORT_KEY
+from commonweal_runtime.tokens import SERVICE_ACCOUNT
 
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-CLUSTER = "https://kubernetes.default.svc"
+API_SERVER = "https://kubernetes.default.svc"
+REQUEST_SECONDS = 10.0
 WATCH_SECONDS = 240
+FIELD_MANAGER = "commonweal-runtime"
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
-POLL_SECONDS = 0.05
-_MOST_LINE = 4 * 2**20
-_LABELS = {"app.kubernetes.io/managed-by": "commonweal", "app.kubernetes.io/part-of": "commonweal"}
+LOOK_SECONDS = 0.1
+_LONGEST_LINE = 4 * 2**20  # a ConfigMap of 1 MiB, as JSON in JSON
+_FAULTS = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
 
-
-class _AbsentError(Exception):
-    """The object is not there."""
-
-
-_FAULTS = (_AbsentError, aiohttp.ClientError, OSError, TimeoutError, ValueError)
 _logger = logging.getLogger(__name__)
+Pause = Callable[[float], Awaitable[None]]
 
 
 class Desk(Protocol):
     """What both desks do."""
 
     def plans(self) -> AsyncIterator[str]:
-        """Yield the plan's text as it is now, then each change; wait while there is none. Never ends; outages are waited out."""
+        """Yield the plan's text as it is now, then each change that is seen; wait while there is none. Never ends; outages are waited out."""
 
     async def report(self, text: str) -> None:
-        """Leave the report; a report that lies there already is not written again. Tries until it succeeds."""
+        """Leave the report in place of the last one; one that lies there already is not written again. Tries until it succeeds."""
+
+    async def secret(self, name: str) -> dict[str, str] | None:
+        """Return the values of a Secret, or None if there is none that may be read. Raises OSError, TimeoutError or a client's error."""
 
 
 class ClusterDesk:
-    """Plan and report as ConfigMaps in the department's namespace. Needs list and watch on the one, get, patch and create on the other."""
+    """A desk in the department's namespace, opened with the pod's ServiceAccount.
+
+    It needs get, list and watch on the plan, get and patch on the report (which the operator makes), and get on the Secrets.
+    """
 
     def __init__(
         self,
@@ -56,123 +61,119 @@ class ClusterDesk:
         plan: str,
         report: str,
         *,
+        server: str = API_SERVER,
         account: Path = SERVICE_ACCOUNT,
-        base: str = CLUSTER,
+        pause: Pause = asyncio.sleep,
     ) -> None:
-        self._session, self._account = session, account
-        self._maps, self._plan, self._report = f"{base}/api/v1/namespaces/{namespace}/configmaps", plan, report
+        self._session, self._account, self._pause = session, account, pause
+        self._base, self._plan, self._report = f"{server}/api/v1/namespaces/{namespace}", plan, report
         authority = account / "ca.crt"
         self._trust: ssl.SSLContext | bool = ssl.create_default_context(cafile=str(authority)) if authority.exists() else True
-        self._last: str | None = None
+        self._reported: str | None = None
 
     async def plans(self) -> AsyncIterator[str]:
-        """Yield the plan's text, and each change of it."""
-        before: str | None = None
+        """Yield the plan's text, and each change of it. A watch that ends is begun again; nothing is missed, for it begins with the present."""
+        seen: str | None = None
         failures = 0
         while True:
             try:
-                async for text in self._follow():
+                async for text in self._texts():
                     failures = 0
-                    if text is not None and text != before:
-                        before = text
+                    if text != seen:
+                        seen = text
                         yield text
             except _FAULTS as error:
-                await _pause("the plan cannot be watched", error, failures)
+                _logger.warning("the plan cannot be watched, trying again: %s", _told(error))
                 failures += 1
+            await self._wait(failures)
 
     async def report(self, text: str) -> None:
-        """Leave the report, unless it lies there already."""
+        """Patch the report's ConfigMap, unless it says so already."""
         failures = 0
-        while text != self._last:
+        while True:
             try:
-                if await self._stored_report() != text:
-                    await self._write_report(text)
-                self._last = text
+                await self._leave(text)
             except _FAULTS as error:
-                await _pause("the report cannot be left", error, failures)
+                _logger.warning("the report cannot be left, trying again: %s", _told(error))
                 failures += 1
+                await self._wait(failures)
+            else:
+                return
 
-    async def _follow(self) -> AsyncIterator[str | None]:
-        """List, then watch from there until the server ends the watch."""
-        select = {"fieldSelector": f"metadata.name={self._plan}"}
-        async with self._call("GET", self._maps, params=select) as answer:
-            listed = orjson.loads(await answer.read())
-        for item in listed["items"]:
-            yield _text(item, PLAN_KEY)
-        more = {"watch": "true", "resourceVersion": listed["metadata"]["resourceVersion"], "timeoutSeconds": str(WATCH_SECONDS)}
-        async with self._call("GET", self._maps, params=select | more, seconds=WATCH_SECONDS + 30) as answer:
+    async def secret(self, name: str) -> dict[str, str] | None:
+        """Return the decoded values of a Secret of the namespace."""
+        try:
+            data = await self._data("GET", f"/secrets/{name}")
+        except aiohttp.ClientResponseError as error:
+            if error.status in {403, 404}:
+                return None
+            raise
+        return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+    async def _texts(self) -> AsyncIterator[str]:
+        """Yield the plan's text now and at each change, for as long as one watch lasts."""
+        query = {"watch": "true", "fieldSelector": f"metadata.name={self._plan}", "timeoutSeconds": str(WATCH_SECONDS)}
+        # without a resourceVersion the watch begins with a synthetic ADDED of what is there
+        timeout = aiohttp.ClientTimeout(total=WATCH_SECONDS + 30, sock_connect=5)
+        async with self._ask("GET", "/configmaps", params=query, timeout=timeout) as answer:
             async for line in answer.content:
                 event = orjson.loads(line)
-                if event["type"] == "ERROR":
-                    return
-                if event["type"] in ("ADDED", "MODIFIED"):
-                    yield _text(event["object"], PLAN_KEY)
+                text = _data(event["object"]).get(PLAN_KEY) if event.get("type") in {"ADDED", "MODIFIED"} else None
+                if text is not None:
+                    yield text
 
-    async def _stored_report(self) -> str | None:
-        with contextlib.suppress(_AbsentError):
-            async with self._call("GET", f"{self._maps}/{self._report}") as answer:
-                return _text(orjson.loads(await answer.read()), REPORT_KEY)
-        return None
+    async def _leave(self, text: str) -> None:
+        path = f"/configmaps/{self._report}"
+        if self._reported is None:
+            self._reported = (await self._data("GET", path)).get(REPORT_KEY)
+        if text == self._reported:
+            return
+        headers = {"Content-Type": "application/merge-patch+json"}
+        await self._data("PATCH", f"{path}?fieldManager={FIELD_MANAGER}", data=orjson.dumps({"data": {REPORT_KEY: text}}), headers=headers)
+        self._reported = text
 
-    async def _write_report(self, text: str) -> None:
-        data = {"data": {REPORT_KEY: text}}
-        try:
-            async with self._call("PATCH", f"{self._maps}/{self._report}", body=data, kind="application/merge-patch+json"):
-                return
-        except _AbsentError:
-            made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": self._report, "labels": _LABELS}, **data}
-            async with self._call("POST", self._maps, body=made):
-                return
+    async def _data(self, method: str, path: str, **more: Any) -> dict[str, str]:
+        async with self._ask(method, path, **more) as answer:
+            return _data(orjson.loads(await answer.read()))
 
     @contextlib.asynccontextmanager
-    async def _call(
-        self,
-        method: str,
-        url: str,
-        *,
-        params: dict[str, str] | None = None,
-        body: Any = None,
-        kind: str = "application/json",
-        seconds: float = 30,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = {"Accept": "application/json", "Content-Type": kind}
-        token = self._account / "token"
-        if token.exists():  # read each time: Kubernetes renews it
-            headers["Authorization"] = f"Bearer {token.read_text().strip()}"
-        data = None if body is None else orjson.dumps(body)
-        timeout = aiohttp.ClientTimeout(total=seconds)
+    async def _ask(self, method: str, path: str, **more: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+        token = await asyncio.to_thread((self._account / "token").read_text)  # read anew: Kubernetes rotates it
+        headers = {"Accept": "application/json", "Authorization": f"Bearer {token.strip()}", **more.pop("headers", {})}
+        timeout = more.pop("timeout", aiohttp.ClientTimeout(total=REQUEST_SECONDS))
         async with self._session.request(
-            method, url, params=params, data=data, headers=headers, ssl=self._trust, timeout=timeout, read_bufsize=_MOST_LINE
+            method, self._base + path, headers=headers, timeout=timeout, ssl=self._trust, read_bufsize=_LONGEST_LINE, **more
         ) as answer:
-            if answer.status == 404:
-                raise _AbsentError
             answer.raise_for_status()
             yield answer
 
+    async def _wait(self, failures: int) -> None:
+        await self._pause(RETRY_SECONDS[min(max(failures - 1, 0), len(RETRY_SECONDS) - 1)])
+
 
 class DirectoryDesk:
-    """Plan and report as the files plan.json and report.json of one directory; for tests and for trying things out."""
+    """A desk in a directory: `plan.json`, `report.json`, `secrets/<name>/<key>`. Replace the plan by renaming a new file over it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._plan, self._report = folder / PLAN_KEY, folder / REPORT_KEY
+    def __init__(self, directory: Path, interval: float = LOOK_SECONDS) -> None:
+        self._directory, self._interval = directory, interval
 
     async def plans(self) -> AsyncIterator[str]:
-        """Yield the file's text, and each change of it."""
-        before: str | None = None
+        """Yield the file's text, and each change of it; it is looked at every `interval` seconds."""
+        seen: str | None = None
         while True:
-            text = self._plan.read_text() if self._plan.exists() else None
-            if text and text != before:
-                before = text
+            text = await asyncio.to_thread(_read, self._directory / PLAN_KEY)
+            if text and text != seen:
+                seen = text
                 yield text
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(self._interval)
 
     async def report(self, text: str) -> None:
         """Replace the file in one step, unless it says so already."""
-        if self._report.exists() and self._report.read_text() == text:
-            return
-        new = self._report.with_suffix(".new")
-        new.write_text(text)
-        new.replace(self._report)
+        await asyncio.to_thread(_replace, self._directory / REPORT_KEY, text)
+
+    async def secret(self, name: str) -> dict[str, str] | None:
+        """Return what the files of a secret hold, without white space around it."""
+        return await asyncio.to_thread(_read_all, self._directory / "secrets" / name)
 
 
 @contextlib.asynccontextmanager
@@ -186,12 +187,33 @@ async def open_desk(plan: str, report: str) -> AsyncIterator[Desk]:
         yield ClusterDesk(session, os.environ["COMMONWEAL_NAMESPACE"], plan, report)
 
 
-def _text(configmap: dict[str, Any], key: str) -> str | None:
-    text = (configmap.get("data") or {}).get(key)
-    return text if isinstance(text, str) else None
+def _data(obj: dict[str, Any]) -> dict[str, str]:
+    return dict(obj.get("data") or {})
 
 
-async def _pause(what: str, error: Exception, failures: int) -> None:
-    status = error.status if isinstance(error, aiohttp.ClientResponseError) else ""
-    _logger.warning("%s, trying again: %s %s", what, type(error).__name__, status)
-    await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+def _told(error: Exception) -> str:
+    """Return what may stand in a log: never the error's text, which can hold what was sent."""
+    status = f" {error.status}" if isinstance(error, aiohttp.ClientResponseError) else ""
+    return type(error).__name__ + status
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except OSError:
+        return None
+
+
+def _read_all(folder: Path) -> dict[str, str] | None:
+    if not folder.is_dir():
+        return None
+    values = {file.name: _read(file) for file in folder.iterdir()}
+    return {key: value.strip() for key, value in values.items() if value is not None}
+
+
+def _replace(path: Path, text: str) -> None:
+    if _read(path) == text:
+        return
+    fresh = path.with_suffix(f".{os.getpid()}")
+    fresh.write_text(text)
+    fresh.replace(path)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import Any
 
-from commonweal_api.plan import StorePlan
-from support.data_api import agreement, login, person_product, plan, subject, visit_product
-from support.keeper import Bench
+from commonweal_api.plan import PLAN_KEY, StorePlan
+from support.data_api import PATIENCE, agreement, login, person_product, plan, subject, visit_product
+from support.keeper import Bench, none_left
 
 
 def test_wider_terms_end_earlier_consents_and_narrower_ones_keep_them(bench: Bench) -> None:
@@ -69,3 +71,49 @@ def test_a_product_that_the_store_cannot_change_closes_alone(bench: Bench) -> No
         assert report.agreements["visits"].reason == "ProductNotReady"
 
     bench.run(one, script)
+
+
+def test_a_plan_that_cannot_be_read_leaves_the_one_before_it_in_force(bench: Bench) -> None:
+    wanted = plan({"people": person_product(bench.heritage)}, {"kept": agreement("PublicTask")})
+
+    async def script(root: Any) -> None:
+        said = heard("the plan cannot be read")
+        fresh = bench.desk.directory / "fresh"
+        fresh.write_text('{"department": 5}')
+        fresh.replace(bench.desk.directory / PLAN_KEY)
+        async with asyncio.timeout(PATIENCE):
+            await said.wait()
+        assert await root.fetchval("select in_force from agreement.register where uid = 'a-kept'")
+        other = plan({"people": person_product(bench.heritage)}, {"next": agreement("PublicTask")})
+        bench.desk.put(other)
+        await bench.desk.settled(other)
+
+    bench.run(wanted, script)
+
+
+def test_a_product_that_is_in_use_as_it_leaves_is_dropped_as_soon_as_it_is_free(bench: Bench) -> None:
+    async def script(root: Any) -> None:
+        name = await root.fetchval("select relation from agreement.product where name = 'people'")
+        remains = "select count(*) from agreement.product where relation = $1"
+        async with root.transaction():
+            await root.execute(f'lock table product."{name}" in access share mode')
+            bench.desk.put(empty := plan({}, {}))
+            await bench.desk.settled(empty)
+            assert await root.fetchval(remains, name) == 1
+        await none_left(root, remains, name)
+
+    bench.run(plan({"people": person_product(bench.heritage)}, {}), script)
+
+
+def heard(words: str) -> asyncio.Event:
+    """Return an event for when the keeper, which runs in this process and loop, says so."""
+    event = asyncio.Event()
+
+    class Ear(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            if words in record.getMessage():
+                event.set()
+            return True
+
+    logging.getLogger("commonweal_runtime.store.keeper").addFilter(Ear())
+    return event

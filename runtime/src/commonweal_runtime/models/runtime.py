@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import ValidationError
 
 from commonweal_api.plan import FeatureSource, ModelEntry, ModelPlan, ModelReport, Outcome, digest_of
 from commonweal_api.reasons import Reason
+from commonweal_runtime.desk import Desk
 from commonweal_runtime.models.bodies import ActivateBody, ForgetBody, RankBody, RewardBody
 from commonweal_runtime.models.log import STORE_ERRORS, DecisionLog
 from commonweal_runtime.models.rank import Ranked, Ranker
@@ -20,16 +20,6 @@ from commonweal_runtime.problems import Problem
 
 RETRY_SECONDS = 2.0
 _logger = logging.getLogger(__name__)
-
-
-class Desk(Protocol):
-    """Where plans arrive and reports are left."""
-
-    def plans(self) -> AsyncIterator[str]:
-        """Yield the plan's text as it is now, then each change."""
-
-    async def report(self, text: str) -> None:
-        """Leave a report; writing one that is there already writes nothing."""
 
 
 class Runtime:

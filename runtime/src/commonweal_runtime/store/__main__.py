@@ -1,6 +1,6 @@
 """Run the keeper: `python -m commonweal_runtime.store`.
 
-Inside a pod the plan comes from the API server. With COMMONWEAL_DESK=<directory> it comes from files there (see `desk.DirectoryDesk`), so a
+Inside a pod the plan comes from the API server. With COMMONWEAL_DESK=<directory> it comes from files there (see `commonweal_runtime.desk`), so a
 store can be kept outside Kubernetes too.
 """
 
@@ -15,8 +15,8 @@ from typing import Any
 
 import asyncpg
 
-from commonweal_runtime.store.cluster import ClusterDesk
-from commonweal_runtime.store.desk import Desk, DirectoryDesk
+from commonweal_api.plan import STORE_PLAN, STORE_REPORT
+from commonweal_runtime.desk import open_desk
 from commonweal_runtime.store.keeper import Keeper
 from commonweal_runtime.store.logins import read_key
 
@@ -48,25 +48,20 @@ async def wait_for_store() -> None:
                 return
 
 
-def desk() -> Desk:
-    """Return the desk that the environment names."""
-    directory = os.environ.get("COMMONWEAL_DESK")
-    return DirectoryDesk(Path(directory)) if directory else ClusterDesk(os.environ["COMMONWEAL_NAMESPACE"])
-
-
 async def main() -> None:
     """Keep the store until SIGTERM."""
     keys = Path(os.environ.get("COMMONWEAL_KEYS_DIR", "/etc/commonweal/keys"))
     database_key, sector_key = [await asyncio.to_thread(read_key, keys, name) for name in ("database", "sector")]
     await wait_for_store()
-    task = asyncio.create_task(Keeper(connect, desk(), database_key, sector_key).run())
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
-    try:
-        await task
-    except asyncio.CancelledError:
-        logging.getLogger(__name__).info("stopped")
+    async with open_desk(STORE_PLAN, STORE_REPORT) as desk:
+        task = asyncio.create_task(Keeper(connect, desk, database_key, sector_key).run())
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            logging.getLogger(__name__).info("stopped")
 
 
 if __name__ == "__main__":

@@ -62,13 +62,14 @@ class Enforcement:
 
     `table_lock` serialises what needs an exclusive lock on a product's table with the merge of a load; so such a statement never waits inside
     PostgreSQL, where every reader would queue behind it. Nothing here waits longer than `_PATIENCE` for it: closing comes before it, and the
-    rest is done when `apply` is called again after the load.
+    rest is left: then `unfinished` is set, and `apply` has to be called again.
     """
 
     def __init__(self, connection: Any, database_key: bytes) -> None:
         self._db, self._key = connection, database_key
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._one = asyncio.Lock()
+        self.unfinished = False
 
     async def prepare(self) -> None:
         """Bring schema and service logins to this release."""
@@ -87,6 +88,7 @@ class Enforcement:
         Doing it again changes nothing.
         """
         async with self._one:
+            self.unfinished = False
             await self._close_absent({a.uid for a in plan.agreements})
             await self._name_department(plan)
             await self._drop_absent({p.uid for p in plan.products})
@@ -101,9 +103,13 @@ class Enforcement:
             async with asyncio.timeout(_PATIENCE):
                 await lock.acquire()
         except TimeoutError:
+            self.unfinished = True
             raise BusyError from None
         try:
             yield
+        except asyncpg.LockNotAvailableError:
+            self.unfinished = True
+            raise
         finally:
             lock.release()
 

@@ -9,17 +9,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
+from pydantic import ValidationError
 
 from commonweal_api.plan import Outcome, ProductPlan, StorePlan, StoreReport, digest_of
 from commonweal_api.reasons import Reason
+from commonweal_runtime.desk import Desk
 from commonweal_runtime.store import loading
-from commonweal_runtime.store.desk import CredentialsMissingError, Desk
 from commonweal_runtime.store.enforcement import Enforcement, message_of, served_product
-from commonweal_runtime.store.sources import SourceError
+from commonweal_runtime.store.sources import Credentials, SourceError
 
 SWEEP_SECONDS = 2.0
 RETRY_SECONDS = 5.0
-REPORT_RETRY_SECONDS = 2.0
+AGAIN_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
 Connect = Callable[[], Awaitable[Any]]
@@ -43,6 +44,7 @@ class Keeper:
         self._connect, self._desk = connect, desk
         self._database_key, self._sector_key = database_key, sector_key
         self._plan: StorePlan | None = None
+        self._carried: StorePlan | None = None  # what the outcomes are of
         self._outcomes: tuple[dict[str, Outcome], dict[str, Outcome]] = ({}, {})
         self._shelves: dict[str, Shelf] = {}
         self._news = asyncio.Event()
@@ -64,9 +66,13 @@ class Keeper:
             connection.terminate()
 
     async def _follow(self) -> None:
-        async for plan in self._desk.plans():
-            self._plan = plan
-            self._judge.set()
+        async for text in self._desk.plans():
+            try:
+                self._plan = StorePlan.model_validate_json(text)
+            except ValidationError as error:
+                log.error("the plan cannot be read; the one before it stays in force: %s", error.errors(include_input=False)[0])  # noqa: TRY400
+            else:
+                self._judge.set()
 
     async def _carry_out(self, enforcement: Enforcement, group: asyncio.TaskGroup) -> None:
         while True:
@@ -75,7 +81,9 @@ class Keeper:
             plan = self._plan
             if plan is None:
                 continue
-            self._outcomes = await enforcement.apply(plan)
+            self._outcomes, self._carried = await enforcement.apply(plan), plan
+            if enforcement.unfinished:  # a load was in the way
+                asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._judge.set)
             self._stock(plan, group)
             self._news.set()
 
@@ -96,17 +104,12 @@ class Keeper:
         while True:
             await self._news.wait()
             self._news.clear()
-            try:
-                await self._desk.report(self._report())
-            except Exception as error:  # noqa: BLE001 - whatever the way to the desk, enforcement goes on and the report is tried again
-                log.warning("report: %s; trying again", type(error).__name__)
-                await asyncio.sleep(REPORT_RETRY_SECONDS)
-                self._news.set()
+            await self._desk.report(self._report().model_dump_json(by_alias=True, exclude_none=True))
 
     def _report(self) -> StoreReport:
         products, agreements = self._outcomes
         told = {name: self._with_load(outcome) for name, outcome in products.items()}
-        return StoreReport(plan=digest_of(self._plan) if self._plan else "", products=told, agreements=agreements)
+        return StoreReport(plan=digest_of(self._carried) if self._carried else "", products=told, agreements=agreements)
 
     def _with_load(self, outcome: Outcome) -> Outcome:
         """Return a product's outcome with what its source came to, where the store itself is content."""
@@ -143,8 +146,8 @@ class Keeper:
             before = shelf.reason, shelf.detail
             changed = await self._load(shelf)
             if changed:
-                self._judge.set()  # agreements that waited for these fields open now
-            if (shelf.reason, shelf.detail) != before:
+                self._judge.set()  # agreements that waited for these fields open now; what comes of it is told then
+            elif (shelf.reason, shelf.detail) != before:
                 self._news.set()
             pause = shelf.product.spec.serve.refresh_seconds if shelf.reason in {Reason.LOADED, Reason.ROWS_REFUSED} else RETRY_SECONDS
             try:
@@ -156,10 +159,9 @@ class Keeper:
     async def _load(self, shelf: Shelf) -> bool:
         """Load one product once; return whether agreements must be judged again."""
         try:
-            credentials = await self._desk.credentials(shelf.product.spec.source.postgres.credentials.name)
+            name = shelf.product.spec.source.postgres.credentials.name
+            credentials = Credentials.of(name, await self._desk.secret(name))
             loaded, waiting = await self._merge(shelf, credentials)
-        except CredentialsMissingError as error:
-            shelf.reason, shelf.detail = Reason.CREDENTIALS_MISSING, str(error)
         except SourceError as error:
             shelf.reason, shelf.detail = error.reason, error.detail
         except loading.ChangedError:
@@ -175,7 +177,7 @@ class Keeper:
             return waiting
         return False
 
-    async def _merge(self, shelf: Shelf, credentials: Any) -> tuple[loading.Loaded, bool]:
+    async def _merge(self, shelf: Shelf, credentials: Credentials) -> tuple[loading.Loaded, bool]:
         if self._enforcement is None:
             raise RuntimeError("run() has not been called")
         connection = await self._connect()

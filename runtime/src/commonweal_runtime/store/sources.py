@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +48,16 @@ class Credentials:
 
     username: str
     password: str = field(repr=False)
+
+    @classmethod
+    def of(cls, name: str, secret: Mapping[str, str] | None) -> Credentials:
+        """Return the login in the values of a Secret; a SourceError says which Secret or key is missing."""
+        if secret is None:
+            raise SourceError(Reason.CREDENTIALS_MISSING, f"There is no Secret «{name}» that the store may read.")
+        missing = [key for key in ("username", "password") if not secret.get(key)]
+        if missing:
+            raise SourceError(Reason.CREDENTIALS_MISSING, f"The Secret «{name}» lacks {' and '.join(missing)}.")
+        return cls(secret["username"], secret["password"])
 
 
 @dataclass(slots=True)

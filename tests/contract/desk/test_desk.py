@@ -1,4 +1,4 @@
-"""The desk on a real API server, with no more rights than the operator's Role gives the model runtime."""
+"""The desk on a real API server, with no more rights than the operator's Roles give keeper and model runtime."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, PLAN_KEY, REPORT_KEY
-from commonweal_runtime.desk import ClusterDesk, DirectoryDesk
+from commonweal_runtime.desk import ClusterDesk, open_desk
 from support.control_plane import ControlPlane, User
 from support.kube_api import KubeApi
 
@@ -20,6 +20,7 @@ NAMESPACE = "dept-tax"
 ROLE: list[dict[str, Any]] = [
     {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [MODEL_PLAN], "verbs": ["get", "list", "watch"]},
     {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [MODEL_REPORT], "verbs": ["get", "patch"]},
+    {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["login", "not-made"], "verbs": ["get"]},
 ]
 
 
@@ -50,9 +51,9 @@ def api(plane: ControlPlane) -> KubeApi:
 
 
 @asynccontextmanager
-async def desk(plane: ControlPlane) -> AsyncIterator[ClusterDesk]:
+async def desk(plane: ControlPlane, **more: Any) -> AsyncIterator[ClusterDesk]:
     async with aiohttp.ClientSession() as session:
-        yield ClusterDesk(session, NAMESPACE, MODEL_PLAN, MODEL_REPORT, account=plane.home / "account", base=plane.url)
+        yield ClusterDesk(session, NAMESPACE, MODEL_PLAN, MODEL_REPORT, account=plane.home / "account", server=plane.url, **more)
 
 
 def test_a_plan_is_heard_when_it_comes_and_when_it_changes_and_only_then(plane: ControlPlane, api: KubeApi) -> None:
@@ -103,21 +104,19 @@ def test_a_report_is_written_once_and_read_by_whoever_looks(plane: ControlPlane,
     assert stored()[0] == "troubled"
 
 
-def test_a_server_that_is_away_is_waited_for(plane: ControlPlane, api: KubeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_away_is_waited_for(plane: ControlPlane, api: KubeApi) -> None:
     """The first address answers nobody; after some tries the desk is pointed at the real one, as when a server comes back."""
     api.apply(configmap(MODEL_REPORT))
     tries: list[float] = []
 
     async def report() -> None:
-        async with asyncio.timeout(30), desk(plane) as d:
-            real, d._maps = d._maps, "https://127.0.0.1:1/api/v1/namespaces/x/configmaps"
+        async def pause(seconds: float) -> None:
+            tries.append(seconds)
+            if len(tries) == 3:
+                d._base = real
 
-            async def pause(seconds: float) -> None:
-                tries.append(seconds)
-                if len(tries) == 3:
-                    d._maps = real
-
-            monkeypatch.setattr("commonweal_runtime.desk.asyncio.sleep", pause)
+        async with asyncio.timeout(30), desk(plane, pause=pause) as d:
+            real, d._base = d._base, "https://127.0.0.1:1/api/v1/namespaces/x"
             await d.report("back again")
 
     asyncio.run(report())
@@ -125,16 +124,58 @@ def test_a_server_that_is_away_is_waited_for(plane: ControlPlane, api: KubeApi, 
     assert api.get(configmap(MODEL_REPORT))["data"][REPORT_KEY] == "back again"
 
 
-def test_a_directory_does_the_same_for_tests(tmp_path: Path) -> None:
+def test_a_watch_that_the_server_ends_is_begun_again_without_a_warning(
+    plane: ControlPlane, api: KubeApi, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One second is all that each watch gets here; the plan changes in between two of them."""
+    monkeypatch.setattr("commonweal_runtime.desk.WATCH_SECONDS", 1)
+    api.apply(configmap(MODEL_PLAN, **{PLAN_KEY: "before"}))
+    ends: list[float] = []
+
     async def follow() -> list[str]:
-        async with asyncio.timeout(10):
-            d = DirectoryDesk(tmp_path)
+        async def pause(seconds: float) -> None:
+            ends.append(seconds)
+            if len(ends) == 2:
+                await asyncio.to_thread(api.apply, configmap(MODEL_PLAN, **{PLAN_KEY: "between"}))
+
+        async with asyncio.timeout(30), desk(plane, pause=pause) as d:
+            plans = d.plans()
+            return [await anext(plans), await anext(plans)]
+
+    assert asyncio.run(follow()) == ["before", "between"]
+    assert ends == [0.2, 0.2]
+    assert caplog.messages == []
+
+
+def test_a_secret_is_read_and_one_that_is_not_there_or_not_granted_is_none(plane: ControlPlane, api: KubeApi) -> None:
+    metadata = {"name": "login", "namespace": NAMESPACE}
+    api.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"username": "u", "password": "p"}})
+
+    async def read(*names: str) -> list[dict[str, str] | None]:
+        async with asyncio.timeout(30), desk(plane) as d:
+            return [await d.secret(name) for name in names]
+
+    assert asyncio.run(read("login", "not-made", "not-granted")) == [{"username": "u", "password": "p"}, None, None]
+
+
+def test_a_directory_does_the_same_outside_kubernetes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMMONWEAL_DESK", str(tmp_path))
+    (tmp_path / "secrets" / "login").mkdir(parents=True)
+    (tmp_path / "secrets" / "login" / "password").write_text("p\n")
+
+    async def follow() -> list[str]:
+        async with asyncio.timeout(10), open_desk(MODEL_PLAN, MODEL_REPORT) as d:
             plans = d.plans()
             (tmp_path / PLAN_KEY).write_text("one")
             heard = [await anext(plans)]
             (tmp_path / PLAN_KEY).write_text("two")
             heard.append(await anext(plans))
             await d.report("done")
+            written = (tmp_path / REPORT_KEY).stat().st_ino
+            await d.report("done")
+            assert (tmp_path / REPORT_KEY).stat().st_ino == written, "an equal report was written again"
+            assert await d.secret("login") == {"password": "p"}
+            assert await d.secret("none") is None
             return heard
 
     assert asyncio.run(follow()) == ["one", "two"]
