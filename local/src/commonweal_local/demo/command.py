@@ -96,12 +96,17 @@ def demonstrate(names: Sequence[str], progress: Progress) -> Record:
             brought.stages.seconds.setdefault(TO_FIRST_READ, time.monotonic() - started)
 
     good = journeys(brought, tell, rows)
-    print("\nAre the sites alike?")
-    alike = len(names) < 2 or conform(list(names[:2])) == 0
+    alike = len(names) < 2 or compared(names[:2])
     held = {status.name: status.memory_mib for status in sites.status()}
     record = Record("pods", good and alike, time.monotonic() - started, brought.stages.seconds, held, alike, rows)
     print(f"\n{timings(brought.stages, record.seconds)}\n{memory(held)}\n\n{endpoints(brought)}")
     return record
+
+
+def compared(names: Sequence[str]) -> bool:
+    """Print whether two sites are alike, and return it."""
+    print("\nAre the sites alike?")
+    return conform(list(names)) == 0
 
 
 def without_pods(names: Sequence[str], progress: Progress) -> Record:

@@ -74,8 +74,7 @@ def demonstrate(names: Sequence[str], progress: Progress) -> tuple[Record, str]:
     with stages.measured("second pulumi up"):
         for name, outcome in bring_up.pulumi_up(names, progress, stacks).items():
             rows[name].append(unchanged(outcome))
-    print("\nAre the sites alike?")
-    alike = len(names) < 2 or conform([*names[:2], "--stacks", str(stacks)]) == 0
+    alike = len(names) < 2 or _alike(names[:2], stacks)
     good = all(row.ok for each in rows.values() for row in each)
     memory = {status.name: status.memory_mib for status in sites.status()}
     record = Record("control-plane", good and alike, time.monotonic() - started, stages.seconds, memory, alike, rows)
@@ -88,6 +87,11 @@ def unchanged(outcome: pulumi.Outcome) -> Row:
     """Return the row of a second `pulumi up`, which must find everything as it should be."""
     changed = changes(outcome)
     return Row("a second pulumi up", "0 changes", f"{changed} changes", ok=changed == 0, milliseconds=outcome.seconds * 1e3)
+
+
+def _alike(names: Sequence[str], stacks: Path) -> bool:
+    print("\nAre the sites alike?")
+    return conform([*names, "--stacks", str(stacks)]) == 0
 
 
 def _site(cluster: Cluster, progress: Progress) -> list[Row]:

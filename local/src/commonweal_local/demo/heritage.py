@@ -14,7 +14,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +78,7 @@ class HeritageMachine:
     def up(self) -> None:
         """Start the machine unless it runs; return when it answers. Safe after a half-finished earlier run."""
         if self.running():
+            asyncio.run(self._answers(self.running))  # a run that was killed may have left it starting
             return
         self._refuse_foreign()
         binaries = _server_binaries()
@@ -99,13 +100,13 @@ class HeritageMachine:
             )
         _launched.append(process)
         self._pid_file.write_text(str(process.pid))
-        asyncio.run(self._answers(process))
+        asyncio.run(self._answers(lambda: process.poll() is None))
 
-    async def _answers(self, process: subprocess.Popen[bytes]) -> None:
+    async def _answers(self, lives: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
-            if process.poll() is not None:
-                raise HeritageError(f"The heritage database ended with {process.returncode}; read {self.home / 'log'}.")
+            if not lives():
+                raise HeritageError(f"The heritage database ended; read {self.home / 'log'}, then run `make down` and try again.")
             try:
                 async with self.connection("postgres"):
                     return
