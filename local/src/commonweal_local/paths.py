@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from commonweal_local.failure import LocalError
 
-__all__ = ["cache", "home", "images_file", "sites", "source", "write"]
+__all__ = ["cache", "home", "images_file", "one_at_a_time", "sites", "source", "write"]
 
 
 def cache() -> Path:
@@ -49,6 +51,15 @@ def write(path: Path, content: str | Mapping[str, object] | Sequence[object], *,
     draft.write_text(content if isinstance(content, str) else json.dumps(content, indent=1) + "\n", encoding="utf-8")
     draft.chmod(mode)
     return draft.replace(path)
+
+
+@contextmanager
+def one_at_a_time(directory: Path) -> Iterator[None]:
+    """Hold the lock of a directory, which is made if need be; another process waits for it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _place(variable: str, default: str) -> Path:

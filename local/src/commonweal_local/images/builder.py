@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from commonweal_local import paths
@@ -27,7 +25,7 @@ def build(progress: Progress) -> dict[str, str]:
 
     The tag is a digest of the content. Nothing is made twice; archives that no image has needed for an hour are removed.
     """
-    with _locked():
+    with paths.one_at_a_time(paths.cache() / "images"):  # two builds would do the same work twice
         with progress.step("images: versions of Debian packages"):
             chosen = selection.select()
         made = {title: _layer(layer, progress) for title, layer in recipes.layers(chosen).items()}
@@ -83,13 +81,3 @@ def _prune() -> None:
     for file in [*directory.glob("*.tar"), *(directory / "layers").iterdir()]:
         if time.time() - file.stat().st_mtime > KEPT_SECONDS:
             file.unlink()
-
-
-@contextmanager
-def _locked() -> Iterator[None]:
-    """One build at a time: two would do the same work twice."""
-    directory = paths.cache() / "images"
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

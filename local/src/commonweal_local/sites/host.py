@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from commonweal_local import machine, paths
@@ -60,7 +58,7 @@ def start(
     """
     archives = [archive.resolve() for archive in images]
     checks.before_any(root, mode)
-    with _locked(root):
+    with paths.one_at_a_time(root):
         if mode is Mode.PODS:
             bridge.make()
             write_base_image(root / "base.tar")
@@ -82,7 +80,7 @@ def stop(root: Path, names: Sequence[str], *, keep: bool = False) -> list[str]:
     With `keep` the files stay, and the next start finds the site's data.
     """
     left: list[str] = []
-    with _locked(root):
+    with paths.one_at_a_time(root):
         for site in all_sites(root):
             if not names or site.name in names:
                 left += _end(site)
@@ -233,15 +231,6 @@ def _remove_files(site: Site) -> list[str]:
         return not site.directory.exists()
 
     return [] if within(10, gone, every=0.2) else [f"{site.name}: {site.directory}"]
-
-
-@contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    """One `up` or `down` at a time per root."""
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 __all__ = ["CommandFailed", "inside", "load", "programs_for", "start", "stop"]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from commonweal_local import machine, paths
@@ -27,7 +26,7 @@ def build_all(binaries: Sequence[Binary], progress: Progress) -> None:
         return
     machine.require_space(paths.cache(), BUILD_GIB)
     go = golang.ensure(progress)
-    with _locked():
+    with paths.one_at_a_time(paths.cache() / "bin"):  # two builds would do the same work twice
         for number, binary in enumerate(binaries, start=1):
             # Another process may have built it while we waited for the lock.
             if not (lookup.directory_of(binary) / binary.file).exists():
@@ -102,13 +101,3 @@ def _point(link: Path, target: str) -> None:
 def _last_line(log: Path) -> str:
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return lines[-1] if lines else "it said nothing"
-
-
-@contextmanager
-def _locked() -> Iterator[None]:
-    """One build at a time on a machine: two would fight for the same processors and do the same work."""
-    directory = paths.cache() / "bin"
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

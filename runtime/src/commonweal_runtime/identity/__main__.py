@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 
-from granian import Granian
-from granian.constants import Interfaces, Loops
+from commonweal_runtime.serving import serve
 
 PORT = 8082
 
 
 def main() -> None:
     """Serve in one worker: codes and counts of failed attempts live in its memory."""
-    Granian(
-        "commonweal_runtime.identity.service:application",
-        factory=True,
-        address="0.0.0.0",  # noqa: S104 - it is a pod
-        port=int(os.environ.get("COMMONWEAL_PORT", PORT)),
-        interface=Interfaces.ASGI,
-        loop=Loops.uvloop,
-        workers=1,
-        websockets=False,
-        log_access=False,
-    ).serve()
+    serve("commonweal_runtime.identity.service:application", PORT)
 
 
 if __name__ == "__main__":
