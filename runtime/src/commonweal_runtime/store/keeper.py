@@ -15,7 +15,8 @@ from commonweal_api.plan import Outcome, ProductPlan, StorePlan, StoreReport, di
 from commonweal_api.reasons import Reason
 from commonweal_runtime.desk import Desk
 from commonweal_runtime.store import loading
-from commonweal_runtime.store.enforcement import Enforcement, message_of, served_product
+from commonweal_runtime.store.enforcement import Enforcement
+from commonweal_runtime.store.shelving import message_of, served_product
 from commonweal_runtime.store.sources import Credentials, SourceError
 
 SWEEP_SECONDS = 2.0

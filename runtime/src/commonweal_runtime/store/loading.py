@@ -10,9 +10,9 @@ from typing import Any
 
 from commonweal_runtime.store import sources
 from commonweal_runtime.store.agreements import Served
-from commonweal_runtime.store.enforcement import CHANNEL, served_product
 from commonweal_runtime.store.names import column_of, table
 from commonweal_runtime.store.products import SQL_TYPE, Shape
+from commonweal_runtime.store.shelving import CHANNEL, served_product
 
 _STAGING = "staging"
 
