@@ -11,29 +11,39 @@ from commonweal_api.consent_policy import (
     ConsentPolicySpec,
     ConsentPolicyStatus,
     Consumer,
+    Limits,
     Purpose,
     Subjects,
 )
 from commonweal_api.data_product import (
+    Answer,
     DataProduct,
     DataProductSpec,
     DataProductStatus,
+    EarlierVersion,
     Field,
     Mask,
     MaskKind,
+    MysqlSource,
+    ParquetSource,
     PostgresSource,
     Source,
     Subject,
 )
 from commonweal_api.department import Department, DepartmentSpec, DepartmentStatus
+from commonweal_api.jwk import Jwk
 from commonweal_api.model_service import Caller, Feature, Learning, ModelService, ModelServiceSpec, ModelServiceStatus
+from commonweal_api.negotiation import Negotiation, Signature, WhatIf
+from commonweal_api.rights import RIGHTS, Rights
 
 KINDS = (Department, DataProduct, ConsentPolicy, ModelService)
 
 __all__ = [
     "GROUP",
     "KINDS",
+    "RIGHTS",
     "VERSION",
+    "Answer",
     "Basis",
     "BasisType",
     "Caller",
@@ -48,21 +58,30 @@ __all__ = [
     "Department",
     "DepartmentSpec",
     "DepartmentStatus",
+    "EarlierVersion",
     "Feature",
     "Field",
+    "Jwk",
     "Learning",
+    "Limits",
     "Mask",
     "MaskKind",
     "Meta",
     "ModelService",
     "ModelServiceSpec",
     "ModelServiceStatus",
+    "MysqlSource",
+    "Negotiation",
+    "ParquetSource",
     "PostgresSource",
     "Purpose",
+    "Rights",
+    "Signature",
     "Source",
     "Strict",
     "Subject",
     "Subjects",
+    "WhatIf",
     "condition_of",
     "namespace_of",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, StringConstraints, model_validator
@@ -20,12 +20,17 @@ FIELD_PATTERN = r"^[a-z][A-Za-z0-9]{0,62}$"
 COLUMN_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 PURPOSE_PATTERN = r"^[a-z][a-z0-9-]{0,39}/[a-z0-9][a-z0-9-]{0,62}$"
 CLIENT_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+URL_PATTERN = r"^https://[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[1-9][0-9]{0,4})?(/[!-~]{0,200})?$"
+CONTACT_PATTERN = r"^(mailto:|https://).+$"
+DAY_PATTERN = r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}$"
 INSTANT_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, min_length=1, max_length=40)]
 FieldName = Annotated[str, StringConstraints(pattern=FIELD_PATTERN, min_length=1, max_length=63)]
 ColumnName = Annotated[str, StringConstraints(pattern=COLUMN_PATTERN, min_length=1, max_length=63)]
 PurposeKey = Annotated[str, StringConstraints(pattern=PURPOSE_PATTERN, min_length=3, max_length=104)]
+Contact = Annotated[str, StringConstraints(pattern=CONTACT_PATTERN, min_length=9, max_length=200)]
+HttpsUrl = Annotated[str, StringConstraints(pattern=URL_PATTERN, min_length=9, max_length=460)]
 ClientName = Annotated[str, StringConstraints(pattern=CLIENT_PATTERN, min_length=1, max_length=63)]
 
 
@@ -36,12 +41,27 @@ def _written_in_full(value: Any) -> Any:
     raise ValueError("write date, time and zone in full, such as 2026-01-31T00:00:00Z")
 
 
+def _day_in_full(value: Any) -> Any:
+    """Refuse moments and numbers where a day is meant: the API server reads neither as one."""
+    if (isinstance(value, date) and not isinstance(value, datetime)) or (isinstance(value, str) and re.fullmatch(DAY_PATTERN, value)):
+        return value
+    raise ValueError("write year, month and day in full, such as 2026-01-31")
+
+
+Day = Annotated[date, BeforeValidator(_day_in_full), P(json_schema_extra={"pattern": DAY_PATTERN, "maxLength": 10})]
 Instant = Annotated[AwareDatetime, BeforeValidator(_written_in_full), P(json_schema_extra={"pattern": INSTANT_PATTERN})]
 
 
 def cel(rule: str, message: str) -> dict[str, Any]:
     """Return one CEL validation of a schema node; `message` names the field and the remedy."""
     return {"rule": rule, "message": message}
+
+
+def check(*rules: tuple[bool, dict[str, Any]]) -> None:
+    """Raise ValueError with the message of the first rule that is broken, so that models and API server speak in the same words."""
+    for broken, rule in rules:
+        if broken:
+            raise ValueError(rule["message"])
 
 
 def validations(*rules: dict[str, Any]) -> dict[str, Any]:

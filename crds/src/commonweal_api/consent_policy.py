@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from enum import StrEnum
+from collections.abc import Sequence
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field as P
@@ -22,16 +22,20 @@ from commonweal_api.common import (
     Status,
     Strict,
     cel,
+    check,
     validations,
 )
+from commonweal_api.limits import Limits, Linkage
+from commonweal_api.negotiation import Digest, Negotiation, Signature, WhatIf
+from commonweal_api.rights import RIGHTS, BasisType, Interest, bases
+from commonweal_api.transparency import Assurance, Transparency
 
+__all__ = [
+    "Basis", "BasisType", "ConsentPolicy", "ConsentPolicySpec", "ConsentPolicyStatus", "Consumer", "Delegation", "Limits", "ProductRef", "Purpose",
+    "Subjects", "Validity",
+]  # fmt: skip
 
-class BasisType(StrEnum):
-    """The lawful bases that this version enforces; the others are refused by the schema until they are."""
-
-    CONSENT = "Consent"
-    PUBLIC_TASK = "PublicTask"
-    LEGAL_OBLIGATION = "LegalObligation"
+Delegation = Literal["Parent", "Attorney", "Adviser"]
 
 
 class Purpose(Strict):
@@ -47,20 +51,24 @@ class Purpose(Strict):
 class Basis(Strict):
     """Why it is lawful."""
 
-    type: BasisType = P(description="The lawful basis; the bases not listed are refused until they are enforced.")
+    type: BasisType = P(description="The lawful basis; what it leaves to the person stands in the table of rights.")
     legal_power: str | None = P(
         default=None, min_length=5, max_length=300, description="The law that allows it; needed unless the basis is Consent."
+    )
+    condition: Interest | None = P(
+        default=None, description="Which recognised legitimate interest it is; needed for that basis and for no other."
     )
 
 
 class Subjects(Strict):
     """What the person may do about it."""
 
-    objection: Literal["Honoured", "NotApplicable"] = P(
-        description="Whether a person's objection closes the record; the law leaves none under LegalObligation."
-    )
+    objection: Literal["Honoured", "NotApplicable"] = P(description="Whether a person's objection closes the record; the basis decides it.")
     consent_validity_days: int | None = P(
         default=None, strict=True, ge=1, le=1826, description="How long a consent holds before it must be renewed."
+    )
+    delegation: list[Delegation] = P(
+        default_factory=list, max_length=3, description="Who may decide and look for a person; without it only the person."
     )
 
 
@@ -75,12 +83,13 @@ class ProductRef(Strict):
     """Which product."""
 
     name: Name = P(description="A DataProduct in the same namespace.")
-
-
-class Limits(Strict):
-    """How much at a time."""
-
-    max_rows: int = P(default=100, strict=True, ge=1, le=1000, description="Most records in one answer.")
+    version: int | None = P(
+        default=None,
+        strict=True,
+        ge=0,
+        le=99999,
+        description="Major version of the contract; without it the newest that offers every field of the agreement.",
+    )
 
 
 class Validity(Strict, json_schema_extra=validations(
@@ -105,33 +114,89 @@ class Validity(Strict, json_schema_extra=validations(
         return self.from_ <= now < self.until
 
 
+def _listed(types: tuple[BasisType, ...]) -> str:
+    return "[" + ", ".join(f"'{t}'" for t in types) + "]"
+
+
+_OBJECTING = bases(lambda r: r.objection)
+_NOT_OBJECTING = bases(lambda r: not r.objection)
+_CONDITIONAL = bases(lambda r: r.condition)
+_BRIEF = {t: r.most_days for t, r in RIGHTS.items() if r.most_days is not None}
+_SIGNED = ("product", "consumer", "purposes", "fields", "basis", "subjects", "limits", "validity", "transparency", "linkage", "assurance")
+
+LEGAL_POWER = cel(
+    "self.basis.type == 'Consent' || has(self.basis.legalPower)", "spec.basis.legalPower: name the law unless the basis is Consent."
+)
+CONDITION = cel(
+    f"(self.basis.type in {_listed(_CONDITIONAL)}) == has(self.basis.condition)",
+    f"spec.basis.condition: say which interest it is when the basis is {' or '.join(_CONDITIONAL)}, and leave it out otherwise.",
+)
+CONSENT_DAYS = cel(
+    "(self.basis.type == 'Consent') == has(self.subjects.consentValidityDays)",
+    "spec.subjects.consentValidityDays: say how long a consent holds when the basis is Consent, and leave it out otherwise.",
+)
+NO_OBJECTION = cel(
+    f"!(self.basis.type in {_listed(_NOT_OBJECTING)}) || self.subjects.objection == 'NotApplicable'",
+    f"spec.subjects.objection: the law leaves no objection under {', '.join(_NOT_OBJECTING)}; write NotApplicable.",
+)
+OBJECTION = cel(
+    f"!(self.basis.type in {_listed(_OBJECTING)}) || self.subjects.objection == 'Honoured'",
+    "spec.subjects.objection: a person may object under this basis; write Honoured.",
+)
+BRIEF = cel(
+    " && ".join(
+        f"(self.basis.type != '{t}' || self.validity.until - self.validity.from <= duration('{24 * days}h'))" for t, days in _BRIEF.items()
+    ),
+    "spec.validity: " + " and ".join(f"at most {days} days under {t}" for t, days in _BRIEF.items()) + "; find another basis for longer.",
+)
+PURPOSES = cel(
+    "self.purposes.all(p, self.purposes.exists_one(q, q.key == p.key))", "spec.purposes: keys must be unique; remove the double one."
+)
+FIELDS = cel("self.fields.all(f, self.fields.exists_one(g, g == f))", "spec.fields: a field is listed twice; remove one.")
+CLIENTS = cel(
+    "self.consumer.clients.all(c, self.consumer.clients.exists_one(d, d == c))",
+    "spec.consumer.clients: a client is listed twice; remove one.",
+)
+DELEGATION = cel(
+    "!has(self.subjects.delegation) || self.subjects.delegation.all(d, self.subjects.delegation.exists_one(e, e == d))",
+    "spec.subjects.delegation: a kind of delegate is listed twice; remove one.",
+)
+DPIA = cel(
+    "!self.limits.onwardSharing || (has(self.assurance) && has(self.assurance.dpia))",
+    "spec.assurance.dpia: name the data protection impact assessment, or set spec.limits.onwardSharing to false.",
+)
+REVIEW = cel(
+    "!has(self.assurance) || (self.assurance.review > self.validity.from && self.assurance.review < self.validity.until)",
+    "spec.assurance.review: must lie within spec.validity; choose a day between from and until.",
+)
+PARTIES = cel(
+    "!has(self.signatures) || self.signatures.all(s, self.signatures.exists_one(t, t.party == s.party))",
+    "spec.signatures: a party signs once; remove the older one.",
+)
+ONE_HASH = cel(
+    "!has(self.signatures) || self.signatures.all(s, s.hash == self.signatures[0].hash)",
+    "spec.signatures: the parties signed different hashes; have both sign the present status.hash.",
+)
 SPEC_RULES = (
-    cel("self.basis.type == 'Consent' || has(self.basis.legalPower)", "spec.basis.legalPower: name the law unless the basis is Consent."),
-    cel(
-        "(self.basis.type == 'Consent') == has(self.subjects.consentValidityDays)",
-        "spec.subjects.consentValidityDays: say how long a consent holds when the basis is Consent, and leave it out otherwise.",
-    ),
-    cel(
-        "self.basis.type != 'LegalObligation' || self.subjects.objection == 'NotApplicable'",
-        "spec.subjects.objection: the law leaves no objection under LegalObligation; write NotApplicable.",
-    ),
-    cel(
-        "self.basis.type == 'LegalObligation' || self.subjects.objection == 'Honoured'",
-        "spec.subjects.objection: a person may object under this basis; write Honoured.",
-    ),
-    cel("self.purposes.all(p, self.purposes.exists_one(q, q.key == p.key))", "spec.purposes: keys must be unique; remove the double one."),
-    cel("self.fields.all(f, self.fields.exists_one(g, g == f))", "spec.fields: a field is listed twice; remove one."),
-    cel(
-        "self.consumer.clients.all(c, self.consumer.clients.exists_one(d, d == c))",
-        "spec.consumer.clients: a client is listed twice; remove one.",
-    ),
+    LEGAL_POWER, CONDITION, CONSENT_DAYS, NO_OBJECTION, OBJECTION, BRIEF, PURPOSES, FIELDS, CLIENTS, DELEGATION, DPIA, REVIEW, PARTIES, ONE_HASH,
     cel("self.product.name == oldSelf.product.name", "spec.product.name: cannot be changed; write a new agreement."),
     cel("self.consumer.department == oldSelf.consumer.department", "spec.consumer.department: cannot be changed; write a new agreement."),
     cel("self.basis.type == oldSelf.basis.type", "spec.basis.type: cannot be changed; write a new agreement."),
-)
+    *(
+        cel(
+            "!has(self.signatures) || !has(oldSelf.signatures) || size(self.signatures) == 0 || size(oldSelf.signatures) == 0"
+            f" || (has(self.{part}) == has(oldSelf.{part}) && (!has(self.{part}) || self.{part} == oldSelf.{part}))",
+            f"spec.{part}: is signed and cannot be changed; take out spec.signatures, which closes the agreement, change it and have both sign anew.",
+        )
+        for part in _SIGNED
+    ),
+)  # fmt: skip
 
 
 class ConsentPolicySpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
+    mode: Literal["Enforce", "DryRun"] = P(
+        default="Enforce", description="DryRun opens nothing and says in status.whatIf what Enforce would change."
+    )
     product: ProductRef
     consumer: Consumer
     purposes: list[Purpose] = P(min_length=1, max_length=10, description="What the fields may be used for; each read names one.")
@@ -141,23 +206,54 @@ class ConsentPolicySpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
     subjects: Subjects
     limits: Limits = P(default_factory=Limits)
     validity: Validity
+    transparency: Transparency = P(default_factory=Transparency)
+    linkage: Linkage | None = None
+    assurance: Assurance | None = None
+    signatures: list[Signature] = P(
+        default_factory=list,
+        max_length=2,
+        description="Both parties' signatures; data opens when both verify. While they stay, only mode may change.",
+    )
 
     @model_validator(mode="after")
     def _basis_and_rights(self) -> Self:
-        consent, legal = self.basis.type == BasisType.CONSENT, self.basis.type == BasisType.LEGAL_OBLIGATION
-        keys = [p.key for p in self.purposes]
-        for broken, message in (
-            (not consent and self.basis.legal_power is None, SPEC_RULES[0]["message"]),
-            (consent != (self.subjects.consent_validity_days is not None), SPEC_RULES[1]["message"]),
-            (legal and self.subjects.objection != "NotApplicable", SPEC_RULES[2]["message"]),
-            (not legal and self.subjects.objection != "Honoured", SPEC_RULES[3]["message"]),
-            (len(set(keys)) != len(keys), SPEC_RULES[4]["message"]),
-            (len(set(self.fields)) != len(self.fields), SPEC_RULES[5]["message"]),
-            (len(set(self.consumer.clients)) != len(self.consumer.clients), SPEC_RULES[6]["message"]),
-        ):
-            if broken:
-                raise ValueError(message)
+        rights, basis, subjects = RIGHTS[self.basis.type], self.basis, self.subjects
+        days = rights.most_days
+        check(
+            (not rights.grant and basis.legal_power is None, LEGAL_POWER),
+            (rights.condition != (basis.condition is not None), CONDITION),
+            (rights.grant != (subjects.consent_validity_days is not None), CONSENT_DAYS),
+            (not rights.objection and subjects.objection != "NotApplicable", NO_OBJECTION),
+            (rights.objection and subjects.objection != "Honoured", OBJECTION),
+            (days is not None and self.validity.until - self.validity.from_ > timedelta(days=days), BRIEF),
+        )
         return self
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        check(
+            (_twice([p.key for p in self.purposes]), PURPOSES),
+            (_twice(self.fields), FIELDS),
+            (_twice(self.consumer.clients), CLIENTS),
+            (_twice(self.subjects.delegation), DELEGATION),
+            (_twice([s.party for s in self.signatures]), PARTIES),
+            (len({s.hash for s in self.signatures}) > 1, ONE_HASH),
+        )
+        return self
+
+    @model_validator(mode="after")
+    def _assured(self) -> Self:
+        assured = self.assurance
+        review = datetime.combine(assured.review, time(), UTC) if assured else None
+        check(
+            (self.limits.onward_sharing and (assured is None or assured.dpia is None), DPIA),
+            (review is not None and not self.validity.from_ < review < self.validity.until, REVIEW),
+        )
+        return self
+
+
+def _twice(names: Sequence[str]) -> bool:
+    return len(set(names)) != len(names)
 
 
 class ConsentPolicyStatus(Status):
@@ -165,6 +261,9 @@ class ConsentPolicyStatus(Status):
         default=None, strict=True, ge=1, le=32767, description="Number of the agreement in the store; never used twice."
     )
     endpoint: str | None = P(default=None, max_length=300, description="URL under which the consumer reads.")
+    negotiation: Negotiation | None = P(default=None, description="How far the two parties are; data opens in Finalized only.")
+    hash: Digest | None = P(default=None, description="Hash of the agreement as it stands: what both parties sign.")
+    what_if: WhatIf | None = None
 
 
 class ConsentPolicy(Kind):
@@ -178,8 +277,12 @@ class ConsentPolicy(Kind):
         {"name": "Product", "type": "string", "jsonPath": ".spec.product.name"},
         {"name": "Consumer", "type": "string", "jsonPath": ".spec.consumer.department"},
         {"name": "Basis", "type": "string", "jsonPath": ".spec.basis.type"},
+        {"name": "Signed", "type": "string", "jsonPath": ".status.negotiation"},
         {"name": "Until", "type": "string", "jsonPath": ".spec.validity.until"},
         *READY_COLUMNS,
+        {"name": "Mode", "type": "string", "priority": 1, "jsonPath": ".spec.mode"},
+        {"name": "Gained", "type": "integer", "priority": 1, "jsonPath": ".status.whatIf.subjectsGained"},
+        {"name": "Lost", "type": "integer", "priority": 1, "jsonPath": ".status.whatIf.subjectsLost"},
         *LAST_COLUMNS,
     )
 

@@ -8,7 +8,36 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field as P
 from pydantic import StringConstraints, model_validator
 
-from commonweal_api.common import LAST_COLUMNS, READY_COLUMNS, ColumnName, FieldName, Kind, Meta, Name, Status, Strict, cel, validations
+from commonweal_api.common import (
+    LAST_COLUMNS,
+    READY_COLUMNS,
+    ColumnName,
+    Contact,
+    HttpsUrl,
+    Instant,
+    Kind,
+    Meta,
+    Name,
+    Status,
+    Strict,
+    cel,
+    check,
+    validations,
+)
+from commonweal_api.data_source import MysqlSource, ParquetSource, PostgresSource, SecretRef, Source
+from commonweal_api.limits import YEAR_SECONDS
+from commonweal_api.offer import EARLIER_RULES, MASK_INPUT, SPEC_RULES, Answer, Classification, Field, FieldType, Mask, MaskKind, Offer
+from commonweal_api.quality import QualityCheck, QualityCount
+
+__all__ = [
+    "MASK_INPUT", "Answer", "Classification", "DataClass", "DataProduct", "DataProductSpec", "DataProductStatus", "EarlierVersion", "Field", "FieldType",
+    "Mask", "MaskKind", "MysqlSource", "ParquetSource", "PostgresSource", "ProductName", "ProductRights", "QualityCheck", "SecretRef", "Serve", "Sla",
+    "Source", "Steward", "Subject",
+]  # fmt: skip
+
+Version = Annotated[
+    str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,4})\.(0|[1-9][0-9]{0,4})\.(0|[1-9][0-9]{0,4})$", min_length=5, max_length=17)
+]
 
 
 class DataClass(StrEnum):
@@ -19,114 +48,6 @@ class DataClass(StrEnum):
     ADDRESS = "Address"
     LIFE_EVENT = "LifeEvent"
     INTERACTION = "Interaction"
-
-
-class FieldType(StrEnum):
-    STRING = "String"
-    INTEGER = "Integer"
-    NUMBER = "Number"
-    BOOLEAN = "Boolean"
-    DATE = "Date"
-    TIMESTAMP = "Timestamp"
-
-
-class MaskKind(StrEnum):
-    """What is left of a raw field: each is an immutable expression, so it can be a generated stored column."""
-
-    YEAR = "Year"
-    DECADE = "Decade"
-    FIRST_WORD = "FirstWord"
-    FIRST_THREE = "FirstThree"
-    PRESENT = "Present"
-
-
-MASK_INPUT = {
-    MaskKind.YEAR: {FieldType.DATE},
-    MaskKind.DECADE: {FieldType.DATE, FieldType.INTEGER},
-    MaskKind.FIRST_WORD: {FieldType.STRING},
-    MaskKind.FIRST_THREE: {FieldType.STRING},
-    MaskKind.PRESENT: set(FieldType),
-}
-
-
-MASK_MESSAGE = (
-    "spec.fields[].mask.kind: does not suit the type of the field that it masks; "
-    + "; ".join(
-        f"{kind} needs {' or '.join(t for t in FieldType if t in types)}"
-        for kind, types in MASK_INPUT.items()
-        if len(types) < len(FieldType)
-    )
-    + "; Present suits all."
-)
-
-
-def _suits(mask: str, raw: str) -> str:
-    """Return the CEL expression that says whether the mask may be put on the raw field, made from the table that the model uses."""
-    cases = [
-        f"({mask}.kind == '{kind}' && {raw}.type in [{', '.join(repr(str(t)) for t in FieldType if t in types)}])"
-        for kind, types in MASK_INPUT.items()
-    ]
-    return " || ".join(cases)
-
-
-class Mask(Strict):
-    """A field that says less than the raw one, and is granted instead of it."""
-
-    of: FieldName = P(description="The raw field.")
-    kind: MaskKind
-
-
-class Field(Strict, json_schema_extra=validations(
-    cel("has(self.column) != has(self.mask)", "spec.fields[]: set exactly one of column (a raw field) and mask (a reduced one)."),
-    cel("!has(self.column) || has(self.type)", "spec.fields[].type: a field with a column needs a type."),
-    cel("!has(self.mask) || !has(self.type)", "spec.fields[].type: the type of a mask follows from what it masks; leave it out."),
-)):  # fmt: skip
-    name: FieldName = P(description="Name under which consumers ask for it.")
-    column: ColumnName | None = P(default=None, description="Column of the source table.")
-    type: FieldType | None = P(default=None, description="What the column is read as; a mask's type follows from what it masks.")
-    mask: Mask | None = P(default=None, description="A field that says less than the raw one, and is granted instead of it.")
-    semantic: Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z]{0,39}:[a-z][A-Za-z]{0,62}$", max_length=104)] | None = P(
-        default=None, description="Property of the common data model, such as person:birthDate."
-    )
-    description: str | None = P(default=None, max_length=300, description="What it means, for consumers.")
-    required: bool = P(default=False, strict=True, description="A record without it is refused at loading.")
-
-    @model_validator(mode="after")
-    def _column_or_mask(self) -> Self:
-        if (self.column is None) == (self.mask is None):
-            raise ValueError("spec.fields[]: set exactly one of column (a raw field) and mask (a reduced one).")
-        if self.column is not None and self.type is None:
-            raise ValueError("spec.fields[].type: a field with a column needs a type.")
-        if self.mask is not None and self.type is not None:
-            raise ValueError("spec.fields[].type: the type of a mask follows from what it masks; leave it out.")
-        return self
-
-
-class SecretRef(Strict):
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$", min_length=1, max_length=63)] = P(
-        description="A Secret in the same namespace with the keys username and password."
-    )
-
-
-class PostgresSource(Strict):
-    """A heritage PostgreSQL database; it is read, never written."""
-
-    host: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$", min_length=1, max_length=253)] = P(
-        description="Name or IPv4 address; never a store of another department."
-    )
-    port: int = P(default=5432, strict=True, ge=1, le=65535, description="TCP port.")
-    database: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$", min_length=1, max_length=63)] = P(
-        description="Name of the database."
-    )
-    schema_: ColumnName = P(default="public", alias="schema", description="Schema of the table.")
-    table: ColumnName = P(description="Table or view with one row per record.")
-    credentials: SecretRef = P(description="The login, which needs no more than SELECT on the table.")
-
-
-class Source(Strict):
-    """Exactly one kind of source; more kinds will follow."""
-
-    postgres: PostgresSource
 
 
 class Subject(Strict, json_schema_extra=validations(
@@ -150,70 +71,133 @@ class Subject(Strict, json_schema_extra=validations(
 class Serve(Strict):
     """How it is kept fresh and how its uses are recorded."""
 
-    refresh_seconds: int = P(default=300, strict=True, ge=5, le=86400, description="How often the source is read again.")
-    audit_durability: Literal["Durable", "Deferred"] = P(
+    mode: Literal["Replica", "Live"] = P(
+        default="Replica",
+        description="Replica: the store keeps what agreements need. Live: each read goes to the source, with the subject's key shipped; PostgreSQL only.",
+    )
+    refresh_seconds: int = P(
+        default=300, strict=True, ge=5, le=86400, description="How often the source is read again and the quality checks are run."
+    )
+    audit_durability: Literal["Durable", "Deferred", "Strict"] = P(
         default="Durable",
-        description="Durable: an answer waits until its audit row is on disk. Deferred: up to 0.6 s of audit can be lost in a crash of the machine.",
+        description="Durable: an answer waits until its audit row is on disk. Deferred: up to 0.6 s of audit can be lost in a crash of the machine."
+        " Strict: the audit row is on disk before the first record leaves the database; one round trip more.",
     )
 
 
-SPEC_RULES = (
-    cel("self.fields.all(f, self.fields.exists_one(g, g.name == f.name))", "spec.fields: names must be unique; rename one of the two."),
-    cel(
-        "self.fields.all(f, !has(f.mask) || self.fields.exists(g, g.name == f.mask.of && has(g.column)))",
-        "spec.fields[].mask.of: names a field that is not here or is itself a mask; name a raw field of this product.",
-    ),
-    cel(
-        f"self.fields.all(f, !has(f.mask) || self.fields.all(g, g.name != f.mask.of || !has(g.type) || {_suits('f.mask', 'g')}))",
-        MASK_MESSAGE,
-    ),
-    cel("self.fields.exists(f, has(f.column))", "spec.fields: at least one field needs a column."),
-    cel(
-        "self.fields.all(f, f.name != 'subject' && f.name != 'record')",
-        "spec.fields[].name: «subject» and «record» are taken; choose another name.",
-    ),
+class Steward(Strict):
+    """Who answers for the product."""
+
+    steward: Contact = P(description="Who knows what the records mean: mailto: or https:.")
+    complaints: HttpsUrl = P(description="Where a person complains about their data.")
+
+
+class Sla(Strict):
+    """What consumers may rely on; when it is missed the condition SlaMet says so."""
+
+    freshness_seconds: int = P(
+        strict=True, ge=5, le=YEAR_SECONDS, description="Greatest age of the records, since the source was last read."
+    )
+
+
+class ProductRights(Strict):
+    """What the product can do for a person's rights."""
+
+    erasure: Literal["Supported", "AtSource"] = P(
+        default="AtSource",
+        description="Supported: a person's erasure removes the record here and keeps it out. AtSource: the person is sent to the steward of the source.",
+    )
+
+
+class EarlierVersion(Offer, json_schema_extra=validations(*EARLIER_RULES.values())):
+    """An earlier major version, served beside the current one from the same source until consumers have moved."""
+
+    version: Version = P(description="Semantic version of that contract; its major number is less than that of spec.version.")
+    until: Instant = P(description="From this moment it is served no more.")
+
+    @model_validator(mode="after")
+    def _offer_is_whole(self) -> Self:
+        self.check_offer(EARLIER_RULES)
+        return self
+
+
+LIVE = cel(
+    "self.serve.mode != 'Live' || has(self.source.postgres)", "spec.serve.mode: only a postgres source can be read Live; write Replica."
+)
+CHECKS = cel(
+    "!has(self.quality) || self.quality.all(q, self.quality.exists_one(r, r.name == q.name))",
+    "spec.quality: names must be unique; rename one of the two.",
+)
+CHECKED = cel(
+    "!has(self.quality) || self.quality.all(q, !has(q.field) || self.fields.exists(f, f.name == q.field && !has(f.mask)))",
+    "spec.quality[].field: is no raw field of this product; name one with a column or an expression.",
+)
+EARLIER = cel(
+    "!has(self.earlier) || self.earlier.all(e, int(e.version.split('.')[0]) < int(self.version.split('.')[0]))",
+    "spec.earlier[].version: its major number must be less than that of spec.version; raise spec.version.",
+)
+MAJORS = cel(
+    "!has(self.earlier) || self.earlier.all(e, self.earlier.exists_one(d, d.version.split('.')[0] == e.version.split('.')[0]))",
+    "spec.earlier: one version per major number; remove the older one.",
+)
+RULES = (
+    *SPEC_RULES.values(), LIVE, CHECKS, CHECKED, EARLIER, MAJORS,
     cel(
         "self.subject.column == oldSelf.subject.column",
         "spec.subject.column: changing it would give every person another id; publish a new product instead.",
     ),
     cel("self.subject.records == oldSelf.subject.records", "spec.subject.records: cannot be changed; publish a new product instead."),
-)
+)  # fmt: skip
 
 
-class DataProductSpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
+def major_of(version: str) -> int:
+    """Return the major number of a semantic version."""
+    return int(version.partition(".")[0])
+
+
+class DataProductSpec(Offer, json_schema_extra=validations(*RULES)):
     title: str = P(min_length=1, max_length=120, description="Name shown to people.")
     description: str | None = P(default=None, max_length=1000, description="What the records are, for consumers.")
-    version: Annotated[
-        str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,4})\.(0|[1-9][0-9]{0,4})\.(0|[1-9][0-9]{0,4})$", min_length=5, max_length=17)
-    ] = P(description="Semantic version of the contract.")
+    owner: Steward | None = None
+    version: Version = P(description="Semantic version of the contract.")
     data_class: DataClass = P(alias="class")
     source: Source
     subject: Subject
     serve: Serve = P(default_factory=Serve)
-    fields: list[Field] = P(
-        min_length=1, max_length=100, description="What consumers can be granted; columns not named here stay in the source."
+    quality: list[QualityCheck] = P(default_factory=list, max_length=50, description="Checks that are run after each load.")
+    sla: Sla | None = None
+    rights: ProductRights = P(default_factory=ProductRights)
+    earlier: list[EarlierVersion] = P(
+        default_factory=list, max_length=3, description="Earlier major versions, served beside this one until their consumers have moved."
     )
 
     @model_validator(mode="after")
-    def _fields_fit(self) -> Self:
-        names = [f.name for f in self.fields]
-        raw = {f.name: f.type for f in self.fields if f.column is not None}
-        if len(set(names)) != len(names):
-            raise ValueError("spec.fields: names must be unique; rename one of the two.")
-        if not raw:
-            raise ValueError("spec.fields: at least one field needs a column.")
-        if {"subject", "record"} & set(names):
-            raise ValueError("spec.fields[].name: «subject» and «record» are taken; choose another name.")
-        if any(f.mask and f.mask.of not in raw for f in self.fields):
-            raise ValueError("spec.fields[].mask.of: names a field that is not here or is itself a mask; name a raw field of this product.")
-        if any(f.mask and raw[f.mask.of] not in MASK_INPUT[f.mask.kind] for f in self.fields):
-            raise ValueError(MASK_MESSAGE)
+    def _offer_is_whole(self) -> Self:
+        self.check_offer(SPEC_RULES)
+        return self
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        raw, checks = {f.name for f in self.fields if f.mask is None}, [q.name for q in self.quality]
+        majors = [major_of(e.version) for e in self.earlier]
+        check(
+            (self.serve.mode == "Live" and self.source.postgres is None, LIVE),
+            (len(set(checks)) != len(checks), CHECKS),
+            (any(q.field is not None and q.field not in raw for q in self.quality), CHECKED),
+            (any(m >= major_of(self.version) for m in majors), EARLIER),
+            (len(set(majors)) != len(majors), MAJORS),
+        )
         return self
 
 
 class DataProductStatus(Status):
     endpoint: str | None = P(default=None, max_length=300, description="URL under which consumers read.")
     contract: str | None = P(default=None, max_length=80, description="Digest of the contract in force.")
+    versions: list[Version] | None = P(default=None, max_length=4, description="Versions that are served now.")
+    quality: QualityCount | None = None
+    quarantined: int | None = P(
+        default=None, strict=True, ge=0, description="Records of the source that break the contract; they are set aside, not served."
+    )
 
 
 class DataProduct(Kind):
@@ -227,6 +211,9 @@ class DataProduct(Kind):
         {"name": "Class", "type": "string", "jsonPath": ".spec.class"},
         {"name": "Version", "type": "string", "jsonPath": ".spec.version"},
         *READY_COLUMNS,
+        {"name": "Set aside", "type": "integer", "jsonPath": ".status.quarantined"},
+        {"name": "Failed checks", "type": "integer", "jsonPath": ".status.quality.failed"},
+        {"name": "Mode", "type": "string", "priority": 1, "jsonPath": ".spec.serve.mode"},
         {"name": "Endpoint", "type": "string", "priority": 1, "jsonPath": ".status.endpoint"},
         *LAST_COLUMNS,
     )

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field as P
-from pydantic import StringConstraints
+from pydantic import StringConstraints, model_validator
 
-from commonweal_api.common import LAST_COLUMNS, READY_COLUMNS, Kind, Meta, Status, Strict, cel, validations
+from commonweal_api.common import (
+    LAST_COLUMNS,
+    READY_COLUMNS,
+    ClientName,
+    Contact,
+    Kind,
+    Meta,
+    Name,
+    Status,
+    Strict,
+    cel,
+    check,
+    validations,
+)
+from commonweal_api.jwk import Jwk
 
 Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6}(m|k|M|G|T|Ki|Mi|Gi|Ti)?$", min_length=1, max_length=9)]
 
@@ -36,19 +50,68 @@ class Store(Strict):
     )
 
 
-class DepartmentSpec(Strict):
-    display_name: str = P(min_length=1, max_length=120, description="Name shown to people.")
-    contact: Annotated[str, StringConstraints(pattern=r"^(mailto:|https://).+$", min_length=9, max_length=200)] = P(
-        description="Where a person asks or complains: mailto: or https:."
+class FeedSite(Strict):
+    """One site that holds consents of the department's people."""
+
+    name: Name = P(description="Name of the site; the site of this name skips itself, so the manifest is the same everywhere.")
+    url: Annotated[
+        str,
+        StringConstraints(
+            pattern=r"^https?://[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[1-9][0-9]{0,4})?$", min_length=8, max_length=270
+        ),
+    ] = P(description="Base URL of the department's data API there. What it sends is signed, whatever carries it.")
+
+
+SITES = cel(
+    "self.sites.all(s, self.sites.exists_one(t, t.name == s.name))", "spec.consentFeed.sites: names must be unique; remove one of the two."
+)
+
+
+class ConsentFeed(Strict, json_schema_extra=validations(SITES)):
+    """A consent given or withdrawn at one site holds at all; without word from a site for too long, what rests on consent closes."""
+
+    sites: list[FeedSite] = P(min_length=1, max_length=10, description="Every site of the department.")
+    max_staleness_seconds: int = P(
+        default=300,
+        strict=True,
+        ge=5,
+        le=86400,
+        description="Age of the last word from a site beyond which reads that rest on consent close.",
     )
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        check((len({s.name for s in self.sites}) != len(self.sites), SITES))
+        return self
+
+
+REGISTRARS = cel(
+    "!has(self.registrars) || self.registrars.all(r, self.registrars.exists_one(t, t == r))",
+    "spec.registrars: one is listed twice; remove it.",
+)
+
+
+class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS)):
+    display_name: str = P(min_length=1, max_length=120, description="Name shown to people.")
+    contact: Contact = P(description="Where a person asks or complains: mailto: or https:.")
     quota: Quota = P(default_factory=Quota)
     store: Store = P(default_factory=Store)
+    registrars: list[ClientName] = P(
+        default_factory=list, max_length=20, description="Own ServiceAccounts that may record a parent's or an attorney's delegation."
+    )
+    consent_feed: ConsentFeed | None = None
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        check((len(set(self.registrars)) != len(self.registrars), REGISTRARS))
+        return self
 
 
 class DepartmentStatus(Status):
     namespace: str | None = P(default=None, max_length=63, description="Where its objects live, on every site.")
     data_api: str | None = P(default=None, max_length=300, description="Base URL of the data API.")
     models: str | None = P(default=None, max_length=300, description="Base URL of the model runtime.")
+    keys: list[Jwk] | None = P(default=None, max_length=4, description="Public keys: of agreements' signatures, and of receipts and seals.")
 
 
 class Department(Kind):

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from commonweal_api import KINDS
-from commonweal_api.reference import api_page, reasons_page
+from commonweal_api.reference import api_page, reasons_page, rights_page
 from commonweal_api.schema import crd
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -39,7 +39,8 @@ def rendered(version: str) -> Mapping[str, str]:
         definition = crd(kind)
         files[f"crds/{kind.plural}.yaml"] = HEADER + _yaml(definition)
         files[f"charts/commonweal-crds/templates/{kind.plural}.yaml"] = HEADER + _yaml(_kept(definition))
-    return MappingProxyType(files | {"docs/reference/api.md": api_page(KINDS), "docs/reference/reasons.md": reasons_page()})
+    pages = {"api": api_page(KINDS), "reasons": reasons_page(), "rights": rights_page()}
+    return MappingProxyType(files | {f"docs/reference/{name}.md": page for name, page in pages.items()})
 
 
 def drifted(root: Path) -> list[str]:

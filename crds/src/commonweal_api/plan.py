@@ -17,7 +17,10 @@ from pydantic import Field as P
 from commonweal_api.common import Strict
 from commonweal_api.consent_policy import BasisType, ConsentPolicySpec, Purpose
 from commonweal_api.data_product import DataProductSpec
+from commonweal_api.jwk import Jwk
 from commonweal_api.model_service import ModelServiceSpec
+from commonweal_api.negotiation import WhatIf
+from commonweal_api.quality import QualityCount
 
 STORE_PLAN, STORE_REPORT = "commonweal-store-plan", "commonweal-store-report"
 MODEL_PLAN, MODEL_REPORT = "commonweal-model-plan", "commonweal-model-report"
@@ -25,7 +28,10 @@ PLAN_KEY, REPORT_KEY = "plan.json", "report.json"
 
 
 class ProductPlan(Strict):
-    """One product to serve. `uid` tells a product from an earlier one of the same name."""
+    """One product to serve. `uid` tells a product from an earlier one of the same name.
+
+    The keeper expands each entry of `spec.earlier` into a product of its own, named `name@MAJOR` with uid `uid@MAJOR`.
+    """
 
     name: str
     uid: str
@@ -34,26 +40,46 @@ class ProductPlan(Strict):
 
 
 class AgreementPlan(Strict):
-    """One agreement to enforce. `uid` is its identity: a number in the store belongs to one uid for ever."""
+    """One agreement to enforce, finalized by both parties. `uid` is its identity: a number in the store belongs to one uid for ever.
+
+    With `dry_run` nothing is opened; the keeper answers what would change in `Outcome.what_if`.
+    """
 
     name: str
     uid: str
     generation: int
     spec: ConsentPolicySpec
+    dry_run: bool = False
+
+
+class FeedPeer(Strict):
+    """Another site of the same department, whose consent events are followed."""
+
+    name: str
+    url: str
 
 
 class StorePlan(Strict):
-    """All that a department's store shall hold. What is not in the plan is closed."""
+    """All that a department's store shall hold. What is not in the plan is closed.
+
+    `peers` are the department's other sites, never `site` itself; `max_staleness_seconds` is set exactly when there is a consent feed. `signing` is the
+    public key of its agreements' signatures, for the published key set.
+    """
 
     department: str
     display_name: str
     contact: str
     products: list[ProductPlan] = P(default_factory=list)
     agreements: list[AgreementPlan] = P(default_factory=list)
+    site: str = ""
+    peers: list[FeedPeer] = P(default_factory=list)
+    max_staleness_seconds: int | None = None
+    registrars: list[str] = P(default_factory=list)
+    signing: Jwk | None = None
 
 
 class Outcome(Strict):
-    """What became of one entry of a plan. `number` is the agreement's number in the store."""
+    """What became of one entry of a plan. `number` is the agreement's number in the store; `quality` to `sla_met` are a product's, `what_if` a dry run's."""
 
     uid: str
     generation: int
@@ -62,12 +88,18 @@ class Outcome(Strict):
     message: str = ""
     number: int | None = None
     contract: str | None = None
+    quality: QualityCount | None = None
+    quarantined: int | None = None
+    versions: list[str] | None = None
+    sla_met: bool | None = None
+    what_if: WhatIf | None = None
 
 
 class StoreReport(Strict):
-    """Names are unique inside products and inside agreements."""
+    """Names are unique inside products and inside agreements. `witness` is the public key of receipts and seals."""
 
     plan: str
+    witness: Jwk | None = None
     products: dict[str, Outcome] = P(default_factory=dict)
     agreements: dict[str, Outcome] = P(default_factory=dict)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from commonweal_api.common import GROUP, VERSION, Kind
 from commonweal_api.reasons import CONDITIONS_OF, REASONS, ConditionType, Reason
+from commonweal_api.rights import RIGHTS, Erasure
 from commonweal_api.schema import RULES, Schema, root
 
 NOTE = "<!-- Made by `python -m commonweal_api.generate`; change the models, not this page. -->\n"
@@ -43,6 +44,31 @@ def reasons_page() -> str:
     parts += ["## Reasons that any condition may carry\n", "| reason | status | what it says | what to do |", "|---|---|---|---|"]
     parts += [f"| `{r}` | {e.status} | {e.sentence} | {e.remedy} |" for r, e in REASONS.items() if _common(r)]
     return "\n".join(parts) + "\n"
+
+
+def rights_page() -> str:
+    """Return the page on the lawful bases and what each leaves to the person."""
+    erasure = {Erasure.ON_REQUEST: "yes", Erasure.WHEN_ENDED: "when the agreement has ended", Erasure.NONE: "no"}
+    parts = [
+        NOTE,
+        "# Lawful bases and the person's rights\n",
+        "`spec.basis.type` of a ConsentPolicy decides all of this; nothing else does. The schema refuses an agreement that says otherwise, and the store enforces it.\n",
+        "| basis | nothing before consent | objection closes the record | erasure | portability | longest agreement | needs |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for basis, rights in RIGHTS.items():
+        needs = ["`legalPower`"] * (not rights.grant) + ["`consentValidityDays`"] * rights.grant + ["`condition`"] * rights.condition
+        longest = f"{rights.most_days} days" if rights.most_days else "five years"
+        marked = "; each use is flagged in the audit" if rights.flagged else ""
+        parts.append(
+            f"| `{basis}` | {_yes_no(rights.grant)} | {_yes_no(rights.objection)} | {erasure[rights.erasure]} | {_yes_no(rights.portability)} "
+            f"| {longest}{marked} | {', '.join(needs)} |"
+        )
+    return "\n".join(parts) + "\n"
+
+
+def _yes_no(holds: bool) -> str:
+    return "yes" if holds else "no"
 
 
 def _common(reason: Reason) -> bool:

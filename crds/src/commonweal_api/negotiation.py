@@ -1,0 +1,43 @@
+"""How two departments come to terms: signatures over one hash, the states of the Dataspace Protocol, and what a dry run would change."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field as P
+from pydantic import StringConstraints
+
+from commonweal_api.common import FieldName, Name, Strict
+
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$", min_length=71, max_length=71)]
+Jws = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$", min_length=20, max_length=1024)]
+
+
+class Signature(Strict):
+    """One party's signature. Made by `commonweal agreement sign`."""
+
+    party: Name = P(description="The department that signs: the provider (whose namespace it is) or the consumer.")
+    hash: Digest = P(description="Hash of the agreement that was signed; status.hash says the present one.")
+    jws: Jws = P(description="Compact JWS (EdDSA) over hash and party, by the department's signing key.")
+
+
+class Negotiation(StrEnum):
+    """States of a contract negotiation, as the Dataspace Protocol 2025-1 names them. Data opens in Finalized only."""
+
+    OFFERED = "Offered"
+    ACCEPTED = "Accepted"
+    AGREED = "Agreed"
+    FINALIZED = "Finalized"
+    TERMINATED = "Terminated"
+
+
+class WhatIf(Strict):
+    """What a DryRun agreement would open or close against what is enforced now: people counted, fields named."""
+
+    subjects_gained: int = P(strict=True, ge=0, description="People whose record would become readable.")
+    subjects_lost: int = P(strict=True, ge=0, description="People whose record would no longer be readable.")
+    fields_gained: list[FieldName] = P(default_factory=list, max_length=100, description="Fields that would become readable.")
+    fields_lost: list[FieldName] = P(default_factory=list, max_length=100, description="Fields that would no longer be readable.")
+    as_of: datetime = P(description="When it was counted.")

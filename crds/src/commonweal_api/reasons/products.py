@@ -1,0 +1,139 @@
+"""Reasons of a DataProduct."""
+
+from __future__ import annotations
+
+from commonweal_api.reasons.names import ConditionType, Entry, Reason, no, wait, yes
+
+_T, _R = ConditionType, Reason
+
+PRODUCTS: dict[Reason, Entry] = {
+    _R.MAPPING_VALID: yes(_T.MAPPING_VALID, "Every expression of spec.fields and spec.answers is understood and safe."),
+    _R.MAPPING_INVALID: no(
+        _T.MAPPING_VALID,
+        "An expression uses what the mapping language does not have, or names a column or field that is not there.",
+        "Correct spec.fields[].from or spec.answers[].expression that the message names.",
+    ),
+    _R.COMPATIBLE: yes(_T.COMPATIBLE, "No consumer reads anything that this version changes or takes away."),
+    _R.BREAKING_CHANGE: no(
+        _T.COMPATIBLE,
+        "The new contract breaks what consumers read under an agreement; the contract before it stays in force.",
+        "Undo the change that the message names, or raise the major number of spec.version and keep the old contract in spec.earlier until they have moved.",
+    ),
+    _R.SOURCE_REACHABLE: yes(_T.SOURCE_REACHABLE, "The source answers and has the table and every column that spec.fields names."),
+    _R.SOURCE_UNREACHABLE: no(
+        _T.SOURCE_REACHABLE,
+        "The source does not answer.",
+        "Check spec.source.postgres.host and port, and that the network lets the department's store reach it.",
+    ),
+    _R.CREDENTIALS_MISSING: no(
+        _T.SOURCE_REACHABLE,
+        "The Secret with the source's login is missing, or lacks a key.",
+        "Create the Secret that spec.source.postgres.credentials.name names, with the keys username and password.",
+    ),
+    _R.CREDENTIALS_REFUSED: no(
+        _T.SOURCE_REACHABLE,
+        "The source refuses the login.",
+        "Correct username and password in the Secret that spec.source.postgres.credentials.name names, and let that login read the table.",
+    ),
+    _R.DATABASE_MISSING: no(
+        _T.SOURCE_REACHABLE, "The source has no such database.", "Correct spec.source.postgres.database, or create the database."
+    ),
+    _R.TABLE_MISSING: no(
+        _T.SOURCE_REACHABLE,
+        "The source has no such table, or its login may not see it.",
+        "Correct spec.source.postgres.schema and table, or grant SELECT on the table.",
+    ),
+    _R.COLUMN_MISSING: no(
+        _T.SOURCE_REACHABLE,
+        "The source's table lacks a column.",
+        "Correct the column that the message names in spec.fields or spec.subject, or add it to the table.",
+    ),
+    _R.COLUMN_TYPE_MISMATCH: no(
+        _T.SOURCE_REACHABLE,
+        "A column of the source cannot be read as the type that the field declares.",
+        "Correct spec.fields[].type of the field that the message names.",
+    ),
+    _R.SOURCE_UNSUPPORTED: no(
+        _T.SOURCE_REACHABLE,
+        "The store has no reader for this kind of source.",
+        "Use another kind of spec.source, or a store image that has the reader that the message names.",
+    ),
+    _R.FILE_MISSING: no(
+        _T.SOURCE_REACHABLE,
+        "There is no Parquet file at that place.",
+        "Correct spec.source.parquet.location, or put the files there; their names end with .parquet.",
+    ),
+    _R.BUCKET_MISSING: no(
+        _T.SOURCE_REACHABLE,
+        "The object storage has no such bucket.",
+        "Correct spec.source.parquet.location or endpoint, or create the bucket.",
+    ),
+    _R.VOLUME_MISSING: no(
+        _T.SOURCE_REACHABLE,
+        "There is no such PersistentVolumeClaim in the department's namespace, or it is not released as a source.",
+        'Correct spec.source.parquet.location, or create the claim with the label commonweal.dev/source: "true".',
+    ),
+    _R.LOCATION_REFUSED: no(
+        _T.SOURCE_REACHABLE,
+        "The path leads out of its volume.",
+        "Remove the symbolic link that the message names, or correct spec.source.parquet.location.",
+    ),
+    _R.PUSHDOWN_SAFE: yes(_T.PUSHDOWN_SAFE, "Each read sends the subject's key to the source, so no other record leaves it."),
+    _R.PUSHDOWN_UNSAFE: no(
+        _T.PUSHDOWN_SAFE,
+        "The source would hand over more records than the one asked for, so the product stays closed.",
+        "Set spec.serve.mode to Replica, or see the message for what keeps the filter from the source.",
+    ),
+    _R.LOADED: yes(_T.LOADED, "The source has been read and its records are in the store."),
+    _R.LOAD_PENDING: wait(_T.LOADED, "The source has not been read yet.", "Wait; it is read as soon as the source can be reached."),
+    _R.LOAD_FAILED: no(
+        _T.LOADED,
+        "Reading the source broke off; what was loaded before is kept.",
+        "See the message for what the source answered; it is tried again by itself.",
+    ),
+    _R.ROWS_REFUSED: no(
+        _T.LOADED,
+        "Some records of the source break the contract; they are in quarantine with the reason, and are not served.",
+        "Correct the records in the source (the message says how many break what), or the field in spec.fields.",
+    ),
+    _R.QUALITY_PASSED: yes(_T.QUALITY_PASSED, "Every check of spec.quality has run on the records that are served and has passed."),
+    _R.QUALITY_FAILED: no(
+        _T.QUALITY_PASSED,
+        "A check of spec.quality failed.",
+        "Correct the records in the source, or the bounds of the check that the message names.",
+    ),
+    _R.QUALITY_NOT_RUN: no(
+        _T.QUALITY_PASSED,
+        "A check of spec.quality could not be run, which is not passing.",
+        "See the message for what kept the check from running.",
+    ),
+    _R.QUALITY_PENDING: wait(_T.QUALITY_PASSED, "The checks of spec.quality have not run yet.", "Wait; they run after each load."),
+    _R.QUALITY_STOPPED: no(
+        (_T.QUALITY_PASSED, _T.SERVING),
+        "A check with onFail StopServing failed or did not run, so the product is closed.",
+        "Correct the records in the source; it opens by itself when the check passes.",
+    ),
+    _R.SLA_MET: yes(_T.SLA_MET, "The records are as fresh as spec.sla promises."),
+    _R.SLA_MISSED: no(
+        _T.SLA_MET,
+        "The records are older than spec.sla promises.",
+        "See SourceReachable and Loaded for why; or lower spec.serve.refreshSeconds, or raise spec.sla.freshnessSeconds.",
+    ),
+    _R.SLA_PENDING: wait(_T.SLA_MET, "How fresh the records are is not known yet.", "Wait; it is known after the first load."),
+    _R.SERVING: yes(_T.SERVING, "Consumers with an agreement can read the product."),
+    _R.STORE_PENDING: wait(
+        (_T.SERVING, _T.SOURCE_REACHABLE, _T.LOADED, _T.ENFORCED),
+        "The store has not carried out this generation yet.",
+        "Wait; if it stays so, see StoreReady of the Department.",
+    ),
+    _R.STORE_REFUSED: no(
+        (_T.SERVING, _T.ENFORCED),
+        "The store could not carry it out, so access stays closed.",
+        "See the message for what PostgreSQL answered, correct the field that it names, and apply again.",
+    ),
+    _R.VERSION_ENDED: no(
+        _T.SERVING,
+        "This earlier version has reached its end and is served no more.",
+        "Have the consumers move to the current version, or extend spec.earlier[].until; then remove the entry.",
+    ),
+}
