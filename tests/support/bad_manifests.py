@@ -2,77 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from support.manifests import Body, Change, add, consent_policy, data_product, department, drop, model_service, on_basis, put
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The remedy, as the API server puts it and as the models do."""
-
-    server: str
-    model: str
-
-
-REQUIRED = Words("Required value", "Field required")
-UNKNOWN = Words("field not declared in schema", "Extra inputs are not permitted")
-PATTERN = Words("should match", "should match pattern")
-ONE_OF = Words("supported values:", "Input should be")
-TOO_LONG = Words("may not be more than", "should have at most")
-TOO_SHORT = Words("should be at least", "should have at least")
-EMPTY = Words("should have at least 1 items", "should have at least 1 item")
-TOO_LOW = Words("should be greater than or equal to", "should be greater than or equal to")
-TOO_HIGH = Words("should be less than or equal to", "should be less than or equal to")
-
-
-@dataclass(frozen=True, slots=True)
-class Bad:
-    """One mistake: what it is, the field as the API server writes it, and the remedy."""
-
-    what: str
-    manifest: Body
-    field: str
-    remedy: Words
-
-
-def _bad(what: str, manifest: Body, field: str, remedy: Words | str) -> Bad:
-    return Bad(what, manifest, field, Words(remedy, remedy) if isinstance(remedy, str) else remedy)
+from support.bad_manifests_in_full import IN_FULL
+from support.manifests import Change, add, consent_policy, data_product, department, drop, model_service, on_basis, put
+from support.refusals import EMPTY, ONE_OF, PATTERN, REQUIRED, TOO_HIGH, TOO_LONG, TOO_LOW, TOO_SHORT, UNKNOWN, Bad, Words, bad
 
 
 def _product(what: str, field: str, remedy: Words | str, *changes: Change) -> Bad:
-    return _bad(f"DataProduct: {what}", data_product(*changes), field, remedy)
+    return bad(f"DataProduct: {what}", data_product(*changes), field, remedy)
 
 
 def _policy(what: str, field: str, remedy: Words | str, *changes: Change) -> Bad:
-    return _bad(f"ConsentPolicy: {what}", consent_policy(*changes), field, remedy)
+    return bad(f"ConsentPolicy: {what}", consent_policy(*changes), field, remedy)
 
 
 def _model(what: str, field: str, remedy: Words | str, *changes: Change) -> Bad:
-    return _bad(f"ModelService: {what}", model_service(*changes), field, remedy)
+    return bad(f"ModelService: {what}", model_service(*changes), field, remedy)
 
 
 NAME = "choose such a name"
 DEPARTMENTS = [
-    _bad("Department: name with a dot", department(name="tax.north"), "metadata.name", NAME),
-    _bad("Department: name begins with a digit", department(name="4tax"), "metadata.name", NAME),
-    _bad("Department: name of 41 letters, too long for its namespace's uses", department(name="t" * 41), "metadata.name", NAME),
-    _bad("Department: nobody to complain to", department(drop("spec.contact")), "spec.contact", REQUIRED),
-    _bad("Department: contact is no address", department(put("spec.contact", "ask the desk")), "spec.contact", PATTERN),
-    _bad("Department: contact is plain http", department(put("spec.contact", "http://tax.example")), "spec.contact", PATTERN),
-    _bad("Department: empty display name", department(put("spec.displayName", "")), "spec.displayName", TOO_SHORT),
-    _bad("Department: quota in words", department(put("spec.quota.cpu", "four")), "spec.quota.cpu", PATTERN),
-    _bad("Department: quota as a number", department(put("spec.quota.cpu", 4)), "spec.quota.cpu", Words("expected string", "valid string")),
-    _bad("Department: no objects allowed", department(put("spec.quota.objects", 0)), "spec.quota.objects", TOO_LOW),
-    _bad("Department: misspelt field", department(put("spec.displayname", "Tax")), "spec.displayname", UNKNOWN),
-    _bad("Department: size with a space", department(put("spec.store.size", "1 Gi")), "spec.store.size", PATTERN),
+    bad("Department: name with a dot", department(name="tax.north"), "metadata.name", NAME),
+    bad("Department: name begins with a digit", department(name="4tax"), "metadata.name", NAME),
+    bad("Department: name of 41 letters, too long for its namespace's uses", department(name="t" * 41), "metadata.name", NAME),
+    bad("Department: nobody to complain to", department(drop("spec.contact")), "spec.contact", REQUIRED),
+    bad("Department: contact is no address", department(put("spec.contact", "ask the desk")), "spec.contact", PATTERN),
+    bad("Department: contact is plain http", department(put("spec.contact", "http://tax.example")), "spec.contact", PATTERN),
+    bad("Department: empty display name", department(put("spec.displayName", "")), "spec.displayName", TOO_SHORT),
+    bad("Department: quota in words", department(put("spec.quota.cpu", "four")), "spec.quota.cpu", PATTERN),
+    bad("Department: quota as a number", department(put("spec.quota.cpu", 4)), "spec.quota.cpu", Words("expected string", "valid string")),
+    bad("Department: no objects allowed", department(put("spec.quota.objects", 0)), "spec.quota.objects", TOO_LOW),
+    bad("Department: misspelt field", department(put("spec.displayname", "Tax")), "spec.displayname", UNKNOWN),
+    bad("Department: size with a space", department(put("spec.store.size", "1 Gi")), "spec.store.size", PATTERN),
 ]
 
 PRODUCTS = [
-    _bad("DataProduct: name of 41 letters", data_product(name="p" * 41), "metadata.name", NAME),
+    bad("DataProduct: name of 41 letters", data_product(name="p" * 41), "metadata.name", NAME),
     _product("no source", "spec.source", REQUIRED, drop("spec.source")),
-    _product("empty source", "spec.source.postgres", REQUIRED, put("spec.source", {})),
-    _product("source that does not exist yet", "spec.source.parquet", UNKNOWN, put("spec.source.parquet", {"url": "s3://a"})),
+    _product("empty source", "spec.source", "set exactly one of postgres, mysql and parquet", put("spec.source", {})),
+    _product("source that nobody reads", "spec.source.oracle", UNKNOWN, put("spec.source.oracle", {"host": "heritage.internal"})),
     _product("password in the manifest", "spec.source.postgres.password", UNKNOWN, put("spec.source.postgres.password", "secret")),
     _product("no credentials", "spec.source.postgres.credentials", REQUIRED, drop("spec.source.postgres.credentials")),
     _product("port 0", "spec.source.postgres.port", TOO_LOW, put("spec.source.postgres.port", 0)),
@@ -87,7 +54,9 @@ PRODUCTS = [
     _product("field named like the answer's own key", "spec.fields[].name", "choose another name", put("spec.fields.0.name", "subject")),
     _product("two fields of one name", "spec.fields", "names must be unique; rename one", put("spec.fields.3.name", "name")),
     _product("column with an expression", "spec.fields[0].column", PATTERN, put("spec.fields.0.column", "upper(full_name)")),
-    _product("field without a type", "spec.fields[].type", "a field with a column needs a type", drop("spec.fields.0.type")),
+    _product(
+        "field without a type", "spec.fields[].type", "a field with a column or an expression needs a type", drop("spec.fields.0.type")
+    ),
     _product("type that nobody knows", "spec.fields[0].type", ONE_OF, put("spec.fields.0.type", "Money")),
     _product("mask with a type", "spec.fields[].type", "leave it out", put("spec.fields.2.type", "Integer")),
     _product(
@@ -132,7 +101,7 @@ PRODUCTS = [
 ]
 
 POLICIES = [
-    _bad("ConsentPolicy: name with a dot", consent_policy(name="tax.people"), "metadata.name", NAME),
+    bad("ConsentPolicy: name with a dot", consent_policy(name="tax.people"), "metadata.name", NAME),
     _policy("every field", "spec.fields[0]", PATTERN, put("spec.fields", ["*"])),
     _policy("no field", "spec.fields", EMPTY, put("spec.fields", [])),
     _policy("one field twice", "spec.fields", "listed twice; remove one", add("spec.fields", "name")),
@@ -146,7 +115,7 @@ POLICIES = [
     _policy("one client twice", "spec.consumer.clients", "listed twice; remove one", add("spec.consumer.clients", "benefits-app")),
     _policy("every department", "spec.consumer.department", PATTERN, put("spec.consumer.department", "*")),
     _policy("a product of another namespace", "spec.product.namespace", UNKNOWN, put("spec.product.namespace", "dept-health")),
-    _policy("a basis that is not enforced yet", "spec.basis.type", ONE_OF, put("spec.basis.type", "VitalInterests")),
+    _policy("a basis that is none of the law's", "spec.basis.type", ONE_OF, put("spec.basis.type", "LegitimateInterest")),
     _policy("public task without a law", "spec.basis.legalPower", "name the law", on_basis("PublicTask"), drop("spec.basis.legalPower")),
     _policy(
         "consent without an end",
@@ -203,7 +172,7 @@ POLICIES = [
 ]
 
 MODELS = [
-    _bad("ModelService: name begins with a digit", model_service(name="1st-step"), "metadata.name", NAME),
+    bad("ModelService: name begins with a digit", model_service(name="1st-step"), "metadata.name", NAME),
     _model("no features", "spec.features", EMPTY, put("spec.features", [])),
     _model("one feature twice", "spec.features", "listed twice; remove one", add("spec.features", model_service()["spec"]["features"][0])),
     _model("number without a scale", "spec.features[]", "a Number needs min and max", drop("spec.features.1.max")),
@@ -233,4 +202,4 @@ MODELS = [
     _model("pickled model smuggled in", "spec.artifact", UNKNOWN, put("spec.artifact", "model.pkl")),
 ]
 
-BAD = [*DEPARTMENTS, *PRODUCTS, *POLICIES, *MODELS]
+BAD = [*DEPARTMENTS, *PRODUCTS, *POLICIES, *MODELS, *IN_FULL]

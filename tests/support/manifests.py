@@ -8,6 +8,7 @@ from typing import Any
 
 from commonweal_api import namespace_of
 from commonweal_api.common import API_VERSION
+from commonweal_api.rights import RIGHTS, BasisType
 
 Body = dict[str, Any]
 Change = Callable[[Body], None]
@@ -56,6 +57,16 @@ def department(*changes: Change, name: str = "tax") -> Body:
     """Return a Department."""
     spec = {"displayName": "Tax Authority", "contact": "mailto:data@tax.example"}
     return _built("Department", {"name": name}, spec, changes)
+
+
+def department_in_full(*changes: Change, name: str = "tax") -> Body:
+    """Return a Department that uses everything a department can have."""
+    feed = {
+        "maxStalenessSeconds": 60,
+        "sites": [{"name": "north", "url": "https://data.north.example"}, {"name": "south", "url": "http://10.0.0.2:8080"}],
+    }
+    more = (put("spec.registrars", ["registry", "court"]), put("spec.consentFeed", feed))
+    return department(*more, *changes, name=name)
 
 
 def data_product(*changes: Change, name: str = "people", department: str = "tax") -> Body:
@@ -114,13 +125,112 @@ def on_basis(type_: str) -> Change:
     """Put an agreement on another lawful basis, with all that goes with it."""
 
     def change(body: Body) -> None:
-        spec = body["spec"]
-        spec["basis"] = {"type": type_, **({} if type_ == "Consent" else {"legalPower": "Finance Act 2026, section 1"})}
-        spec["subjects"] = {"objection": "NotApplicable" if type_ == "LegalObligation" else "Honoured"}
-        if type_ == "Consent":
+        spec, rights = body["spec"], RIGHTS[BasisType(type_)]
+        spec["basis"] = {"type": type_, **({} if rights.grant else {"legalPower": "Finance Act 2026, section 1"})}
+        spec["subjects"] = {"objection": "Honoured" if rights.objection else "NotApplicable"}
+        if rights.grant:
             spec["subjects"]["consentValidityDays"] = 365
+        if rights.condition:
+            spec["basis"]["condition"] = "Safeguarding"
+        if rights.most_days is not None:
+            spec["validity"] = {"from": "2026-11-01T00:00:00Z", "until": "2026-12-01T00:00:00Z"}
 
     return change
+
+
+MYSQL: Body = {"mysql": {"host": "old.internal", "database": "crm", "table": "person", "credentials": {"name": "crm-login"}}}
+PARQUET: Body = {
+    "parquet": {
+        "location": "s3://tax-data/people/2026",
+        "endpoint": "https://objects.tax.example:9000",
+        "region": "eu-west-2",
+        "credentials": {"name": "objects-login"},
+    }
+}
+VOLUME: Body = {"parquet": {"location": "volume://exports/people"}}
+EARLIER: Body = {
+    "version": "1.4.0",
+    "until": "2027-06-01T00:00:00Z",
+    "fields": [{"name": "name", "column": "full_name", "type": "String"}],
+    "answers": [{"name": "adult", "expression": "name is not null", "description": "Whether the person is of age."}],
+}
+
+
+def data_product_in_full(*changes: Change, name: str = "people", department: str = "tax") -> Body:
+    """Return a DataProduct that uses everything a product can have."""
+    more = {
+        "owner": {"steward": "mailto:steward@tax.example", "complaints": "https://tax.example/complaints"},
+        "version": "2.1.0",
+        "serve": {"mode": "Live", "refreshSeconds": 60, "auditDurability": "Strict"},
+        "answers": [
+            {
+                "name": "adult",
+                "expression": "birthDate <= current_date - interval '18 years'",
+                "description": "Whether the person is of age.",
+            },
+            {"name": "earns", "expression": "income > 0", "description": "Whether the person has an income."},
+        ],
+        "quality": [
+            {"name": "enough", "metric": "RowCount", "atLeast": 1, "onFail": "StopServing"},
+            {"name": "named", "metric": "NullValues", "field": "name", "atMost": 0},
+            {"name": "single", "metric": "DuplicateValues", "field": "name", "atMost": 10, "atLeast": 0},
+            {"name": "known", "metric": "InvalidValues", "field": "town", "validValues": ["London", "Leeds"], "atMost": 5},
+        ],
+        "sla": {"freshnessSeconds": 3600},
+        "rights": {"erasure": "Supported"},
+        "earlier": [EARLIER],
+    }
+    town = {
+        "name": "town",
+        "from": "upper(trim(town))",
+        "type": "String",
+        "classification": "OfficialSensitive",
+        "semantic": "address:postTown",
+    }
+
+    def fill(body: Body) -> None:
+        body["spec"] |= deepcopy(more)
+        body["spec"]["fields"].append(deepcopy(town))
+
+    return data_product(fill, *changes, name=name, department=department)
+
+
+HASH = "sha256:" + "ab" * 32
+ASSURANCE: Body = {
+    "benefits": "People need not send the same papers twice.",
+    "method": "Read through the data API, one record at a time.",
+    "processors": ["Hosting Ltd"],
+    "areas": ["GB", "GB-SCT"],
+    "contact": "mailto:agreements@tax.example",
+    "review": "2027-01-01",
+    "dpia": "https://tax.example/dpia/7",
+}
+
+
+def signature(party: str, hash_: str = HASH) -> Body:
+    """Return a signature that has the form of one."""
+    return {"party": party, "hash": hash_, "jws": "eyJhbGciOiJFZERTQSJ9.eyJoYXNoIjoiYSJ9.c2lnbmF0dXJl"}
+
+
+def consent_policy_in_full(*changes: Change, name: str = "benefits-reads-people", department: str = "tax") -> Body:
+    """Return an agreement that uses everything an agreement can have, signed by both."""
+    more = {
+        "mode": "DryRun",
+        "product": {"name": "people", "version": 2},
+        "subjects": {"objection": "Honoured", "consentValidityDays": 365, "delegation": ["Parent", "Attorney"]},
+        "limits": {
+            "maxRows": 10,
+            "requests": {"max": 100, "seconds": 60},
+            "perSubject": {"max": 1, "seconds": 86400},
+            "dataLifeDays": 15,
+            "onwardSharing": True,
+        },
+        "transparency": {"visibility": "Delayed", "delayDays": 30, "reason": "An enquiry would be warned otherwise."},
+        "linkage": {"on": "name", "normalise": "Upper"},
+        "assurance": ASSURANCE,
+        "signatures": [signature("tax"), signature("benefits")],
+    }
+    return consent_policy(lambda body: body["spec"].update(deepcopy(more)), *changes, name=name, department=department)
 
 
 def namespace(department: str) -> Body:

@@ -14,7 +14,20 @@ from commonweal_api import KINDS
 from commonweal_api.common import Kind
 from commonweal_api.schema import Schema, root
 from support.kube_api import KubeApi, Refused
-from support.manifests import Body, consent_policy, data_product, department, model_service, on_basis, put
+from support.manifests import (
+    MYSQL,
+    PARQUET,
+    Body,
+    consent_policy,
+    consent_policy_in_full,
+    data_product,
+    data_product_in_full,
+    department,
+    department_in_full,
+    model_service,
+    on_basis,
+    put,
+)
 
 MODEL_OF = {kind.__name__: kind for kind in KINDS}
 SAMPLES = [
@@ -22,6 +35,13 @@ SAMPLES = [
     data_product(put("spec.subject", {"column": "person_ref", "records": "Many", "recordKey": "row"}), put("spec.serve", {})),
     consent_policy(put("spec.limits", {"maxRows": 5})),
     consent_policy(on_basis("LegalObligation")),
+    consent_policy(on_basis("VitalInterests")),
+    consent_policy(on_basis("RecognisedLegitimateInterest")),
+    consent_policy_in_full(),
+    data_product_in_full(),
+    data_product(put("spec.source", PARQUET)),
+    data_product(put("spec.source", MYSQL)),
+    department_in_full(),
     model_service(put("spec.learning", {"floor": 0.02, "maxActions": 9})),
 ]
 # null is left out: the API server drops it where there is a default and refuses it elsewhere, and none is ever stored.
@@ -42,8 +62,30 @@ TEXTS = (
     "01.2.3",
     "2026-02-30T00:00:00Z",
     "2029-01-01T00:00:00Z",
+    "2029-01-01",
+    "2029-02-30",
+    "https://a.example/b",
+    "s3://bucket/a",
+    "volume://claim",
+    "3.0.0",
 )
-WORDS = ("Consent", "PublicTask", "Many", "One", "Number", "Date", "NotApplicable", "true", "birthDate", "name")
+WORDS = (
+    "Consent",
+    "PublicTask",
+    "VitalInterests",
+    "Delayed",
+    "RowCount",
+    "Live",
+    "Crime",
+    "Many",
+    "One",
+    "Number",
+    "Date",
+    "NotApplicable",
+    "true",
+    "birthDate",
+    "name",
+)
 NUMBERS = (0, 1, 2, 7, 64, 1000, 10**9, -1, 0.5, 0.0001, 2.5)
 OTHERS: tuple[Any, ...] = (True, False, [], {}, ["a"], ["a", "a"], {"name": "a"})
 ODD: st.SearchStrategy[Any] = st.sampled_from((*TEXTS, *WORDS, *NUMBERS, *OTHERS))
@@ -102,7 +144,7 @@ def _server_refuses(api: KubeApi, manifest: Body) -> str | None:
     return None
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=600, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(manifest=_mutated())
 def test_the_api_server_and_the_models_agree(api: KubeApi, manifest: Body) -> None:
     server, model = _server_refuses(api, manifest), _model_refuses(manifest)

@@ -11,11 +11,27 @@ from pydantic import ValidationError
 
 from commonweal_api import KINDS
 from commonweal_api.common import Kind
+from commonweal_api.rights import BasisType
 from commonweal_api.schema import RULES, Schema, root
 from support.bad_manifests import BAD, Bad
 from support.control_plane import REPOSITORY
 from support.kube_api import KubeApi, Refused, manifests_in
-from support.manifests import Body, consent_policy, data_product, department, model_service, on_basis, put
+from support.manifests import (
+    MYSQL,
+    PARQUET,
+    VOLUME,
+    Body,
+    consent_policy,
+    consent_policy_in_full,
+    data_product,
+    data_product_in_full,
+    department,
+    department_in_full,
+    drop,
+    model_service,
+    on_basis,
+    put,
+)
 
 MODEL_OF = {kind.__name__: kind for kind in KINDS}
 OURS = "commonweal.dev/"
@@ -31,8 +47,14 @@ GOOD = [
     data_product(MANY),
     data_product(put("spec.serve", {"refreshSeconds": 86400, "auditDurability": "Deferred"})),
     consent_policy(),
-    consent_policy(on_basis("PublicTask")),
-    consent_policy(on_basis("LegalObligation")),
+    department_in_full(),
+    data_product_in_full(),
+    data_product_in_full(put("spec.source", MYSQL), drop("spec.serve.mode")),
+    data_product(put("spec.source", PARQUET)),
+    data_product(put("spec.source", VOLUME)),
+    consent_policy_in_full(),
+    consent_policy_in_full(drop("spec.limits.perSubject"), put("spec.limits.once", True), put("spec.signatures", [])),
+    *(consent_policy(on_basis(basis)) for basis in BasisType),
     consent_policy(put("spec.validity", {"from": "2026-01-01T01:00:00+01:00", "until": "2031-01-01T00:00:00.5Z"})),
     model_service(),
     model_service(put("spec.learning", {"floor": 0.05, "maxActions": 10, "shape": "Shared", "gamma": 1})),
@@ -52,7 +74,7 @@ def _here(manifest: Body) -> Body:
 
 
 def test_there_are_enough_bad_manifests_and_none_stands_twice() -> None:
-    assert len({bad.what for bad in BAD}) == len(BAD) >= 40
+    assert len({bad.what for bad in BAD}) == len(BAD) >= 190
 
 
 def _rules(node: Schema) -> Iterator[dict[str, str]]:

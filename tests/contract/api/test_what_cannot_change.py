@@ -9,13 +9,28 @@ from typing import Any
 import pytest
 
 from support.kube_api import MERGE, KubeApi, Refused
-from support.manifests import Body, Change, add, consent_policy, data_product, department, drop, model_service, on_basis, put
+from support.manifests import (
+    PARQUET,
+    Body,
+    Change,
+    add,
+    consent_policy,
+    consent_policy_in_full,
+    data_product,
+    department,
+    drop,
+    model_service,
+    on_basis,
+    put,
+    signature,
+)
 
 TAX = "dept-tax"
 STORED = {
     "Department": department(),
     "DataProduct": data_product(put("spec.subject", {"column": "person_ref", "records": "Many", "recordKey": "row_no"})),
     "ConsentPolicy": consent_policy(),
+    "Signed": consent_policy_in_full(name="signed"),
     "ModelService": model_service(department="tax"),
 }
 FIXED: list[tuple[str, tuple[Change, ...], str]] = [
@@ -25,6 +40,23 @@ FIXED: list[tuple[str, tuple[Change, ...], str]] = [
     ("ConsentPolicy", (put("spec.product.name", "others"),), "spec.product.name: cannot be changed; write a new agreement"),
     ("ConsentPolicy", (put("spec.consumer.department", "health"),), "spec.consumer.department: cannot be changed; write a new agreement"),
     ("ConsentPolicy", (on_basis("PublicTask"),), "spec.basis.type: cannot be changed; write a new agreement"),
+    *(
+        ("Signed", changes, f"spec.{part}: is signed and cannot be changed; take out spec.signatures")
+        for part, changes in {
+            "product": (drop("spec.product.version"),),
+            "consumer": (put("spec.consumer.clients", ["other-app"]),),
+            "purposes": (put("spec.purposes.0.text", "Whatever the benefits office would like to do with it."),),
+            "fields": (put("spec.fields", ["name"]),),
+            "basis": (put("spec.basis.legalPower", "Finance Act 2027, section 2"),),
+            "subjects": (drop("spec.subjects.delegation"),),
+            "limits": (drop("spec.limits.dataLifeDays"),),
+            "validity": (put("spec.validity.until", "2029-01-01T00:00:00Z"),),
+            "transparency": (drop("spec.transparency"),),
+            "linkage": (drop("spec.linkage"),),
+            "assurance": (put("spec.assurance.processors", []),),
+        }.items()
+    ),
+    ("Signed", (put("spec.signatures", [signature("tax", "sha256:" + "cd" * 32)]), put("spec.fields", ["name"])), "spec.fields: is signed"),
     ("ModelService", (put("spec.purpose", "benefits/sell-things"),), "spec.purpose: cannot be changed"),
 ]
 FREE: list[tuple[str, tuple[Change, ...]]] = [
@@ -32,6 +64,12 @@ FREE: list[tuple[str, tuple[Change, ...]]] = [
     ("DataProduct", (put("spec.version", "1.1.0"), add("spec.fields", {"name": "town", "column": "town", "type": "String"}))),
     ("DataProduct", (put("spec.source.postgres.host", "new.internal"), drop("spec.fields.3"))),
     ("ConsentPolicy", (put("spec.fields", ["name"]), put("spec.validity.until", "2028-01-01T00:00:00Z"))),
+    ("Signed", (put("spec.mode", "Enforce"),)),
+    ("Signed", (drop("spec.signatures.1"),)),
+    ("Signed", (drop("spec.signatures"), put("spec.fields", ["name"]), put("spec.validity.until", "2029-01-01T00:00:00Z"))),
+    ("Signed", (put("spec.signatures", []), drop("spec.linkage"))),
+    ("ConsentPolicy", (put("spec.signatures", [signature("tax")]), put("spec.fields", ["name"]))),
+    ("DataProduct", (put("spec.source", PARQUET), put("spec.serve.auditDurability", "Strict"))),
     ("ModelService", (drop("spec.features.1"), put("spec.learning", {"gamma": 10}))),
 ]
 
