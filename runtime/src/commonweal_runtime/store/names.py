@@ -6,7 +6,7 @@ import hashlib
 
 SCHEMA = "product"
 # The column names that PostgreSQL keeps for itself on every table.
-_SYSTEM = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
+SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
 
 
 class RefusedError(ValueError):
@@ -45,7 +45,7 @@ def table(relation: str) -> str:
 
 def column_of(field: str) -> str:
     """Return the column that holds a field."""
-    return f"_{field}" if field in _SYSTEM else field
+    return f"_{field}" if field in SYSTEM_COLUMNS else field
 
 
 def login_of(number: int) -> str:

@@ -6,8 +6,10 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from commonweal_api.data_product import MASK_INPUT, DataProductSpec, Field, FieldType, Mask, MaskKind
+from commonweal_api.data_product import MASK_INPUT, Answer, DataProductSpec, Field, FieldType, Mask, MaskKind
 from commonweal_api.plan import ProductPlan
+from commonweal_runtime.store import mapping
+from commonweal_runtime.store.expressions import DAY, Expression, MappingInvalidError, compile_expression
 from commonweal_runtime.store.names import RefusedError, column_of, identifier, literal, table
 
 SQL_TYPE = {
@@ -33,13 +35,14 @@ _DECADE = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a product's table. Two columns are equal when neither meaning nor values can differ."""
+    """One column of a product's table: filled by loads, generated (`expression`) or an answer. Equal columns differ in neither meaning nor values."""
 
     field: str
     type_: FieldType
     origin: str
     expression: str | None = None
     raw: str | None = None
+    answer: Expression | None = None
 
     @property
     def name(self) -> str:
@@ -63,7 +66,12 @@ class Shape:
     @property
     def raw(self) -> tuple[Column, ...]:
         """The columns that a load fills."""
-        return tuple(c for c in self.columns if c.expression is None)
+        return tuple(c for c in self.columns if c.expression is None and c.answer is None)
+
+    @property
+    def answers(self) -> tuple[Column, ...]:
+        """The columns that `answers` keeps."""
+        return tuple(c for c in self.columns if c.answer is not None)
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -76,16 +84,28 @@ class Shape:
 
 
 def shape_of(spec: DataProductSpec) -> Shape:
-    """Return the shape of a product; refuse a mask that does not fit the type it masks."""
-    raw = {f.name: _raw(f) for f in spec.fields if f.column is not None}
+    """Return the shape of a product; refuse a mask that does not fit the type it masks, and an expression that is not allowed."""
+    mapping.check(spec)
+    raw = {f.name: _raw(f) for f in spec.fields if f.mask is None}
     masks = [_masked(f, f.mask, raw) for f in spec.fields if f.mask is not None]
-    return Shape(spec.subject.records == "Many", (*raw.values(), *masks))
+    answers = [_answered(a, raw) for a in spec.answers]
+    return Shape(spec.subject.records == "Many", (*raw.values(), *masks, *answers))
 
 
 def _raw(field: Field) -> Column:
-    if field.type is None or field.column is None:
-        raise RefusedError(f"spec.fields {field.name}: a field with a column needs a type; set it.")
-    return Column(field.name, field.type, f"{field.type} {field.column}")
+    origin = field.column or field.from_
+    if field.type is None or origin is None:
+        raise RefusedError(f"spec.fields {field.name}: a field with a column or an expression needs a type; set it.")
+    # the author's own text: what a person was told must not change with the way we write it for PostgreSQL
+    return Column(field.name, field.type, f"{field.type} {origin}" if field.column else f"{field.type} from {origin}")
+
+
+def _answered(answer: Answer, raw: dict[str, Column]) -> Column:
+    compiled = compile_expression(f"spec.answers {answer.name}.expression", answer.expression, names=raw, today=DAY)
+    if not compiled.columns:
+        raise MappingInvalidError(f"spec.answers {answer.name}.expression: reads no field of the product; name one.")
+    read = "; ".join(f"{name}: {raw[name].origin}" for name in compiled.columns)
+    return Column(answer.name, FieldType.BOOLEAN, f"whether {answer.expression} ({read})", answer=compiled)
 
 
 def _masked(field: Field, mask: Mask, raw: dict[str, Column]) -> Column:
@@ -135,7 +155,7 @@ def change(relation: str, old: Shape, new: Shape) -> list[str]:
     t, keep = table(relation), set(old.columns) & set(new.columns)
     gone = [c for c in old.columns if c not in keep]
     come = [c for c in new.columns if c not in keep]
-    # masks hang on raw columns: they go first and come last
+    # masks hang on raw columns: they go first and come last; what keeps the answers must be gone while columns go
     drops = [f"alter table {t} drop column {c.name}" for c in sorted(gone, key=lambda c: c.expression is None)]
     return drops + [f"alter table {t} add column {c.definition}" for c in come]
 
@@ -147,8 +167,8 @@ def unfilled_after(unfilled: list[str], old: Shape, new: Shape) -> list[str]:
 
 
 def contract_of(product: ProductPlan) -> str:
-    """Return the digest of what consumers are promised: everything but where the data comes from and how often."""
-    promised = {k: v for k, v in product.spec.wire().items() if k not in {"source", "serve"}}
+    """Return the digest of what consumers are promised: everything but where the data comes from, how often, and what else is served beside it."""
+    promised = {k: v for k, v in product.spec.wire().items() if k not in {"source", "serve", "earlier"}}
     promised["fields"] = [{k: v for k, v in f.items() if k != "column"} for f in promised["fields"]]
     text = json.dumps([product.name, promised], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -15,9 +15,11 @@ import asyncpg
 from commonweal_api.data_product import DataProductSpec
 from commonweal_api.plan import Outcome, ProductPlan
 from commonweal_api.reasons import Reason, entry_of
+from commonweal_runtime.store import answers
 from commonweal_runtime.store.agreements import Served
+from commonweal_runtime.store.expressions import MappingInvalidError
 from commonweal_runtime.store.names import RefusedError, literal, relation_of, table
-from commonweal_runtime.store.products import change, contract_of, create, shape_of, unfilled_after
+from commonweal_runtime.store.products import Shape, change, contract_of, create, shape_of, unfilled_after
 
 CHANNEL = "commonweal_catalogue"
 _PATIENCE = 2.0
@@ -93,6 +95,8 @@ class Shelving:
             await self._close(entry["number"], uid)
         try:
             async with self._tables.held(uid), self._db.transaction():
+                for statement in answers.removal(relation):
+                    await self._db.execute(statement)
                 await self._db.execute(f"drop table {table(relation)}")
                 await self._db.execute(f"delete from agreement.product where uid = {literal(uid)}")
                 await self._db.execute(f"notify {CHANNEL}")
@@ -104,6 +108,8 @@ class Shelving:
         contract = contract_of(product)
         try:
             await self._shape(product, contract)
+        except MappingInvalidError as refused:
+            return _outcome(product, Reason.MAPPING_INVALID, str(refused), ready=False)
         except RefusedError as refused:
             return _outcome(product, Reason.STORE_REFUSED, str(refused), ready=False)
         except (BusyError, asyncpg.LockNotAvailableError):
@@ -138,6 +144,7 @@ class Shelving:
                 sorted(c.field for c in shape.columns),
                 contract,
             )
+            await self._keep_answers(relation, product.uid, shape)
             await self._db.execute(f"notify {CHANNEL}")
 
     async def _reshape(self, was: Served, product: ProductPlan, contract: str) -> None:
@@ -146,8 +153,9 @@ class Shelving:
         statements = change(was.relation, old, new)
         await self._close_readers(was.uid, {c.field for c in set(old.columns) - set(new.columns)})
         async with self._tables.held(was.uid), self._db.transaction():
-            for statement in statements:
+            for statement in [*answers.removal(was.relation), *statements]:
                 await self._db.execute(statement)
+            await self._keep_answers(was.relation, was.uid, new)
             await self._db.execute(
                 "update agreement.product set spec = $2::text::jsonb, unfilled = $3, contract = $4 where uid = $1",
                 was.uid,
@@ -156,6 +164,25 @@ class Shelving:
                 contract,
             )
             await self._db.execute(f"notify {CHANNEL}")
+
+    async def _keep_answers(self, relation: str, uid: str, shape: Shape) -> None:
+        """Put in place what keeps the answers, and close their gate if they are other ones than before."""
+        for statement in answers.statements(relation, uid, shape):
+            await self._db.execute(statement)
+        for column, statement in answers.checks(relation, shape):
+            try:
+                await self._db.execute(statement)
+            except asyncpg.PostgresError as error:
+                where = f"spec.answers {column.field}.expression"
+                raise MappingInvalidError(
+                    f"{where}: fits no row ({error.sqlstate}); compare values of the same type, and ask for yes or no."
+                ) from None
+        await self._db.execute(
+            "insert into agreement.gate as g (product, asked) values ($1, $2) on conflict (product) do update set asked = excluded.asked, "
+            "answered_on = null where g.asked is distinct from excluded.asked",
+            uid,
+            answers.asked(shape),
+        )
 
     async def _close_readers(self, uid: str, gone: set[str]) -> None:
         """Close the agreements on a product that list one of the fields that go."""

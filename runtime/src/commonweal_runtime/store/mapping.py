@@ -1,0 +1,48 @@
+"""Fields made by an expression over columns of the source, and what a field's `semantic` promises."""
+
+from __future__ import annotations
+
+from commonweal_api.data_product import DataProductSpec, Field, FieldType
+from commonweal_runtime.store.expressions import Expression, MappingInvalidError, compile_expression
+
+_AS_TYPE = {
+    FieldType.STRING: "({})::text",
+    FieldType.INTEGER: "({})::bigint",
+    FieldType.NUMBER: "mapping.finite(({})::numeric)",
+    FieldType.BOOLEAN: "({})::boolean",
+    FieldType.DATE: "mapping.day({})",
+    FieldType.TIMESTAMP: "mapping.moment({})",
+}
+
+
+def source_columns(spec: DataProductSpec) -> tuple[str, ...]:
+    """Return the source columns that the expressions read, each once, in order of first use; MappingInvalidError names a bad expression."""
+    found: dict[str, None] = {}
+    for field in spec.fields:
+        if field.from_ is not None:
+            found.update(dict.fromkeys(_compiled(field).columns))
+    return tuple(found)
+
+
+def expression(spec: DataProductSpec, name: str) -> str:
+    """Return the PostgreSQL text of a field's expression over quoted source columns, cast to the field's type.
+
+    A value that cannot become that type makes it raise an error of class 22 (or 23) when the row is read; one of class 42 means that the expression
+    fits no row at all.
+    """
+    field = next((f for f in spec.fields if f.name == name and f.from_ is not None), None)
+    if field is None or field.type is None:
+        raise MappingInvalidError(f"spec.fields {name}: has no expression; set from and type.")
+    return _AS_TYPE[field.type].format(_compiled(field).text)
+
+
+def check(spec: DataProductSpec) -> None:
+    """Raise MappingInvalidError for the first expression that is not allowed."""
+    source_columns(spec)
+
+
+def _compiled(field: Field) -> Expression:
+    compiled = compile_expression(f"spec.fields {field.name}.from", field.from_ or "")
+    if not compiled.columns:
+        raise MappingInvalidError(f"spec.fields {field.name}.from: reads no column of the source; name one.")
+    return compiled
