@@ -6,7 +6,7 @@ import hashlib
 from importlib.resources import files
 from typing import Any
 
-SERVICES = ("api", "person", "models")
+SERVICES = ("api", "person", "models", "feed")
 _LEDGER = """
 create schema if not exists commonweal;
 create table if not exists commonweal.migration (

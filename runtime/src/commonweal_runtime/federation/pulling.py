@@ -1,0 +1,176 @@
+"""Reads what other sites of the department were told by people, and takes it over into this site's store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import aiohttp
+import asyncpg
+import orjson
+
+from commonweal_api.plan import FeedPeer, StorePlan
+from commonweal_runtime.federation.sealing import FeedKey, Question, UnsealError
+
+LONGEST_PAUSE = 1.0
+SHORTEST_PAUSE = 0.05
+REQUEST_SECONDS = 5.0
+LONGEST_ANSWER = 4 * 2**20
+CLOCKS_APART = timedelta(seconds=5)  # feed.doubt(): more, and «the latest holds» would no longer be true
+_SETTLE = 500
+_MISSED = ("CW471", "CW472")
+
+log = logging.getLogger(__name__)
+Connect = Callable[[], Awaitable[Any]]
+
+
+class FeedError(Exception):
+    """Why a site was not heard: a sentence for the log, without data."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """What is between this site and another one, and how long it may be silent."""
+
+    site: str
+    peer: FeedPeer
+    stale_seconds: int
+
+    @property
+    def pause(self) -> float:
+        """Seconds between two questions: ten chances before the link counts as cut."""
+        return max(SHORTEST_PAUSE, min(LONGEST_PAUSE, self.stale_seconds / 10))
+
+
+class Feed:
+    """Follows the other sites of the department, one task each. `connect` gives a superuser's connection to the store."""
+
+    def __init__(self, connect: Connect, sector_key: bytes) -> None:
+        self._connect, self._sector_key = connect, sector_key
+        self._plan: StorePlan | None = None
+        self._news = asyncio.Event()
+
+    def follow(self, plan: StorePlan) -> None:
+        """Follow the sites that `plan` names from now on."""
+        self._plan = plan
+        self._news.set()
+
+    async def run(self) -> None:
+        """Work until cancelled. Nothing that another site does or leaves undone ends it; a lost connection to the own store does."""
+        tasks: dict[_Link, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._news.wait()
+                self._news.clear()
+                plan = self._plan
+                if plan is None:
+                    continue
+                links = {_Link(plan.site, peer, plan.max_staleness_seconds or 0) for peer in plan.peers if peer.name != plan.site}
+                await self._arrange(plan.site, links)
+                for link in set(tasks) - links:
+                    tasks.pop(link).cancel()
+                key = FeedKey(self._sector_key, plan.department)
+                for link in links - set(tasks):
+                    tasks[link] = group.create_task(self._keep_hearing(link, key))
+
+    async def _arrange(self, site: str, links: set[_Link]) -> None:
+        peers = sorted(({"name": x.peer.name, "url": x.peer.url} for x in links), key=lambda p: p["name"])
+        stale = timedelta(seconds=max((x.stale_seconds for x in links), default=0))
+        connection = await self._connect()
+        try:
+            await connection.execute("select feed.arrange($1, $2::text::jsonb, $3)", site, orjson.dumps(peers).decode(), stale)
+        finally:
+            connection.terminate()
+
+    async def _keep_hearing(self, link: _Link, key: FeedKey) -> None:
+        connection = await self._connect()
+        told = ""
+        try:
+            await connection.execute("set lock_timeout = '5s'")
+            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS)) as session:
+                puller = Puller(connection, session, link.site, link.peer, key)
+                while True:
+                    try:
+                        more = await puller.pull()
+                        told = _tell(link, told, "")
+                    except FeedError as error:
+                        more = False
+                        told = _tell(link, told, str(error))
+                    if not more:
+                        await asyncio.sleep(link.pause)
+        finally:
+            connection.terminate()
+
+
+class Puller:
+    """Reads one other site's list through one connection to the own store."""
+
+    def __init__(self, connection: Any, session: aiohttp.ClientSession, site: str, peer: FeedPeer, key: FeedKey) -> None:
+        self._db, self._session, self._site, self._peer, self._key = connection, session, site, peer, key
+
+    async def pull(self) -> bool:
+        """Read one page and take it over, all of it or nothing; return whether there is more to read at once. Raises FeedError."""
+        row = await self._db.fetchrow(
+            "select epoch::text, taken, seen, clock_timestamp() as asked from feed.peer where name = $1", self._peer.name
+        )
+        if row is None:
+            raise FeedError("the plan does not name it any more")
+        seen = row["seen"].isoformat() if row["seen"] else ""
+        page = await self._ask(Question(self._site, self._peer.name, row["epoch"] or "", row["taken"], seen), row["asked"])
+        if page["epoch"] != row["epoch"] and row["taken"]:
+            page = await self._ask(Question(self._site, self._peer.name, "", 0, ""), row["asked"])
+            return await self._take(page, 0, row["asked"])
+        return await self._take(page, row["taken"], row["asked"])
+
+    async def _ask(self, question: Question, asked: datetime) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self._key.token(question)}"}
+        url = f"{self._peer.url.rstrip('/')}/v1/feed?after={question.after}"
+        try:
+            async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
+                if answer.status != 200:
+                    raise FeedError(f"it answers {answer.status}")
+                sealed = await answer.content.read(LONGEST_ANSWER)
+                while chunk := await answer.content.read(LONGEST_ANSWER - len(sealed)):
+                    sealed += chunk
+            page: dict[str, Any] = orjson.loads(self._key.unseal(question, sealed))
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise FeedError(f"it does not answer: {type(error).__name__}") from None
+        except (UnsealError, ValueError) as error:
+            raise FeedError(str(error)) from None
+        await self._compare_clocks(datetime.fromisoformat(page["now"]), asked)
+        return page
+
+    async def _compare_clocks(self, there: datetime, asked: datetime) -> None:
+        answered: datetime = await self._db.fetchval("select clock_timestamp()")
+        if not asked - CLOCKS_APART <= there <= answered + CLOCKS_APART:
+            raise FeedError(f"the two stores' clocks are more than {CLOCKS_APART.seconds} s apart: set them")
+
+    async def _take(self, page: dict[str, Any], after: int, asked: datetime) -> bool:
+        """Take a page over; what another transaction is in the way of is tried again."""
+        try:
+            row = await self._db.fetchrow(
+                "select taken, applied from feed.take($1, $2, $3, $4)", self._peer.name, after, asked, orjson.dumps(page).decode()
+            )
+            settled = await self._db.fetchval("select feed.settle($1)", _SETTLE)
+        except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError):
+            raise FeedError("a load is under way here") from None
+        except asyncpg.PostgresError as error:
+            if error.sqlstate in _MISSED:
+                raise FeedError(f"its list does not follow what was read: {error.sqlstate}") from None
+            raise
+        if row["taken"]:
+            log.info("feed: %d entries of %s, %d changed something", row["taken"], self._peer.name, row["applied"])
+        return bool(page["more"]) or settled == _SETTLE
+
+
+def _tell(link: _Link, before: str, now: str) -> str:
+    """Log a link's state when it changes, and return it."""
+    if now and now != before:
+        log.warning("feed: site %s is not heard: %s", link.peer.name, now)
+    elif before and not now:
+        log.info("feed: site %s is heard again", link.peer.name)
+    return now

@@ -1,0 +1,55 @@
+"""What the data API answers another site of the department that asks for what people said here."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from commonweal_runtime.data_api import refusals
+from commonweal_runtime.data_api.lanes import Lanes, UnreachableError
+from commonweal_runtime.federation.sealing import FeedKey, UnsealError
+from commonweal_runtime.problems import invalid_request, no_such_page, token_invalid, token_missing
+
+LOGIN = "feed"
+MOST_ENTRIES = 500
+_STATEMENT = "select feed.page($1, $2, $3, $4)"
+_SITE = "select feed.site()"
+
+
+class FeedDesk:
+    """Answers `GET /v1/feed` through the login `feed`, which may call two functions and nothing else."""
+
+    def __init__(self, lanes: Lanes, sector_key: bytes, department: str) -> None:
+        self._lanes, self._key = lanes, FeedKey(sector_key, department)
+
+    async def answer(self, bearer: str | None, after: str | None) -> bytes:
+        """Return the sealed page that follows entry `after`, which must be what the token asks for.
+
+        Raises a Problem: 401 without a token of another site of the department for this one, 404 where the department has one site, 503.
+        """
+        if bearer is None or not bearer.startswith("Bearer "):
+            raise token_missing()
+        try:
+            question = self._key.question(bearer.removeprefix("Bearer "))
+        except UnsealError as error:
+            raise token_invalid(
+                f"Not accepted: {error}.", "The feed is for the department's own sites; they derive its key themselves."
+            ) from None
+        if after != str(question.after):
+            raise invalid_request(
+                "The parameter after is not what the token asks for.", "Write the entry that was read last, as in the token."
+            )
+        site = await self._call(_SITE)
+        if site is None:
+            raise no_such_page("This department has no other sites.")
+        if question.asked != site:
+            raise token_invalid("The token asks another site.", "Correct spec.consentFeed.sites: each name goes with that site's own url.")
+        page = await self._call(_STATEMENT, question.epoch, question.after, question.seen, MOST_ENTRIES)
+        if page is None:
+            raise no_such_page("This department has no other sites.")
+        return self._key.seal(question, page.encode())
+
+    async def _call(self, statement: str, *args: object) -> str | None:
+        try:
+            return await self._lanes.call(LOGIN, statement, *args)
+        except (UnreachableError, asyncpg.PostgresError):
+            raise refusals.store_unavailable() from None

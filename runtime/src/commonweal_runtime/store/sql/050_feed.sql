@@ -1,0 +1,133 @@
+-- Consent feed: what a person said at one site of the department holds at all of them.
+--
+-- Every site numbers, without gaps, what it knows: what was said here, and what other sites told it. Another site reads that list from the number where it
+-- stopped. An entry has one name for ever (origin, epoch, number), so it is taken once by whichever way it comes, and comes home without effect.
+--
+-- Which of two entries about the same thing holds is decided by `stamp` alone, everywhere alike, so sites agree whatever the order of arrival:
+-- the time by its origin's clock; for an entry that closes, `doubt` more, so that of two said at nearly the same time no wins;
+-- and always later than everything about the same thing that its origin knew, so that a yes after a known no holds however soon it comes.
+create schema feed authorization cw_owner;
+
+create table feed.self (
+  one boolean primary key default true check (one),
+  site text not null,
+  serving boolean not null default true,                 -- the department has other sites
+  epoch uuid not null default gen_random_uuid(),         -- another one when this store has lost what it had told others (a restored backup)
+  done xid8 not null default '0'                         -- every event of an earlier transaction is numbered
+);
+create table feed.peer (
+  name text primary key,
+  url text not null,
+  stale_after interval not null,                         -- unheard for so long, agreements by consent close
+  epoch uuid, taken bigint not null default 0, seen timestamptz,   -- how far its list was read, and the stamp read last
+  agreements jsonb not null default '{}'                 -- its agreements in force, name to number there
+);
+-- Written each twentieth of `stale_after` and not in the write-ahead log: a crash forgets it, and what is not known to be fresh is stale.
+create unlogged table feed.heard (name text primary key, at timestamptz not null);
+
+create table feed.entry (
+  seq bigint primary key,                                -- this site's number, gap-free
+  origin text not null, epoch uuid not null, number bigint not null,
+  kind text not null, subject uuid not null,
+  agreement text not null, product text not null,        -- by name: numbers and uids differ from site to site
+  incarnation int not null,                              -- the agreement's number at the origin
+  shown text,                                            -- hash of what the person was shown, alike at every site
+  at timestamptz not null, stamp timestamptz not null, valid_until timestamptz, indicated_by text not null,
+  held boolean not null,                                 -- said here, or taken over: not one that waits or that a newer one had overtaken
+  waiting boolean not null default false,                -- for an agreement of that name, or for one with these terms
+  event bigint references consent.event (seq),           -- what it is, or became, in this site's own chain; null: nothing was left to change
+  unique (origin, epoch, number)
+);
+-- (consent.event is indexed by transaction in 020)
+create unique index entry_event on feed.entry (event) where event is not null;
+create index entry_about on feed.entry (subject, agreement, product, stamp);
+create index entry_waiting on feed.entry (agreement, product) where waiting;
+
+create function feed.doubt() returns interval immutable language sql as $$ select interval '5 seconds' $$;
+-- A kind that is not known here closes.
+create function feed.opens(kind text) returns boolean immutable language sql as $$ select kind in ('Given', 'Renewed', 'ObjectionLifted') $$;
+create function feed.slot(kind text) returns text immutable language sql as $$ select case when kind in ('Objected', 'ObjectionLifted') then 'objection' else 'consent' end $$;
+
+create function feed.shown(p_contract text) returns text stable language sql security definer set search_path = pg_catalog as $$
+  select encode(sha256(convert_to(jsonb_build_object('product', content -> 'product', 'consumer', content -> 'consumer', 'fields', content -> 'definitions',
+                                                     'purposes', content -> 'purposes')::text, 'UTF8')), 'hex')
+  from agreement.contract where hash = p_contract $$;
+
+-- The newest stamp about one thing; `p_held` leaves out entries that wait or were overtaken.
+create function feed.newest(p_subject uuid, p_agreement text, p_product text, p_slot text, p_held boolean) returns timestamptz
+stable language sql security definer set search_path = pg_catalog as $$
+  select max(stamp) from feed.entry where subject = p_subject and agreement = p_agreement and product = p_product and feed.slot(kind) = p_slot
+                                      and (held or not p_held) $$;
+
+-- Numbers what was said here and has no number yet; returns how many, at most `p_most`. Expired and Invalidated are every site's own conclusions.
+create function feed.number(p_most int) returns int language plpgsql security definer set search_path = pg_catalog as $$
+declare me feed.self; v_oldest xid8; e record; v_seq bigint; v_count int := 0; v_stamp timestamptz; begin
+  perform pg_advisory_xact_lock(58, 0);
+  select * into me from feed.self;
+  v_oldest := pg_snapshot_xmin(pg_current_snapshot());   -- before the reading: every transaction before it has ended and is seen
+  select coalesce(max(seq), 0) into v_seq from feed.entry;
+  for e in select v.*, r.name, coalesce(c.content ->> 'product', r.spec #>> '{product,name}', '') as product
+           from consent.event v join agreement.register r on r.number = v.agreement left join agreement.contract c on c.hash = v.contract
+           where v.tx >= me.done and v.kind not in ('Expired', 'Invalidated') and not exists (select from feed.entry f where f.event = v.seq)
+           order by v.seq limit p_most loop
+    v_seq := v_seq + 1;
+    v_count := v_count + 1;
+    v_stamp := greatest(e.at + case when feed.opens(e.kind) then interval '0' else feed.doubt() end,
+                        feed.newest(e.subject, e.name, e.product, feed.slot(e.kind), false) + interval '1 microsecond');
+    insert into feed.entry (seq, origin, epoch, number, kind, subject, agreement, product, incarnation, shown, at, stamp, valid_until, indicated_by, held, event)
+    values (v_seq, me.site, me.epoch, v_seq, e.kind, e.subject, e.name, e.product, e.agreement, feed.shown(e.contract), e.at, v_stamp, e.valid_until,
+            e.indicated_by, true, e.seq);
+  end loop;
+  if v_count > 0 then perform set_config('synchronous_commit', 'on', true); end if;      -- a number that was told is never given again
+  if v_count < p_most then
+    update feed.self set done = v_oldest where done < v_oldest and exists (select from consent.event where tx >= me.done and tx < v_oldest);
+  end if;
+  return v_count;
+end $$;
+
+-- A page of the list. A caller that names another stamp for the entry it read last has read what this store no longer knows: a new epoch then begins,
+-- the caller reads all of it again, and this store learns from its callers what it had lost. Null: the department has no other sites.
+create function feed.page(p_epoch text, p_after bigint, p_seen text, p_most int) returns text
+language plpgsql security definer set search_path = pg_catalog set timezone = 'UTC' as $$
+declare me feed.self; v_numbered int; v_last bigint; v_answer text; begin
+  v_numbered := feed.number(p_most);
+  select * into me from feed.self where serving;
+  if not found then return null; end if;
+  if p_epoch = me.epoch::text and p_after > 0 and not exists (select from feed.entry where seq = p_after and stamp = p_seen::timestamptz) then
+    -- what was told after the loss bears numbers that others know for something else, so all of this site's own entries get new names
+    update feed.self set epoch = gen_random_uuid() returning * into me;
+    update feed.entry set epoch = me.epoch where origin = me.site and epoch = p_epoch::uuid;
+    update feed.peer set taken = 0, epoch = null, seen = null;       -- others still hold what was lost: read them again, too
+    delete from feed.heard;
+  end if;
+  select coalesce(max(seq), 0) into v_last from feed.entry;
+  select json_build_object(
+    'site', me.site, 'epoch', me.epoch, 'now', clock_timestamp(), 'more', v_numbered = p_most or p_after + p_most < v_last,
+    'agreements', (select coalesce(json_object_agg(name, number), '{}') from agreement.register where in_force),
+    'entries', coalesce((select json_agg(json_build_object(
+      'seq', seq, 'origin', origin, 'epoch', epoch, 'number', number, 'kind', kind, 'subject', subject, 'agreement', agreement, 'product', product,
+      'incarnation', incarnation, 'shown', shown, 'at', at, 'stamp', stamp, 'until', valid_until, 'by', indicated_by) order by seq)
+      from feed.entry where seq > p_after and seq <= p_after + p_most), '[]'))::text into v_answer;
+  return v_answer;
+end $$;
+
+-- This site's name, which a question must carry; null: the department has no other sites.
+create function feed.site() returns text stable language sql security definer set search_path = pg_catalog as $$ select site from feed.self where serving $$;
+
+do $$ declare t text; begin
+  foreach t in array array['table feed.self', 'table feed.peer', 'table feed.heard', 'table feed.entry', 'function feed.doubt()', 'function feed.opens(text)',
+                           'function feed.slot(text)'] loop
+    execute 'alter ' || t || ' owner to cw_owner';
+  end loop;
+  foreach t in array array['shown(text)', 'newest(uuid, text, text, text, boolean)', 'number(int)', 'page(text, bigint, text, int)', 'site()'] loop
+    execute 'alter function feed.' || t || ' owner to cw_keeper';
+    execute 'revoke all on function feed.' || t || ' from public';
+  end loop;
+  if not exists (select from pg_roles where rolname = 'feed') then create role feed login; end if;
+  execute format('grant connect on database %I to feed', current_database());
+end $$;
+alter role feed nosuperuser nocreatedb nocreaterole noinherit noreplication nobypassrls connection limit 8;
+grant usage on schema feed to cw_keeper, feed;
+grant select, insert, update, delete on feed.self, feed.peer, feed.heard, feed.entry to cw_keeper;
+grant execute on function pg_current_snapshot(), pg_snapshot_xmin(pg_snapshot) to cw_keeper;
+grant execute on function feed.page(text, bigint, text, int), feed.site() to feed;

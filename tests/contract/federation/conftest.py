@@ -1,0 +1,17 @@
+"""Three sites of one department, each with a PostgreSQL of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from support.postgres import StoreServer
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[list[StoreServer]]:
+    """Three PostgreSQL servers."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(StoreServer()) for _ in range(3)]
