@@ -11,10 +11,12 @@ from commonweal_api.reasons import Reason
 from commonweal_api.versions import served_version, served_versions
 from commonweal_runtime.store.agreements import ClosedError
 
+MARK = "@"  # no product's own name has it
+
 
 def name_of(product: str, major: int) -> str:
     """Return the name of an earlier version in the store."""
-    return f"{product}@{major}"
+    return f"{product}{MARK}{major}"
 
 
 def expand(plan: StorePlan, now: datetime) -> StorePlan:
