@@ -42,6 +42,13 @@ MASK_INPUT = {
 }
 
 
+MASK_OUTPUT = {
+    MaskKind.YEAR: FieldType.INTEGER,
+    MaskKind.DECADE: FieldType.INTEGER,
+    MaskKind.FIRST_WORD: FieldType.STRING,
+    MaskKind.FIRST_THREE: FieldType.STRING,
+    MaskKind.PRESENT: FieldType.BOOLEAN,
+}
 MASK_MESSAGE = (
     "spec.fields[].mask.kind: does not suit the type of the field that it masks; "
     + "; ".join(

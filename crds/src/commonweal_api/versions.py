@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from commonweal_api.compatibility import breaking
 from commonweal_api.consent_policy import ConsentPolicySpec
 from commonweal_api.data_product import DataProductSpec, major_of
 from commonweal_api.offer import Offer
@@ -18,11 +19,20 @@ def served_versions(product: DataProductSpec, now: datetime) -> dict[int, Offer]
 def served_version(product: DataProductSpec, agreement: ConsentPolicySpec, now: datetime) -> int | None:
     """Return the major version that the agreement reads at `now`, or None when the product serves none for it.
 
-    An agreement that names a version reads that one. Another reads the newest version that offers all its fields, so that a new major version which keeps
-    the old one in `spec.earlier` closes nobody; when none offers them all, it is given the current one, whose lack is then named.
+    An agreement that names a version reads that one. Another begins at the oldest version that offers all its fields and moves up as long as nothing that
+    it reads breaks: a new major version that keeps the old one in `spec.earlier` changes nothing under anybody's feet. When no version offers all its
+    fields it is given the current one, whose lack is then named.
     """
     served = served_versions(product, now)
     wanted = agreement.product.version
     if wanted is not None:
         return wanted if wanted in served else None
-    return next((major for major, offer in served.items() if set(agreement.fields) <= set(offer.names())), major_of(product.version))
+    rising = [(major, offer) for major, offer in reversed(served.items()) if set(agreement.fields) <= set(offer.names())]
+    if not rising:
+        return major_of(product.version)
+    major, reached = rising[0]
+    for next_major, offer in rising[1:]:
+        if breaking(reached, offer, agreement.fields):
+            break
+        major, reached = next_major, offer
+    return major
