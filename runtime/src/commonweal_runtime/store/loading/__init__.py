@@ -1,0 +1,126 @@
+"""Brings a product's table up to its source: staged first, in batches that a killed load goes on from, then merged in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from commonweal_runtime.store.agreements import Served
+from commonweal_runtime.store.loading import quarantine
+from commonweal_runtime.store.loading.merging import merge, note
+from commonweal_runtime.store.loading.rows import Reading
+from commonweal_runtime.store.loading.staging import Staging, plan_of
+from commonweal_runtime.store.shelving import served_product
+from commonweal_runtime.store.sources import Credentials, Source, SourceError, Survey, open_source
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a load did to a product's table, and how many rows are in quarantine, by field. `resumed` is how many rows were there already."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    quarantined: dict[str, int] = field(default_factory=dict)
+    resumed: int = 0
+
+    @property
+    def written(self) -> int:
+        """Rows that were written."""
+        return self.inserted + self.updated + self.deleted
+
+    @property
+    def refused(self) -> int:
+        """Rows in quarantine."""
+        return sum(self.quarantined.values())
+
+    @property
+    def detail(self) -> str:
+        """The rows in quarantine in words; nothing for none."""
+        return quarantine.described(self.quarantined)
+
+
+class ChangedError(Exception):
+    """The product was changed while its source was being read; the load begins again with the new shape."""
+
+
+def _unheard(_: str) -> None:
+    return
+
+
+async def load(
+    store: Any, product: Served, credentials: Credentials | None, sector_key: bytes, lock: asyncio.Lock, tell: Tell = _unheard
+) -> Loaded:
+    """Read the source and merge it through `store`, a connection as superuser that this load has to itself.
+
+    `lock` is held for the merge alone, so a slow source blocks nobody. `tell` hears how far it has come. Raises SourceError and leaves the
+    table as it was if the source breaks off (what is staged stays for the next call), and ChangedError if the plan changed the product meanwhile.
+    """
+    async with open_source(product.spec, credentials) as source:
+        survey = await source.inspect()
+        if await _merged_already(store, product, survey):
+            held = await quarantine.held(store, product.uid)
+            await note(store, product, sum(held.values()), changed=False)
+            return Loaded(quarantined=held)
+        staging = await Staging.open(store, product, survey, sector_key)
+        resumed = staging.rows
+        if not staging.complete:
+            await _stage(source, survey, staging, sector_key, tell)
+            await source.verify()
+            await staging.finish()
+    tell("All rows are read; they are being merged.")
+    async with lock, store.transaction():
+        if await served_product(store, product.name) != product:
+            raise ChangedError
+        await store.execute("set local synchronous_commit = on")
+        inserted, updated, deleted = await merge(store, product, staging.table)
+        held = await quarantine.settle(store, product.uid)
+        await staging.clear()
+        await note(store, product, sum(held.values()), changed=bool(inserted or updated or deleted))
+        await _remember(store, product, survey)
+    return Loaded(inserted, updated, deleted, held, resumed)
+
+
+async def _stage(source: Source, survey: Survey, staging: Staging, sector_key: bytes, tell: Tell) -> None:
+    """Read what is not staged yet. What a source that breaks off means for the next load is said in the error."""
+    reading = Reading(staging.product.spec, survey.types, sector_key, staging.rows)
+    try:
+        async for batch in source.batches(staging.position):
+            await staging.add(*reading.read(batch.rows), batch.position)
+            tell(_progress(staging.rows, survey))
+            await asyncio.sleep(0)  # rows are turned in this thread: the others of the keeper come in between
+    except SourceError as error:
+        if not staging.rows:
+            raise
+        begins = f"The next load goes on after {staging.rows} rows."
+        if survey.order is None:
+            begins = "The next load begins anew, because no unique index lies on the columns of subject and record alone."
+        raise SourceError(error.reason, f"{error.detail} {begins}") from None
+
+
+def _progress(rows: int, survey: Survey) -> str:
+    if not survey.total or rows > survey.total:
+        return f"{rows} rows are read."
+    about = "" if survey.exact else "about "
+    return f"{rows} of {about}{survey.total} rows are read ({100 * rows // survey.total} %)."
+
+
+async def _merged_already(store: Any, product: Served, survey: Survey) -> bool:
+    """Return whether the source says itself that nothing has changed since the last merge."""
+    if survey.version is None or product.unfilled:
+        return False
+    last = await store.fetchval("select plan from staging.content where product = $1", product.uid)
+    return bool(last == plan_of(product, survey))
+
+
+async def _remember(store: Any, product: Served, survey: Survey) -> None:
+    if survey.version is not None:
+        await store.execute(
+            "insert into staging.content (product, plan) values ($1, $2) on conflict (product) do update set plan = excluded.plan",
+            product.uid,
+            plan_of(product, survey),
+        )

@@ -1,0 +1,39 @@
+"""Rows that no load could take: which ones, since when, and why; never what is in them. A row that has become good leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_EXAMPLES = 5
+
+
+async def settle(store: Any, product: str) -> dict[str, int]:
+    """Make the quarantine of a product equal to what its load has refused, in the caller's transaction; return rows by field."""
+    await store.execute(
+        "delete from staging.quarantine q where product = $1 "
+        "and not exists (select from staging.refused r where r.product = q.product and r.key = q.key)",
+        product,
+    )
+    await store.execute(
+        "insert into staging.quarantine (product, key, field, reason, subject, place) "
+        "select product, key, field, reason, subject, place from staging.refused where product = $1 "
+        "on conflict (product, key) do update set field = excluded.field, reason = excluded.reason, subject = excluded.subject, "
+        "place = excluded.place, last_seen = clock_timestamp()",
+        product,
+    )
+    return await held(store, product)
+
+
+async def held(store: Any, product: str) -> dict[str, int]:
+    """Return how many rows of a product are in quarantine, by the field that is to blame."""
+    rows = await store.fetch("select field, count(*) from staging.quarantine where product = $1 group by field", product)
+    return {row["field"]: row["count"] for row in rows}
+
+
+def described(fields: Mapping[str, int]) -> str:
+    """Return how many rows are in quarantine, and the fields most to blame; nothing for none."""
+    if not fields:
+        return ""
+    worst = sorted(fields.items(), key=lambda item: (-item[1], item[0]))[:_EXAMPLES]
+    return f"{sum(fields.values())} refused: " + ", ".join(f"{name} {rows}" for name, rows in worst) + "."

@@ -1,0 +1,47 @@
+"""Where products come from. Each kind of source keeps one contract (`contract.Source`), and every way it fails is a registered reason."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from commonweal_api.data_product import DataProductSpec
+from commonweal_api.reasons import Reason
+from commonweal_runtime.store.sources.contract import Batch, Credentials, Source, SourceError, Survey, wanted
+from commonweal_runtime.store.sources.postgres import open_postgres
+
+__all__ = ["Batch", "Credentials", "Source", "SourceError", "Survey", "open_source", "secret_of", "wanted"]
+
+
+def secret_of(spec: DataProductSpec) -> str | None:
+    """Return the name of the Secret with the source's login; None where it has none."""
+    kinds = (spec.source.postgres, spec.source.mysql, spec.source.parquet)
+    return next((kind.credentials.name for kind in kinds if kind is not None and kind.credentials is not None), None)
+
+
+@asynccontextmanager
+async def open_source(spec: DataProductSpec, credentials: Credentials | None) -> AsyncIterator[Source]:
+    """Open the source of a product for reading; every way it can fail is a SourceError."""
+    async with _opened(spec, credentials) as source:
+        yield source
+
+
+def _opened(spec: DataProductSpec, credentials: Credentials | None) -> AbstractAsyncContextManager[Source]:
+    """Return the source, closed. Readers are imported here, because only the store's image has the libraries of all of them."""
+    source = spec.source
+    try:
+        if source.parquet is not None:
+            from commonweal_runtime.store.sources.parquet import open_parquet  # noqa: PLC0415
+
+            return open_parquet(spec, source.parquet, credentials)
+        if credentials is None:
+            raise SourceError(Reason.CREDENTIALS_MISSING, "spec.source names no Secret.")
+        if source.mysql is not None:
+            from commonweal_runtime.store.sources.mysql import open_mysql  # noqa: PLC0415
+
+            return open_mysql(spec, source.mysql, credentials)
+    except ModuleNotFoundError as error:
+        raise SourceError(Reason.SOURCE_UNSUPPORTED, f"This image lacks the Python package {error.name}.") from None
+    if source.postgres is None:
+        raise SourceError(Reason.SOURCE_UNSUPPORTED, "spec.source names a kind that this release does not know.")
+    return open_postgres(spec, source.postgres, credentials)

@@ -1,0 +1,147 @@
+"""What every kind of source is to the store: it is looked at once, then read in batches, each of which says where to go on after it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from commonweal_api.data_product import DataProductSpec, FieldType
+from commonweal_api.reasons import Reason
+from commonweal_runtime.store.mapping import source_columns
+
+BATCH = 2000
+
+# Natural types that can never become the declared one; any other is judged value by value. None is a type that no field can hold.
+_NEVER: dict[FieldType, frozenset[FieldType]] = {
+    FieldType.STRING: frozenset({FieldType.BOOLEAN}),
+    FieldType.INTEGER: frozenset({FieldType.BOOLEAN, FieldType.DATE, FieldType.TIMESTAMP}),
+    FieldType.NUMBER: frozenset({FieldType.BOOLEAN, FieldType.DATE, FieldType.TIMESTAMP}),
+    FieldType.BOOLEAN: frozenset({FieldType.INTEGER, FieldType.NUMBER, FieldType.DATE, FieldType.TIMESTAMP}),
+    FieldType.DATE: frozenset({FieldType.BOOLEAN, FieldType.INTEGER, FieldType.NUMBER, FieldType.TIMESTAMP}),
+    FieldType.TIMESTAMP: frozenset({FieldType.BOOLEAN, FieldType.INTEGER, FieldType.NUMBER, FieldType.DATE}),
+}
+
+
+class SourceError(Exception):
+    """Why a source cannot be read: a registered reason and the detail of its message, without the source's own text."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A login of the source."""
+
+    username: str
+    password: str = field(repr=False)
+
+    @classmethod
+    def of(cls, name: str, secret: Mapping[str, str] | None) -> Credentials:
+        """Return the login in the values of a Secret; a SourceError says which Secret or key is missing."""
+        if secret is None:
+            raise SourceError(Reason.CREDENTIALS_MISSING, f"There is no Secret «{name}» that the store may read.")
+        missing = [key for key in ("username", "password") if not secret.get(key)]
+        if missing:
+            raise SourceError(Reason.CREDENTIALS_MISSING, f"The Secret «{name}» lacks {' and '.join(missing)}.")
+        return cls(secret["username"], secret["password"])
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What looking at a source has shown.
+
+    `types` are the natural types of the columns that mapping expressions read. While `order` stays, a position of an earlier session means
+    the same place; None: no position does. `version` names the content where the source can tell, so that an equal one need not be read again.
+    `total` is the number of rows where that is known, and `exact` says whether it is more than an estimate.
+    """
+
+    types: Mapping[str, FieldType]
+    order: str | None
+    version: str | None = None
+    total: int | None = None
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows with their values in the order of `wanted`, and the position after the last of them; None where nobody could go on from it."""
+
+    rows: Sequence[Sequence[Any]]
+    position: str | None
+
+
+class Source(Protocol):
+    """An open source. Whatever goes wrong with it is a SourceError."""
+
+    async def inspect(self) -> Survey:
+        """Look at the source; raise SourceError unless everything that the product names is there, may be read, and has a fitting type."""
+        ...
+
+    def batches(self, after: str | None) -> AsyncIterator[Batch]:
+        """Read what comes after a position, or everything; only after `inspect`."""
+        ...
+
+    async def verify(self) -> None:
+        """Raise SourceError if what has been read since `inspect` was not one and the same content."""
+        ...
+
+
+class Unreadable:
+    """Stands for a value that the source holds and that cannot be read."""
+
+
+UNREADABLE = Unreadable()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One column to read, and what in the product names it."""
+
+    what: str
+    column: str
+
+
+def wanted(spec: DataProductSpec) -> list[Wanted]:
+    """Return what is read of each row, in order: the subject, the record key, the fields with a column, then what mapping expressions read."""
+    keys = [Wanted("spec.subject.column", spec.subject.column)]
+    if spec.subject.record_key is not None:
+        keys.append(Wanted("spec.subject.recordKey", spec.subject.record_key))
+    plain = [Wanted(f.name, f.column) for f in spec.fields if f.column is not None]
+    return keys + plain + [Wanted("an expression of spec.fields", c) for c in source_columns(spec)]
+
+
+def check_types(spec: DataProductSpec, natural: Mapping[str, FieldType | None], described: Mapping[str, str]) -> dict[str, FieldType]:
+    """Raise SourceError where a column cannot hold its field; return the natural types of the columns that expressions read.
+
+    `described` is how the source itself calls each column's type.
+    """
+    for f in spec.fields:
+        if f.column is not None and f.type is not None and _unfit(natural[f.column], f.type):
+            detail = f"«{f.name}» declares {f.type}, and its column «{f.column}» is {described[f.column]}."
+            raise SourceError(Reason.COLUMN_TYPE_MISMATCH, detail)
+    types: dict[str, FieldType] = {}
+    for column in source_columns(spec):
+        type_ = natural[column]
+        if type_ is None:
+            detail = f"An expression of spec.fields reads the column «{column}», which is {described[column]}; no expression can."
+            raise SourceError(Reason.COLUMN_TYPE_MISMATCH, detail)
+        types[column] = type_
+    return types
+
+
+def _unfit(natural: FieldType | None, declared: FieldType) -> bool:
+    return natural is None or natural in _NEVER[declared]
+
+
+def missing_column(table: str, want: Wanted) -> SourceError:
+    """Return the error for a column that is not there."""
+    return SourceError(Reason.COLUMN_MISSING, f"«{table}» has no column «{want.column}», which {want.what} names.")
+
+
+def hidden_column(table: str, want: Wanted) -> SourceError:
+    """Return the error for a column that the login may not read."""
+    detail = f"The login may not read the column «{want.column}» of «{table}», which {want.what} names."
+    return SourceError(Reason.CREDENTIALS_REFUSED, detail)

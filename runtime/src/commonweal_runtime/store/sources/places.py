@@ -1,0 +1,187 @@
+"""Where Parquet files lie: on a volume mounted into the store's pod, or on object storage that speaks S3. Read only."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+from pyarrow import fs
+
+from commonweal_api.data_product import ParquetSource
+from commonweal_api.reasons import Reason
+from commonweal_runtime.store.sources.contract import Credentials, SourceError
+
+VOLUMES = "/var/lib/commonweal/volumes"
+MOST_FILES = 1000
+SUFFIX = ".parquet"
+_CONNECT_SECONDS, _REQUEST_SECONDS = 5.0, 60.0
+_CODE = re.compile(r"AWS Error ([A-Z_0-9]+)")
+_REFUSED = {"ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "INVALID_CLIENT_TOKEN_ID", "UNRECOGNIZED_CLIENT"}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class File:
+    """One file: its name below the location, its size in bytes, and when it was changed (nanoseconds)."""
+
+    name: str
+    size: int
+    changed: int
+
+
+class Place(Protocol):
+    """Somewhere with files. Everything here blocks; whatever goes wrong is a SourceError."""
+
+    def files(self) -> list[File]:
+        """Return the Parquet files, in the order of their names."""
+        ...
+
+    def open(self, file: File) -> pa.NativeFile:
+        """Open one of them for reading."""
+        ...
+
+
+def place_of(source: ParquetSource, credentials: Credentials | None) -> Place:
+    """Return the place that a source names."""
+    scheme, _, rest = source.location.partition("://")
+    if scheme == "volume":
+        claim, _, path = rest.partition("/")
+        return Volume(Path(os.environ.get("COMMONWEAL_VOLUMES_DIR", VOLUMES)), claim, path)
+    if credentials is None or source.endpoint is None:
+        raise SourceError(Reason.CREDENTIALS_MISSING, "spec.source.parquet.credentials names no Secret.")
+    return Bucket(source, rest.strip("/"), credentials)
+
+
+def state_of(files: Sequence[File]) -> str:
+    """Return a digest that changes when a file comes, goes, or is written anew."""
+    return hashlib.sha256(repr([(f.name, f.size, f.changed) for f in files]).encode()).hexdigest()
+
+
+def _chosen(files: list[File], where: str) -> list[File]:
+    """Return the data among files: names that end as Parquet's do; what begins with a dot or underline is somebody's working state."""
+    data = sorted(f for f in files if f.name.endswith(SUFFIX) and not any(p.startswith((".", "_")) for p in f.name.split("/")))
+    if not data:
+        raise SourceError(Reason.FILE_MISSING, f"No file whose name ends in {SUFFIX} lies at «{where}».")
+    if len(data) > MOST_FILES:
+        raise SourceError(Reason.LOAD_FAILED, f"«{where}» holds {len(data)} files, and at most {MOST_FILES} are read; write larger ones.")
+    return data
+
+
+class Volume:
+    """A path of a claim's volume. Nothing outside the volume is opened, whatever the path or a symbolic link in it says."""
+
+    def __init__(self, volumes: Path, claim: str, path: str) -> None:
+        self.where = f"volume://{claim}/{path}"
+        if claim in {"", ".", ".."} or any(part in {"..", "."} for part in path.split("/")) or "\x00" in path:
+            raise SourceError(Reason.LOCATION_REFUSED, f"«{self.where}» leads out of its volume.")
+        self._root, self._path = volumes / claim, path
+
+    def files(self) -> list[File]:
+        """Return the files; see `Place.files`."""
+        if not self._root.is_dir():
+            raise SourceError(Reason.VOLUME_MISSING, f"The claim «{self._root.name}» is not mounted into the department's store.")
+        start = self._inside(self._root / self._path)
+        if start.is_file():
+            return [self._file(start, start.name)]
+        found = []
+        for directory, folders, names in os.walk(start, onerror=self._unlisted):
+            folders.sort()
+            found += [Path(directory, name) for name in names if name.endswith(SUFFIX)]
+        return _chosen([self._file(self._inside(p), p.relative_to(start).as_posix()) for p in found], self.where)
+
+    def open(self, file: File) -> pa.NativeFile:
+        """Open a file; see `Place.open`. What was really opened is looked at, so nothing can be put in its place meanwhile."""
+        start = self._inside(self._root / self._path)
+        try:
+            stream = (start if start.is_file() else start / file.name).open("rb")
+        except OSError as error:
+            raise SourceError(Reason.FILE_MISSING, f"«{self.where}»: {file.name} cannot be opened ({type(error).__name__}).") from None
+        if not Path(f"/proc/self/fd/{stream.fileno()}").readlink().is_relative_to(self._root.resolve()):
+            stream.close()
+            raise self._outside()
+        return pa.PythonFile(stream, mode="r")
+
+    def _inside(self, path: Path) -> Path:
+        try:
+            real = path.resolve(strict=True)
+        except (OSError, RuntimeError):
+            raise SourceError(Reason.FILE_MISSING, f"There is nothing at «{self.where}».") from None
+        if not real.is_relative_to(self._root.resolve()):
+            raise self._outside()
+        return real
+
+    def _outside(self) -> SourceError:
+        return SourceError(Reason.LOCATION_REFUSED, f"A symbolic link at «{self.where}» leads out of its volume.")
+
+    def _unlisted(self, error: OSError) -> None:
+        raise SourceError(Reason.CREDENTIALS_REFUSED, f"«{self.where}» holds a folder that cannot be listed ({type(error).__name__}).")
+
+    @staticmethod
+    def _file(path: Path, name: str) -> File:
+        state = path.stat()
+        return File(name, state.st_size, state.st_mtime_ns)
+
+
+class Bucket:
+    """A prefix of a bucket."""
+
+    def __init__(self, source: ParquetSource, path: str, credentials: Credentials) -> None:
+        address = urlsplit(source.endpoint or "")
+        self.where, self._path, self._user = source.location, path, credentials.username
+        self._host = address.netloc
+        self._fs = fs.S3FileSystem(
+            access_key=credentials.username,
+            secret_key=credentials.password,
+            region=source.region or "us-east-1",
+            scheme=address.scheme,
+            endpoint_override=self._host + address.path.rstrip("/"),
+            connect_timeout=_CONNECT_SECONDS,
+            request_timeout=_REQUEST_SECONDS,
+            retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=2),
+            tls_ca_file_path=ssl.get_default_verify_paths().cafile,
+        )
+
+    def files(self) -> list[File]:
+        """Return the objects; see `Place.files`."""
+        return self._do(self._files)
+
+    def _files(self) -> list[File]:
+        one = self._fs.get_file_info(self._path)
+        if one.type is fs.FileType.File:
+            return [_object(one, one.base_name)]
+        found = self._fs.get_file_info(fs.FileSelector(self._path, recursive=True))
+        return _chosen([_object(i, i.path.removeprefix(self._path + "/")) for i in found if i.type is fs.FileType.File], self.where)
+
+    def open(self, file: File) -> pa.NativeFile:
+        """Open an object; see `Place.open`."""
+        path = self._path if self._path.endswith("/" + file.name) and file.name.endswith(SUFFIX) else f"{self._path}/{file.name}"
+        return self._do(lambda: self._fs.open_input_file(path))
+
+    def _do(self, work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        except FileNotFoundError:
+            raise SourceError(Reason.FILE_MISSING, f"There is nothing at «{self.where}» on {self._host}.") from None
+        except OSError as error:
+            raise self.refused(error) from None
+
+    def refused(self, error: OSError) -> SourceError:
+        """Return what an error of the object storage means. Its own text is not passed on."""
+        found = _CODE.search(str(error))
+        code = found[1] if found else type(error).__name__
+        if code in _REFUSED or "HTTP status 403" in str(error):
+            return SourceError(Reason.CREDENTIALS_REFUSED, f"{self._host} refuses the access key «{self._user}» for «{self.where}».")
+        if code == "NO_SUCH_BUCKET":
+            return SourceError(Reason.BUCKET_MISSING, f"{self._host} has no bucket «{self._path.partition('/')[0]}».")
+        return SourceError(Reason.SOURCE_UNREACHABLE, f"{self._host} does not answer ({code}).")
+
+
+def _object(info: fs.FileInfo, name: str) -> File:
+    return File(name, info.size, info.mtime_ns or 0)
