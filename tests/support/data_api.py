@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from commonweal_api.plan import PLAN_KEY, REPORT_KEY, StorePlan, StoreReport, audience_of, digest_of
+from commonweal_api.rights import RIGHTS, BasisType
 from commonweal_runtime.desk import Desk as AnyDesk
 from commonweal_runtime.desk import DirectoryDesk
 from commonweal_runtime.pairwise import pairwise
@@ -93,7 +95,8 @@ class DataApi:
     def __init__(self, store: StoreServer, issuer: Issuer, command: Sequence[str] | None = None, **env: str) -> None:
         self._directory, self.port = store.directory / "api", free_port()
         self._directory.mkdir(exist_ok=True)
-        (self._directory / "database").write_text(DATABASE_KEY.hex())
+        for name, key in (("database", DATABASE_KEY), ("sector", SECTOR_KEY)):
+            (self._directory / name).write_text(key.hex())
         self._command = list(command or [sys.executable, "-m", "commonweal_runtime.data_api"])
         self._env = {
             "COMMONWEAL_DEPARTMENT": DEPARTMENT,
@@ -321,9 +324,11 @@ def agreement(
     basis: str = "Consent", *, product: str = "people", consumer: str = "tax", fields: Any = ("fullName", "birthYear"), **over: Any
 ) -> dict[str, Any]:
     """Return the spec of an agreement with one client, `app`, and one purpose, `<consumer>/serve`."""
-    law = {} if basis == "Consent" else {"legalPower": "Made-up Act 2026, section 1"}
-    objection = "NotApplicable" if basis == "LegalObligation" else "Honoured"
-    days = {"consentValidityDays": 365} if basis == "Consent" else {}
+    rights = RIGHTS[BasisType(basis)]
+    law = {} if rights.grant else {"legalPower": "Made-up Act 2026, section 1"}
+    interest = {"condition": "Emergency"} if rights.condition else {}
+    objection = "Honoured" if rights.objection else "NotApplicable"
+    days = {"consentValidityDays": 365} if rights.grant else {}
     return {
         "product": {"name": product},
         "consumer": {"department": consumer, "clients": ["app"]},
@@ -331,12 +336,20 @@ def agreement(
             {"key": f"{consumer}/serve", "iri": "dpv:ServicePersonalisation", "text": "A sentence of some length that a person is shown."}
         ],
         "fields": list(fields),
-        "basis": {"type": basis, **law},
+        "basis": {"type": basis, **law, **interest},
         "subjects": {"objection": objection, **days},
         "limits": {"maxRows": 100},
-        "validity": {"from": "2026-01-01T00:00:00Z", "until": "2030-01-01T00:00:00Z"},
+        "validity": _validity(rights.most_days),
         **over,
     }
+
+
+def _validity(most_days: int | None) -> dict[str, str]:
+    """Return a time that holds now: some years, or as long as the basis allows."""
+    if most_days is None:
+        return {"from": "2026-01-01T00:00:00Z", "until": "2030-01-01T00:00:00Z"}
+    yesterday = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
+    return {"from": yesterday.isoformat(), "until": (yesterday + timedelta(days=most_days)).isoformat()}
 
 
 def plan(products: Mapping[str, dict[str, Any]], agreements: Mapping[str, dict[str, Any]], uid: str = "") -> StorePlan:

@@ -81,7 +81,7 @@ def target(store: StoreServer, heritage: HeritageServer) -> Target:
         person = await login(store, "person")
         for n in range(2, 201, 2):
             for name in ("own", "other"):
-                await person.execute("select person.give($1, $2, true)", subject(f"P{n}"), name)
+                await person.execute("select person.give($1, $1, $2, 'Given')", subject(f"P{n}"), name)
         await person.close()
         root = await store.superuser("department")
         await root.execute("""create schema spy; create table spy.saw (who text, s uuid);
@@ -201,7 +201,7 @@ SERVICES = {
     "api": [
         "select * from agreement.register",
         f"select door.a1_point({NOBODY}, null, '{CLIENT}', '{PURPOSE}')",
-        f"select person.uses({NOBODY}, 1, 1)",
+        f"select person.uses({NOBODY}, {NOBODY}, 1, 1)",
     ],
     "person": [
         "select * from consent.event",

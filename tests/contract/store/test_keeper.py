@@ -95,7 +95,7 @@ def test_a_refresh_keeps_what_people_said_and_newcomers_bring_theirs(bench: Benc
     async def script(root: Any) -> None:
         person = await login(bench.store, "person")
         for who in ("P1", "P9"):  # P9 is not in the source yet
-            await person.execute("select person.give($1, 'said', true)", subject(who))
+            await person.execute("select person.give($1, $1, 'said', 'Given')", subject(who))
         await person.close()
         source = await bench.heritage.superuser("heritage")
         await source.execute("insert into coming select * from person where ref in ('P9', 'P10')")
@@ -227,7 +227,7 @@ def test_numbers_are_never_used_twice_and_old_consents_open_nothing_new(bench: B
 
     async def give(root: Any) -> int:
         person = await login(bench.store, "person")
-        await person.execute("select person.give($1, 'again', true)", subject("P4"))
+        await person.execute("select person.give($1, $1, 'again', 'Given')", subject("P4"))
         await person.close()
         number: int = await root.fetchval("select number from agreement.register where name = 'again' and in_force")
         return number

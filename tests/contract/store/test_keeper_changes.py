@@ -19,7 +19,7 @@ def test_wider_terms_end_earlier_consents_and_narrower_ones_keep_them(bench: Ben
 
     async def script(root: Any) -> None:
         person = await login(bench.store, "person")
-        await person.execute("select person.give($1, 'terms', true)", subject("P6"))
+        await person.execute("select person.give($1, $1, 'terms', 'Given')", subject("P6"))
         await person.close()
         number = await root.fetchval("select number from agreement.register where uid = 'a-terms'")
         given = f"select consent from consent.state where agreement = {number} and subject = $1"

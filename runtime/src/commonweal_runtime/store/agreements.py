@@ -9,19 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from commonweal_api.consent_policy import BasisType, ConsentPolicySpec
+from commonweal_api.consent_policy import ConsentPolicySpec
 from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.plan import AgreementPlan
 from commonweal_api.reasons import Reason
-from commonweal_runtime.store import doors
+from commonweal_api.rights import RIGHTS
+from commonweal_runtime.store import doors, tickets
 from commonweal_runtime.store.names import column_of, identifier, literal, login_of, reader_of, table
 from commonweal_runtime.store.products import Shape, shape_of
 
 CONNECTIONS = 16
-_AUDIT = "audit.use (client, purpose, op, contract, fields, subject, subjects, found)"
+_AUDIT = "insert (client, purpose, op, contract, basis, fields, subject, subjects, found) on audit.use"
+_TICKET = "insert (use, next), select (token) on audit.ticket"
 
 
 class ClosedError(Exception):
@@ -49,14 +51,25 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """What an agreement takes from the plan around it: who publishes, and the gates before its door (condition, SQLSTATE, message)."""
+
+    department: str = ""
+    display_name: str = ""
+    contact: str = ""
+    gates: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Opening:
-    """All that goes into the store when an agreement opens."""
+    """All that goes into the store when an agreement opens. `visible` says in SQL whose rows it then shows, from its begin on."""
 
     number: int
     statements: tuple[str, ...]
     contract: str
     content: dict[str, Any]
     terms: dict[str, dict[str, str]]
+    visible: str
 
     @property
     def digest(self) -> str:
@@ -64,13 +77,24 @@ class Opening:
         return hashlib.sha256("\n".join(self.statements).encode()).hexdigest()
 
 
-def compile_opening(number: int, agreement: AgreementPlan, product: Served) -> Opening:
+def compile_opening(number: int, agreement: AgreementPlan, product: Served, setting: Setting | None = None) -> Opening:
     """Return what opens exactly this agreement on this product; raise ClosedError if it must stay closed."""
     spec = agreement.spec
     _check(spec, product)
-    content = _content(number, agreement, product)
+    setting = setting or Setting()
+    content = _content(number, agreement, product, setting)
     contract = hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:32]
-    door = doors.Door(
+    door = _door(number, spec, product, contract, setting.gates)
+    bodies = tickets.ticketed(door) if door.strict else doors.direct(door)
+    policies = _policies(number, spec, product)
+    statements = (*_roles(number), *policies.statements, *_grants(door, product), *doors.statements(door, bodies))
+    return Opening(number, statements, contract, content, _terms(spec, product.shape), policies.visible)
+
+
+def _door(number: int, spec: ConsentPolicySpec, product: Served, contract: str, gates: tuple[tuple[str, str, str], ...]) -> doors.Door:
+    limits, durability = spec.limits, product.spec.serve.audit_durability
+    requests, each = limits.requests, limits.per_subject
+    return doors.Door(
         number=number,
         relation=product.relation,
         fields=tuple(spec.fields),
@@ -78,14 +102,24 @@ def compile_opening(number: int, agreement: AgreementPlan, product: Served) -> O
         clients=tuple(f"{spec.consumer.department}/{c}" for c in spec.consumer.clients),
         purposes=tuple(p.key for p in spec.purposes),
         begins=_moment(spec.validity.from_),
-        ends=_moment(spec.validity.until),
-        most=spec.limits.max_rows,
+        ends=_moment(_ends(spec)),
+        most=limits.max_rows,
         contract=contract,
-        durable=product.spec.serve.audit_durability == "Durable",
+        basis=str(spec.basis.type),
+        durable=durability != "Deferred",
         zoned=any(c.type_ is FieldType.TIMESTAMP for f in spec.fields if (c := product.shape.of(f))),
+        strict=durability == "Strict",
+        requests=doors.Limit(requests.max, requests.seconds) if requests else None,
+        per_subject=doors.Limit(1) if limits.once else doors.Limit(each.max, each.seconds) if each else None,
+        life_days=limits.data_life_days,
+        gates=gates,
     )
-    statements = (*_roles(number), *_policies(number, spec, product), *_grants(number, spec, product), *doors.statements(door))
-    return Opening(number, statements, contract, content, _terms(spec, product.shape))
+
+
+def _ends(spec: ConsentPolicySpec) -> datetime:
+    """Return the end: a basis that is bounded in time ends then, even if the plan says later."""
+    most = RIGHTS[spec.basis.type].most_days
+    return spec.validity.until if most is None else min(spec.validity.until, spec.validity.from_ + timedelta(days=most))
 
 
 def _check(spec: ConsentPolicySpec, product: Served) -> None:
@@ -102,25 +136,31 @@ def _check(spec: ConsentPolicySpec, product: Served) -> None:
         raise ClosedError(Reason.PRODUCT_NOT_READY, f"The product {product.name} has not been loaded with «{empty[0]}» yet.")
 
 
-def _content(number: int, agreement: AgreementPlan, product: Served) -> dict[str, Any]:
-    """Return what was in force, in full; its hash stands in every audit row."""
-    wire, basis = agreement.spec.wire(), agreement.spec.basis
+def _content(number: int, agreement: AgreementPlan, product: Served, setting: Setting) -> dict[str, Any]:
+    """Return what was in force, in full; its hash stands in every audit row, and receipts are made from it for ever."""
+    wire, basis, owner = agreement.spec.wire(), agreement.spec.basis, product.spec.owner
     return {
+        "department": {"name": setting.department, "displayName": setting.display_name, "contact": setting.contact},
         "number": number,
         "uid": agreement.uid,
         "name": agreement.name,
         "product": product.name,
+        "title": product.spec.title,
         "version": product.spec.version,
+        "owner": owner.wire() if owner is not None else None,
         "consumer": agreement.spec.consumer.department,
         "clients": agreement.spec.consumer.clients,
         "purposes": wire["purposes"],
         "fields": list(agreement.spec.fields),
         "definitions": {f: c.origin for f in agreement.spec.fields if (c := product.shape.of(f))},
         "basis": str(basis.type),
+        "condition": str(basis.condition) if basis.condition is not None else None,
         "legalPower": basis.legal_power,
         "subjects": wire["subjects"],
         "validity": wire["validity"],
-        "maxRows": agreement.spec.limits.max_rows,
+        "limits": wire["limits"],
+        "transparency": wire["transparency"],
+        "assurance": wire.get("assurance"),
         "auditDurability": product.spec.serve.audit_durability,
     }
 
@@ -155,31 +195,59 @@ def _roles(n: int) -> list[str]:
     ]
 
 
-def _policies(n: int, spec: ConsentPolicySpec, product: Served) -> list[str]:
-    t, reader = table(product.relation), reader_of(n)
+@dataclass(frozen=True, slots=True)
+class _Policies:
+    statements: tuple[str, ...]
+    visible: str
+
+
+def _policies(n: int, spec: ConsentPolicySpec, product: Served) -> _Policies:
+    t, reader, rights = table(product.relation), reader_of(n), RIGHTS[spec.basis.type]
     # statement_timestamp, not now(): now() stands still inside a transaction that is kept open
-    period = (
-        f"statement_timestamp() >= timestamptz {literal(_moment(spec.validity.from_))} "
-        f"and statement_timestamp() < timestamptz {literal(_moment(spec.validity.until))}"
-    )
-    basis = f"{n} = any (_consent) and statement_timestamp() < _lapse" if spec.basis.type is BasisType.CONSENT else "true"
+    begun = f"statement_timestamp() >= timestamptz {literal(_moment(spec.validity.from_))}"
+    ending = f"statement_timestamp() < timestamptz {literal(_moment(_ends(spec)))}"
+    basis = f"{n} = any (_consent) and statement_timestamp() < _lapse" if rights.grant else "true"
+    restrictive = {"period": f"{begun} and {ending}"}
+    if rights.objection or spec.subjects.objection == "Honoured":
+        restrictive["objection"] = f"{n} <> all (_objection)"
     out = [f"drop policy if exists a{n}_{x} on {t}" for x in ("basis", "objection", "period")]
-    out.append(f"create policy a{n}_period on {t} as restrictive for select to {reader} using ({period})")
-    if spec.subjects.objection == "Honoured":
-        out.append(f"create policy a{n}_objection on {t} as restrictive for select to {reader} using ({n} <> all (_objection))")
+    out += [f"create policy a{n}_{x} on {t} as restrictive for select to {reader} using ({c})" for x, c in restrictive.items()]
     out.append(f"create policy a{n}_basis on {t} as permissive for select to {reader} using ({basis})")
+    conditions = (basis, ending, *(c for x, c in restrictive.items() if x != "period"))
+    return _Policies(tuple(out), " and ".join(f"({c})" for c in conditions))
+
+
+def _grants(door: doors.Door, product: Served) -> list[str]:
+    t, reader, login = table(product.relation), reader_of(door.number), login_of(door.number)
+    columns = [*product.shape.key, *(identifier(column_of(f)) for f in door.fields)]
+    out = [
+        *_forgotten(reader, product.relation),
+        f"grant usage on schema product, audit, agreement to {reader}",
+        f"grant select ({', '.join(columns)}) on {t} to {reader}",
+        f"grant {_AUDIT} to {reader}",
+        f"grant usage on schema door to {login}",
+    ]
+    if door.strict:
+        out += [
+            f"grant select (id) on audit.use to {reader}",
+            f"grant {_TICKET} to {reader}",
+            f"grant execute on function audit.redeem(uuid) to {reader}",
+        ]
+    if door.gates:
+        out.append(f"grant select on agreement.gate to {reader}")
+    if door.requests or door.per_subject:
+        out.append(f"grant execute on function agreement.take(uuid, int, int, int, text), agreement.spent(uuid, int) to {reader}")
     return out
 
 
-def _grants(n: int, spec: ConsentPolicySpec, product: Served) -> list[str]:
-    t, reader, login = table(product.relation), reader_of(n), login_of(n)
-    columns = [*product.shape.key, *(identifier(column_of(f)) for f in spec.fields)]
+def _forgotten(role: str, relation: str | None) -> list[str]:
+    """Return the statements that take away all that an agreement's role may do in the store."""
+    on_table = [f"revoke all on {table(relation)} from {role}"] if relation is not None else []
     return [
-        f"revoke all on {t} from {reader}",
-        f"grant usage on schema product, audit to {reader}",
-        f"grant select ({', '.join(columns)}) on {t} to {reader}",
-        f"grant insert {_AUDIT.removeprefix('audit.use ')} on audit.use to {reader}",
-        f"grant usage on schema door to {login}",
+        *on_table,
+        f"revoke all on all tables in schema audit, agreement from {role}",
+        f"revoke all on all functions in schema audit, agreement from {role}",
+        f"revoke all on schema product, audit, agreement, door from {role}",
     ]
 
 
@@ -200,10 +268,8 @@ def clearing(n: int, relation: str | None) -> list[str]:
     if relation is not None:
         out += [f"drop policy if exists a{n}_{x} on {table(relation)}" for x in ("basis", "objection", "period")]
     for role in (login_of(n), reader_of(n)):
-        on_table = f"revoke all on {table(relation)} from {role}; " if relation is not None else ""
         out.append(
-            f"do $$ begin if exists (select from pg_catalog.pg_roles where rolname = '{role}') then {on_table}"
-            f"revoke all on audit.use from {role}; revoke all on schema product, audit, door from {role}; "
+            f"do $$ begin if exists (select from pg_catalog.pg_roles where rolname = '{role}') then {'; '.join(_forgotten(role, relation))}; "
             f"execute format('revoke all on database %I from {role}', current_database()); drop role {role}; end if; end $$"
         )
     return out

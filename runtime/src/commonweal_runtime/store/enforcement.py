@@ -5,18 +5,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 
 from commonweal_api.plan import AgreementPlan, Outcome, StorePlan
 from commonweal_api.reasons import Reason
-from commonweal_runtime.store.agreements import ClosedError, Opening, Served, clearing, compile_opening, shutting, widens
+from commonweal_api.rights import RIGHTS
+from commonweal_runtime.store.agreements import ClosedError, Opening, Served, Setting, clearing, compile_opening, shutting, widens
+from commonweal_runtime.store.foresight import Foresight
+from commonweal_runtime.store.gates import gates_of
 from commonweal_runtime.store.logins import verifier_of
 from commonweal_runtime.store.names import RefusedError, literal, login_of
 from commonweal_runtime.store.schema import SERVICES, migrate
 from commonweal_runtime.store.shelving import CHANNEL, BusyError, Shelving, Tables, message_of, served_product
+from commonweal_runtime.store.versions import resolve
 
 _LAST = 32767
 _LOCK_TIMEOUT = "5s"
@@ -32,6 +37,7 @@ class Entry:
     in_force: bool
     opened: str | None
     terms: dict[str, dict[str, str]]
+    spec: dict[str, Any]
 
 
 class Enforcement:
@@ -45,6 +51,7 @@ class Enforcement:
         self._db, self._key = connection, database_key
         self._tables = Tables()
         self._products = Shelving(connection, self._tables, self._close)
+        self._foresight = Foresight(connection)
         self._one = asyncio.Lock()
 
     async def prepare(self) -> None:
@@ -53,6 +60,21 @@ class Enforcement:
         await self._db.execute(f"set lock_timeout = '{_LOCK_TIMEOUT}'")
         for role in SERVICES:
             await self._db.execute(f"alter role {role} password {literal(verifier_of(self._key, role))}")
+        await self._state_rights()
+
+    async def _state_rights(self) -> None:
+        """Tell the store what each basis leaves to the person; a matrix that has not changed writes nothing."""
+        for basis, r in RIGHTS.items():
+            await self._db.execute(
+                "insert into agreement.rights as r (basis, consent, objection, erasure, portability) values ($1, $2, $3, $4, $5) on conflict (basis) do update "
+                "set consent = excluded.consent, objection = excluded.objection, erasure = excluded.erasure, portability = excluded.portability "
+                "where r is distinct from excluded",
+                str(basis),
+                r.grant,
+                r.objection,
+                str(r.erasure),
+                r.portability,
+            )
 
     def table_lock(self, uid: str) -> asyncio.Lock:
         """Return the lock of one product's table, for the merge of a load."""
@@ -90,11 +112,14 @@ class Enforcement:
         """Close one agreement: at once, then remove what is left of it if the product's table is free, else the next time."""
         await self._shut(number)
         try:
-            async with self._tables.held(product or ""):
-                relation = await self._db.fetchval("select relation from agreement.product where uid = $1", product)
-                await self._run([*clearing(number, relation), f"update agreement.register set opened = null where number = {number}"])
+            await self._clear(number, product)
         except (BusyError, asyncpg.LockNotAvailableError):
             return
+
+    async def _clear(self, number: int, product: str | None) -> None:
+        async with self._tables.held(product or ""):
+            relation = await self._db.fetchval("select relation from agreement.product where uid = $1", product)
+            await self._run([*clearing(number, relation), f"update agreement.register set opened = null where number = {number}"])
 
     async def _shut(self, number: int) -> None:
         off = f"update agreement.register set in_force = false where number = {number}"
@@ -108,13 +133,16 @@ class Enforcement:
                 await self._db.execute(statement)
 
     async def _name_department(self, plan: StorePlan) -> None:
+        columns = ("name", "display_name", "contact", "registrars", "signing")
+        values, new = ", ".join(columns), ", ".join(f"excluded.{c}" for c in columns)
         await self._db.execute(
-            "insert into agreement.department (name, display_name, contact) values ($1, $2, $3) on conflict (one) do update set name = excluded.name, "
-            "display_name = excluded.display_name, contact = excluded.contact "
-            "where (department.name, department.display_name, department.contact) is distinct from (excluded.name, excluded.display_name, excluded.contact)",
+            f"insert into agreement.department as d ({values}) values ($1, $2, $3, $4, $5::text::jsonb) on conflict (one) do update set ({values}) = ({new}) "
+            f"where ({', '.join(f'd.{c}' for c in columns)}) is distinct from ({new})",
             plan.department,
             plan.display_name,
             plan.contact,
+            plan.registrars,
+            json.dumps(plan.signing.wire()) if plan.signing else None,
         )
 
     # agreements
@@ -125,7 +153,13 @@ class Enforcement:
         try:
             entry = await self._entry(agreement)
             product = await self._product_of(agreement, plan)
-            opening = compile_opening(entry.number, agreement, product)
+            gates = gates_of(agreement.spec, product, fed=bool(plan.peers))
+            setting = Setting(plan.department, plan.display_name, plan.contact, gates)
+            opening = compile_opening(entry.number, agreement, product, setting)
+            if agreement.dry_run:
+                return await self._rehearse(entry, agreement, product, opening)
+            if entry.product not in (None, product.uid):
+                entry = await self._move(entry, product)
             await self._open(entry, agreement, product, opening)
         except (ClosedError, RefusedError, BusyError, asyncpg.PostgresError) as error:
             if entry is not None and (entry.in_force or entry.opened):
@@ -139,7 +173,32 @@ class Enforcement:
             message=message_of(Reason.ENFORCED),
             number=entry.number,
             contract=opening.contract,
+            what_if=self._foresight.last_change(agreement.uid, opening),
         )
+
+    async def _rehearse(self, entry: Entry, agreement: AgreementPlan, product: Served, opening: Opening) -> Outcome:
+        """Say what would open, and open nothing: what was in force is closed first."""
+        if entry.in_force or entry.opened:
+            await self._close(entry.number, entry.product)
+        return Outcome(
+            uid=agreement.uid,
+            generation=agreement.generation,
+            ready=False,
+            reason=Reason.DRY_RUN,
+            message=message_of(Reason.DRY_RUN),
+            number=entry.number,
+            contract=opening.contract,
+            what_if=await self._foresight.of_dry_run(agreement.uid, opening, product, entry.terms),
+        )
+
+    async def _move(self, entry: Entry, product: Served) -> Entry:
+        """Bring an agreement to another product table. Rows there that came before it learn first what people said under it: an objector stays hidden."""
+        await self._shut(entry.number)
+        await self._clear(entry.number, entry.product)
+        async with self._tables.held(product.uid), self._db.transaction():
+            await self._db.execute("update agreement.register set product = $2 where number = $1", entry.number, product.uid)
+            await self._db.execute("select consent.carry($1)", entry.number)
+        return replace(entry, product=product.uid, in_force=False, opened=None)
 
     def _closed(self, agreement: AgreementPlan, entry: Entry | None, error: Exception) -> Outcome:
         if isinstance(error, ClosedError):
@@ -160,18 +219,18 @@ class Enforcement:
         )
 
     async def _product_of(self, agreement: AgreementPlan, plan: StorePlan) -> Served:
-        name = agreement.spec.product.name
+        name = resolve(plan, agreement.spec, datetime.now(UTC))
         planned = next((p for p in plan.products if p.name == name), None)
         served = await served_product(self._db, name)
         if planned is None:
-            raise ClosedError(Reason.PRODUCT_NOT_FOUND, f"There is no product «{name}» here.")
+            raise ClosedError(Reason.PRODUCT_NOT_READY, f"The store does not hold «{name}» yet.")
         if served is None or served.uid != planned.uid or served.spec != planned.spec:
             raise ClosedError(Reason.PRODUCT_NOT_READY, f"The store refuses the product «{name}».")
         return served
 
     async def _entry(self, agreement: AgreementPlan) -> Entry:
         """Return the agreement's row of the register; a new agreement gets a number that was never given before."""
-        select = "select number, uid, product, in_force, opened, terms::text from agreement.register where uid = $1"
+        select = "select number, uid, product, in_force, opened, terms::text, spec::text from agreement.register where uid = $1"
         row = await self._db.fetchrow(select, agreement.uid)
         if row is None:
             number = await self._db.fetchval("select coalesce(max(number), 0)::int + 1 from agreement.register")
@@ -181,11 +240,15 @@ class Enforcement:
                 "insert into agreement.register (number, uid, name) values ($1, $2, $3)", number, agreement.uid, agreement.name
             )
             row = await self._db.fetchrow(select, agreement.uid)
-        return Entry(row["number"], row["uid"], row["product"], row["in_force"], row["opened"], json.loads(row["terms"]))
+        return Entry(
+            row["number"], row["uid"], row["product"], row["in_force"], row["opened"], json.loads(row["terms"]), json.loads(row["spec"])
+        )
 
     async def _open(self, entry: Entry, agreement: AgreementPlan, product: Served, opening: Opening) -> None:
         if entry.in_force and entry.opened == opening.digest:
             return
+        if entry.in_force and entry.spec != agreement.spec.wire():
+            await self._foresight.of_change(agreement.uid, opening, product, entry.terms)
         if entry.terms and widens(entry.terms, opening.terms):
             await self._shut(entry.number)  # before the consents end: they may be many
             await self._db.execute("select consent.invalidate($1, $2)", entry.number, opening.contract)

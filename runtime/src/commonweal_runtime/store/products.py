@@ -144,6 +144,8 @@ def create(relation: str, uid: str, shape: Shape) -> list[str]:
         f"create policy keeper on {t} to cw_keeper using (true) with check (true)",
         f"grant select (subject) on {t} to cw_clerk",
         f"create policy clerk on {t} for select to cw_clerk using (true)",
+        f"grant select, delete on {t} to cw_scribe",  # export and erasure of one person
+        f"create policy scribe on {t} to cw_scribe using (true)",
         f"create trigger arrival before insert on {t} for each row execute function consent.on_arrival({literal(uid)})",
     ]
 
