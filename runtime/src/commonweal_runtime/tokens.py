@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import aiohttp
 import jwt
+import orjson
 
+from commonweal_runtime.pairwise import pairwise
 from commonweal_runtime.problems import Problem, keys_unavailable, token_invalid, token_missing
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
+TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})  # what a token may call itself: other signed texts of an issuer are no tokens
 MAX_TOKEN = 8192
-LEEWAY = 30.0
+LONGEST_DOCUMENT = 256 * 1024
+LONGEST_KEY = 200
+SHORTEST_RSA_BITS = 2048
+SKEW = 30.0
 REMEMBERED = 2048
 REMEMBER_SECONDS = 60.0
 REFRESH_SECONDS = 300.0
@@ -52,6 +60,37 @@ class Person:
     subject: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Which claim of a token names a person.
+
+    Without `sector_key` the claim is the department's pairwise id itself, as the embedded issuer writes it. With it the claim is the key by
+    which the department's sources know the person, and the id is made from it here, as the keeper makes it from the sources' column.
+    """
+
+    claim: str = "sub"
+    sector_key: bytes | None = field(default=None, repr=False)
+
+    def subject(self, claims: Mapping[str, Any]) -> UUID:
+        """Return the pairwise id, or raise a Problem that names the claim."""
+        value = claims.get(self.claim)
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if not isinstance(value, str) or not value.strip() or len(value) > LONGEST_KEY:
+            raise token_invalid(
+                f"The token has no usable claim {self.claim}.",
+                "Sign in again; if it stays so, the platform team sets the claim that names people.",
+            )
+        if self.sector_key is not None:
+            return pairwise(self.sector_key, value)
+        try:
+            return UUID(value)
+        except ValueError:
+            raise token_invalid(
+                "The token's subject is not a pairwise id.", "Sign in again with this department as the audience of the token."
+            ) from None
+
+
 def fetch_from(url: str, *, token_file: Path | None = None, ca_file: Path | None = None) -> Fetch:
     """Return how to fetch a JWKS over HTTP. The bearer token is read anew each time, for Kubernetes rotates it."""
 
@@ -59,13 +98,41 @@ def fetch_from(url: str, *, token_file: Path | None = None, ca_file: Path | None
         bearer = await asyncio.to_thread(token_file.read_text) if token_file else ""
         headers = {"Authorization": f"Bearer {bearer.strip()}"} if bearer else {}
         trust = ssl.create_default_context(cafile=str(ca_file)) if ca_file else True
-        timeout = aiohttp.ClientTimeout(total=5)
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, headers=headers, ssl=trust) as answer:
-            answer.raise_for_status()
-            document: Mapping[str, Any] = await answer.json(content_type=None)
-            return document
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+            return await _document(session, url, headers=headers, ssl=trust)
 
     return fetch
+
+
+def fetch_by_discovery(issuer: str) -> Fetch:
+    """Return how to fetch the JWKS that an issuer names under `/.well-known/openid-configuration`. It must name itself as we do."""
+
+    async def fetch() -> Mapping[str, Any]:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+            metadata = await _document(session, issuer.rstrip("/") + "/.well-known/openid-configuration")
+            address = metadata.get("jwks_uri")
+            if metadata.get("issuer") != issuer or not isinstance(address, str):
+                raise ValueError("the issuer's metadata name another issuer, or no keys")
+            if urlsplit(address).scheme not in {"https", urlsplit(issuer).scheme}:
+                raise ValueError("the issuer's keys lie at an address less safe than its own")
+            return await _document(session, address)
+
+    return fetch
+
+
+async def _document(session: aiohttp.ClientSession, url: str, **more: Any) -> Mapping[str, Any]:
+    """Return a JSON object of bounded size."""
+    async with session.get(url, **more) as answer:
+        answer.raise_for_status()
+        text = bytearray()
+        async for part in answer.content.iter_any():
+            text += part
+            if len(text) > LONGEST_DOCUMENT:
+                raise ValueError("the document is too long")
+    document = orjson.loads(text)
+    if not isinstance(document, dict):
+        raise ValueError("the document is no object")  # noqa: TRY004 - what came is wrong, not who called
+    return document
 
 
 def fetch_from_cluster(url: str = CLUSTER_JWKS, account: Path = SERVICE_ACCOUNT) -> Fetch:
@@ -114,16 +181,22 @@ class KeysUnavailableError(Exception):
     """No key of the issuer has ever been fetched."""
 
 
+_SHORTEST = {"RS256": SHORTEST_RSA_BITS, "ES256": 256, "EdDSA": 0}
+
+
 def _parse(document: Mapping[str, Any]) -> Keys:
     """Return the signature keys by id; keys of kinds we do not accept are left out, an empty set is an error."""
     keys = {}
-    for entry in document.get("keys", []):
+    listed = document.get("keys", [])
+    for entry in listed if isinstance(listed, list) else []:
         if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or not isinstance(entry.get("kid"), str):
             continue
         try:
-            keys[entry["kid"]] = jwt.PyJWK(entry)
-        except jwt.PyJWTError:
+            key = jwt.PyJWK(entry)
+        except (jwt.PyJWTError, ValueError, TypeError):
             continue
+        if key.algorithm_name in ALGORITHMS and getattr(key.key, "key_size", SHORTEST_RSA_BITS) >= _SHORTEST[key.algorithm_name]:
+            keys[entry["kid"]] = key
     if not keys:
         raise ValueError("no usable key in the JWKS")
     return keys
@@ -136,8 +209,18 @@ class Verifier:
     at most `REFRESH_SECONDS + REMEMBER_SECONDS`. Every refusal is a `Problem` whose remedy says what to correct.
     """
 
-    def __init__(self, *, issuer: str, audience: str, keys: KeySet, now: Clock = time.time) -> None:
-        self._issuer, self._audience, self._keys, self._now = issuer, audience, keys, now
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        audience: str | Sequence[str],
+        keys: KeySet,
+        now: Clock = time.time,
+        naming: Naming | None = None,
+        skew: float = SKEW,
+    ) -> None:
+        self._issuer, self._keys, self._now, self._naming, self._skew = issuer, keys, now, naming or Naming(), skew
+        self._audiences = [audience] if isinstance(audience, str) else list(audience)
         self._known: dict[str, tuple[float, Mapping[str, Any]]] = {}
 
     async def client(self, authorization: str | None) -> Client:
@@ -153,13 +236,7 @@ class Verifier:
 
     async def person(self, authorization: str | None) -> Person:
         """Return the person whom the `Authorization` header speaks for."""
-        claims = await self.claims(authorization)
-        try:
-            return Person(UUID(str(claims["sub"])))
-        except ValueError:
-            raise token_invalid(
-                "The token's subject is not a pairwise id.", "Sign in again with this department as the audience of the token."
-            ) from None
+        return Person(self._naming.subject(await self.claims(authorization)))
 
     async def claims(self, authorization: str | None) -> Mapping[str, Any]:
         """Return the claims of a token that passes every check."""
@@ -181,7 +258,7 @@ class Verifier:
                 key=key,
                 algorithms=[key.algorithm_name],
                 issuer=self._issuer,
-                audience=self._audience,
+                audience=self._audiences,
                 options={"require": ["exp", "iss", "aud", "sub"], "verify_exp": False, "verify_nbf": False, "verify_iat": False},
             )
         except jwt.PyJWTError as error:
@@ -189,15 +266,18 @@ class Verifier:
         return self._in_time(claims)
 
     def _in_time(self, claims: dict[str, Any]) -> Mapping[str, Any]:
-        """Return the claims if now lies between `nbf` and `exp`; by our own clock, so that tests need not wait."""
+        """Return the claims if now lies between `nbf` and `exp`; by our own clock, so that tests need not wait.
+
+        A clock of the issuer that is ahead by no more than the skew is forgiven. One that is behind shortens its tokens; so `exp` needs no grace.
+        """
         now = self._now()
         try:
-            begins, ends = float(claims.get("nbf", 0)), float(claims["exp"])
-        except (TypeError, ValueError):
-            raise token_invalid("The token's exp or nbf is not a number.", "Ask for a new token.") from None
+            begins, ends = max(_seconds(claims.get("nbf", 0)), _seconds(claims.get("iat", 0))), _seconds(claims["exp"])
+        except (TypeError, ValueError, OverflowError):
+            raise token_invalid("The token's exp, nbf or iat is not a number.", "Ask for a new token.") from None
         if now >= ends:
             raise token_invalid("The token has expired.", "Ask for a new token; projected ServiceAccount tokens are renewed in their file.")
-        if now + LEEWAY < begins:
+        if now + self._skew < begins:
             raise token_invalid("The token is not valid yet.", "Check the clock of the issuer, then ask for a new token.")
         return claims
 
@@ -210,6 +290,8 @@ class Verifier:
             raise token_invalid(
                 "The token's algorithm or key id is not accepted.", f"Sign with one of {', '.join(ALGORITHMS)} and name the key."
             )
+        if str(header.get("typ", "JWT")).lower() not in TYPES:
+            raise token_invalid("The bearer token is a signed text of another kind.", "Send an access token; its typ is JWT or at+jwt.")
         try:
             key = await self._keys.key(header["kid"])
         except KeysUnavailableError:
@@ -224,10 +306,21 @@ class Verifier:
         if isinstance(error, jwt.InvalidIssuerError):
             return token_invalid("The token comes from another issuer.", f"Use a token issued by {self._issuer}.")
         if isinstance(error, jwt.InvalidAudienceError):
-            return token_invalid("The token is meant for another audience.", f"Ask for a token with the audience {self._audience}.")
+            return token_invalid(
+                "The token is meant for another audience.", f"Ask for a token with the audience {' or '.join(self._audiences)}."
+            )
         if isinstance(error, jwt.MissingRequiredClaimError):
             return token_invalid(f"The token lacks the claim {error.claim}.", "Ask for a new token.")
         return token_invalid("The token's signature or form is wrong.", "Send the token unaltered, or ask for a new one.")
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError
+    seconds = float(value)
+    if not math.isfinite(seconds):
+        raise ValueError
+    return seconds
 
 
 def _bearer(authorization: str | None) -> str:

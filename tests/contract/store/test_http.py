@@ -28,15 +28,16 @@ class Department:
     def __init__(self, api: DataApi, issuer: Issuer, http: httpx.Client) -> None:
         self.api, self.issuer, self.http = api, issuer, http
 
-    def ask(self, path: str, consumer: str = "tax", purpose: str | None = None, token: str | None = None) -> httpx.Response:
-        """Ask as a consumer's client `app`, for its purpose unless another is given; an empty one is left out."""
+    def ask(self, path: str, consumer: str = "tax", purpose: str | None = None, token: str | None = None, **headers: str) -> httpx.Response:
+        """Ask as a consumer's client `app`, for its purpose unless another is given; an empty one is left out. `if_match` is If-Match."""
         purpose = f"{consumer}/serve" if purpose is None else purpose
-        headers = {"Authorization": f"Bearer {token or self.issuer.client(consumer, 'app')}"} | ({"Purpose": purpose} if purpose else {})
-        return self.http.get(path, headers=headers)
+        own = {"Authorization": f"Bearer {token or self.issuer.client(consumer, 'app')}"} | ({"Purpose": purpose} if purpose else {})
+        return self.http.get(path, headers=own | {k.replace("_", "-"): v for k, v in headers.items()})
 
-    def me(self, method: str, path: str, who: uuid.UUID = PERSON, **more: object) -> httpx.Response:
-        """Ask as a person."""
-        return self.http.request(method, path, headers={"Authorization": f"Bearer {self.issuer.person(who)}"}, **more)  # type: ignore[arg-type]
+    def me(self, method: str, path: str, who: uuid.UUID = PERSON, subject: uuid.UUID | None = None, **more: object) -> httpx.Response:
+        """Ask as a person, about `subject` if that is somebody else."""
+        headers = {"Authorization": f"Bearer {self.issuer.person(who)}"} | ({"On-Behalf-Of": str(subject)} if subject else {})
+        return self.http.request(method, path, headers=headers, **more)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -167,8 +168,10 @@ def test_a_clients_token_is_no_persons(department: Department) -> None:
 
 
 def test_absent_and_denied_are_the_same_bytes(department: Department) -> None:
-    absent = department.ask(f"/v1/people/subjects/{uuid.uuid4()}", "health")
-    denied = department.ask(f"/v1/people/subjects/{OTHER}", "health")
+    same = {"x_request_id": "the-same", "if_none_match": "*"}
+    absent = department.ask(f"/v1/people/subjects/{uuid.uuid4()}", "health", **same)
+    denied = department.ask(f"/v1/people/subjects/{OTHER}", "health", **same)
+    assert (absent.status_code, denied.status_code) == (404, 404)
     assert absent.content == denied.content
     assert {k: v for k, v in absent.headers.items() if k != "date"} == {k: v for k, v in denied.headers.items() if k != "date"}
 
@@ -216,7 +219,7 @@ PERSON_REFUSED: dict[str, tuple[str, str, object, int, str]] = {
     "no state": ("PUT", "/me/consents/yes", {}, 400, "InvalidRequest"),
     "more than a state": ("PUT", "/me/consents/yes", {"state": "Given", "subject": str(OTHER)}, 400, "InvalidRequest"),
     "not an object": ("PUT", "/me/objections/task", [], 400, "InvalidRequest"),
-    "too large": ("PUT", "/me/consents/yes", {"state": "x" * 3000}, 413, "BodyTooLarge"),
+    "too large": ("PUT", "/me/consents/yes", {"state": "x" * 9000}, 413, "BodyTooLarge"),
     "another method": ("POST", "/me/consents/yes", {}, 405, "MethodNotAllowed"),
 }
 

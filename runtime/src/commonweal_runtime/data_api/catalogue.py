@@ -27,7 +27,14 @@ class Agreement:
     most: int
     begins: datetime
     ends: datetime
-    durable: bool = True
+    durability: str = "Durable"
+    counted: bool = False
+    version: str = ""
+
+    @property
+    def strict(self) -> bool:
+        """Whether a read is on record before its answer is looked up."""
+        return self.durability == "Strict"
 
     def admits(self, client: Client) -> bool:
         """Return whether this client may use the agreement."""
@@ -45,7 +52,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Products and agreements by name."""
+    """Products and agreements by name. An agreement on an earlier version is found under `name@major` and, like all others, under `name`."""
 
     department: Mapping[str, str]
     products: tuple[Product, ...]
@@ -82,21 +89,30 @@ class Catalogue:
 def parse(text: str) -> Catalogue:
     """Return the catalogue that the store's `agreement.catalogue()` describes."""
     document = orjson.loads(text)
-    deferred = {p["name"] for p in document["products"] if p["spec"].get("serve", {}).get("auditDurability") == "Deferred"}
-    agreements = [_agreement(a, durable=a["product"] not in deferred) for a in document["agreements"]]
+    products = tuple(Product(p["name"], p["contract"], p["spec"]) for p in document["products"])
+    specs = {p.name: p.spec for p in products}
+    agreements = [_agreement(a, specs[a["product"]]) for a in document["agreements"]]
     by_product: dict[str, list[Agreement]] = {}
     for agreement in sorted(agreements, key=lambda a: a.number):
-        by_product.setdefault(agreement.product, []).append(agreement)
+        for name in _names(agreement):
+            by_product.setdefault(name, []).append(agreement)
     return Catalogue(
         department=document["department"] or {},
-        products=tuple(Product(p["name"], p["contract"], p["spec"]) for p in document["products"]),
+        products=products,
         agreements={name: tuple(found) for name, found in by_product.items()},
         numbers={a.number: a for a in agreements},
     )
 
 
-def _agreement(entry: Mapping[str, Any], *, durable: bool) -> Agreement:
+def _names(agreement: Agreement) -> set[str]:
+    """Return the names under which an agreement's product can be asked for."""
+    base = agreement.product.partition("@")[0]
+    return {base, f"{base}@{agreement.version.partition('.')[0]}"}
+
+
+def _agreement(entry: Mapping[str, Any], product: Mapping[str, Any]) -> Agreement:
     spec = entry["spec"]
+    limits = spec.get("limits", {})
     return Agreement(
         number=entry["number"],
         name=entry["name"],
@@ -105,8 +121,10 @@ def _agreement(entry: Mapping[str, Any], *, durable: bool) -> Agreement:
         clients=frozenset(spec["consumer"]["clients"]),
         purposes=tuple(p["key"] for p in spec["purposes"]),
         fields=tuple(spec["fields"]),
-        most=spec.get("limits", {}).get("maxRows", 100),
+        most=limits.get("maxRows", 100),
         begins=datetime.fromisoformat(spec["validity"]["from"]),
         ends=datetime.fromisoformat(spec["validity"]["until"]),
-        durable=durable,
+        durability=product.get("serve", {}).get("auditDurability", "Durable"),
+        counted=bool(limits.get("requests") or limits.get("perSubject") or limits.get("once")),
+        version=product["version"],
     )

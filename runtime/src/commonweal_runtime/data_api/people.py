@@ -1,16 +1,68 @@
-"""What a person may ask and say: their own uses, consents and objections, through functions of the store that take nobody else's."""
+"""What a person may ask and say, of themselves or of somebody for whom they may act, through functions of the store that take nobody else's."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 import asyncpg
+from litestar import Request
 
 from commonweal_runtime.data_api import refusals
+from commonweal_runtime.data_api.bodies import Delegation
 from commonweal_runtime.data_api.lanes import Lanes, UnreachableError
+from commonweal_runtime.data_api.requests import delegated_of, header_of
+from commonweal_runtime.problems import Problem, invalid_request
+from commonweal_runtime.tokens import Verifier
 
-LOGIN = "person"
-NEWEST = 2**62
+PERSON, API = "person", "api"
+Refusals = Mapping[str, Callable[[], Problem]]
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who is signed in, and whom the request is about; the store decides whether the one may act for the other."""
+
+    actor: UUID
+    subject: UUID
+
+
+async def who_asks(persons: Verifier, request: Request[Any, Any, Any]) -> Who:
+    """Return who asks about whom: the signed-in person about themselves, unless a header On-Behalf-Of names somebody else."""
+    actor = (await persons.person(header_of(request, "authorization"))).subject
+    named = header_of(request, "on-behalf-of")
+    return Who(actor, delegated_of(named) if named is not None else actor)
+
+
+async def ask(lanes: Lanes, login: str, refused: Refusals, statement: str, *args: object) -> str:
+    """Return what a function of the store answers.
+
+    Its refusals become Problems. Of their texts only those of CW400 and CW409 are shown: they are written for it, and name no person.
+    """
+    try:
+        answer = await lanes.call(login, statement, *args)
+    except UnreachableError:
+        raise refusals.store_unavailable() from None
+    except asyncpg.PostgresError as error:
+        raise _refusal(error, refused) from None
+    if answer is None:
+        raise refusals.store_unavailable()
+    return answer
+
+
+def _refusal(error: asyncpg.PostgresError, refused: Refusals) -> Problem:
+    state = error.sqlstate or ""
+    message = str(error.args[0])
+    if state == "CW400":
+        return invalid_request(message, "See /openapi.json for what may be sent.")
+    if state not in refused:
+        return refusals.store_unavailable()
+    return replace(refused[state](), detail=f"{message[:1].upper()}{message[1:]}.") if state == "CW409" else refused[state]()
+
+
+_COMMON: Refusals = {"CW403": refusals.not_delegated, "CW404": refusals.no_such_agreement}
 
 
 class People:
@@ -19,31 +71,71 @@ class People:
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
 
-    async def uses(self, subject: UUID, before: int, limit: int) -> str:
+    async def uses(self, who: Who, before: int, limit: int) -> str:
         """Return who read what about the person, newest first."""
-        return await self._ask("uses", "select person.uses($1, $2, $3)", subject, before, limit)
+        return await self._ask({}, "select person.uses($1, $2, $3, $4)", who.actor, who.subject, before, limit)
 
-    async def consents(self, subject: UUID) -> str:
+    async def consents(self, who: Who) -> str:
         """Return the agreements that concern the person, with what they said."""
-        return await self._ask("consents", "select person.consents($1)", subject)
+        return await self._ask({}, "select person.consents($1, $2)", who.actor, who.subject)
 
-    async def consent(self, subject: UUID, agreement: str, *, given: bool) -> str:
-        """Give or withdraw consent; when this returns, the next read already obeys."""
-        return await self._ask("consents", "select person.give($1, $2, $3)", subject, agreement, given)
+    async def consent(self, who: Who, agreement: str, state: str) -> str:
+        """Give, withdraw, refuse or put off consent; when this returns, the next read already obeys."""
+        refused = {"CW409": refusals.no_consent_to_decide}
+        return await self._ask(refused, "select person.give($1, $2, $3, $4)", who.actor, who.subject, agreement, state)
 
-    async def objection(self, subject: UUID, agreement: str, *, objected: bool) -> str:
+    async def objection(self, who: Who, agreement: str, *, objected: bool) -> str:
         """Object, or lift the objection; when this returns, the next read already obeys."""
-        return await self._ask("objections", "select person.object($1, $2, $3)", subject, agreement, objected)
+        refused = {"CW409": refusals.no_objection_to_decide}
+        return await self._ask(refused, "select person.object($1, $2, $3, $4)", who.actor, who.subject, agreement, objected)
 
-    async def _ask(self, what: str, statement: str, *args: object) -> str:
-        try:
-            answer = await self._lanes.call(LOGIN, statement, *args)
-        except UnreachableError:
-            raise refusals.store_unavailable() from None
-        except asyncpg.PostgresError as error:
-            if error.sqlstate == "CW404":
-                raise refusals.no_such_agreement() from None
-            raise (refusals.nothing_to_decide(what) if error.sqlstate == "CW409" else refusals.store_unavailable()) from None
-        if answer is None:
-            raise refusals.store_unavailable()
-        return answer
+    async def delegations(self, who: Who) -> str:
+        """Return who may act for the person, and for whom the person may act."""
+        return await self._ask({}, "select person.delegations($1, $2)", who.actor, who.subject)
+
+    async def delegate(self, who: Who, d: Delegation) -> str:
+        """Let somebody act for the person."""
+        statement = "select person.delegate($1, $2, $3, $4, $5, $6, $7, $8)"
+        refused = {"CW409": refusals.delegation_not_possible}
+        return await self._ask(refused, statement, who.actor, who.subject, d.delegate, d.kind, d.acts, d.agreements, d.begins, d.ends)
+
+    async def end_delegation(self, who: Who, delegation: UUID) -> str:
+        """End a delegation; when this returns, the delegate can do nothing any more."""
+        refused = {"CW404": refusals.no_such_delegation, "CW409": refusals.delegation_not_possible}
+        return await self._ask(refused, "select person.end_delegation($1, $2, $3)", who.actor, who.subject, delegation)
+
+    async def export(self, who: Who) -> str:
+        """Return the person's records where the basis gives a right to take them along, with what was said and used."""
+        return await self._ask({}, "select person.export($1, $2)", who.actor, who.subject)
+
+    async def erase(self, who: Who, product: str) -> str:
+        """Erase the person's records of a product."""
+        refused = {"CW404": refusals.no_such_product, "CW409": refusals.nothing_to_erase}
+        return await self._ask(refused, "select person.erase($1, $2, $3)", who.actor, who.subject, product)
+
+    async def _ask(self, refused: Refusals, statement: str, *args: object) -> str:
+        return await ask(self._lanes, PERSON, {**_COMMON, **refused}, statement, *args)
+
+
+class Registrars:
+    """Calls the functions of schema `registrar` in the name of one of the department's own clients; the store knows which may."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self._lanes = lanes
+
+    async def delegations(self, client: str, subject: UUID) -> str:
+        """Return who may act for a person."""
+        return await self._ask("select registrar.delegations($1, $2)", client, subject)
+
+    async def delegate(self, client: str, d: Delegation) -> str:
+        """Record that somebody may act for a person."""
+        statement = "select registrar.delegate($1, $2, $3, $4, $5, $6, $7, $8)"
+        return await self._ask(statement, client, d.subject, d.delegate, d.kind, d.acts, d.agreements, d.begins, d.ends)
+
+    async def end(self, client: str, delegation: UUID) -> str:
+        """End a delegation."""
+        return await self._ask("select registrar.end_delegation($1, $2)", client, delegation)
+
+    async def _ask(self, statement: str, *args: object) -> str:
+        refused = {"CW403": refusals.no_registrar, "CW404": refusals.no_such_delegation, "CW409": refusals.delegation_not_possible}
+        return await ask(self._lanes, API, refused, statement, *args)

@@ -18,7 +18,7 @@ from commonweal_runtime.store.doors import MOST_TOGETHER
 from commonweal_runtime.store.names import login_of
 
 # Statements of one agreement under way at once. Where each waits for the disk, one: the reads that come meanwhile share the next flush.
-IN_FLIGHT_DURABLE, IN_FLIGHT_DEFERRED = 1, 2
+IN_FLIGHT = {"Durable": 1, "Deferred": 2, "Strict": 2}
 # What the store answers when an agreement has been closed since the catalogue was read.
 _CLOSED = (
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -58,6 +58,8 @@ class Reader:
 
     async def point(self, question: Question, subject: UUID) -> str | None:
         """Return one subject's JSON, or None if it is absent or denied."""
+        if question.agreement.counted:  # a statement that the limit refuses is refused as a whole: each read has its own
+            return await self._one(question, subject)
         queue = self._queue(question.agreement)
         if len(queue.workers) < queue.in_flight and not queue.waiting:
             return await self._alone(queue, question, subject)
@@ -68,13 +70,13 @@ class Reader:
 
     async def page(self, question: Question, after: UUID, limit: int) -> str | None:
         """Return the JSON of up to `limit` records after a subject."""
-        q, number = question, question.agreement.number
-        statement = f"select door.a{number}_page($1, $2, $3, $4, $5)"
-        return await self._ask(q.agreement, statement, after, limit, q.fields, q.client, q.purpose)
+        operation = "askpage" if question.agreement.strict else "page"
+        found = await self._through(question, operation, after, limit)
+        return found if not question.agreement.strict or found is None else await self._take(question, found) or None
 
     def _queue(self, agreement: Agreement) -> _Queue:
         queue = self._queues.setdefault(agreement.number, _Queue(0))
-        queue.in_flight = IN_FLIGHT_DURABLE if agreement.durable else IN_FLIGHT_DEFERRED
+        queue.in_flight = IN_FLIGHT[agreement.durability]
         return queue
 
     async def _alone(self, queue: _Queue, question: Question, subject: UUID) -> str | None:
@@ -124,14 +126,28 @@ class Reader:
     async def _several(self, question: Question, subjects: list[UUID]) -> list[str | None]:
         if len(subjects) == 1:
             return [await self._one(question, subjects[0])]
-        q, number = question, question.agreement.number
         listed = "{" + ",".join(map(str, subjects)) + "}"
-        text = await self._ask(q.agreement, f"select door.a{number}_points($1, $2, $3, $4)", listed, q.fields, q.client, q.purpose)
+        if question.agreement.strict:
+            text = await self._take(question, await self._through(question, "ask", listed))
+        else:
+            text = await self._through(question, "points", listed)
         return [line or None for line in (text or "").split("\n")]
 
-    async def _one(self, q: Question, subject: UUID) -> str | None:
-        statement = f"select door.a{q.agreement.number}_point($1, $2, $3, $4)"
-        return await self._ask(q.agreement, statement, subject, q.fields, q.client, q.purpose)
+    async def _one(self, question: Question, subject: UUID) -> str | None:
+        if question.agreement.strict:
+            return await self._take(question, await self._through(question, "ask", f"{{{subject}}}")) or None
+        return await self._through(question, "point", subject)
+
+    async def _take(self, question: Question, tickets: str | None) -> str | None:
+        """Return what was asked for: the question is committed by now, so no answer can leave without its record."""
+        number = question.agreement.number
+        return await self._ask(question.agreement, f"select door.a{number}_take($1)", tickets)
+
+    async def _through(self, q: Question, operation: str, *what: object) -> str | None:
+        """Return the answer of one operation of the door, for this client, purpose and fields."""
+        places = ", ".join(f"${n + 1}" for n in range(len(what) + 3))
+        statement = f"select door.a{q.agreement.number}_{operation}({places})"
+        return await self._ask(q.agreement, statement, *what, q.fields, q.client, q.purpose)
 
     async def _ask(self, agreement: Agreement, statement: str, *args: object) -> str | None:
         try:
@@ -147,7 +163,18 @@ class Reader:
             "CW002": refusals.no_agreement("this client"),
             "CW003": refusals.agreement_expired(agreement.name),
             "CW005": refusals.field_not_agreed([], list(agreement.fields)),
+            "CW006": refusals.frequency_limit(_seconds(error)),
+            "CW007": refusals.rate_limit(_seconds(error)),
+            "CW008": refusals.consent_feed_stale(),
+            "CW009": refusals.quality_stopped(),
+            "CW010": refusals.answers_pending(),
         }
         if error.sqlstate in own:
             return own[error.sqlstate]
         return await self._closed(agreement) if isinstance(error, _CLOSED) else refusals.store_unavailable()
+
+
+def _seconds(error: asyncpg.PostgresError) -> int:
+    """Return the whole seconds that a limit's refusal carries; anything else in its place counts as a minute."""
+    text = str(error.args[0]) if error.args else ""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else 60

@@ -90,15 +90,136 @@ def store_unavailable() -> Problem:
     )
 
 
+def frequency_limit(seconds: int) -> Problem:
+    """Return the refusal of one more read of the same person; 0 seconds: there is no later."""
+    return Problem(
+        429,
+        "FrequencyLimit",
+        "Read too often",
+        "The agreement lets this person's record be read only so often (spec.limits.perSubject, or once)."
+        if seconds
+        else "The agreement lets this person's record be read once (spec.limits.once), and it was.",
+        "Use what you have read, or wait as long as Retry-After says." if seconds else "Use what you have read.",
+        {"Retry-After": str(seconds)} if seconds else {},
+    )
+
+
+def rate_limit(seconds: int) -> Problem:
+    return Problem(
+        429,
+        "RateLimit",
+        "Too many requests",
+        "The agreement's number of requests in its period is used up (spec.limits.requests).",
+        "Wait as long as Retry-After says, or have the limit raised in the agreement.",
+        {"Retry-After": str(max(seconds, 1))},
+    )
+
+
+def consent_feed_stale() -> Problem:
+    return Problem(
+        503,
+        "ConsentFeedStale",
+        "Consents may be out of date",
+        "What people decided at another site of this department has not come for too long, so nothing that rests on consent is read here.",
+        "Try again later, or read at another site; the platform team looks at the link between the sites.",
+        {"Retry-After": "10"},
+    )
+
+
+def quality_stopped() -> Problem:
+    return Problem(
+        503,
+        "QualityStopped",
+        "Stopped by a quality check",
+        "A quality check of the product failed or could not run (spec.quality, onFail StopServing), so nothing of it is read.",
+        "Try again later; the department that owns the product looks at QualityPassed of its DataProduct.",
+        {"Retry-After": "60"},
+    )
+
+
 def no_such_agreement() -> Problem:
     return Problem(
         404, "NotFound", "Not found", "There is no agreement of this name in force.", "Take the name from `agreement` in /me/consents."
     )
 
 
-def nothing_to_decide(what: str) -> Problem:
-    remedies = {
-        "consents": "This agreement rests on the law that it names, not on consent; where objection is «Honoured», use /me/objections.",
-        "objections": "The law that the agreement names leaves no objection; the department's contact is under /openapi.json.",
-    }
-    return Problem(409, "NothingToDecide", "Nothing to decide", f"This agreement takes no {what}.", remedies[what])
+def no_consent_to_decide() -> Problem:
+    return _nothing_to_decide(
+        "consent, or not this one now",
+        "Where the law is the basis and objection is «Honoured», use /me/objections; else see the agreement's state under /me/consents.",
+    )
+
+
+def no_objection_to_decide() -> Problem:
+    return _nothing_to_decide(
+        "objections", "The law that the agreement names leaves no objection; the department's contact is under /openapi.json."
+    )
+
+
+def _nothing_to_decide(what: str, remedy: str) -> Problem:
+    return Problem(409, "NothingToDecide", "Nothing to decide", f"This agreement takes no {what}.", remedy)
+
+
+def not_delegated() -> Problem:
+    return Problem(
+        403,
+        "NotDelegated",
+        "Not yours to do",
+        "No delegation in force lets you do this for the person in On-Behalf-Of.",
+        "Leave On-Behalf-Of out to act for yourself; /me/delegations shows for whom you may act, and in what.",
+    )
+
+
+def no_registrar() -> Problem:
+    return Problem(
+        403,
+        "NotRegistrar",
+        "Not a registrar",
+        "This client may not record delegations.",
+        "Have the department add the account to spec.registrars of its Department.",
+    )
+
+
+def no_such_delegation() -> Problem:
+    return Problem(404, "NotFound", "Not found", "There is no such delegation in force.", "Take `id` from /me/delegations.")
+
+
+def no_such_product() -> Problem:
+    return Problem(
+        404, "NotFound", "Not found", "There is no product of this name with records of you.", "Take `product` from /me/consents."
+    )
+
+
+def no_such_use() -> Problem:
+    return Problem(404, "NotFound", "Not found", "There is no such use among yours.", "Take `id` from /me/uses.")
+
+
+def delegation_not_possible() -> Problem:
+    return Problem(
+        409,
+        "DelegationNotPossible",
+        "Delegation not possible",
+        "The agreements allow no delegation of this type (spec.subjects.delegation), or it stands already.",
+        "See /me/delegations for those in force, and ask the department which types its agreements allow.",
+    )
+
+
+def nothing_to_erase() -> Problem:
+    return Problem(
+        409,
+        "ErasureNotPossible",
+        "Erasure not possible",
+        "The law on which this product is used, or its source, leaves no erasure here.",
+        "Write to the department's contact, which is in /openapi.json.",
+    )
+
+
+def answers_pending() -> Problem:
+    return Problem(
+        503,
+        "AnswersPending",
+        "Answers are being renewed",
+        "The product's answers depend on the day and are not all renewed for today yet.",
+        "Try again in a few seconds.",
+        {"Retry-After": "5"},
+    )

@@ -13,6 +13,7 @@ from commonweal_runtime.data_api.catalogue import Agreement, Catalogue, parse
 from commonweal_runtime.data_api.lanes import Address
 from commonweal_runtime.problems import Problem
 from commonweal_runtime.store.names import login_of
+from commonweal_runtime.store.schema import SERVICES
 
 LOGIN = "api"
 CHANNEL = "commonweal_catalogue"
@@ -89,4 +90,4 @@ class Register:
             if text == self._text:
                 return
             self._catalogue, self._text = parse(text), text
-            self._closing({LOGIN, "person", *(login_of(n) for n in self._catalogue.numbers)})
+            self._closing({*SERVICES, *(login_of(n) for n in self._catalogue.numbers)})

@@ -2,40 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from typing import Any
 from uuid import UUID
 
-import orjson
+from litestar import Request
 
 from commonweal_runtime.problems import Problem, invalid_request
 
 MOST_FIELDS = 100
 MOST_ROWS = 1000
-LONGEST_BODY = 1024
+LONGEST_BODY = 8192
 FIRST = UUID(int=0)
+NEWEST = 2**62
 _LONGEST_FIELDS = 8192
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_ID = "Write a pairwise id of this department as 8-4-4-4-12 hexadecimal digits."
+
+Query = dict[str, str]
+
+
+def query_of(request: Request[Any, Any, Any], *known: str) -> Query:
+    """Return the query with one value per name; what is unknown or given twice is refused rather than passed over or guessed at."""
+    query: Query = {}
+    for name, value in request.query_params.multi_items():
+        if name not in known:
+            raise invalid_request(
+                f"There is no parameter {_shown(name)} here.", f"Known here: {', '.join(known)}." if known else "Leave the query out."
+            )
+        if name in query:
+            raise invalid_request(f"The parameter {name} is given twice.", "Give each parameter once.")
+        query[name] = value
+    return query
+
+
+def header_of(request: Request[Any, Any, Any], name: str) -> str | None:
+    """Return a header, or None; one that stands twice is refused."""
+    values = request.headers.getall(name, [])
+    if len(values) > 1:
+        raise invalid_request(f"The header {name} stands twice.", "Send it once.")
+    return values[0] if values else None
+
+
+def _shown(text: str) -> str:
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text[:40])
 
 
 def subject_of(text: str) -> UUID:
     """Return the subject in a path."""
-    return _uuid(text, "The subject in the address")
+    return uuid_of(text, "The subject in the address")
 
 
-def after_of(query: Mapping[str, str]) -> UUID:
+def after_of(query: Query) -> UUID:
     """Return where a page begins."""
-    return _uuid(query["after"], "The parameter after") if "after" in query else FIRST
+    return uuid_of(query["after"], "The parameter after") if "after" in query else FIRST
 
 
-def _uuid(text: str, what: str) -> UUID:
-    try:
-        if len(text) == 36:
-            return UUID(text)
-    except ValueError:
-        pass
-    raise invalid_request(f"{what} is not a UUID.", "Write a pairwise id of this department as 8-4-4-4-12 hexadecimal digits.")
+def delegated_of(text: str) -> UUID:
+    """Return the person whom a header On-Behalf-Of names."""
+    return uuid_of(text, "The header On-Behalf-Of")
 
 
-def limit_of(query: Mapping[str, str]) -> int:
+def delegation_id_of(text: str) -> UUID:
+    """Return the delegation in a path."""
+    return uuid_of(text, "The delegation in the address", "Write the `id` of a delegation, as in /me/delegations.")
+
+
+def uuid_of(text: object, what: str, remedy: str = _ID) -> UUID:
+    """Return a UUID in its usual form; `what` names the place where it stands."""
+    if isinstance(text, str) and _UUID.fullmatch(text):
+        return UUID(text)
+    raise invalid_request(f"{what} is not a UUID.", remedy)
+
+
+def name_of(text: str, missing: Problem) -> str:
+    """Return the name of an agreement or a product; what cannot be one is not there."""
+    if not NAME.fullmatch(text):
+        raise missing
+    return text
+
+
+def use_of(text: str) -> int:
+    """Return the number of a use in a path."""
+    if text.isascii() and text.isdecimal() and len(text) <= 18:
+        return int(text)
+    raise invalid_request("The use in the address is not a number.", "Write the `id` of a use, as in /me/uses.")
+
+
+def limit_of(query: Query) -> int:
     """Return how many records a page may have."""
     text = query.get("limit", "100")
     if text.isascii() and text.isdecimal() and len(text) <= 4 and 1 <= int(text) <= MOST_ROWS:
@@ -43,7 +98,7 @@ def limit_of(query: Mapping[str, str]) -> int:
     raise invalid_request("The parameter limit is out of range.", f"Write a whole number from 1 to {MOST_ROWS}.")
 
 
-def before_of(query: Mapping[str, str], newest: int) -> int:
+def before_of(query: Query, newest: int) -> int:
     """Return where a page of uses begins."""
     text = query.get("before")
     if text is None:
@@ -53,7 +108,7 @@ def before_of(query: Mapping[str, str], newest: int) -> int:
     raise invalid_request("The parameter before is not a number.", "Write `next` of the page before, or leave it out.")
 
 
-def fields_of(query: Mapping[str, str]) -> list[str] | None:
+def fields_of(query: Query) -> list[str] | None:
     """Return the fields asked for, sorted and once each, or None for all that are agreed."""
     text = query.get("fields")
     if text is None:
@@ -64,17 +119,3 @@ def fields_of(query: Mapping[str, str]) -> list[str] | None:
     if not all(names) or len(names) > MOST_FIELDS:
         raise invalid_request("The parameter fields holds an empty name or too many.", f"Name 1 to {MOST_FIELDS} fields, comma-separated.")
     return names
-
-
-def state_of(body: bytes, yes: str, no: str) -> bool:
-    """Return whether the body says `yes`; anything but the two states is refused."""
-    refused: Problem = invalid_request("The body is not understood.", f'Send {{"state": "{yes}"}} or {{"state": "{no}"}}.')
-    if len(body) > LONGEST_BODY:
-        raise refused
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise refused from None
-    if not isinstance(said, dict) or set(said) != {"state"} or said["state"] not in (yes, no):
-        raise refused
-    return bool(said["state"] == yes)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from commonweal_runtime.serving import serve
 
 PORT = 8082
@@ -15,5 +13,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     main()

@@ -30,6 +30,7 @@ from commonweal_runtime.identity.requests import (
 )
 from commonweal_runtime.identity.throttle import Throttle
 from commonweal_runtime.identity.tickets import Tickets
+from commonweal_runtime.serving import live, note_fault
 
 MOST_BYTES = 32 * 1024
 _logger = logging.getLogger(__name__)
@@ -67,12 +68,6 @@ def create(desk: Desk) -> Litestar:
         openapi_config=None,
         logging_config=None,
     )
-
-
-@get("/healthz")
-async def live() -> _Answer:
-    """Answer that the process runs."""
-    return _json({"live": True})
 
 
 @get("/readyz")
@@ -218,10 +213,10 @@ def _shown(_: _Request, error: ShownError) -> _Answer:
 
 
 def _http(_: _Request, error: HTTPException) -> _Answer:
-    return _page(pages.problem("There is nothing here."), error.status_code)
+    return _page(pages.problem("There is nothing here."), error.status_code, more=error.headers)
 
 
-def _failure(request: _Request, error: Exception) -> _Answer:
+def _failure(_: _Request, error: Exception) -> _Answer:
     """Answer for what was not foreseen; the log gets its kind and place, never its text, which may hold a password."""
-    _logger.error("unforeseen %s in %s", type(error).__name__, request.url.path)
+    note_fault(_logger, error)
     return _page(pages.problem("Signing in does not work at the moment."), 500)

@@ -7,19 +7,19 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from litestar import Litestar
-
 from commonweal_runtime.identity.accounts import Accounts
 from commonweal_runtime.identity.app import Desk, create
 from commonweal_runtime.identity.clients import read_clients
 from commonweal_runtime.identity.issue import Issuer
 from commonweal_runtime.identity.keys import SigningKey
+from commonweal_runtime.serving import Application, Front, start_log
 from commonweal_runtime.store.logins import read_key
 
 
-def application() -> Litestar:
+def application() -> Application:
     """Return the application that the environment describes."""
-    return create(desk_of(os.environ))
+    start_log()
+    return Front(create(desk_of(os.environ)))
 
 
 def desk_of(env: Mapping[str, str]) -> Desk:

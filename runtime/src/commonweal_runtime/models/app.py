@@ -18,7 +18,8 @@ from commonweal_runtime.models.log import STORE_ERRORS
 from commonweal_runtime.models.rank import answer
 from commonweal_runtime.models.runtime import Runtime
 from commonweal_runtime.models.served import Served
-from commonweal_runtime.problems import MEDIA_TYPE, Problem, invalid_request, no_such_page
+from commonweal_runtime.problems import MEDIA_TYPE, Problem
+from commonweal_runtime.serving import fault, live, note_fault, refused_by_framework
 
 _logger = logging.getLogger(__name__)
 _JSON = "application/json"
@@ -38,12 +39,6 @@ def create(running: Callable[[Litestar], AbstractAsyncContextManager[None]]) -> 
         openapi_config=None,
         logging_config=None,
     )
-
-
-@get("/healthz")
-async def live() -> _Answer:
-    """Answer that the process runs."""
-    return _json({"live": True})
 
 
 @get("/readyz")
@@ -207,25 +202,17 @@ def _infer_error(_: _Request, error: oip.InferError) -> _Answer:
 
 
 def _http(request: _Request, error: HTTPException) -> _Answer:
-    if error.status_code == 413:
-        return _refusal(request, too_large())
-    if error.status_code == 404:
-        return _refusal(request, no_such_page())
-    if error.status_code == 405:
-        return _refusal(
-            request,
-            Problem(405, "MethodNotAllowed", "Method not allowed", "This address has another method.", "See docs/reference/models-api.md."),
-        )
-    return _refusal(request, invalid_request("The request is not understood.", "See docs/reference/models-api.md."))
+    problem = (
+        too_large() if error.status_code == 413 else refused_by_framework(error, longest=MOST_BYTES, see="docs/reference/models-api.md")
+    )
+    return _refusal(request, problem) if problem is not None else _failure(request, error)
 
 
 def _failure(request: _Request, error: Exception) -> _Answer:
-    """Answer for what was not foreseen. The log gets the kind of error and its place, never its text, which may hold data."""
     if isinstance(error, STORE_ERRORS):
         return _refusal(request, store_unavailable())
-    _logger.error("unforeseen %s in %s", type(error).__name__, request.url.path)
-    detail, remedy = "The request could not be answered.", "Try again; if it stays so, tell the platform team the time of the request."
-    return _refusal(request, Problem(500, "Unforeseen", "Something went wrong", detail, remedy))
+    note_fault(_logger, error)
+    return _refusal(request, fault("model runtime"))
 
 
 def store_unavailable() -> Problem:

@@ -80,12 +80,12 @@ def test_types_are_json_schema_2020(made: dict[str, Any]) -> None:
 
 
 def test_fields_carry_description_semantic_and_class(made: dict[str, Any]) -> None:
-    people = made["components"]["schemas"]["People"]
+    people = made["components"]["schemas"]["PeopleRecord"]
     assert people["x-class"] == "Person"
-    assert people["properties"]["fullName"] == {"type": "string", "x-semantic": "person:fullName"}
+    assert people["properties"]["fullName"] == {"type": "string", "x-semantic": "person:fullName", "x-classification": "Official"}
     assert people["properties"]["birthYear"]["description"] == "Year of birth. Year of born."
     assert people["properties"]["seen"]["format"] == "date-time"
-    assert "record" in made["components"]["schemas"]["HomeVisits"]["properties"]
+    assert "record" in made["components"]["schemas"]["HomeVisitsRecord"]["properties"]
 
 
 def test_it_says_nothing_of_sources(made: dict[str, Any]) -> None:

@@ -1,0 +1,43 @@
+"""What the department's own services ask of it: registrars record who may act for whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response, delete, get, post
+
+from commonweal_runtime.data_api.answers import answer
+from commonweal_runtime.data_api.bodies import delegation_of
+from commonweal_runtime.data_api.requests import delegation_id_of, header_of, query_of, uuid_of
+from commonweal_runtime.data_api.service import Service
+from commonweal_runtime.serving import body_of, json_answer
+
+_Request = Request[Any, Any, Any]
+_Answer = Response[bytes]
+
+
+def department_routes(service: Service) -> list[Any]:
+    """Return the routes of the department's own clients; the store knows which of them are registrars."""
+    registrars = service.registrars
+
+    async def client(request: _Request) -> str:
+        return str(await service.clients.client(header_of(request, "authorization")))
+
+    @get("/v1/delegations")
+    async def delegations(request: _Request) -> _Answer:
+        caller = await client(request)
+        subject = uuid_of(query_of(request, "subject").get("subject"), "The parameter subject")
+        return answer(request, (await registrars.delegations(caller, subject)).encode())
+
+    @post("/v1/delegations")
+    async def delegate(request: _Request) -> _Answer:
+        caller = await client(request)
+        wanted = delegation_of(await body_of(request), by_registrar=True)
+        return json_answer((await registrars.delegate(caller, wanted)).encode(), 201)
+
+    @delete("/v1/delegations/{delegation:str}", status_code=200)
+    async def end(request: _Request, delegation: str) -> _Answer:
+        caller = await client(request)
+        return json_answer((await registrars.end(caller, delegation_id_of(delegation))).encode())
+
+    return [delegations, delegate, end]

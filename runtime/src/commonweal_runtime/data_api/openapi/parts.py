@@ -1,0 +1,204 @@
+"""What operations of the OpenAPI document are made of: parameters, headers, schemas of refusals, and the operation itself.
+
+A refusal's example is the refusal: the very Problem that the code raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from commonweal_runtime import serving
+from commonweal_runtime.data_api import refusals
+from commonweal_runtime.problems import MEDIA_TYPE, Problem, invalid_request, keys_unavailable, token_invalid, token_missing
+
+Schema = dict[str, Any]
+
+UUID: Schema = {"type": "string", "format": "uuid"}
+MOMENT: Schema = {"type": "string", "format": "date-time"}
+TEXT: Schema = {"type": "string"}
+EXAMPLE_ID = "0b1de9ac-5f3c-8a7e-9d42-6a0c0e1f2a3b"
+
+_EXAMPLES: tuple[Problem, ...] = (
+    invalid_request(
+        "The subject in the address is not a UUID.", "Write a pairwise id of this department as 8-4-4-4-12 hexadecimal digits."
+    ),
+    token_missing(),
+    token_invalid("The token has expired.", "Ask for a new token; projected ServiceAccount tokens are renewed in their file."),
+    refusals.no_agreement("tax/assess"),
+    refusals.purpose_missing(),
+    refusals.purpose_not_agreed(["tax/assess-credit"]),
+    refusals.field_not_agreed(["income"], ["fullName", "birthYear"]),
+    refusals.agreement_expired("people-tax"),
+    refusals.agreement_not_begun("people-tax"),
+    refusals.NOT_FOUND,
+    refusals.not_delegated(),
+    refusals.no_registrar(),
+    refusals.no_consent_to_decide(),
+    refusals.delegation_not_possible(),
+    refusals.nothing_to_erase(),
+    serving.too_slow(),
+    serving.too_large(8192),
+    refusals.frequency_limit(3600),
+    refusals.rate_limit(20),
+    serving.fault("data API"),
+    refusals.store_unavailable(),
+    keys_unavailable("https://people.example"),
+    refusals.consent_feed_stale(),
+    refusals.quality_stopped(),
+    refusals.answers_pending(),
+)
+PROBLEMS: Mapping[str, Problem] = {problem.reason: problem for problem in _EXAMPLES}
+TOKEN = ("TokenMissing", "TokenInvalid", "IssuerUnavailable")
+ALWAYS = ("InvalidRequest", "Fault")
+BODY = ("BodyTooSlow", "BodyTooLarge")
+
+PROBLEM: Schema = {
+    "type": "object",
+    "description": "RFC 9457 problem details. `reason` is stable; `remedy` says what to do next.",
+    "required": ["type", "title", "status", "detail", "reason", "remedy"],
+    "additionalProperties": False,
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": TEXT,
+        "status": {"type": "integer"},
+        "detail": TEXT,
+        "reason": TEXT,
+        "remedy": TEXT,
+    },
+}
+HEADERS: Mapping[str, Schema] = {
+    "X-Request-Id": {"description": "The request's id, yours if you sent one. It is in the department's log.", "schema": TEXT},
+    "ETag": {"description": "Strong tag over the body; send it as If-None-Match to get 304 while nothing has changed.", "schema": TEXT},
+    "Cache-Control": {"description": "no-store for whatever is about people.", "schema": TEXT},
+    "Product-Version": {"description": "Semantic version of the contract that the answer follows.", "schema": TEXT},
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "string", "pattern": "^[0-9]+$"}},
+    "WWW-Authenticate": {"description": "RFC 6750.", "schema": TEXT},
+}
+
+
+def parameter(name: str, where: str, schema: Schema, text: str, *, required: bool = False, example: object = None) -> Schema:
+    """Return a parameter."""
+    shown = {} if example is None else {"example": example}
+    return {"name": name, "in": where, "required": required, "schema": schema, "description": text, **shown}
+
+
+_NUMBER: Schema = {"type": "string", "pattern": "^[0-9]{1,18}$"}
+PARAMETERS: Mapping[str, Schema] = {
+    "subject": parameter("subject", "path", UUID, "The department's pairwise id of the person.", required=True, example=EXAMPLE_ID),
+    "agreement": parameter("agreement", "path", TEXT, "Name of the agreement.", required=True, example="people-tax"),
+    "product": parameter("product", "path", TEXT, "Name of the product.", required=True, example="people"),
+    "delegation": parameter("delegation", "path", UUID, "`id` of a delegation.", required=True, example=EXAMPLE_ID),
+    "use": parameter("use", "path", _NUMBER, "`id` of a use.", required=True, example="4711"),
+    "Purpose": parameter(
+        "Purpose",
+        "header",
+        {"type": "string", "maxLength": 104},
+        "department/purpose, one of the agreed ones.",
+        required=True,
+        example="tax/assess",
+    ),
+    "On-Behalf-Of": parameter("On-Behalf-Of", "header", UUID, "Whom it is about, when not yourself: somebody for whom you may act."),
+    "If-None-Match": parameter("If-None-Match", "header", TEXT, "ETags of bodies that you have."),
+    "X-Request-Id": parameter(
+        "X-Request-Id", "header", {"type": "string", "maxLength": 64}, "Your id of the request: letters, digits, . _ -"
+    ),
+    "fields": parameter("fields", "query", TEXT, "Only these of the agreed fields, comma-separated.", example="fullName"),
+    "after": parameter("after", "query", UUID, "`next` of the page before."),
+    "limit": parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 1000}, "Most items; an agreement can set fewer."),
+    "before": parameter("before", "query", _NUMBER, "`next` of the page before."),
+    "about": parameter("subject", "query", UUID, "Whom it is about.", required=True, example=EXAMPLE_ID),
+}
+
+
+def ref(kind: str, name: str) -> Schema:
+    """Return a reference to a component."""
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def page_of(item: Schema, following: Schema) -> Schema:
+    """Return the schema of one page of a list."""
+    return record({"items": {"type": "array", "items": item}, "next": following}, "items", "next")
+
+
+def record(properties: Schema, *required: str, **more: Any) -> Schema:
+    """Return the schema of an object that has no other members."""
+    return {
+        "type": "object",
+        **({"required": list(required)} if required else {}),
+        "additionalProperties": False,
+        "properties": properties,
+        **more,
+    }
+
+
+def operation(
+    name: str,
+    summary: str,
+    answer: Schema,
+    *,
+    tag: str,
+    reasons: Iterable[str] = (),
+    who: str | None = None,
+    parameters: Iterable[str] = (),
+    body: Schema | None = None,
+    status: int = 200,
+    read: bool = True,
+    versioned: bool = False,
+    media_type: str = serving.JSON,
+) -> Schema:
+    """Return an operation with all that it can answer. `who` names the security scheme; `read`: it answers with an ETag and to If-None-Match."""
+    wanted = [*parameters, *(["If-None-Match"] if read else []), "X-Request-Id"]
+    headers = ["X-Request-Id", "Cache-Control", *(["ETag"] if read else []), *(["Product-Version"] if versioned else [])]
+    answers: dict[str, Schema] = {
+        str(status): {"description": "What was asked for.", "headers": _headers(headers), "content": {media_type: {"schema": answer}}}
+    }
+    if read:
+        answers["304"] = {"description": "You have it already; the use is recorded all the same.", "headers": _headers(headers)}
+    refused = [*ALWAYS, *reasons, *(TOKEN if who else ()), *(BODY if body is not None else ())]
+    return {
+        "operationId": name,
+        "summary": summary,
+        "tags": [tag],
+        "security": [{who: []}] if who else [],
+        "parameters": [ref("parameters", p) for p in wanted],
+        **({"requestBody": {"required": True, "content": {serving.JSON: {"schema": body}}}} if body is not None else {}),
+        "responses": {**answers, **_refusals(refused)},
+    }
+
+
+def _headers(names: Iterable[str]) -> Schema:
+    return {name: ref("headers", name) for name in names}
+
+
+def _refusals(reasons: Iterable[str]) -> dict[str, Schema]:
+    by_status: dict[int, list[str]] = {}
+    for reason in dict.fromkeys(reasons):
+        by_status.setdefault(PROBLEMS[reason].status, []).append(reason)
+    return {str(status): _refusal(found) for status, found in sorted(by_status.items())}
+
+
+def _refusal(reasons: list[str]) -> Schema:
+    sent = {header for reason in reasons for header in PROBLEMS[reason].headers} & set(HEADERS)
+    schema = {"allOf": [ref("schemas", "Problem"), {"properties": {"reason": {"enum": reasons}}}]}
+    examples = {reason: ref("examples", reason) for reason in reasons}
+    return {
+        "description": "; ".join(f"{reason}: {PROBLEMS[reason].title}" for reason in reasons) + ".",
+        "headers": _headers(["X-Request-Id", "Cache-Control", *sorted(sent)]),
+        "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}},
+    }
+
+
+def components(schemas: Mapping[str, Schema]) -> Schema:
+    """Return the components that operations refer to."""
+    bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    return {
+        "schemas": {"Problem": PROBLEM, **schemas},
+        "parameters": dict(PARAMETERS),
+        "headers": dict(HEADERS),
+        "examples": {reason: {"summary": p.title, "value": p.document()} for reason, p in PROBLEMS.items()},
+        "securitySchemes": {
+            "client": {**bearer, "description": "A ServiceAccount token with this department as its audience."},
+            "person": {**bearer, "description": "A person's token of the people's issuer for this department."},
+        },
+    }

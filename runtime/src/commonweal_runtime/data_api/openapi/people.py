@@ -1,0 +1,179 @@
+"""The operations of a signed-in person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from commonweal_runtime.data_api.bodies import ACTS, CONSENT_STATES, KINDS, MOST_AGREEMENTS, OBJECTION_STATES
+from commonweal_runtime.data_api.openapi.parts import MOMENT, TEXT, UUID, Schema, operation, page_of, record, ref
+
+_NULLABLE_MOMENT: Schema = {"type": ["string", "null"], "format": "date-time"}
+_NAMES: Schema = {"type": "array", "items": TEXT}
+_ACTS: Schema = {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"type": "string", "enum": list(ACTS)}}
+_PURPOSE: Schema = {"type": "object", "required": ["key"], "properties": {"key": TEXT, "iri": TEXT, "text": TEXT}}
+
+SCHEMAS: Mapping[str, Schema] = {
+    "Use": {
+        "type": "object",
+        "description": "One use: who asked for what, when, for which purpose, on which basis, and whether it was given.",
+        "required": ["id", "at", "client", "agreement", "product", "consumer", "purpose", "basis", "fields", "given"],
+        "properties": {
+            "id": TEXT,
+            "at": MOMENT,
+            "client": TEXT,
+            "agreement": TEXT,
+            "product": TEXT,
+            "consumer": TEXT,
+            "purpose": _PURPOSE,
+            "basis": TEXT,
+            "legalPower": {"type": ["string", "null"]},
+            "fields": _NAMES,
+            "given": {"type": "boolean"},
+        },
+    },
+    "Agreement": {
+        "type": "object",
+        "description": "An agreement that concerns the person, with what they said about it.",
+        "required": ["agreement", "inForce", "product", "consumer", "purposes", "fields", "basis", "consent", "objected"],
+        "properties": {
+            "agreement": TEXT,
+            "inForce": {"type": "boolean"},
+            "product": TEXT,
+            "consumer": TEXT,
+            "purposes": {"type": "array", "items": _PURPOSE},
+            "fields": _NAMES,
+            "basis": TEXT,
+            "condition": {"type": ["string", "null"]},
+            "legalPower": {"type": ["string", "null"]},
+            "until": MOMENT,
+            "objection": TEXT,
+            "consent": {
+                "type": "object",
+                "required": ["state"],
+                "properties": {"state": TEXT, "since": _NULLABLE_MOMENT, "until": _NULLABLE_MOMENT},
+            },
+            "objected": {"type": "object", "required": ["state"], "properties": {"state": TEXT, "since": _NULLABLE_MOMENT}},
+            "delegates": {**_NAMES, "description": "Types of delegation under which somebody else may decide about it."},
+            "limits": {"type": ["object", "null"]},
+            "visibility": {"type": ["object", "null"], "description": "When uses are shown, if not at once."},
+            "owner": {"type": ["object", "null"], "description": "Who answers for the product, and where to complain."},
+        },
+    },
+    "Delegation": {
+        "type": "object",
+        "description": "Who may act for whom, in what, for how long.",
+        "required": ["id", "type", "subject", "delegate", "acts", "agreements", "from", "until", "inForce"],
+        "properties": {
+            "id": UUID,
+            "type": {"type": "string", "enum": list(KINDS)},
+            "subject": UUID,
+            "delegate": UUID,
+            "acts": _ACTS,
+            "agreements": {"type": ["array", "null"], "items": TEXT, "description": "Names of agreements; null: all that list the type."},
+            "from": MOMENT,
+            "until": MOMENT,
+            "inForce": {"type": "boolean"},
+            "madeBy": TEXT,
+            "endedAt": _NULLABLE_MOMENT,
+            "endedBy": {"type": ["string", "null"]},
+        },
+    },
+}
+DELEGATION_BODY: Schema = record(
+    {
+        "delegate": UUID,
+        "type": {"type": "string", "enum": list(KINDS)},
+        "acts": _ACTS,
+        "agreements": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MOST_AGREEMENTS,
+            "items": {**TEXT, "pattern": "^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"},
+        },
+        "from": MOMENT,
+        "until": MOMENT,
+    },
+    "delegate",
+    "type",
+    "acts",
+    "until",
+)
+ITEMS_OF_DELEGATIONS: Schema = record({"items": {"type": "array", "items": ref("schemas", "Delegation")}}, "items")
+_NEXT: Schema = {"type": ["string", "null"], "pattern": "^[0-9]{1,18}$"}
+_STORE = ("StoreUnavailable",)
+
+
+def _own(
+    name: str, summary: str, answer: Schema, *, reasons: tuple[str, ...] = (), parameters: tuple[str, ...] = (), **more: Any
+) -> Schema:
+    return operation(
+        name,
+        summary,
+        answer,
+        tag="me",
+        who="person",
+        parameters=(*parameters, "On-Behalf-Of"),
+        reasons=(*reasons, "NotDelegated", *_STORE),
+        **more,
+    )
+
+
+def _decision(name: str, summary: str, states: tuple[str, ...]) -> Schema:
+    body = record({"state": {"type": "string", "enum": list(states)}}, "state")
+    return _own(
+        name,
+        summary,
+        ref("schemas", "Agreement"),
+        parameters=("agreement",),
+        reasons=("NotFound", "NothingToDecide"),
+        body=body,
+        read=False,
+    )
+
+
+PATHS: Mapping[str, Any] = {
+    "/me/uses": {"get": _own("me.uses", "Who used what about me", page_of(ref("schemas", "Use"), _NEXT), parameters=("before", "limit"))},
+    "/me/consents": {
+        "get": _own(
+            "me.consents",
+            "The agreements that concern me, and what I said",
+            record({"items": {"type": "array", "items": ref("schemas", "Agreement")}}, "items"),
+        )
+    },
+    "/me/consents/{agreement}": {"put": _decision("me.consent", "Give, withdraw, refuse or put off consent", CONSENT_STATES)},
+    "/me/objections/{agreement}": {"put": _decision("me.object", "Object, or lift an objection", OBJECTION_STATES)},
+    "/me/delegations": {
+        "get": _own("me.delegations", "Who may act for me, and for whom I may act", ITEMS_OF_DELEGATIONS),
+        "post": _own(
+            "me.delegate",
+            "Let somebody act for me",
+            ref("schemas", "Delegation"),
+            body=DELEGATION_BODY,
+            status=201,
+            reasons=("NotFound", "DelegationNotPossible"),
+            read=False,
+        ),
+    },
+    "/me/delegations/{delegation}": {
+        "delete": _own(
+            "me.endDelegation",
+            "End a delegation",
+            ref("schemas", "Delegation"),
+            parameters=("delegation",),
+            reasons=("NotFound",),
+            read=False,
+        )
+    },
+    "/me/export": {"get": _own("me.export", "My data, to take along", {"type": "object"})},
+    "/me/erasures/{product}": {
+        "post": _own(
+            "me.erase",
+            "Erase my records of a product",
+            {"type": "object"},
+            parameters=("product",),
+            reasons=("NotFound", "ErasureNotPossible"),
+            read=False,
+        )
+    },
+}

@@ -1,0 +1,100 @@
+"""What people ask of a department: who used what about them, and what they say to it. The header On-Behalf-Of names somebody they may act for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response, delete, get, post, put
+
+from commonweal_runtime.data_api import refusals
+from commonweal_runtime.data_api.answers import answer
+from commonweal_runtime.data_api.bodies import CONSENT_STATES, OBJECTION_STATES, delegation_of, state_of
+from commonweal_runtime.data_api.people import Who, who_asks
+from commonweal_runtime.data_api.requests import NEWEST, before_of, delegation_id_of, limit_of, name_of, query_of
+from commonweal_runtime.data_api.service import Service
+from commonweal_runtime.problems import invalid_request
+from commonweal_runtime.serving import body_of, json_answer
+
+_Request = Request[Any, Any, Any]
+_Answer = Response[bytes]
+
+
+def person_routes(service: Service) -> list[Any]:
+    """Return the routes under /me."""
+    return [*_decisions(service), *_delegations(service), *_rights(service)]
+
+
+def _decisions(service: Service) -> list[Any]:
+    people = service.people
+
+    @get("/me/uses")
+    async def uses(request: _Request) -> _Answer:
+        who = await _who(service, request)
+        query = query_of(request, "before", "limit")
+        return answer(request, (await people.uses(who, before_of(query, NEWEST), limit_of(query))).encode())
+
+    @get("/me/consents")
+    async def consents(request: _Request) -> _Answer:
+        who = await _who(service, request)
+        query_of(request)
+        return answer(request, (await people.consents(who)).encode())
+
+    @put("/me/consents/{agreement:str}")
+    async def consent(request: _Request, agreement: str) -> _Answer:
+        who, name = await _who(service, request), name_of(agreement, refusals.no_such_agreement())
+        state = state_of(await body_of(request), CONSENT_STATES)
+        return json_answer((await people.consent(who, name, state)).encode())
+
+    @put("/me/objections/{agreement:str}")
+    async def objection(request: _Request, agreement: str) -> _Answer:
+        who, name = await _who(service, request), name_of(agreement, refusals.no_such_agreement())
+        state = state_of(await body_of(request), OBJECTION_STATES)
+        return json_answer((await people.objection(who, name, objected=state == "Objected")).encode())
+
+    return [uses, consents, consent, objection]
+
+
+def _delegations(service: Service) -> list[Any]:
+    people = service.people
+
+    @get("/me/delegations")
+    async def delegations(request: _Request) -> _Answer:
+        who = await _who(service, request)
+        query_of(request)
+        return answer(request, (await people.delegations(who)).encode())
+
+    @post("/me/delegations")
+    async def delegate(request: _Request) -> _Answer:
+        who = await _who(service, request)
+        wanted = delegation_of(await body_of(request), by_registrar=False)
+        return json_answer((await people.delegate(who, wanted)).encode(), 201)
+
+    @delete("/me/delegations/{delegation:str}", status_code=200)
+    async def end_delegation(request: _Request, delegation: str) -> _Answer:
+        who = await _who(service, request)
+        return json_answer((await people.end_delegation(who, delegation_id_of(delegation))).encode())
+
+    return [delegations, delegate, end_delegation]
+
+
+def _rights(service: Service) -> list[Any]:
+    people = service.people
+
+    @get("/me/export")
+    async def export(request: _Request) -> _Answer:
+        who = await _who(service, request)
+        query_of(request)
+        return answer(request, (await people.export(who)).encode())
+
+    @post("/me/erasures/{product:str}", status_code=200)
+    async def erase(request: _Request, product: str) -> _Answer:
+        who, name = await _who(service, request), name_of(product, refusals.no_such_product())
+        if await body_of(request):
+            raise invalid_request("The request has a body.", "Send none: the address says what is to be erased.")
+        return json_answer((await people.erase(who, name)).encode())
+
+    return [export, erase]
+
+
+async def _who(service: Service, request: _Request) -> Who:
+    return await who_asks(service.persons, request)

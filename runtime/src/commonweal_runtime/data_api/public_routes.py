@@ -1,0 +1,57 @@
+"""What anybody may ask: what is served here, in what numbers it is used, and whether the process is well."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from litestar import Request, Response, get
+
+from commonweal_runtime.data_api.answers import PUBLIC, answer
+from commonweal_runtime.data_api.people import API, ask
+from commonweal_runtime.data_api.requests import query_of
+from commonweal_runtime.data_api.service import Service
+from commonweal_runtime.serving import json_answer, live
+
+KEPT_SECONDS = 5.0
+
+_Request = Request[Any, Any, Any]
+_Answer = Response[bytes]
+
+
+class Kept:
+    """One answer of the store that is the same for all who ask: looked up at most each `KEPT_SECONDS`, so that strangers are no load."""
+
+    def __init__(self, look: Callable[[], Awaitable[str]]) -> None:
+        self._look = look
+        self._lock = asyncio.Lock()
+        self._found: tuple[float, bytes] | None = None
+
+    async def get(self) -> bytes:
+        """Return the answer, at most `KEPT_SECONDS` old."""
+        async with self._lock:
+            now = asyncio.get_running_loop().time()
+            if self._found is None or now - self._found[0] >= KEPT_SECONDS:
+                self._found = now, (await self._look()).encode()
+            return self._found[1]
+
+
+def public_routes(service: Service) -> list[Any]:
+    """Return the routes that need no sign-in."""
+    counts = Kept(lambda: ask(service.lanes, API, {}, "select audit.transparency()"))
+
+    @get("/openapi.json")
+    async def openapi(request: _Request) -> _Answer:
+        return answer(request, service.openapi(), cache=PUBLIC)
+
+    @get("/v1/transparency")
+    async def transparency(request: _Request) -> _Answer:
+        query_of(request)
+        return answer(request, await counts.get(), cache=PUBLIC)
+
+    @get("/readyz")
+    async def ready() -> _Answer:
+        return json_answer(b'{"ready": true}') if service.ready else json_answer(b'{"ready": false}', 503)
+
+    return [openapi, transparency, live, ready]
