@@ -103,7 +103,7 @@ async def seal(connection: Any, witness: Witness, keys: KeyRing, most: int = MOS
         if not rows and row and (now - datetime.fromisoformat(last.at)).total_seconds() < HEARTBEAT_SECONDS:
             return 0
         root = await asyncio.to_thread(root_of, found["entries"])
-        at = now.isoformat(timespec="microseconds")
+        at = max(now.isoformat(timespec="microseconds"), last.at)  # a clock that was set back does not make the chain run back
         made = Seal(last.n + 1, at, upto, found["uses"], found["events"], root.hex(), before)
         await connection.execute(_KEEP, made.n, made.snapshot, found["entries"], made.signed(witness))
     return rows
