@@ -11,12 +11,15 @@ from typing import Any
 import asyncpg
 from pydantic import ValidationError
 
+from commonweal_api.jwk import Jwk
 from commonweal_api.plan import Outcome, StorePlan, StoreReport, digest_of
+from commonweal_runtime.audit.sealer import Sealer
 from commonweal_runtime.desk import Desk
 from commonweal_runtime.store.enforcement import Enforcement
 from commonweal_runtime.store.loading.shelves import Shelves
 from commonweal_runtime.store.standing import Standing
 from commonweal_runtime.store.versions import expand, next_end
+from commonweal_runtime.witness import Witness
 
 SWEEP_SECONDS = 2.0
 AGAIN_SECONDS = 0.5
@@ -40,6 +43,7 @@ class Keeper:
         self._judge = asyncio.Event()
         self._enforcement: Enforcement | None = None
         self._standing = Standing(connect, self._news.set)
+        self._witness = Witness.of(database_key)
         self._next_end: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
@@ -66,7 +70,7 @@ class Keeper:
 
     def _tasks(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
         """What goes on beside the plan and the loads; each runs until cancelled, and one that ends with an error ends the keeper."""
-        return (self._follow, self._tell, self._sweep, self._standing.run)
+        return (self._follow, self._tell, self._sweep, self._standing.run, Sealer(self._connect, self._witness).run)
 
     async def _follow(self) -> None:
         async for text in self._desk.plans():
@@ -128,4 +132,5 @@ class Keeper:
         if self._shelves is not None:
             products = {name: self._shelves.told(outcome) for name, outcome in products.items()}
         told = self._standing.told(products)
-        return StoreReport(plan=digest_of(self._carried) if self._carried else "", products=told, agreements=agreements)
+        carried = digest_of(self._carried) if self._carried else ""
+        return StoreReport(plan=carried, products=told, agreements=agreements, witness=Jwk.model_validate(self._witness.jwk))
