@@ -1,6 +1,7 @@
 """Golden pairs: objects in, every manifest of one department out, readable in review.
 
-`COMMONWEAL_GOLDEN=write pytest tests/golden` writes the outputs anew; read the difference before you commit it.
+Agreements are signed by both parties unless the case says who signs (`signedBy` of the head, by name). `COMMONWEAL_GOLDEN=write pytest tests/golden`
+writes the outputs anew; read the difference before you commit it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from commonweal_operator.kinds.keys import DepartmentKeys
 from commonweal_operator.kinds.reading import key_of, read
 from commonweal_operator.kinds.rules import KindRules
 from commonweal_operator.kinds.world import World
+from support.signing import keys_status, signed
 
 HERE = Path(__file__).resolve().parent
 CASES = sorted(path.parent.name for path in HERE.glob("*/input.yaml"))
@@ -38,13 +40,33 @@ def _plan_as_mapping(obj: dict[str, Any]) -> dict[str, Any]:
     return obj | {"data": {k: orjson.loads(v) if k.endswith(".json") else v for k, v in data.items()}} if data else obj
 
 
+class Claims:
+    """A cluster that holds nothing yet but volume claims."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._names = names
+
+    def facts(self, kind: str, namespace: str, name: str) -> Any:
+        return kind == "PersistentVolumeClaim" and name in self._names
+
+
+def _signed(body: dict[str, Any], by: dict[str, list[str]]) -> dict[str, Any]:
+    name = body["metadata"]["name"]
+    if body["kind"] == "Department":
+        return body | {"status": {"keys": keys_status(name)}}
+    if body["kind"] == "ConsentPolicy":
+        return signed(body, by=tuple(by[name]) if name in by else None)
+    return body
+
+
 def manifests(case: Path) -> str:
     """Return the manifests of the case's department as YAML, in the order of application."""
     head, *bodies = yaml.safe_load_all(case.read_text())
     platform = PlatformConfig.model_validate(head["platform"])
     world = World(Objects(key_of, read), platform)
+    world.look_at(Claims(head.get("claims", [])))
     rules = KindRules(world, DepartmentKeys(platform))
-    for version, body in enumerate(bodies, 1):
+    for version, body in enumerate((_signed(b, head.get("signedBy", {})) for b in bodies), 1):
         meta = {"uid": f"uid-of-{body['kind'].lower()}-{body['metadata']['name']}", "resourceVersion": str(version), "generation": 1}
         change = world.objects.put(body | {"metadata": body["metadata"] | meta})
         assert change is not None
@@ -64,7 +86,7 @@ def test_the_objects_of_a_case_give_exactly_its_manifests(case: str) -> None:
 
 
 def test_there_are_cases() -> None:
-    assert len(CASES) >= 3
+    assert len(CASES) >= 5
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -7,11 +7,10 @@ app.kubernetes.io/component: {{ . }}
 {{- end }}
 {{- end }}
 
-{{/* Where pods fetch the keys of the people's issuer. */}}
+{{/* Where pods fetch the keys of the people's issuer; empty: by that issuer's discovery document. */}}
 {{- define "commonweal.personJwks" -}}
 {{- if .Values.identity.jwks }}{{ .Values.identity.jwks }}
 {{- else if .Values.identity.enabled }}http://identity.{{ .Release.Namespace }}.svc.cluster.local/jwks
-{{- else }}{{ trimSuffix "/" .Values.identity.issuer }}/jwks
 {{- end }}
 {{- end }}
 
@@ -38,12 +37,17 @@ seccompProfile: {type: RuntimeDefault}
 images:
   runtime: {{ .Values.images.runtime | quote }}
   store: {{ .Values.images.store | quote }}
+site: {{ .Values.site | quote }}
 expose: {{ .Values.expose }}
 clientCidrs: {{ toJson .Values.clientCidrs }}
 storageClass: {{ .Values.storageClass }}
 clientIssuer: {{ .Values.clientIssuer | quote }}
 personIssuer: {{ .Values.identity.issuer | quote }}
-personJwks: {{ include "commonweal.personJwks" . | quote }}
+personJwks: {{ include "commonweal.personJwks" . | trim | quote }}
+personAudience: {{ .Values.identity.provider.audience | quote }}
+personClaim: {{ .Values.identity.provider.claim | quote }}
+personSubject: {{ .Values.identity.provider.subject }}
+personSkewSeconds: {{ .Values.identity.provider.skewSeconds }}
 sectorsSecret: {{ .Values.sectorsSecret }}
 systemNamespace: {{ .Release.Namespace }}
 serviceAccount: commonweal-operator

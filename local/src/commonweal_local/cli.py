@@ -14,7 +14,7 @@ from commonweal_local.shell import CommandFailed
 
 INTERRUPTED = 130
 # These parse their own arguments.
-PASSED_ON = ("conform", "demo", "journey", "site")
+PASSED_ON = ("agreement", "conform", "demo", "journey", "site")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,6 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _passed_on(words: Sequence[str]) -> int:
     """Other parts' commands: imported only when called, so that this one starts fast and needs no more than it uses."""
+    if words[0] == "agreement":
+        from commonweal_local.agreements import main as agreement  # noqa: PLC0415
+
+        return agreement(words[1:])
     if words[0] == "conform":
         from commonweal_stacks.conformity.cli import main as conform  # noqa: PLC0415
 
@@ -62,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = _command(commands, "doctor", "say what this machine lacks", _doctor)
     doctor.add_argument("--install", action="store_true", help="install the missing Debian packages (as root)")
     for name, text in (
+        ("agreement", "sign and check what departments agree: commonweal agreement sign|verify|show NAME"),
         ("conform", "compare two sites: commonweal conform SITE SITE"),
         ("demo", "bring everything up, with data"),
         ("journey", "walk through the example again, on the sites that are up"),

@@ -38,6 +38,15 @@ class Storage(Part):
     parameters: dict[str, str] = Field(default_factory=dict)
 
 
+class Provider(Part):
+    """How tokens of people are read that an issuer of the site's own makes; the issuer that comes with Commonweal needs none of it."""
+
+    audience: Annotated[str, StringConstraints(pattern=r"^(\S+)?$", max_length=500)] = ""
+    claim: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_:./-]{0,99}$")] = "sub"
+    subject: Literal["Pairwise", "Source"] = "Pairwise"
+    skew_seconds: int = Field(default=30, ge=0, le=300)
+
+
 class Identity(Part):
     """The issuer of people's tokens. Disabled where the site has one of its own; `issuer` then names that one."""
 
@@ -47,6 +56,7 @@ class Identity(Part):
     )
     jwks: Annotated[str, StringConstraints(pattern=r"^(https?://\S+)?$")] = ""
     people: ObjectName = "commonweal-people"
+    provider: Provider = Field(default_factory=Provider)
 
 
 class SiteConfig(Part):

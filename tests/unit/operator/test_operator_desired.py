@@ -14,13 +14,14 @@ import orjson
 import pytest
 import yaml
 
-from commonweal_operator.desired.keys import keys, sector_key
+from commonweal_operator.desired.keys import keys, sector_key, signing
 from commonweal_operator.desired.manifest import HASH, RESOURCES, Owner, child
 from commonweal_operator.desired.network import network
 from commonweal_operator.desired.platform import Images, PlatformConfig
 from commonweal_operator.engine.client import ApiError
 from commonweal_operator.engine.probes import LoopWatch, Probes
 from commonweal_operator.engine.status import same, stamped
+from commonweal_operator.kinds import jws
 from commonweal_operator.kinds.keys import DepartmentKeys
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -55,7 +56,7 @@ def test_postgresql_itself_holds_neither_token_nor_key() -> None:
         mounts = {c["name"]: {m["name"] for m in c["volumeMounts"]} for c in pod["containers"]}
         if name == "store":
             assert mounts["postgres"] == {"tmp", "data", "socket"}
-            assert mounts["keeper"] == {"tmp", "socket", "keys", "account"}
+            assert {m for m in mounts["keeper"] if not m.startswith("source-")} == {"tmp", "socket", "keys", "account"}
 
 
 def test_every_object_carries_our_labels_our_owner_and_its_hash() -> None:
@@ -76,7 +77,7 @@ def test_no_rule_of_a_network_policy_admits_everybody_to_everything() -> None:
 
 
 def policy(name: str, **sets: Any) -> dict[str, Any]:
-    empty = dict.fromkeys(("source_ports", "consumers", "callers", "providers", "peers"), ())
+    empty = dict.fromkeys(("source_ports", "feed_ports", "consumers", "callers", "providers", "peers"), ())
     found = next(c for c in network(OWNER, PLATFORM, **empty | sets) if c.name == name)
     spec: dict[str, Any] = orjson.loads(found.body)["spec"]
     return spec
@@ -91,9 +92,9 @@ def test_without_a_consumer_nobody_outside_reaches_the_data_api() -> None:
     assert spaces == ["dept-a", "dept-b"]
 
 
-def test_the_store_reaches_the_ports_of_declared_sources_only() -> None:
-    ports = {p["port"] for rule in policy("store", source_ports=[5432, 6000, 5432])["egress"] for p in rule["ports"]}
-    assert ports == {443, 6443, 5432, 6000}
+def test_the_store_reaches_the_ports_of_declared_sources_and_feeds_only() -> None:
+    ports = {p["port"] for rule in policy("store", source_ports=[5432, 6000, 5432], feed_ports=[8443])["egress"] for p in rule["ports"]}
+    assert ports == {443, 6443, 5432, 6000, 8443}
 
 
 def test_what_departments_run_themselves_may_call_only_whom_they_have_agreed_with() -> None:
@@ -109,10 +110,11 @@ def test_what_departments_run_themselves_may_call_only_whom_they_have_agreed_wit
 @pytest.mark.parametrize("order", list(itertools.permutations(["a", "b", "c"]))[:4])
 def test_the_order_of_inputs_changes_no_byte(order: tuple[str, ...]) -> None:
     sets: dict[str, Any] = dict.fromkeys(("consumers", "callers", "providers", "peers"), order)
-    assert network(OWNER, PLATFORM, source_ports=[1], **sets) == network(
+    assert network(OWNER, PLATFORM, source_ports=[1], feed_ports=[2], **sets) == network(
         OWNER,
         PLATFORM,
         source_ports=[1],
+        feed_ports=[2],
         **dict.fromkeys(sets, ("a", "b", "c")),  # type: ignore[arg-type]
     )
 
@@ -139,22 +141,28 @@ def test_a_sector_key_is_the_hmac_of_the_departments_name() -> None:
 def test_a_key_of_the_wrong_length_is_refused() -> None:
     with pytest.raises(ValueError, match="each needs 32 bytes"):
         keys(OWNER, database=b"d", master=b"m" * 32)
+    with pytest.raises(ValueError, match="seed: needs 32 bytes"):
+        signing(OWNER, seed=b"s", public="x")
 
 
 class Secrets:
-    """The API server's Secrets, as far as the keys need them."""
+    """The API server's Secrets, as far as the keys need them: `existing` holds metadata, `made` whole objects, both by name."""
 
-    def __init__(self, master: str | None, existing: dict[str, Any] | None = None) -> None:
-        self._master, self.existing, self.posts = master, existing, 0
+    def __init__(self, master: str | None, **existing: dict[str, Any]) -> None:
+        self._master, self.posts = master, 0
+        self.existing = {name.replace("_", "-"): meta for name, meta in existing.items()}
+        self.made: dict[str, dict[str, Any]] = {}
 
     async def metadata(self, path: str) -> dict[str, Any] | None:
-        return self.existing
+        return self.existing.get(path.rpartition("/")[2])
 
     async def call(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
         if method == "POST":
             self.posts += 1
-            self.existing = orjson.loads(body or b"")["metadata"]
+            made = orjson.loads(body or b"")
+            self.existing[made["metadata"]["name"]], self.made[made["metadata"]["name"]] = made["metadata"], made
             return {}
+        assert path == "/api/v1/namespaces/commonweal-system/secrets/commonweal-sectors", "no other Secret's content is ever read"
         if self._master is None:
             raise ApiError(404, {"reason": "NotFound"})
         return {"data": {"master": base64.b64encode(self._master.encode()).decode()}}
@@ -165,7 +173,39 @@ def test_keys_are_made_once_and_looked_for_again_at_each_resync() -> None:
     for _ in range(3):
         assert asyncio.run(made.ensure(OWNER, api)) is None
         made.forget()
-    assert api.posts == 1
+    assert api.posts == 2
+    assert sorted(api.made) == ["commonweal-keys", "commonweal-signing"]
+
+
+def test_the_signing_key_is_made_with_its_public_half_beside_it_which_is_all_that_is_read_later() -> None:
+    api, made = Secrets("ab" * 32), DepartmentKeys(PLATFORM)
+    assert made.public(OWNER.uid) is None
+    asyncio.run(made.ensure(OWNER, api))
+    seed = bytes.fromhex(base64.b64decode(api.made["commonweal-signing"]["data"]["seed"]).decode())
+    known = made.public(OWNER.uid)
+    assert known == jws.public_key(seed)
+    again = DepartmentKeys(PLATFORM)
+    asyncio.run(again.ensure(OWNER, api))
+    assert again.public(OWNER.uid) == known
+
+
+def test_a_signing_key_that_was_replaced_is_noticed_at_the_next_look() -> None:
+    api, made = Secrets("ab" * 32), DepartmentKeys(PLATFORM)
+    asyncio.run(made.ensure(OWNER, api))
+    before = made.public(OWNER.uid)
+    del api.existing["commonweal-signing"]
+    made.forget()
+    assert made.public(OWNER.uid) == before, "what was published stays until the new one is there"
+    asyncio.run(made.ensure(OWNER, api))
+    assert made.public(OWNER.uid) not in (None, before)
+
+
+@pytest.mark.parametrize("annotation", ["", "AAAA", "not base64!", "=" * 43])
+def test_a_signing_secret_without_its_public_half_says_what_to_do(annotation: str) -> None:
+    meta = orjson.loads(signing(OWNER, seed=b"s" * 32, public=annotation).body)["metadata"]
+    problem = asyncio.run(DepartmentKeys(PLATFORM).ensure(OWNER, Secrets("ab" * 32, commonweal_signing=meta)))
+    assert problem is not None
+    assert "commonweal.dev/public-key is no public key. Delete it" in problem.message
 
 
 @pytest.mark.parametrize("master", [None, "", "xyz", "ab" * 31])
@@ -177,8 +217,9 @@ def test_without_a_usable_master_no_keys_are_made_and_the_remedy_is_named(master
     assert api.posts == 0
 
 
-def test_a_foreign_secret_of_that_name_is_not_taken_over() -> None:
-    api = Secrets("ab" * 32, {"uid": "x", "labels": {}})
+@pytest.mark.parametrize("name", ["commonweal_keys", "commonweal_signing"])
+def test_a_foreign_secret_of_that_name_is_not_taken_over(name: str) -> None:
+    api = Secrets("ab" * 32, **{name: {"uid": "x", "labels": {}}})
     problem = asyncio.run(DepartmentKeys(PLATFORM).ensure(OWNER, api))
     assert problem is not None
     assert problem.reason == "NameConflict"

@@ -23,6 +23,7 @@ from commonweal_operator.kinds.keys import DepartmentKeys
 from commonweal_operator.kinds.reading import key_of, read
 from commonweal_operator.kinds.rules import KindRules
 from commonweal_operator.kinds.world import World
+from support.signing import key_of as signing_key
 
 TENANT = "dept-tax"
 DEPARTMENT, PRODUCT = Key(TENANT, "Department", "tax"), Key(TENANT, "DataProduct", "people")
@@ -72,7 +73,8 @@ class Server:
 
 class Keys(DepartmentKeys):
     async def ensure(self, owner: Owner, api: Any) -> None:
-        """Nothing to do here: tests of the keys have a file of their own."""
+        """Nothing is made here, for tests of the keys have a file of their own; but the public half is known from now on."""
+        self._public[owner.uid] = signing_key("tax")
 
 
 def engine(server: Server) -> Engine:

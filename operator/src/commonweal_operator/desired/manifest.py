@@ -17,6 +17,8 @@ MANAGED_LABEL = "app.kubernetes.io/managed-by"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 DEPARTMENT_LABEL = f"{GROUP}/department"
 REPORT_LABEL = f"{GROUP}/report"
+SOURCE_LABEL = f"{GROUP}/source"
+PLAN_DIGEST = f"{GROUP}/plan-digest"
 HASH = f"{GROUP}/desired-hash"
 _PLACEHOLDER = "0" * 32
 
@@ -52,6 +54,8 @@ RESOURCES: Mapping[str, Resource] = {
     "Deployment": Resource("apps/v1", "deployments"),
     "StatefulSet": Resource("apps/v1", "statefulsets"),
 }
+# Not made by us: a department's own volumes, opened to its store by the label `commonweal.dev/source: "true"`.
+VOLUME_CLAIMS = Resource("v1", "persistentvolumeclaims")
 
 
 class Stage(IntEnum):
@@ -67,6 +71,7 @@ class Child:
     """One object that shall exist: its content hash (32 hexadecimal digits) and the JSON to apply, hash annotation included.
 
     `shared` children are made by us and filled by somebody else: once they exist with our hash, strangers' fields are none of our business.
+    `remembered` ones are read again by us: they hold what is in force, also when the operator starts anew.
     """
 
     kind: str
@@ -76,6 +81,7 @@ class Child:
     body: bytes
     stage: Stage
     shared: bool = False
+    remembered: bool = False
 
     @property
     def path(self) -> str:
@@ -85,10 +91,12 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The department that all children belong to; when it goes, the garbage collector takes them."""
+    """What children belong to: a department, or one object (`kind`, `name`) in its namespace; when that goes, the garbage collector takes them."""
 
     department: str
     uid: str
+    kind: str = "Department"
+    name: str = ""
 
     @property
     def namespace(self) -> str:
@@ -102,7 +110,7 @@ class Owner:
             "namespace": self.namespace,
             "labels": self.labels(component) | labels,
             "ownerReferences": [
-                {"apiVersion": API_VERSION, "kind": "Department", "name": self.department, "uid": self.uid, "controller": True}
+                {"apiVersion": API_VERSION, "kind": self.kind, "name": self.name or self.department, "uid": self.uid, "controller": True}
             ],
         }
 
@@ -116,7 +124,9 @@ class Owner:
         return {COMPONENT_LABEL: component, DEPARTMENT_LABEL: self.department}
 
 
-def child(kind: str, metadata: Manifest, *, stage: Stage = Stage.REST, shared: bool = False, **content: Any) -> Child:
+def child(
+    kind: str, metadata: Manifest, *, stage: Stage = Stage.REST, shared: bool = False, remembered: bool = False, **content: Any
+) -> Child:
     """Return the child with that content; keys are sorted, so equal content has equal bytes."""
     resource = RESOURCES[kind]
     metadata = metadata | {"annotations": metadata.get("annotations", {}) | {HASH: _PLACEHOLDER}}
@@ -126,4 +136,4 @@ def child(kind: str, metadata: Manifest, *, stage: Stage = Stage.REST, shared: b
     digest = hashlib.sha256(body).hexdigest()[:32]
     annotation = f'"{HASH}":"%s"'
     final = body.replace((annotation % _PLACEHOLDER).encode(), (annotation % digest).encode(), 1)
-    return Child(kind, metadata.get("namespace", ""), metadata["name"], digest, final, stage, shared)
+    return Child(kind, metadata.get("namespace", ""), metadata["name"], digest, final, stage, shared, remembered)

@@ -1,7 +1,7 @@
 """Who may talk to whom in a department's namespace: nothing but what stands here.
 
-Two limits of Kubernetes network policies are met openly. Heritage sources are named by host, and a policy selects addresses, so the store may
-reach any address on the ports of the declared sources. Policies see addresses after translation, so the API server is «any address, ports 443 and 6443».
+Two limits of Kubernetes network policies are met openly. Heritage sources and other sites are named by host, and a policy selects addresses, so the
+store may reach any address on the ports of the declared sources and feeds. Policies see addresses after translation, so the API server is «any address, ports 443 and 6443».
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ def network(
     platform: PlatformConfig,
     *,
     source_ports: Iterable[int],
+    feed_ports: Iterable[int],
     consumers: Iterable[str],
     callers: Iterable[str],
     providers: Iterable[str],
@@ -30,7 +31,8 @@ def network(
 ) -> list[Child]:
     """Return every policy of the namespace.
 
-    `consumers` are departments that an agreement in force lets read here; `callers` those that may call a model here; `providers` those whose data the
+    `source_ports` are those of the declared sources, `feed_ports` those of other sites' consent feeds; the store's pod reads both. `consumers` are
+    departments that an agreement lets read here, whether its term has ended or not, for only the store can tell a reader so; `callers` those that may call a model here; `providers` those whose data the
     models here read; `peers` those whose data API or models the department's own workloads may call.
     """
     own = owner.namespace
@@ -43,7 +45,7 @@ def network(
     return [
         _policy(owner, "default-deny", {}),
         _policy(owner, "dns", {}, egress=[{"ports": [_port(53, "UDP"), _port(53)]}]),
-        _ours(owner, "store", [_from(from_store, STORE_PORT)], _sources(source_ports)),
+        _ours(owner, "store", [_from(from_store, STORE_PORT)], _outside([*source_ports, *feed_ports])),
         _ours(owner, DATA_API, _ingress([*readers, *cidrs], DATA_API_PORT), [to_store, identity]),
         _ours(owner, MODELS, _ingress([*asking, *cidrs], MODELS_PORT), [to_store, *([_to(data_apis, DATA_API_PORT)] if data_apis else [])]),
         _workloads(owner, peers),
@@ -107,6 +109,6 @@ def _api_server() -> Manifest:
     return {"ports": [_port(443), _port(6443)]}
 
 
-def _sources(ports: Iterable[int]) -> list[Manifest]:
+def _outside(ports: Iterable[int]) -> list[Manifest]:
     found = sorted(set(ports))
     return [{"ports": [_port(p) for p in found]}] if found else []

@@ -14,7 +14,7 @@ from commonweal_api.plan import (
     StorePlan,
     digest_of,
 )
-from commonweal_operator.desired.manifest import REPORT_LABEL, Child, Owner, Stage, child
+from commonweal_operator.desired.manifest import PLAN_DIGEST, REPORT_LABEL, Child, Owner, Stage, child
 
 LARGEST_PLAN = 1_000_000  # bytes; a ConfigMap holds 1 MiB
 
@@ -35,5 +35,5 @@ def reports(owner: Owner) -> list[Child]:
 def _plan(owner: Owner, name: str, plan: StorePlan | ModelPlan) -> Child:
     text = orjson.dumps(plan.wire(), option=orjson.OPT_SORT_KEYS).decode()
     metadata = owner.metadata(name, "store" if name == STORE_PLAN else "models")
-    metadata["annotations"] = {"commonweal.dev/plan-digest": digest_of(plan)}
-    return child("ConfigMap", metadata, stage=Stage.ACCESS, data={PLAN_KEY: text})
+    metadata["annotations"] = {PLAN_DIGEST: digest_of(plan)}
+    return child("ConfigMap", metadata, stage=Stage.ACCESS, remembered=name == STORE_PLAN, data={PLAN_KEY: text})

@@ -23,16 +23,22 @@ class Images(Strict):
 class PlatformConfig(Strict):
     """The content of `/etc/commonweal/config.yaml`.
 
-    `client_issuer` empty means: ask the API server who issues its ServiceAccount tokens.
+    `site` is the name by which consent feeds know this site. `client_issuer` empty means: ask the API server who issues its ServiceAccount tokens.
+    `person_jwks` empty means: by the issuer's discovery document; `person_audience` empty: that of each department.
     """
 
     images: Images
+    site: str = P(default="", max_length=40)
     expose: Literal["LoadBalancer", "ClusterIP"] = "ClusterIP"
     client_cidrs: list[IPv4Network | IPv6Network] = P(default_factory=list)
     storage_class: str = "std-rwo"
     client_issuer: str = ""
     person_issuer: str = ""
     person_jwks: str = ""
+    person_audience: str = ""
+    person_claim: str = "sub"
+    person_subject: Literal["Pairwise", "Source"] = "Pairwise"
+    person_skew_seconds: int = P(default=30, ge=0, le=300)
     sectors_secret: str = "commonweal-sectors"  # noqa: S105 - a name, not a secret
     system_namespace: str = SYSTEM_NAMESPACE
     service_account: str = "commonweal-operator"

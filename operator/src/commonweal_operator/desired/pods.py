@@ -15,6 +15,7 @@ TOKEN_SECONDS = 3600
 ACCOUNT_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount"
 SOCKET_DIRECTORY = "/run/postgresql"
 DATA_DIRECTORY = "/var/lib/postgresql/data"
+VOLUMES_DIRECTORY = "/var/lib/commonweal/volumes"
 KEYS_DIRECTORY = "/etc/commonweal/keys"
 TOKENS_DIRECTORY = "/var/run/commonweal/tokens"
 
@@ -35,8 +36,12 @@ def environment(owner: Owner, platform: PlatformConfig) -> list[Manifest]:
         "CLIENT_ISSUER": platform.client_issuer,
         "DEPARTMENT": owner.department,
         "KEYS_DIR": KEYS_DIRECTORY,
+        "PERSON_AUDIENCE": platform.person_audience,
+        "PERSON_CLAIM": platform.person_claim,
         "PERSON_ISSUER": platform.person_issuer,
         "PERSON_JWKS": platform.person_jwks,
+        "PERSON_SKEW_SECONDS": str(platform.person_skew_seconds),
+        "PERSON_SUBJECT": platform.person_subject,
         "STORE": f"{cluster_host('store', owner.department)}:5432",
         "TOKENS_DIR": TOKENS_DIRECTORY,
     }

@@ -8,15 +8,17 @@ from commonweal_api.department import Quota
 from commonweal_api.model_service import ModelService
 from commonweal_operator.desired.manifest import Child, Owner, child
 
+NAME = "department"
+
 
 def quota(owner: Owner, spec: Quota) -> Child:
     """Return the ResourceQuota: CPU counts by request, memory by limit, for memory cannot be taken back and CPU can."""
     counts = {f"count/{kind.plural}.{GROUP}": str(spec.objects) for kind in (DataProduct, ConsentPolicy, ModelService)}
     hard = {"requests.cpu": spec.cpu, "limits.memory": spec.memory, "requests.storage": spec.storage} | counts
-    return child("ResourceQuota", owner.metadata("department"), spec={"hard": hard})
+    return child("ResourceQuota", owner.metadata(NAME), spec={"hard": hard})
 
 
 def limits(owner: Owner) -> Child:
     """Return the defaults for containers that say nothing; without them the quota would refuse such a pod."""
     defaults = {"type": "Container", "default": {"memory": "256Mi"}, "defaultRequest": {"cpu": "25m", "memory": "64Mi"}}
-    return child("LimitRange", owner.metadata("department"), spec={"limits": [defaults]})
+    return child("LimitRange", owner.metadata(NAME), spec={"limits": [defaults]})

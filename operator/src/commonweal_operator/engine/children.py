@@ -1,7 +1,9 @@
 """The cache of children, fed by watches and by the replies to our own writes.
 
-Metadata only, but for what the operator must read: reports, the progress of workloads, addresses of services. Secrets are not here: the operator may
-not list them across namespaces, and does not want to.
+Metadata only, but for what the operator must read: the stores' plans, which remember what is in force, reports, the progress of workloads, addresses of
+services, whether quotas are counted. Secrets are not here: the operator may not list them across namespaces, and does not want to.
+
+One kind is watched that we do not make: volume claims that their owners have opened to their store.
 """
 
 from __future__ import annotations
@@ -15,15 +17,30 @@ from urllib.parse import quote
 
 import orjson
 
-from commonweal_operator.desired.manifest import DEPARTMENT_LABEL, MANAGED_BY, MANAGED_LABEL, REPORT_LABEL, RESOURCES, Child
+from commonweal_api.plan import STORE_PLAN
+from commonweal_operator.desired.manifest import (
+    DEPARTMENT_LABEL,
+    MANAGED_BY,
+    MANAGED_LABEL,
+    REPORT_LABEL,
+    RESOURCES,
+    SOURCE_LABEL,
+    VOLUME_CLAIMS,
+    Child,
+)
 from commonweal_operator.engine.client import JSON, METADATA, METADATA_LIST, WATCH_SECONDS, ApiError, Gone, Unavailable
-from commonweal_operator.engine.seen import Seen, address, covers, report, seen, workload
+from commonweal_operator.engine.seen import Seen, address, counted, covers, plan, report, seen, there, workload
 
 log = logging.getLogger(__name__)
 
 # Label selectors, escaped for a URL. What the platform layer makes carries the first label too, but belongs to no department.
 OURS = quote(f"{MANAGED_LABEL}={MANAGED_BY},{DEPARTMENT_LABEL}")
-PLANS, REPORTS = f"{OURS},{quote(f'!{REPORT_LABEL}')}", f"{OURS},{quote(REPORT_LABEL)}"
+REPORTS = f"{OURS},{quote(REPORT_LABEL)}"
+# By name, not by a label of its own: a child that came under another selector would look deleted to the old one.
+PLANS = f"{OURS}&fieldSelector={quote(f'metadata.name={STORE_PLAN}')}"
+OTHERS = f"{OURS},{quote(f'!{REPORT_LABEL}')}&fieldSelector={quote(f'metadata.name!={STORE_PLAN}')}"
+SOURCES = quote(f"{SOURCE_LABEL}=true")
+WATCHED = {**RESOURCES, "PersistentVolumeClaim": VOLUME_CLAIMS}
 PAUSE_SECONDS = 1.0
 Place = tuple[str, str, str]  # kind, namespace, name
 
@@ -45,12 +62,15 @@ class Feed:
 
 
 FEEDS = (
-    *(Feed(kind) for kind in ("Namespace", "ResourceQuota", "LimitRange", "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy")),
-    Feed("ConfigMap", PLANS),
+    *(Feed(kind) for kind in ("Namespace", "LimitRange", "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy")),
+    Feed("ConfigMap", OTHERS),
+    Feed("ConfigMap", PLANS, plan),
     Feed("ConfigMap", REPORTS, report),
     Feed("Deployment", read=workload),
     Feed("StatefulSet", read=workload),
     Feed("Service", read=address),
+    Feed("ResourceQuota", read=counted),
+    Feed("PersistentVolumeClaim", SOURCES, there),
 )
 
 
@@ -94,7 +114,8 @@ class Children:
         if old is not None and old.version == new.version:
             self._known[place] = replace(old, verified=True, claims=None)  # the apply changed nothing: verified all the same
         elif self._is_newer(place, new):
-            self._keep(place, replace(new, facts=old.facts if old and old.uid == new.uid else None))
+            facts = old.facts if old and old.uid == new.uid else None
+            self._keep(place, replace(new, facts=_written(child) if child.remembered else facts))
 
     async def synced(self) -> None:
         """Return when every kind has been listed."""
@@ -148,7 +169,7 @@ class Children:
             self._changed(*place)
 
     async def _follow(self, feed: Feed) -> None:
-        version, path = "", RESOURCES[feed.kind].path("")
+        version, path = "", WATCHED[feed.kind].path("")
         while True:
             try:
                 version = version or await self._relist(feed)
@@ -167,7 +188,7 @@ class Children:
     async def _relist(self, feed: Feed) -> str:
         """Take a whole list; what it lacks was deleted while nobody looked."""
         first, present, listed = not self._synced[feed].is_set(), set(), 0
-        async for page in self._api.pages(RESOURCES[feed.kind].path(""), feed.selector, JSON if feed.read else METADATA_LIST):
+        async for page in self._api.pages(WATCHED[feed.kind].path(""), feed.selector, JSON if feed.read else METADATA_LIST):
             listed = int(page["metadata"]["resourceVersion"])
             for obj in page["items"]:
                 place = (feed.kind, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
@@ -181,3 +202,8 @@ class Children:
         self._gone = {place: version for place, version in self._gone.items() if version > listed or place[0] != feed.kind}
         self._synced[feed].set()
         return str(listed)
+
+
+def _written(child: Child) -> Any:
+    """Return what will be read of a child whose content is all our own: the next pass must not decide by what was there before."""
+    return plan(orjson.loads(child.body))

@@ -48,6 +48,9 @@ class Rules(Protocol):
     def children(self, key: Key, now: datetime) -> Sequence[Child]:
         """Return what the object shall own."""
 
+    def whole(self, key: Key) -> bool:
+        """Return whether `children` names everything already, or only once `prepare` has brought about the rest."""
+
     def look_again(self) -> None:
         """Forget what is remembered of things that no watch tells of."""
 
@@ -162,7 +165,7 @@ class Engine:
             self.queue.add_after(key, Priority.REVOCATION, min(max(0.0, (wake - now).total_seconds()), LONGEST_SLEEP))
 
     async def _bring_about(self, api: Api, key: Key, uid: str) -> Applied:
-        children = self.rules.children(key, self.now())
+        whole, children = self.rules.whole(key), self.rules.children(key, self.now())
         if not children:
             return Applied()
         applied = await self.applier.all(api, uid, children)
@@ -173,6 +176,8 @@ class Engine:
                 applied.failure = error
             else:
                 applied.problems += [problem] if problem else []
+                if not whole and problem is None:
+                    return await self.applier.all(api, uid, self.rules.children(key, self.now()))
         return applied
 
     async def _report(self, api: Api, key: Key, problems: Sequence[Problem]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 
-from commonweal_operator.desired.manifest import HASH
+from commonweal_api.plan import PLAN_KEY
+from commonweal_operator.desired.manifest import HASH, PLAN_DIGEST
 from commonweal_operator.engine.client import FIELD_MANAGER
 
 # Controllers of Kubernetes write these into what is ours; they change nothing that we asked for.
@@ -106,6 +107,22 @@ def address(obj: Mapping[str, Any]) -> str:
     """Return the load balancer's address or host name of a Service, or an empty string."""
     ingress = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or [{}]
     return str(ingress[0].get("ip") or ingress[0].get("hostname") or "")
+
+
+def plan(obj: Mapping[str, Any]) -> tuple[str, str]:
+    """Return digest and text of a store's plan; both empty where there is none."""
+    digest = (obj["metadata"].get("annotations") or {}).get(PLAN_DIGEST, "")
+    return digest, str((obj.get("data") or {}).get(PLAN_KEY, ""))
+
+
+def counted(obj: Mapping[str, Any]) -> bool:
+    """Return whether everything that a quota limits is counted by now; until then what it counts is refused, or not held to it."""
+    return (obj["spec"].get("hard") or {}).keys() <= ((obj.get("status") or {}).get("hard") or {}).keys()
+
+
+def there(obj: Mapping[str, Any]) -> bool:
+    """Return whether an object is there to stay."""
+    return "deletionTimestamp" not in obj["metadata"]
 
 
 def report(obj: Mapping[str, Any]) -> str:

@@ -34,7 +34,7 @@ from commonweal_operator.kinds.world import World
 log = logging.getLogger(__name__)
 CONFIG = Path("/etc/commonweal/config.yaml")
 CLOSING_SECONDS = 0.5
-STREAMS = 12  # watches of children, each of which holds a connection for ever
+STREAMS = 14  # watches of children, each of which holds a connection for ever
 ISSUER_FALLBACK = "https://kubernetes.default.svc.cluster.local"
 
 

@@ -7,53 +7,74 @@ from datetime import datetime
 from typing import Any
 
 from commonweal_api import ConsentPolicy, Department, namespace_of
-from commonweal_api.plan import AgreementPlan, FeatureSource, ModelEntry, ModelPlan, ProductPlan, StorePlan, audience_of
+from commonweal_api.jwk import Jwk
+from commonweal_api.plan import AgreementPlan, FeatureSource, FeedPeer, ModelEntry, ModelPlan, StorePlan, audience_of
 from commonweal_api.reasons import ConditionType, Reason
 from commonweal_operator.desired import DepartmentInputs
 from commonweal_operator.desired.pods import cluster_host
+from commonweal_operator.desired.quota import NAME as QUOTA
+from commonweal_operator.desired.sources import claim_of
 from commonweal_operator.engine.apply import Problem
 from commonweal_operator.engine.objects import Record
 from commonweal_operator.engine.seen import Workload
+from commonweal_operator.kinds import data_product, offer
 from commonweal_operator.kinds.conditions import Finding, conditions
-from commonweal_operator.kinds.consent_policy import admitted, enforceable, next_boundary
+from commonweal_operator.kinds.consent_policy import enforceable, next_boundary, reachable, tried
 from commonweal_operator.kinds.model_service import needs
 from commonweal_operator.kinds.reading import department_of
-from commonweal_operator.kinds.world import World
+from commonweal_operator.kinds.world import World, key_for
 
 _C, _R = ConditionType, Reason
 
 
-def gather(record: Record, world: World, now: datetime) -> DepartmentInputs:
-    """Return all that bears on the department, frozen."""
+def gather(record: Record, world: World, now: datetime, signing: Jwk | None = None) -> DepartmentInputs:
+    """Return all that bears on the department, frozen. `signing` is its public key if that is known already before its status shows it."""
     name, department = record.key.name, record.parsed
-    granted: list[ConsentPolicy] = [p.parsed for p in _in_force(world.usable("ConsentPolicy", record.key.tenant), world, now)]
+    granted: list[ConsentPolicy] = [p.parsed for p in _reachable(world.usable("ConsentPolicy", record.key.tenant), world, now)]
     own_models = world.usable("ModelService", record.key.tenant)
-    may_read = {department_of(p.key.tenant) for p in _in_force(world.agreements_for(name), world, now)}
+    may_read = {department_of(p.key.tenant) for p in _reachable(world.agreements_for(name), world, now)}
     may_call = {department_of(m.key.tenant) for m in world.models_called_by(name) if world.department_of(m.key) is not None}
+    store = store_plan(record, world, now, signing)
+    wanted = {claim for p in store.products if (claim := claim_of(p.spec.source)) is not None}
     return DepartmentInputs(
         name=name,
         uid=record.uid,
         spec=department.spec,
-        store=store_plan(record, world, now),
+        store=store,
         models=model_plan(record, world),
         consumers=frozenset(p.spec.consumer.department for p in granted),
         callers=frozenset(c.department for m in own_models for c in m.parsed.spec.callers if world.department(c.department)),
         peers=frozenset(may_read | may_call),
+        claims=world.claims(record.key.tenant, wanted),
     )
 
 
-def store_plan(record: Record, world: World, now: datetime) -> StorePlan:
-    """Return the plan of all that is valid and resolved. What is not in it is closed, and keeps nothing else out."""
+def store_plan(record: Record, world: World, now: datetime, signing: Jwk | None = None) -> StorePlan:
+    """Return the plan of all that is valid, resolved and agreed. What is not in it is closed, and keeps nothing else out."""
     department: Department = record.parsed
     products = world.usable("DataProduct", record.key.tenant)
-    agreements = [p for p in world.usable("ConsentPolicy", record.key.tenant) if enforceable(p, world, now)]
+    site = world.platform.site
+    feed = department.spec.consent_feed if site else None  # a site that has no name could not tell itself from the others
     return StorePlan(
         department=record.key.name,
         display_name=department.spec.display_name,
         contact=department.spec.contact,
-        products=[ProductPlan(name=p.key.name, uid=p.uid, generation=p.generation, spec=p.parsed.spec) for p in products],
-        agreements=[AgreementPlan(name=p.key.name, uid=p.uid, generation=p.generation, spec=p.parsed.spec) for p in agreements],
+        products=[offer.in_force(p, world, now).plan for p in products],
+        agreements=[plan for p in world.usable("ConsentPolicy", record.key.tenant) if (plan := _agreement(p, world, now)) is not None],
+        site=site,
+        peers=[FeedPeer(name=s.name, url=s.url) for s in feed.sites if s.name != site] if feed is not None else [],
+        max_staleness_seconds=feed.max_staleness_seconds if feed is not None else None,
+        registrars=list(department.spec.registrars),
+        signing=signing or key_for("Agreement", record.status),
     )
+
+
+def _agreement(policy: Record, world: World, now: datetime) -> AgreementPlan | None:
+    """Return the entry of an agreement that is enforced or tried, or None: then it is closed."""
+    enforced, dry = enforceable(policy, world, now), tried(policy, world, now)
+    if not (enforced or dry):
+        return None
+    return AgreementPlan(name=policy.key.name, uid=policy.uid, generation=policy.generation, spec=policy.parsed.spec, dry_run=dry)
 
 
 def model_plan(record: Record, world: World) -> ModelPlan:
@@ -68,38 +89,59 @@ def model_plan(record: Record, world: World) -> ModelPlan:
 
 
 def next_moment(record: Record, world: World, now: datetime) -> datetime | None:
-    """Return when an agreement that concerns the department next begins or ends."""
+    """Return when an agreement that concerns the department next begins or ends, or an earlier version of a product of its own ends."""
     concerned = world.usable("ConsentPolicy", record.key.tenant) + world.agreements_for(record.key.name)
-    return min((t for p in concerned if (t := next_boundary(p, now)) is not None), default=None)
+    moments = [next_boundary(p, now) for p in concerned]
+    moments += [data_product.next_boundary(p, now) for p in world.usable("DataProduct", record.key.tenant)]
+    return min((t for t in moments if t is not None), default=None)
 
 
-def status(record: Record, world: World, problems: Sequence[Problem]) -> dict[str, Any]:
+def next_moment_of_product(record: Record, world: World, now: datetime) -> datetime | None:
+    """Return when an agreement about the product next begins or ends, or an earlier version of it ends: then a change may be held back no more."""
+    about = [p for p in world.usable("ConsentPolicy", record.key.tenant) if p.parsed.spec.product.name == record.key.name]
+    moments = [*(next_boundary(p, now) for p in about), data_product.next_boundary(record, now)]
+    return min((t for t in moments if t is not None), default=None)
+
+
+def status(record: Record, world: World, problems: Sequence[Problem], signing: Jwk | None = None) -> dict[str, Any]:
     """Return the status without times."""
     tenant = record.key.tenant
     no_models = not world.usable("ModelService", tenant)
     findings = [
-        _namespace(problems),
+        _namespace(world, tenant, problems),
         _store(world, tenant),
         _http(world, tenant, "data-api"),
         _http(world, tenant, "models", unused=no_models),
     ]
-    return {
+    found = {
         "observedGeneration": record.generation,
         "conditions": conditions(findings, record.generation),
         "namespace": namespace_of(record.key.name),
         "dataApi": world.base_url("data-api", tenant),
         "models": world.base_url("models", tenant),
+        "keys": _keys(record, world, signing),
     }
+    return {k: v for k, v in found.items() if v is not None}
 
 
-def _in_force(policies: Sequence[Record], world: World, now: datetime) -> list[Record]:
-    return [p for p in policies if world.department_of(p.key) is not None and admitted(p, world, now)]
+def _keys(record: Record, world: World, signing: Jwk | None) -> list[dict[str, Any]] | None:
+    """Return the public keys. Those that are not known just now stay as they were published: a key that is missed for a moment must close nothing."""
+    report = world.store_report(record.key.tenant)
+    reported = report.witness if report is not None and report.witness is not None and report.witness.purpose == "Witness" else None
+    found = (signing or key_for("Agreement", record.status), reported or key_for("Witness", record.status))
+    return [key.wire() for key in found if key is not None] or None
 
 
-def _namespace(problems: Sequence[Problem]) -> Finding:
+def _reachable(policies: Sequence[Record], world: World, now: datetime) -> list[Record]:
+    return [p for p in policies if world.department_of(p.key) is not None and reachable(p, world, now)]
+
+
+def _namespace(world: World, tenant: str, problems: Sequence[Problem]) -> Finding:
     reasons = {"NameConflict": _R.NAME_CONFLICT, "Terminating": _R.NAMESPACE_TERMINATING}
     for problem in problems:
         return Finding(_C.NAMESPACE_READY, reasons.get(problem.reason, _R.NAMESPACE_PENDING), problem.message)
+    if not world.facts.facts("ResourceQuota", tenant, QUOTA):
+        return Finding(_C.NAMESPACE_READY, _R.NAMESPACE_PENDING, "Its ResourceQuota is not counted yet, so objects would be refused.")
     return Finding(_C.NAMESPACE_READY, _R.NAMESPACE_ACTIVE)
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import secrets
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from commonweal_operator.desired.keys import KEY_BYTES, NAME, keys
-from commonweal_operator.desired.manifest import RESOURCES, Owner
+from commonweal_api.jwk import Jwk
+from commonweal_operator.desired.keys import KEY_BYTES, NAME, PUBLIC_KEY, SIGNING, keys, signing
+from commonweal_operator.desired.manifest import RESOURCES, Child, Owner
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.engine.apply import Problem, is_ours
 from commonweal_operator.engine.client import FIELD_MANAGER, ApiError
+from commonweal_operator.kinds import jws
 
 MASTER_KEY = "master"
 
@@ -29,33 +31,58 @@ class DepartmentKeys:
     def __init__(self, platform: PlatformConfig, chance: Callable[[int], bytes] = secrets.token_bytes) -> None:
         self._platform, self._chance = platform, chance
         self._present: set[str] = set()
+        self._public: dict[str, Jwk] = {}
 
     def forget(self) -> None:
-        """Have every department's Secret looked at again."""
+        """Have every department's Secrets looked at again; what was read of them is known until then."""
         self._present.clear()
 
+    def public(self, uid: str) -> Jwk | None:
+        """Return the public half of a department's signing key as it was last seen, or None."""
+        return self._public.get(uid)
+
     async def ensure(self, owner: Owner, api: Caller) -> Problem | None:
-        """Make the department's Secret if there is none; return what stands in the way."""
+        """Make the department's Secrets where there are none; return what stands in the way."""
         if owner.uid in self._present:
             return None
-        path = RESOURCES["Secret"].path(owner.namespace, NAME)
-        found = await api.metadata(path)
-        if found is not None and not is_ours(found, owner.uid):
-            return Problem(
-                "Secret",
-                NAME,
-                "NameConflict",
-                f"Secret {NAME} exists and does not belong to this department; delete it, and it is made anew.",
-            )
-        if found is None:
-            master = await self._master(api)
-            if isinstance(master, Problem):
-                return master
-            # POST, never apply: if it came into being meanwhile the server answers 409, and nothing is overwritten.
-            body = keys(owner, database=self._chance(KEY_BYTES), master=master).body
-            await api.call("POST", f"{path.removesuffix('/' + NAME)}?fieldManager={FIELD_MANAGER}", body)
-        self._present.add(owner.uid)
+        problem = await self._ensure_keys(owner, api) or await self._ensure_signing(owner, api)
+        if problem is None:
+            self._present.add(owner.uid)
+        return problem
+
+    async def _ensure_keys(self, owner: Owner, api: Caller) -> Problem | None:
+        found = await self._found(owner, NAME, api)
+        if found is not None:
+            return found if isinstance(found, Problem) else None
+        master = await self._master(api)
+        if isinstance(master, Problem):
+            return master
+        await _create(keys(owner, database=self._chance(KEY_BYTES), master=master), api)
         return None
+
+    async def _ensure_signing(self, owner: Owner, api: Caller) -> Problem | None:
+        found = await self._found(owner, SIGNING, api)
+        if isinstance(found, Problem):
+            return found
+        if found is None:
+            seed = self._chance(KEY_BYTES)
+            key = jws.public_key(seed)
+            await _create(signing(owner, seed=seed, public=key.x), api)
+        else:
+            try:
+                key = jws.read_key((found.get("annotations") or {}).get(PUBLIC_KEY, ""))
+            except ValueError:
+                return Problem("Secret", SIGNING, "Refused", f"Secret {SIGNING}: its annotation {PUBLIC_KEY} is no public key. {_REMAKE}")
+        self._public[owner.uid] = key
+        return None
+
+    async def _found(self, owner: Owner, name: str, api: Caller) -> Mapping[str, Any] | Problem | None:
+        """Return the Secret's metadata, None when it is missing, or the problem that it is not ours."""
+        found = await api.metadata(RESOURCES["Secret"].path(owner.namespace, name))
+        if found is None or is_ours(found, owner.uid):
+            return found
+        text = f"Secret {name} exists and does not belong to this department; delete it, and it is made anew."
+        return Problem("Secret", name, "NameConflict", text)
 
     async def _master(self, api: Caller) -> bytes | Problem:
         name, namespace = self._platform.sectors_secret, self._platform.system_namespace
@@ -71,3 +98,11 @@ class DepartmentKeys:
         except (KeyError, TypeError, ValueError):
             master = b""
         return master if len(master) == KEY_BYTES else Problem("Secret", name, "Refused", f"The site's master key is unusable. {remedy}")
+
+
+_REMAKE = "Delete it, and it is made anew; agreements signed with the old key must then be signed again."
+
+
+async def _create(secret: Child, api: Caller) -> None:
+    # POST, never apply: if it came into being meanwhile the server answers 409, and nothing is overwritten.
+    await api.call("POST", f"{RESOURCES['Secret'].path(secret.namespace)}?fieldManager={FIELD_MANAGER}", secret.body)

@@ -51,7 +51,7 @@ def _products(model: ModelService, world: World) -> Finding:
         product = world.product(namespace_of(need.department), need.product)
         if product is None or product.deleting or world.department(need.department) is None:
             return Finding(_C.DATA_PRODUCTS_READY, _R.PRODUCT_NOT_FOUND, f"spec.features: {where}.")
-        if not status_of(product.status, _C.READY, product.generation):
+        if not status_of(product.status, _C.SERVING, product.generation):
             return Finding(_C.DATA_PRODUCTS_READY, _R.PRODUCT_NOT_READY, f"spec.features: {where}.")
     return Finding(_C.DATA_PRODUCTS_READY, _R.DATA_PRODUCTS_READY)
 

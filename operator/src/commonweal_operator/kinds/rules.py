@@ -22,7 +22,9 @@ from commonweal_operator.kinds.world import World
 
 Wish = tuple[Key, Priority]
 # Children whose state shows in the status of the department's objects, not only in its own.
-_TELLING = ("ConfigMap", "Service")
+_TELLING = ("ConfigMap", "Service", "PersistentVolumeClaim")
+# What models wait for in the objects that they depend on.
+_AWAITED = (ConditionType.READY, ConditionType.SERVING, ConditionType.ENFORCED)
 
 
 class KindRules:
@@ -45,8 +47,10 @@ class KindRules:
         old, new = change.old, change.new
         if old is not None and new is not None and (old.uid, old.generation, old.deleting) == (new.uid, new.generation, new.deleting):
             yield change.key, Priority.DRIFT
-            if status_of(old.status, ConditionType.READY, old.generation) != status_of(new.status, ConditionType.READY, new.generation):
+            if any(status_of(old.status, t, old.generation) != status_of(new.status, t, new.generation) for t in _AWAITED):
                 yield from ((m.key, Priority.DRIFT) for m in self.world.models_reading(department_of(change.key.tenant)))
+            if old.status.get("keys") != new.status.get("keys"):
+                yield from self._signed_by(change.key)
             return
         urgency = _urgency(change)
         for key in (change.key, _department_key(department_of(change.key.tenant))):
@@ -65,9 +69,18 @@ class KindRules:
                 yield from ((record.key, Priority.DRIFT) for record in self.world.objects.of(other, tenant))
 
     def children(self, key: Key, now: datetime) -> Sequence[Child]:
-        """Return what the object shall own; only departments own anything."""
+        """Return what the object shall own. A department whose signing key is not known gets all but its store's plan, which names the key."""
         record = self.world.department(key.name) if key.kind == "Department" else None
-        return department_children(department.gather(record, self.world, now), self.world.platform) if record is not None else ()
+        if record is None:
+            return ()
+        inputs = department.gather(record, self.world, now, self._keys.public(record.uid))
+        found = department_children(inputs, self.world.platform)
+        return found if inputs.store.signing is not None else [c for c in found if not c.remembered]
+
+    def whole(self, key: Key) -> bool:
+        """Return whether `children` names all that the object shall own; if not, it does so after `prepare`."""
+        record = self.world.department(key.name) if key.kind == "Department" else None
+        return record is None or (self._keys.public(record.uid) or self.world.agreement_key(key.name)) is not None
 
     def look_again(self) -> None:
         """Have the departments' keys looked for again: Secrets are not watched."""
@@ -75,7 +88,7 @@ class KindRules:
 
     async def prepare(self, key: Key, api: Api) -> Problem | None:
         """Make the department's keys, once."""
-        record = self.world.department(key.name)
+        record = self.world.department(key.name) if key.kind == "Department" else None
         return await self._keys.ensure(Owner(key.name, record.uid), api) if record is not None else None
 
     def status(self, key: Key, now: datetime, problems: Sequence[Problem]) -> Mapping[str, Any] | None:
@@ -86,23 +99,34 @@ class KindRules:
         if record.parsed is None:
             return _closed(record, Reason.INVALID_SPEC, record.invalid)
         if key.kind == "Department":
-            return department.status(record, self.world, problems)
+            return department.status(record, self.world, problems, self._keys.public(record.uid))
         if self.world.department_of(key) is None:
             return _closed(record, Reason.DEPARTMENT_NOT_READY, f"metadata.namespace: {key.tenant} is no department's namespace.")
         if key.kind == "DataProduct":
-            return data_product.status(record, self.world)
+            return data_product.status(record, self.world, now)
         if key.kind == "ConsentPolicy":
             return consent_policy.status(record, self.world, now)
         return model_service.status(record, self.world, now)
 
     def wake_at(self, key: Key, now: datetime) -> datetime | None:
-        """Return when an agreement begins or ends."""
+        """Return when an agreement begins or ends, or an earlier version of a product ends."""
         record = self.world.objects.get(key)
         if record is None or record.parsed is None:
             return None
         if key.kind == "Department":
             return department.next_moment(record, self.world, now)
+        if key.kind == "DataProduct":
+            return department.next_moment_of_product(record, self.world, now)
         return consent_policy.next_boundary(record, now) if key.kind == "ConsentPolicy" else None
+
+    def _signed_by(self, key: Key) -> Iterator[Wish]:
+        """Return whom another key of a department concerns: the agreements that it has signed, and the plans in which they stand."""
+        own = self.world.objects.of("ConsentPolicy", key.tenant)
+        for record in [*own, *self.world.agreements_for(key.name)]:
+            yield record.key, Priority.REVOCATION
+            yield _department_key(department_of(record.key.tenant)), Priority.REVOCATION
+            for other in _counterparts(record):
+                yield _department_key(other), Priority.REVOCATION
 
     def _dependents(self, change: Change) -> Iterator[Key]:
         kind, tenant = change.key.kind, change.key.tenant
@@ -114,6 +138,8 @@ class KindRules:
                 yield from (agreement.key, _department_key(department_of(agreement.key.tenant)))
         elif kind == "DataProduct":
             yield from (r.key for r in self.world.objects.of("ConsentPolicy", tenant))
+        elif kind == "ConsentPolicy":
+            yield from (r.key for r in self.world.objects.of("DataProduct", tenant))  # whose next contract it may hold back
         for record in (change.old, change.new):
             yield from (_department_key(name) for name in _counterparts(record))
         if kind != "ModelService":

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any, Protocol, TypeVar
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from commonweal_api import ConsentPolicy, ModelService, namespace_of
-from commonweal_api.plan import MODEL_REPORT, STORE_REPORT, ModelReport, StoreReport
+from commonweal_api.jwk import Jwk
+from commonweal_api.plan import MODEL_REPORT, STORE_PLAN, STORE_REPORT, ModelReport, ProductPlan, StorePlan, StoreReport
+from commonweal_api.signing import agreement_hash
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.desired.pods import cluster_host
 from commonweal_operator.engine.objects import Change, Objects, Record
@@ -44,6 +48,9 @@ class World:
         self._by_provider: dict[str, set[Key]] = defaultdict(set)
         self._by_caller: dict[str, set[Key]] = defaultdict(set)
         self._reports: dict[tuple[str, str], tuple[str, Any]] = {}
+        self._keys: dict[str, tuple[str, int, Jwk | None]] = {}
+        self._hashes: dict[Key, tuple[str, int, str]] = {}
+        self._in_force: dict[str, tuple[Any, dict[str, ProductPlan]]] = {}
 
     def look_at(self, facts: Facts) -> None:
         """Read the state of children from there; before that nothing is known of any."""
@@ -71,6 +78,42 @@ class World:
     def product(self, tenant: str, name: str) -> Record | None:
         """Return a product, whether it parses or not, or None."""
         return self.objects.get(Key(tenant, "DataProduct", name))
+
+    def agreement_key(self, name: str) -> Jwk | None:
+        """Return the public key that a department's signatures under agreements are checked with, or None while it shows none."""
+        record = self.department(name)
+        if record is None:
+            return None
+        had = self._keys.get(name)
+        if had is None or had[:2] != (record.uid, record.version):
+            had = self._keys[name] = (record.uid, record.version, key_for("Agreement", record.status))
+        return had[2]
+
+    def hash_of(self, policy: Record) -> str:
+        """Return the hash of an agreement as it stands: what its parties sign."""
+        had = self._hashes.get(policy.key)
+        if had is None or had[:2] != (policy.uid, policy.generation):
+            made = agreement_hash(department_of(policy.key.tenant), policy.key.name, policy.parsed.spec)
+            had = self._hashes[policy.key] = (policy.uid, policy.generation, made)
+        return had[2]
+
+    def in_force(self, tenant: str) -> dict[str, ProductPlan]:
+        """Return the products of the plan that is in force.
+
+        The plan in the cluster is the memory, so this outlives the operator. A plan that does not have its own digest was tampered with: what was known
+        before it counts on.
+        """
+        found = self.facts.facts("ConfigMap", tenant, STORE_PLAN)
+        had = self._in_force.get(tenant)
+        if had is None or had[0] != found:
+            plan = _whole(*found) if found else None
+            products = {p.name: p for p in plan.products} if plan is not None else (had[1] if had is not None else {})
+            had = self._in_force[tenant] = (found, products)
+        return had[1]
+
+    def claims(self, tenant: str, names: Iterable[str]) -> frozenset[str]:
+        """Return those of the volume claims that exist and that their owner has opened to the store."""
+        return frozenset(name for name in names if self.facts.facts("PersistentVolumeClaim", tenant, name))
 
     def agreements_for(self, consumer: str) -> list[Record]:
         """Return the agreements, wherever they are, that name this department as consumer."""
@@ -119,6 +162,28 @@ class World:
         if had is None or had[0] != text:
             had = self._reports[tenant, name] = (text, _parsed(text, model))
         return had[1] if isinstance(had[1], model) else None
+
+
+def key_for(purpose: Literal["Agreement", "Witness"], status: Mapping[str, Any]) -> Jwk | None:
+    """Return the public key for that purpose that a Department's status shows; one that cannot be read counts as none."""
+    keys = (_jwk(entry) for entry in status.get("keys") or ())
+    return next((key for key in keys if key is not None and key.purpose == purpose), None)
+
+
+def _jwk(entry: Any) -> Jwk | None:
+    try:
+        return Jwk.model_validate(entry)
+    except ValidationError:
+        return None
+
+
+def _whole(digest: str, text: str) -> StorePlan | None:
+    # The digest of the text, not of what this version of the program makes of it: a field that is new since then must not forget what is in force.
+    try:
+        found = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    except ValueError:
+        return None
+    return _parsed(text, StorePlan) if digest == "sha256:" + sha256(found.encode()).hexdigest() else None
 
 
 def _parsed(text: str, model: type[R]) -> R | None:

@@ -31,6 +31,7 @@ def values(site: SiteConfig, images: Mapping[str, str]) -> dict[str, Any]:
     """Return the chart's values for a site. Pure."""
     return {
         "images": dict(images),
+        "site": site.name,
         "expose": site.expose,
         "clientCidrs": list(site.client_cidrs),
         "storageClass": STORAGE_CLASS,

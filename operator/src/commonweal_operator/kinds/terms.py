@@ -1,0 +1,94 @@
+"""Whether an agreement's terms hold against what a product offers. Each check says in a condition what it found."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from commonweal_api import ConsentPolicy
+from commonweal_api.consent_policy import ConsentPolicySpec
+from commonweal_api.data_product import DataProductSpec
+from commonweal_api.offer import Offer
+from commonweal_api.reasons import ConditionType, Reason
+from commonweal_api.versions import served_version, served_versions
+from commonweal_operator.engine.objects import Record
+from commonweal_operator.kinds import signatures
+from commonweal_operator.kinds.conditions import Finding
+from commonweal_operator.kinds.world import World
+
+_C, _R = ConditionType, Reason
+
+
+class Terms(NamedTuple):
+    """What was found about an agreement, in order of causes, and how far the parties are. Time is not among it: the store holds the clock."""
+
+    resolved: Finding
+    permitted: Finding
+    consumer: Finding
+    stands: signatures.Standing
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything besides the signatures is in place."""
+        return self.resolved.holds and self.permitted.holds and self.consumer.holds
+
+    @property
+    def final(self) -> bool:
+        """Whether it is agreed, and everything that it needs is in place."""
+        return self.whole and self.stands.finding.holds
+
+
+def examine(policy: Record, product: DataProductSpec, world: World, now: datetime) -> Terms:
+    """Return how an agreement stands to the product."""
+    spec: ConsentPolicySpec = policy.parsed.spec
+    major = served_version(product, spec, now)
+    served = served_versions(product, now)
+    if major is None:
+        there = f"spec.product.version: {spec.product.version}. It serves {', '.join(str(m) for m in served)}."
+        resolved, permitted = Finding(_C.PRODUCT_RESOLVED, _R.VERSION_UNKNOWN, there), _permitted(spec, product)
+    else:
+        resolved, permitted = Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_RESOLVED), _permitted(spec, served[major])
+    return Terms(resolved, permitted, _consumer(policy.parsed, world), signatures.standing(policy, world))
+
+
+def without_product(policy: Record, product: Record | None, world: World) -> Terms:
+    """Return how an agreement stands whose product is missing or does not parse."""
+    spec: ConsentPolicySpec = policy.parsed.spec
+    if product is None or product.deleting:
+        resolved = Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_NOT_FOUND, f"spec.product.name: {spec.product.name}.")
+    else:
+        resolved = Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_NOT_READY, f"DataProduct {spec.product.name}: {product.invalid}")
+    permitted = Finding(_C.FIELDS_PERMITTED, _R.FIELD_NOT_OFFERED, f"spec.fields: {', '.join(spec.fields)}.")
+    return Terms(resolved, permitted, _consumer(policy.parsed, world), signatures.standing(policy, world))
+
+
+def in_force(policy: ConsentPolicy, now: datetime) -> Finding:
+    """Return whether the agreement's term has begun and has not ended."""
+    validity = policy.spec.validity
+    if now < validity.from_:
+        return Finding(_C.IN_FORCE, _R.NOT_YET_IN_FORCE, f"It begins at {validity.from_.isoformat()}.")
+    if now >= validity.until:
+        return Finding(_C.IN_FORCE, _R.EXPIRED, f"It ended at {validity.until.isoformat()}.")
+    return Finding(_C.IN_FORCE, _R.IN_FORCE)
+
+
+def _permitted(spec: ConsentPolicySpec, offer: Offer) -> Finding:
+    fields, wanted = {f.name: f for f in offer.fields}, spec.fields
+    missing = [name for name in wanted if name not in offer.names()]
+    if missing:
+        detail = f"spec.fields: {', '.join(missing)}. It offers {', '.join(offer.names())}."
+        return Finding(_C.FIELDS_PERMITTED, _R.FIELD_NOT_OFFERED, detail)
+    for name in wanted:
+        mask = fields[name].mask if name in fields else None
+        if mask is not None and mask.of in wanted:
+            return Finding(_C.FIELDS_PERMITTED, _R.MASK_AND_RAW_TOGETHER, f"spec.fields: {name} masks {mask.of}.")
+    if spec.linkage is not None and (spec.linkage.on not in fields or fields[spec.linkage.on].mask is not None):
+        return Finding(_C.FIELDS_PERMITTED, _R.LINKAGE_FIELD_UNKNOWN, f"spec.linkage.on: {spec.linkage.on}.")
+    return Finding(_C.FIELDS_PERMITTED, _R.FIELDS_PERMITTED)
+
+
+def _consumer(policy: ConsentPolicy, world: World) -> Finding:
+    name = policy.spec.consumer.department
+    if world.department(name) is None:
+        return Finding(_C.CONSUMER_KNOWN, _R.CONSUMER_NOT_FOUND, f"spec.consumer.department: {name}.")
+    return Finding(_C.CONSUMER_KNOWN, _R.CONSUMER_KNOWN)

@@ -1,0 +1,150 @@
+"""The example's objects in the operator's caches, signed and going well, without a server: tests change one thing and ask what is decided."""
+
+from __future__ import annotations
+
+import copy
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+from pydantic import ValidationError
+
+from commonweal_api.plan import ModelReport, Outcome, StoreReport
+from commonweal_api.reasons import CONDITIONS_OF, ConditionType, entry_of
+from commonweal_operator.desired.platform import Images, PlatformConfig
+from commonweal_operator.engine.apply import Problem
+from commonweal_operator.engine.objects import Change, Objects, Record
+from commonweal_operator.engine.queue import Key, Priority
+from commonweal_operator.engine.seen import plan
+from commonweal_operator.kinds import department
+from commonweal_operator.kinds.keys import DepartmentKeys
+from commonweal_operator.kinds.reading import key_of, read
+from commonweal_operator.kinds.rules import KindRules
+from commonweal_operator.kinds.world import World
+from support.signing import keys_status, signed
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "start-a-business"
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+REGISTRY, TAX = "dept-companies-registry", "dept-tax-authority"
+PLATFORM = PlatformConfig(images=Images(runtime="r", store="s"))
+
+
+class Facts:
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, str, str], Any] = {}
+
+    def facts(self, kind: str, namespace: str, name: str) -> Any:
+        return self.known.get((kind, namespace, name))
+
+
+def agreed(body: dict[str, Any]) -> dict[str, Any]:
+    """Return an agreement as both parties have signed it; one that breaks a rule of the API is as nobody can sign it."""
+    if body["kind"] != "ConsentPolicy" or "signatures" in body["spec"]:
+        return body
+    try:
+        return signed(body)
+    except ValidationError:
+        return body
+
+
+class Site:
+    """The example, signed by all, with everything that runs in pods going well; tests change one thing."""
+
+    def __init__(self) -> None:
+        self.facts = Facts()
+        self.world = World(Objects(key_of, read), PLATFORM)
+        self.world.look_at(self.facts)
+        self.rules = KindRules(self.world, DepartmentKeys(PLATFORM))
+        self.version = 0
+        for name in ("10-departments", "30-products", "40-agreements", "50-model"):
+            for body in yaml.safe_load_all((EXAMPLE / f"{name}.yaml").read_text()):
+                self.put(body, **({"keys": keys_status(body["metadata"]["name"])} if body["kind"] == "Department" else {}))
+
+    def put(self, body: dict[str, Any], generation: int = 1, **status: Any) -> dict[Key, Priority]:
+        self.version += 1
+        meta = {"uid": f"u-{body['kind']}-{body['metadata']['name']}", "resourceVersion": str(self.version), "generation": generation}
+        change = self.world.objects.put(agreed(body) | {"metadata": body["metadata"] | meta, "status": status})
+        assert change is not None
+        return self.wishes(change)
+
+    def drop(self, key: Key) -> dict[Key, Priority]:
+        change = self.world.objects.drop(key)
+        assert change is not None
+        return self.wishes(change)
+
+    def wishes(self, change: Change) -> dict[Key, Priority]:
+        found: dict[Key, Priority] = {}
+        for key, priority in self.rules.changed(change):
+            found[key] = min(priority, found.get(key, Priority.RESYNC))
+        return found
+
+    def record(self, kind: str, name: str, tenant: str = REGISTRY) -> Record:
+        found = self.world.objects.get(Key(tenant, kind, name))
+        assert found is not None
+        return found
+
+    def apply_plan(self, tenant: str = REGISTRY) -> None:
+        """Let the cluster hold the plan of a department, as applied."""
+        name = tenant.removeprefix("dept-")
+        (made,) = [c for c in self.rules.children(Key(tenant, "Department", name), NOW) if c.remembered]
+        self.facts.known["ConfigMap", tenant, made.name] = plan(orjson.loads(made.body))
+
+    def conditions(
+        self, kind: str, name: str, tenant: str = REGISTRY, problems: tuple[Problem, ...] = ()
+    ) -> dict[str, tuple[str, str, str]]:
+        status = self.rules.status(Key(tenant, kind, name), NOW, problems)
+        assert status is not None
+        left_out = {"PushdownSafe", "SlaMet"} - {c["type"] for c in status["conditions"]}
+        assert [c["type"] for c in status["conditions"]] == [str(t) for t in CONDITIONS_OF[kind] if t not in left_out]
+        for condition in status["conditions"]:
+            entry = entry_of(condition["reason"])
+            assert condition["type"] == "Ready" or ConditionType(condition["type"]) in entry.types
+            assert condition["status"] == entry.status
+        return {c["type"]: (c["status"], c["reason"], c["message"]) for c in status["conditions"]}
+
+    def planned(self, tenant: str = REGISTRY, now: datetime = NOW) -> tuple[set[str], set[str]]:
+        record = self.record("Department", tenant.removeprefix("dept-"), tenant)
+        made = department.store_plan(record, self.world, now)
+        return {p.name for p in made.products}, {a.name for a in made.agreements}
+
+    def report(self, tenant: str, **outcomes: Outcome) -> None:
+        """Everything of the tenant's plan is carried out, but for what `outcomes` says (names with _ for -)."""
+        given = {name.replace("_", "-"): outcome for name, outcome in outcomes.items()}
+        record = self.record("Department", tenant.removeprefix("dept-"), tenant)
+        made = department.store_plan(record, self.world, NOW)
+        products = {p.name: given.get(p.name) or fine(p, "Serving") for p in made.products}
+        agreements = {a.name: given.get(a.name) or fine(a, "Enforced") for a in made.agreements}
+        text = json.dumps(StoreReport(plan="d", products=products, agreements=agreements).wire())
+        self.facts.known["ConfigMap", tenant, "commonweal-store-report"] = text
+
+    def settle(self) -> None:
+        """Let every object's status say what it would say."""
+        for tenant in (REGISTRY, TAX, "dept-benefits-department"):
+            self.report(tenant)
+            record = self.record("Department", tenant.removeprefix("dept-"), tenant)
+            models = {m.name: fine(m, "RuntimeReady") for m in department.model_plan(record, self.world).models}
+            self.facts.known["ConfigMap", tenant, "commonweal-model-report"] = json.dumps(ModelReport(plan="d", models=models).wire())
+        for record in [r for r in self.world.objects if r.key.kind in ("DataProduct", "ConsentPolicy")]:
+            self.put(self.body(record.key), record.generation, **self.rules.status(record.key, NOW, ()))
+
+    def body(self, key: Key) -> dict[str, Any]:
+        for name in ("30-products", "40-agreements", "50-model"):
+            for body in yaml.safe_load_all((EXAMPLE / f"{name}.yaml").read_text()):
+                if key_of(body) == key:
+                    return body
+        raise KeyError(key)
+
+    def change(self, kind: str, name: str, tenant: str = REGISTRY, **spec: Any) -> dict[Key, Priority]:
+        body = copy.deepcopy(self.body(Key(tenant, kind, name)))
+        return self.put(body | {"spec": body["spec"] | spec}, self.record(kind, name, tenant).generation + 1)
+
+
+def fine(entry: Any, reason: str) -> Outcome:
+    return Outcome(uid=entry.uid, generation=entry.generation, ready=True, reason=reason, number=7 if reason == "Enforced" else None)
+
+
+def refused(reason: str, uid: str, message: str = "", *, ready: bool = False) -> Outcome:
+    return Outcome(uid=uid, generation=1, ready=ready, reason=reason, message=message)
