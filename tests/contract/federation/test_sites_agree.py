@@ -33,9 +33,13 @@ def run(servers: list[StoreServer]) -> Run:
     async def fresh(name: str, server: StoreServer) -> SiteStore:
         root = await server.superuser("postgres")
         await root.execute("drop database if exists department with (force)")
-        await root.execute("create database department")
+        made = await root.fetchval("select exists (select from pg_database where datname = 'seed')")
+        await root.execute("create database department" + (" template seed" if made else ""))
+        if not made:
+            await (await SiteStore.make(name, server, [n for n in NAMES if n != name], PEOPLE, SPEC)).root.close()
+            await root.execute("create database seed template department")
         await root.close()
-        return await SiteStore.make(name, server, [n for n in NAMES if n != name], PEOPLE, SPEC)
+        return SiteStore(name, server, await server.superuser("department"))
 
     def go(script: Callable[[SiteStore, SiteStore, SiteStore], Awaitable[None]]) -> None:
         async def inside() -> None:
@@ -347,5 +351,31 @@ def test_the_login_of_the_feed_may_ask_for_pages_and_nothing_else(run: Run, serv
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await east.root.execute(statement)
         await east.root.execute("reset role")
+
+    run(script)
+
+
+def test_delegations_and_erasures_travel_and_are_made_once(run: Run) -> None:
+    async def script(east: SiteStore, north: SiteStore, west: SiteStore) -> None:
+        a, b, gone = PEOPLE[:3]
+        await west.say("Given", gone, "help")
+        await exchange(east, north, west)
+        made = await east.root.fetchval(
+            "select consent.make_delegation($1, $2, 'Adviser', 'See', null, null, clock_timestamp() + interval '1 day', 'subject')", a, b
+        )
+        assert await east.root.fetchval("select consent.erase($1, 'p-1', 'subject')", gone) == 1
+        await exchange(east, north, west)
+        await north.root.execute("select consent.finish_delegation($1, 'delegate')", made)
+        await exchange(east, north, west)
+        for site in (east, north, west):
+            rows = await site.root.fetch("select delegation, event from consent.delegation order by seq")
+            assert [tuple(r) for r in rows] == [(made, "Made"), (made, "Ended")]
+            assert await site.root.fetchval("select array_agg(subject) from consent.erased") == [gone]
+            assert gone not in await site.standing("help")
+            assert await site.root.fetchval("select consent from consent.state where subject = $1", gone) == "Withdrawn"
+            assert await site.root.fetchval("select count(*) from feed.entry where waiting") == 0
+        told = [await site.root.fetchval("select count(*) from feed.entry") for site in (east, north, west)]
+        await exchange(east, north, west)
+        assert [await site.root.fetchval("select count(*) from feed.entry") for site in (east, north, west)] == told, "nothing goes round"
 
     run(script)

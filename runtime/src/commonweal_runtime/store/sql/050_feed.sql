@@ -29,22 +29,28 @@ create table feed.entry (
   seq bigint primary key,                                -- this site's number, gap-free
   origin text not null, epoch uuid not null, number bigint not null,
   kind text not null, subject uuid not null,
-  agreement text not null, product text not null,        -- by name: numbers and uids differ from site to site
+  agreement text not null, product text not null,        -- by name: numbers and uids differ from site to site; empty where there is none
   incarnation int not null,                              -- the agreement's number at the origin
   shown text,                                            -- hash of what the person was shown, alike at every site
-  at timestamptz not null, stamp timestamptz not null, valid_until timestamptz, indicated_by text not null,
+  at timestamptz not null, stamp timestamptz not null, valid_until timestamptz, indicated_by text not null, detail jsonb,
   held boolean not null,                                 -- said here, or taken over: not one that waits or that a newer one had overtaken
   waiting boolean not null default false,                -- for an agreement of that name, or for one with these terms
-  event bigint references consent.event (seq),           -- what it is, or became, in this site's own chain; null: nothing was left to change
+  event bigint references consent.event (seq),           -- what it is, or became, in this site's own record; null: nothing was left to change
+  delegation bigint, erasure bigint,                     -- likewise: consent.delegation, consent.erased
   unique (origin, epoch, number)
 );
--- (consent.event is indexed by transaction in 020)
 create unique index entry_event on feed.entry (event) where event is not null;
+create unique index entry_delegation on feed.entry (delegation) where delegation is not null;
+create unique index entry_erasure on feed.entry (erasure) where erasure is not null;
+create index delegation_tx on consent.delegation (tx);   -- as 020 does for consent.event
+create index erased_tx on consent.erased (tx);
 create index entry_about on feed.entry (subject, agreement, product, stamp);
 create index entry_waiting on feed.entry (agreement, product) where waiting;
 
 create function feed.doubt() returns interval immutable language sql as $$ select interval '5 seconds' $$;
--- A kind that is not known here closes.
+-- What a site concludes by itself (Expired, Invalidated) and what decides nothing (Requested, ...) stays where it is.
+create function feed.travels(kind text) returns boolean immutable language sql as $$
+  select kind in ('Given', 'Renewed', 'Refused', 'Withdrawn', 'Revoked', 'Objected', 'ObjectionLifted') $$;
 create function feed.opens(kind text) returns boolean immutable language sql as $$ select kind in ('Given', 'Renewed', 'ObjectionLifted') $$;
 create function feed.slot(kind text) returns text immutable language sql as $$ select case when kind in ('Objected', 'ObjectionLifted') then 'objection' else 'consent' end $$;
 
@@ -59,28 +65,44 @@ stable language sql security definer set search_path = pg_catalog as $$
   select max(stamp) from feed.entry where subject = p_subject and agreement = p_agreement and product = p_product and feed.slot(kind) = p_slot
                                       and (held or not p_held) $$;
 
--- Numbers what was said here and has no number yet; returns how many, at most `p_most`. Expired and Invalidated are every site's own conclusions.
+-- What happened here and has no number yet. A delegation and an erasure are taken as they are: nothing contradicts them.
+create view feed.act as
+  select e.tx, e.seq as event, null::bigint as delegation, null::bigint as erasure, e.kind, e.subject, r.name as agreement,
+         coalesce(c.content ->> 'product', r.spec #>> '{product,name}', '') as product, e.agreement::int as incarnation, e.contract, e.at, e.valid_until, e.indicated_by,
+         null::jsonb as detail
+  from consent.event e join agreement.register r on r.number = e.agreement left join agreement.contract c on c.hash = e.contract
+  where feed.travels(e.kind) and not exists (select from feed.entry f where f.event = e.seq)
+  union all
+  select d.tx, null, d.seq, null, 'Delegation', d.subject, '', '', 0, null, d.at, null, d.made_by, to_jsonb(d) - 'seq' - 'tx' - 'at'
+  from consent.delegation d where not exists (select from feed.entry f where f.delegation = d.seq)
+  union all
+  select x.tx, null, null, x.seq, 'Erasure', x.subject, '', p.name, 0, null, x.at, null, x.indicated_by,
+         jsonb_build_object('product', p.name, 'subject', x.subject, 'indicated_by', x.indicated_by)
+  from consent.erased x join agreement.product p on p.uid = x.product where not exists (select from feed.entry f where f.erasure = x.seq);
+
+-- Numbers at most `p_most` of them; returns how many.
 create function feed.number(p_most int) returns int language plpgsql security definer set search_path = pg_catalog as $$
-declare me feed.self; v_oldest xid8; e record; v_seq bigint; v_count int := 0; v_stamp timestamptz; begin
+declare me feed.self; v_oldest xid8; a feed.act; v_seq bigint; v_count int := 0; v_stamp timestamptz; begin
   perform pg_advisory_xact_lock(58, 0);
   select * into me from feed.self;
   v_oldest := pg_snapshot_xmin(pg_current_snapshot());   -- before the reading: every transaction before it has ended and is seen
   select coalesce(max(seq), 0) into v_seq from feed.entry;
-  for e in select v.*, r.name, coalesce(c.content ->> 'product', r.spec #>> '{product,name}', '') as product
-           from consent.event v join agreement.register r on r.number = v.agreement left join agreement.contract c on c.hash = v.contract
-           where v.tx >= me.done and v.kind not in ('Expired', 'Invalidated') and not exists (select from feed.entry f where f.event = v.seq)
-           order by v.seq limit p_most loop
+  for a in select * from feed.act where tx >= me.done order by event is null, event, delegation, erasure limit p_most loop
     v_seq := v_seq + 1;
     v_count := v_count + 1;
-    v_stamp := greatest(e.at + case when feed.opens(e.kind) then interval '0' else feed.doubt() end,
-                        feed.newest(e.subject, e.name, e.product, feed.slot(e.kind), false) + interval '1 microsecond');
-    insert into feed.entry (seq, origin, epoch, number, kind, subject, agreement, product, incarnation, shown, at, stamp, valid_until, indicated_by, held, event)
-    values (v_seq, me.site, me.epoch, v_seq, e.kind, e.subject, e.name, e.product, e.agreement, feed.shown(e.contract), e.at, v_stamp, e.valid_until,
-            e.indicated_by, true, e.seq);
+    v_stamp := case when a.event is null then a.at
+                    else greatest(a.at + case when feed.opens(a.kind) then interval '0' else feed.doubt() end,
+                                  feed.newest(a.subject, a.agreement, a.product, feed.slot(a.kind), false) + interval '1 microsecond') end;
+    insert into feed.entry (seq, origin, epoch, number, kind, subject, agreement, product, incarnation, shown, at, stamp, valid_until, indicated_by, detail, held,
+                            event, delegation, erasure)
+    values (v_seq, me.site, me.epoch, v_seq, a.kind, a.subject, a.agreement, a.product, a.incarnation, feed.shown(a.contract), a.at, v_stamp, a.valid_until,
+            a.indicated_by, a.detail, true, a.event, a.delegation, a.erasure);
   end loop;
   if v_count > 0 then perform set_config('synchronous_commit', 'on', true); end if;      -- a number that was told is never given again
   if v_count < p_most then
-    update feed.self set done = v_oldest where done < v_oldest and exists (select from consent.event where tx >= me.done and tx < v_oldest);
+    update feed.self set done = v_oldest where done < v_oldest and (
+      exists (select from consent.event where tx >= me.done and tx < v_oldest) or exists (select from consent.delegation where tx >= me.done and tx < v_oldest)
+      or exists (select from consent.erased where tx >= me.done and tx < v_oldest));
   end if;
   return v_count;
 end $$;
@@ -106,7 +128,7 @@ declare me feed.self; v_numbered int; v_last bigint; v_answer text; begin
     'agreements', (select coalesce(json_object_agg(name, number), '{}') from agreement.register where in_force),
     'entries', coalesce((select json_agg(json_build_object(
       'seq', seq, 'origin', origin, 'epoch', epoch, 'number', number, 'kind', kind, 'subject', subject, 'agreement', agreement, 'product', product,
-      'incarnation', incarnation, 'shown', shown, 'at', at, 'stamp', stamp, 'until', valid_until, 'by', indicated_by) order by seq)
+      'incarnation', incarnation, 'shown', shown, 'at', at, 'stamp', stamp, 'until', valid_until, 'by', indicated_by, 'detail', detail) order by seq)
       from feed.entry where seq > p_after and seq <= p_after + p_most), '[]'))::text into v_answer;
   return v_answer;
 end $$;
@@ -115,7 +137,7 @@ end $$;
 create function feed.site() returns text stable language sql security definer set search_path = pg_catalog as $$ select site from feed.self where serving $$;
 
 do $$ declare t text; begin
-  foreach t in array array['table feed.self', 'table feed.peer', 'table feed.heard', 'table feed.entry', 'function feed.doubt()', 'function feed.opens(text)',
+  foreach t in array array['table feed.self', 'table feed.peer', 'table feed.heard', 'table feed.entry', 'view feed.act', 'function feed.doubt()', 'function feed.travels(text)', 'function feed.opens(text)',
                            'function feed.slot(text)'] loop
     execute 'alter ' || t || ' owner to cw_owner';
   end loop;
@@ -129,5 +151,6 @@ end $$;
 alter role feed nosuperuser nocreatedb nocreaterole noinherit noreplication nobypassrls connection limit 8;
 grant usage on schema feed to cw_keeper, feed;
 grant select, insert, update, delete on feed.self, feed.peer, feed.heard, feed.entry to cw_keeper;
+grant select on feed.act to cw_keeper;
 grant execute on function pg_current_snapshot(), pg_snapshot_xmin(pg_snapshot) to cw_keeper;
 grant execute on function feed.page(text, bigint, text, int), feed.site() to feed;

@@ -5,9 +5,9 @@
 -- The kind that says here what `p_kind` said there; null: nothing is left to change.
 create function feed.fitting(p_kind text, p_subject uuid, p_number smallint) returns text stable language sql security definer set search_path = pg_catalog as $$
   select case when feed.slot(p_kind) = 'objection' then case when coalesce(s.objected, false) <> (p_kind = 'Objected') then p_kind end
-              when feed.opens(p_kind) then case when s.given then 'Renewed' else 'Given' end
-              when s.given then case when p_kind in ('Withdrawn', 'Revoked') then p_kind else 'Withdrawn' end
-              when s.consent is null then 'Refused' end
+              when feed.opens(p_kind) then case when consent.follows(s.consent, 'Renewed') then 'Renewed' else 'Given' end
+              when consent.follows(s.consent, 'Withdrawn') then case when p_kind = 'Revoked' then p_kind else 'Withdrawn' end
+              when consent.follows(s.consent, 'Refused') then 'Refused' end
   from (select 1) one left join consent.state s on s.subject = p_subject and s.agreement = p_number $$;
 
 -- Whether the agreement that an entry was said to is still in force at the site where it was said. A site's own entries come home after a loss.
@@ -15,9 +15,29 @@ create function feed.stands_there(f feed.entry, p_here smallint) returns boolean
   select exists (select from feed.peer p where p.name = f.origin and p.epoch = f.epoch and p.agreements ->> f.agreement = f.incarnation::text)
       or exists (select from feed.self s where s.site = f.origin and f.incarnation = p_here) $$;
 
+-- Takes a delegation or an erasure over; an erasure waits for its product.
+create function feed.carry(f feed.entry) returns boolean language plpgsql security definer set search_path = pg_catalog as $$
+declare v_delegation bigint; v_erasure bigint; begin
+  if f.kind = 'Delegation' then
+    perform consent.carry_delegation(f.detail);
+    select seq into v_delegation from consent.delegation where delegation = (f.detail ->> 'delegation')::uuid and event = f.detail ->> 'event';
+  elsif exists (select from agreement.product where name = f.product) then
+    perform consent.carry_erasure(f.detail);
+    select x.seq into v_erasure from consent.erased x join agreement.product p on p.uid = x.product where p.name = f.product and x.subject = f.subject;
+  else return false;
+  end if;
+  if exists (select from feed.entry where delegation = v_delegation or erasure = v_erasure) then    -- it was made here, too
+    v_delegation := null; v_erasure := null;
+  end if;
+  update feed.entry set held = true, waiting = false, delegation = v_delegation, erasure = v_erasure where seq = f.seq;
+  return true;
+end $$;
+
 -- Makes an entry part of this site, if it can be and if it is the newest about its thing; else it waits or is passed over. The caller holds the person's lock and has numbered all.
 create function feed.apply(f feed.entry) returns boolean language plpgsql security definer set search_path = pg_catalog as $$
 declare r agreement.register; v_newest timestamptz; v_kind text; v_event bigint; v_held boolean; begin
+  if f.kind in ('Delegation', 'Erasure') then return feed.carry(f); end if;
+  if not feed.travels(f.kind) then return false; end if;
   select g.* into r from agreement.register g join agreement.product p on p.uid = g.product where g.name = f.agreement and p.name = f.product
   order by g.in_force desc, g.number desc limit 1;
   if not found then return false; end if;
@@ -63,9 +83,10 @@ declare me feed.self; peer feed.peer; d jsonb := p_page; e jsonb; f feed.entry; 
     taken := taken + 1;
     if (e ->> 'seq')::bigint is distinct from p_after + taken then raise exception using errcode = 'CW472', message = 'a number is missing'; end if;
     continue when e ->> 'origin' = me.site and e ->> 'epoch' = me.epoch::text;
-    insert into feed.entry (seq, origin, epoch, number, kind, subject, agreement, product, incarnation, shown, at, stamp, valid_until, indicated_by, held, waiting)
+    insert into feed.entry (seq, origin, epoch, number, kind, subject, agreement, product, incarnation, shown, at, stamp, valid_until, indicated_by, detail, held,
+                            waiting)
     values (v_seq + 1, e ->> 'origin', (e ->> 'epoch')::uuid, (e ->> 'number')::bigint, e ->> 'kind', (e ->> 'subject')::uuid, e ->> 'agreement', e ->> 'product',
-            (e ->> 'incarnation')::int, e ->> 'shown', (e ->> 'at')::timestamptz, (e ->> 'stamp')::timestamptz, (e ->> 'until')::timestamptz, e ->> 'by', false, true)
+            (e ->> 'incarnation')::int, e ->> 'shown', (e ->> 'at')::timestamptz, (e ->> 'stamp')::timestamptz, (e ->> 'until')::timestamptz, e ->> 'by', nullif(e -> 'detail', 'null'), false, true)
     on conflict (origin, epoch, number) do nothing returning * into f;
     if f.seq is not null then
       v_seq := f.seq;
@@ -86,9 +107,9 @@ create function feed.hear(p_peer text, p_asked timestamptz) returns void languag
 -- What waited, now that an agreement is there or has other terms; at most `p_most` entries. Returns how many were applied.
 create function feed.settle(p_most int) returns int language plpgsql security definer set search_path = pg_catalog as $$
 declare v_due bigint[]; f feed.entry; n int := 0; begin
-  v_due := array(select e.seq from feed.entry e where e.waiting and exists (
+  v_due := array(select e.seq from feed.entry e where e.waiting and (e.kind = 'Erasure' and exists (select from agreement.product where name = e.product) or exists (
     select from agreement.register r join agreement.product p on p.uid = r.product where r.name = e.agreement and p.name = e.product
-      and (feed.slot(e.kind) <> 'consent' or not feed.opens(e.kind) or (r.in_force and feed.shown(r.contract) = e.shown and feed.stands_there(e, r.number)))) order by e.stamp limit p_most);
+      and (feed.slot(e.kind) <> 'consent' or not feed.opens(e.kind) or (r.in_force and feed.shown(r.contract) = e.shown and feed.stands_there(e, r.number))))) order by e.stamp limit p_most);
   if v_due = '{}' then return 0; end if;
   perform feed.hold(array(select subject from feed.entry where seq = any (v_due)));
   for f in select * from feed.entry where seq = any (v_due) and waiting order by stamp loop n := n + feed.apply(f)::int; end loop;
@@ -110,7 +131,7 @@ create function feed.arrange(p_site text, p_peers jsonb, p_stale_after interval)
 end $$;
 
 do $$ declare t text; begin
-  foreach t in array array['fitting(text, uuid, smallint)', 'stands_there(feed.entry, smallint)', 'apply(feed.entry)', 'hold(uuid[])', 'take(text, bigint, timestamptz, text)', 'hear(text, timestamptz)', 'settle(int)', 'silent()',
+  foreach t in array array['fitting(text, uuid, smallint)', 'stands_there(feed.entry, smallint)', 'carry(feed.entry)', 'apply(feed.entry)', 'hold(uuid[])', 'take(text, bigint, timestamptz, text)', 'hear(text, timestamptz)', 'settle(int)', 'silent()',
                            'arrange(text, jsonb, interval)'] loop
     execute 'alter function feed.' || t || ' owner to cw_keeper';
     execute 'revoke all on function feed.' || t || ' from public';
@@ -119,3 +140,4 @@ end $$;
 -- One boolean about the department's own link. Every door may ask; it says nothing of any person.
 grant usage on schema feed to public;
 grant execute on function feed.silent() to public;
+grant execute on function consent.carry_delegation(jsonb), consent.carry_erasure(jsonb) to cw_keeper;
