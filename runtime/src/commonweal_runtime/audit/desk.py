@@ -125,13 +125,7 @@ def _refused(state: str | None) -> Problem:
     if state == "CW404":
         return no_such_row()
     if state == "CW403":
-        return Problem(
-            403,
-            "NotPermitted",
-            "Not permitted",
-            "No delegation covers this, or the client is no registrar of the department.",
-            "Have the person delegate it, or the client named in spec.registrars of the Department.",
-        )
+        return not_permitted()
     return Problem(
         503,
         "StoreUnavailable",
@@ -139,6 +133,16 @@ def _refused(state: str | None) -> Problem:
         "The department's store does not answer.",
         "Try again in a few seconds.",
         _TWO_SECONDS,
+    )
+
+
+def not_permitted() -> Problem:
+    return Problem(
+        403,
+        "NotPermitted",
+        "Not permitted",
+        "No delegation covers this, or the client is no registrar of the department.",
+        "Have the person delegate it, or the client named in spec.registrars of the Department.",
     )
 
 

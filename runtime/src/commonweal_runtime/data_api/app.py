@@ -10,8 +10,10 @@ from typing import Any
 from litestar import Litestar, Request, Response, get
 from litestar.exceptions import HTTPException
 
+from commonweal_runtime.data_api import refusals
 from commonweal_runtime.data_api.answers import answer
 from commonweal_runtime.data_api.department_routes import department_routes
+from commonweal_runtime.data_api.lanes import UnreachableError
 from commonweal_runtime.data_api.person_routes import person_routes
 from commonweal_runtime.data_api.public_routes import public_routes
 from commonweal_runtime.data_api.reads import Question
@@ -43,7 +45,7 @@ def application(service: Service, extra: Sequence[Any] = ()) -> Litestar:
         lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,
-        exception_handlers={Problem: _told, HTTPException: _foreign, Exception: _broken},
+        exception_handlers={Problem: _told, UnreachableError: _away, HTTPException: _foreign, Exception: _broken},
         request_max_body_size=LONGEST_BODY,
     )
 
@@ -70,6 +72,10 @@ def read_routes(service: Service) -> list[Any]:
 
 def _told(_: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
     return told(problem)
+
+
+def _away(_: Request[Any, Any, Any], __: UnreachableError) -> Response[bytes]:
+    return told(refusals.store_unavailable())
 
 
 def _foreign(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

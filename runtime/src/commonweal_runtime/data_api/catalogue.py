@@ -54,7 +54,7 @@ class Product:
 class Catalogue:
     """Products and agreements by name. An agreement on an earlier version is found under `name@major` and, like all others, under `name`."""
 
-    department: Mapping[str, str]
+    department: Mapping[str, Any]
     products: tuple[Product, ...]
     agreements: Mapping[str, tuple[Agreement, ...]]
     numbers: Mapping[int, Agreement] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What the department's own services ask of it: registrars record who may act for whom."""
+"""What the department's own parts ask of it: registrars record who may act for whom and check the audit; its other sites ask what people said."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from typing import Any
 
 from litestar import Request, Response, delete, get, post
 
+from commonweal_runtime.audit.desk import BEGINNING
 from commonweal_runtime.data_api.answers import answer
 from commonweal_runtime.data_api.bodies import delegation_of
 from commonweal_runtime.data_api.requests import delegation_id_of, header_of, query_of, uuid_of
 from commonweal_runtime.data_api.service import Service
-from commonweal_runtime.serving import body_of, json_answer
+from commonweal_runtime.serving import NO_STORE, body_of, json_answer
 
+LINES, SEALED = "application/x-ndjson", "application/octet-stream"
 _Request = Request[Any, Any, Any]
 _Answer = Response[bytes]
 
@@ -40,4 +42,16 @@ def department_routes(service: Service) -> list[Any]:
         caller = await client(request)
         return json_answer((await registrars.end(caller, delegation_id_of(delegation))).encode())
 
-    return [delegations, delegate, end]
+    @get("/v1/audit/export")
+    async def export(request: _Request) -> _Answer:
+        caller = await client(request)
+        cursor = query_of(request, "after").get("after", BEGINNING)
+        return answer(request, await service.audit.export(caller, cursor), media_type=LINES)
+
+    @get("/v1/feed")
+    async def feed(request: _Request) -> _Answer:
+        after = query_of(request, "after").get("after")
+        body = await service.feed.answer(header_of(request, "authorization"), after)
+        return Response(body, media_type=SEALED, headers=NO_STORE)
+
+    return [delegations, delegate, end, export, feed]

@@ -10,7 +10,7 @@ from commonweal_runtime.data_api import refusals
 from commonweal_runtime.data_api.answers import answer
 from commonweal_runtime.data_api.bodies import CONSENT_STATES, OBJECTION_STATES, delegation_of, state_of
 from commonweal_runtime.data_api.people import Who, who_asks
-from commonweal_runtime.data_api.requests import NEWEST, before_of, delegation_id_of, limit_of, name_of, query_of
+from commonweal_runtime.data_api.requests import NEWEST, before_of, delegation_id_of, limit_of, name_of, number_of, query_of
 from commonweal_runtime.data_api.service import Service
 from commonweal_runtime.problems import invalid_request
 from commonweal_runtime.serving import body_of, json_answer
@@ -21,7 +21,7 @@ _Answer = Response[bytes]
 
 def person_routes(service: Service) -> list[Any]:
     """Return the routes under /me."""
-    return [*_decisions(service), *_delegations(service), *_rights(service)]
+    return [*_decisions(service), *_evidence(service), *_delegations(service), *_rights(service)]
 
 
 def _decisions(service: Service) -> list[Any]:
@@ -52,6 +52,30 @@ def _decisions(service: Service) -> list[Any]:
         return json_answer((await people.objection(who, name, objected=state == "Objected")).encode())
 
     return [uses, consents, consent, objection]
+
+
+def _evidence(service: Service) -> list[Any]:
+    audit = service.audit
+
+    @get("/me/uses/{use:str}/proof")
+    async def use_proof(request: _Request, use: str) -> _Answer:
+        who = await _who(service, request)
+        query_of(request)
+        return answer(request, await audit.use_proof(who.actor, who.subject, number_of(use)))
+
+    @get("/me/receipts")
+    async def receipts(request: _Request) -> _Answer:
+        who = await _who(service, request)
+        query = query_of(request, "before", "limit")
+        return answer(request, await audit.receipts(who.actor, who.subject, before_of(query, NEWEST), limit_of(query)))
+
+    @get("/me/receipts/{event:str}/proof")
+    async def event_proof(request: _Request, event: str) -> _Answer:
+        who = await _who(service, request)
+        query_of(request)
+        return answer(request, await audit.event_proof(who.actor, who.subject, number_of(event)))
+
+    return [use_proof, receipts, event_proof]
 
 
 def _delegations(service: Service) -> list[Any]:

@@ -10,11 +10,12 @@ from litestar import Request, Response, get
 
 from commonweal_runtime.data_api.answers import PUBLIC, answer
 from commonweal_runtime.data_api.people import API, ask
-from commonweal_runtime.data_api.requests import query_of
+from commonweal_runtime.data_api.requests import limit_of, query_of, seal_after
 from commonweal_runtime.data_api.service import Service
 from commonweal_runtime.serving import json_answer, live
 
 KEPT_SECONDS = 5.0
+KEYS = "public, max-age=300"
 
 _Request = Request[Any, Any, Any]
 _Answer = Response[bytes]
@@ -50,8 +51,17 @@ def public_routes(service: Service) -> list[Any]:
         query_of(request)
         return answer(request, await counts.get(), cache=PUBLIC)
 
+    @get("/v1/seals")
+    async def seals(request: _Request) -> _Answer:
+        query = query_of(request, "after", "limit")
+        return answer(request, await service.audit.seals(seal_after(query), limit_of(query)), cache=PUBLIC)
+
+    @get("/.well-known/jwks.json")
+    async def keys(request: _Request) -> _Answer:
+        return answer(request, service.jwks(), cache=KEYS)
+
     @get("/readyz")
     async def ready() -> _Answer:
         return json_answer(b'{"ready": true}') if service.ready else json_answer(b'{"ready": false}', 503)
 
-    return [openapi, transparency, live, ready]
+    return [openapi, transparency, seals, keys, live, ready]

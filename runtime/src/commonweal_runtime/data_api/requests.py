@@ -83,11 +83,11 @@ def name_of(text: str, missing: Problem) -> str:
     return text
 
 
-def use_of(text: str) -> int:
-    """Return the number of a use in a path."""
-    if text.isascii() and text.isdecimal() and len(text) <= 18:
+def number_of(text: str) -> int:
+    """Return the number of a use or an event in a path."""
+    if _number(text):
         return int(text)
-    raise invalid_request("The use in the address is not a number.", "Write the `id` of a use, as in /me/uses.")
+    raise invalid_request("What the address names is not a number.", "Write the `id` of a use or the `event` of a receipt.")
 
 
 def limit_of(query: Query) -> int:
@@ -99,13 +99,26 @@ def limit_of(query: Query) -> int:
 
 
 def before_of(query: Query, newest: int) -> int:
-    """Return where a page of uses begins."""
-    text = query.get("before")
+    """Return where a page that goes back in time begins."""
+    return _position(query, "before", newest)
+
+
+def seal_after(query: Query) -> int:
+    """Return the seal after which a page of seals begins."""
+    return _position(query, "after", 0)
+
+
+def _position(query: Query, name: str, otherwise: int) -> int:
+    text = query.get(name)
     if text is None:
-        return newest
-    if text.isascii() and text.isdecimal() and len(text) <= 18:
+        return otherwise
+    if _number(text):
         return int(text)
-    raise invalid_request("The parameter before is not a number.", "Write `next` of the page before, or leave it out.")
+    raise invalid_request(f"The parameter {name} is not a number.", "Write `next` of the page before, or leave it out.")
+
+
+def _number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 18
 
 
 def fields_of(query: Query) -> list[str] | None:

@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import orjson
+
+from commonweal_runtime.audit.desk import AuditDesk
 from commonweal_runtime.data_api import refusals
 from commonweal_runtime.data_api.catalogue import Catalogue
 from commonweal_runtime.data_api.lanes import Address, Lanes
@@ -18,6 +21,7 @@ from commonweal_runtime.data_api.reads import Question, Reader
 from commonweal_runtime.data_api.register import Register
 from commonweal_runtime.data_api.requests import Query, after_of, fields_of, limit_of, subject_of
 from commonweal_runtime.data_api.settings import Settings, SignIn
+from commonweal_runtime.federation.serving import FeedDesk
 from commonweal_runtime.problems import Problem
 from commonweal_runtime.tokens import Client, KeySet, Verifier, fetch_by_discovery, fetch_from, fetch_from_cluster
 
@@ -40,6 +44,8 @@ class Service:
             issuer=settings.client_issuer, audience=settings.audience, keys=KeySet(fetch_from_cluster(settings.client_jwks))
         )
         self.persons = _verifier_of_people(settings.sign_in)
+        self.audit = AuditDesk(self.lanes, settings.database_key)
+        self.feed = FeedDesk(self.lanes, settings.sector_key, settings.department)
         self._reader = Reader(self.lanes, self.register.closed)
         self._described: tuple[Catalogue, bytes] | None = None
 
@@ -64,6 +70,11 @@ class Service:
         if self._described is None or self._described[0] is not catalogue:
             self._described = catalogue, json.dumps(document(catalogue), ensure_ascii=False).encode()
         return self._described[1]
+
+    def jwks(self) -> bytes:
+        """Return the department's public keys: the witness key of receipts and seals, and the key of its agreements."""
+        signing = self.register.catalogue().department.get("signing")
+        return orjson.dumps({"keys": [self.audit.jwk, *([signing] if signing else [])]})
 
     async def point(self, question: Question, subject: str) -> bytes:
         """Return one subject's record or records; absent and denied raise the same Problem after the same time."""

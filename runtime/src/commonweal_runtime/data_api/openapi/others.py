@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from commonweal_runtime.data_api.openapi.parts import UUID, Schema, operation, ref
+from commonweal_runtime.data_api.openapi.parts import TEXT, UUID, Schema, operation, page_of, record, ref
 from commonweal_runtime.data_api.openapi.people import DELEGATION_BODY, ITEMS_OF_DELEGATIONS
 
 _BODY: Schema = {
@@ -38,6 +38,48 @@ PATHS: Mapping[str, Any] = {
             parameters=("delegation",),
             reasons=(*_REFUSED, "NotFound"),
             read=False,
+        )
+    },
+    "/v1/audit/export": {
+        "get": _own(
+            "audit.export",
+            "Seals, their entries and the rows as they are now, for the department's auditors; lines of JSON",
+            {"type": "string"},
+            parameters=("cursor",),
+            reasons=("NotPermitted", "StoreUnavailable"),
+            media_type="application/x-ndjson",
+        )
+    },
+    "/v1/feed": {
+        "get": operation(
+            "feed",
+            "What people said here, sealed for another site of the department",
+            {"type": "string", "format": "binary"},
+            tag="sites",
+            who="site",
+            parameters=("entry",),
+            reasons=("NotFound", "StoreUnavailable"),
+            read=False,
+            media_type="application/octet-stream",
+        )
+    },
+    "/v1/seals": {
+        "get": operation(
+            "seals",
+            "The chain of seals over the audit",
+            page_of(record({"n": {"type": "integer"}, "jws": TEXT}, "n", "jws"), {"type": ["string", "null"]}),
+            tag="public",
+            parameters=("seal", "limit"),
+            reasons=("StoreUnavailable",),
+        )
+    },
+    "/.well-known/jwks.json": {
+        "get": operation(
+            "keys",
+            "The department's public keys: of receipts and seals, and of its agreements",
+            record({"keys": {"type": "array", "items": {"type": "object", "required": ["kty", "kid"]}}}, "keys"),
+            tag="public",
+            reasons=("StoreUnavailable",),
         )
     },
     "/v1/transparency": {

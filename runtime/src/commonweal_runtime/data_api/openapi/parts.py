@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from commonweal_runtime import serving
+from commonweal_runtime.audit import desk
 from commonweal_runtime.data_api import refusals
 from commonweal_runtime.problems import MEDIA_TYPE, Problem, invalid_request, keys_unavailable, token_invalid, token_missing
 
@@ -47,6 +48,10 @@ _EXAMPLES: tuple[Problem, ...] = (
     refusals.consent_feed_stale(),
     refusals.quality_stopped(),
     refusals.answers_pending(),
+    desk.no_such_row(),
+    desk.not_sealed_yet(),
+    desk.not_permitted(),
+    desk.proof_broken("The row is not what was sealed."),
 )
 PROBLEMS: Mapping[str, Problem] = {problem.reason: problem for problem in _EXAMPLES}
 TOKEN = ("TokenMissing", "TokenInvalid", "IssuerUnavailable")
@@ -90,6 +95,7 @@ PARAMETERS: Mapping[str, Schema] = {
     "product": parameter("product", "path", TEXT, "Name of the product.", required=True, example="people"),
     "delegation": parameter("delegation", "path", UUID, "`id` of a delegation.", required=True, example=EXAMPLE_ID),
     "use": parameter("use", "path", _NUMBER, "`id` of a use.", required=True, example="4711"),
+    "event": parameter("event", "path", _NUMBER, "`event` of a receipt.", required=True, example="4711"),
     "Purpose": parameter(
         "Purpose",
         "header",
@@ -106,6 +112,9 @@ PARAMETERS: Mapping[str, Schema] = {
     "fields": parameter("fields", "query", TEXT, "Only these of the agreed fields, comma-separated.", example="fullName"),
     "after": parameter("after", "query", UUID, "`next` of the page before."),
     "limit": parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 1000}, "Most items; an agreement can set fewer."),
+    "cursor": parameter("after", "query", TEXT, "`after` of the last line of the part before."),
+    "entry": parameter("after", "query", {"type": "string", "pattern": "^[0-9]{1,18}$"}, "The entry that was read last.", required=True),
+    "seal": parameter("after", "query", _NUMBER, "`next` of the page before."),
     "before": parameter("before", "query", _NUMBER, "`next` of the page before."),
     "about": parameter("subject", "query", UUID, "Whom it is about.", required=True, example=EXAMPLE_ID),
 }
@@ -199,6 +208,7 @@ def components(schemas: Mapping[str, Schema]) -> Schema:
         "examples": {reason: {"summary": p.title, "value": p.document()} for reason, p in PROBLEMS.items()},
         "securitySchemes": {
             "client": {**bearer, "description": "A ServiceAccount token with this department as its audience."},
+            "site": {**bearer, "description": "Made by another site of this department from the key that both have."},
             "person": {**bearer, "description": "A person's token of the people's issuer for this department."},
         },
     }

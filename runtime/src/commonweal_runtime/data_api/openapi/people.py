@@ -100,6 +100,38 @@ DELEGATION_BODY: Schema = record(
     "until",
 )
 ITEMS_OF_DELEGATIONS: Schema = record({"items": {"type": "array", "items": ref("schemas", "Delegation")}}, "items")
+_PROOF: Schema = record(
+    {
+        "kind": {"type": "string", "enum": ["use", "event"]},
+        "number": TEXT,
+        "row": {**TEXT, "description": "The row as it was sealed; people in it are veiled by hash."},
+        "index": {"type": "integer"},
+        "size": {"type": "integer"},
+        "path": {"type": "array", "items": {"type": "string", "pattern": "^[0-9a-f]{64}$"}},
+        "seal": {**TEXT, "description": "Compact JWS of the seal, typ audit-seal+jws."},
+        "keys": {"type": "array", "items": {"type": "object"}, "description": "The department's witness key; compare it with the JWKS."},
+    },
+    "kind",
+    "number",
+    "row",
+    "index",
+    "size",
+    "path",
+    "seal",
+)
+_RECEIPT: Schema = record(
+    {
+        "event": TEXT,
+        "at": MOMENT,
+        "state": TEXT,
+        "agreement": {"type": ["string", "null"]},
+        "receipt": {**TEXT, "description": "Compact JWS, typ consent-receipt+jws: ISO/IEC TS 27560 in the Data Privacy Vocabulary."},
+    },
+    "event",
+    "at",
+    "state",
+    "receipt",
+)
 _NEXT: Schema = {"type": ["string", "null"], "pattern": "^[0-9]{1,18}$"}
 _STORE = ("StoreUnavailable",)
 
@@ -143,6 +175,33 @@ PATHS: Mapping[str, Any] = {
     },
     "/me/consents/{agreement}": {"put": _decision("me.consent", "Give, withdraw, refuse or put off consent", CONSENT_STATES)},
     "/me/objections/{agreement}": {"put": _decision("me.object", "Object, or lift an objection", OBJECTION_STATES)},
+    "/me/uses/{use}/proof": {
+        "get": _own(
+            "me.useProof",
+            "Proof that a use is under a seal",
+            _PROOF,
+            parameters=("use",),
+            reasons=("NoSuchRecord", "NotSealedYet", "NotPermitted", "ProofBroken"),
+        )
+    },
+    "/me/receipts": {
+        "get": _own(
+            "me.receipts",
+            "Receipts of what I said, signed by the department",
+            page_of(_RECEIPT, _NEXT),
+            parameters=("before", "limit"),
+            reasons=("NotPermitted",),
+        )
+    },
+    "/me/receipts/{event}/proof": {
+        "get": _own(
+            "me.receiptProof",
+            "Proof that what I said is under a seal",
+            _PROOF,
+            parameters=("event",),
+            reasons=("NoSuchRecord", "NotSealedYet", "NotPermitted", "ProofBroken"),
+        )
+    },
     "/me/delegations": {
         "get": _own("me.delegations", "Who may act for me, and for whom I may act", ITEMS_OF_DELEGATIONS),
         "post": _own(
