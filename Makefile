@@ -6,7 +6,7 @@ COMMONWEAL := $(BIN)/commonweal
 STAMP := .venv/made-from-pyproject
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo journey down test unit contract e2e lint format generate tools images doctor machine venv bench-data bench-demo bench-operator figures clean
+.PHONY: help demo journey down test unit contract e2e lint format generate datamodel tools images doctor machine venv bench-data bench-demo bench-operator figures clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -46,6 +46,12 @@ format: venv ## put the code into shape
 
 generate: venv ## write the generated files again
 	@$(BIN)/python -m commonweal_api.generate
+
+datamodel: venv ## make the common data model's JSON Schema and page from datamodel/commonweal.yaml
+	@test -x .venv/datamodel/bin/python || $(BIN)/python -m venv .venv/datamodel
+	@.venv/datamodel/bin/pip install --quiet --upgrade 'pip>=25.1'
+	@.venv/datamodel/bin/pip install --quiet --group datamodel
+	@.venv/datamodel/bin/python datamodel/make.py
 
 tools: venv ## find the programs, building from pinned sources what is nowhere
 	@$(COMMONWEAL) tools

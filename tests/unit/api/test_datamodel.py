@@ -26,7 +26,7 @@ def make() -> ModuleType:
 
 
 def test_the_schema_was_made_from_the_source_as_it_is_and_is_as_it_was_made(make: ModuleType) -> None:
-    """linkml itself is too heavy to install for every run (94 packages), so the generator seals source and result together."""
+    """Linkml itself is too heavy to install for every run (94 packages), so the generator seals source and result together."""
     assert datamodel.schema()["$comment"] == make.seal(make.SOURCE.read_text(encoding="utf-8"), datamodel.schema()), "run make datamodel"
 
 

@@ -15,6 +15,7 @@ from commonweal_api.jwk import Jwk
 from commonweal_api.plan import Outcome, StorePlan, StoreReport, digest_of
 from commonweal_runtime.audit.sealer import Sealer
 from commonweal_runtime.desk import Desk
+from commonweal_runtime.federation.pulling import Feed
 from commonweal_runtime.store.enforcement import Enforcement
 from commonweal_runtime.store.loading.shelves import Shelves
 from commonweal_runtime.store.standing import Standing
@@ -44,6 +45,7 @@ class Keeper:
         self._enforcement: Enforcement | None = None
         self._standing = Standing(connect, self._news.set)
         self._witness = Witness.of(database_key)
+        self._feed = Feed(connect, sector_key)
         self._next_end: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
@@ -70,7 +72,7 @@ class Keeper:
 
     def _tasks(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
         """What goes on beside the plan and the loads; each runs until cancelled, and one that ends with an error ends the keeper."""
-        return (self._follow, self._tell, self._sweep, self._standing.run, Sealer(self._connect, self._witness).run)
+        return (self._follow, self._tell, self._sweep, self._standing.run, self._feed.run, Sealer(self._connect, self._witness).run)
 
     async def _follow(self) -> None:
         async for text in self._desk.plans():
@@ -90,6 +92,7 @@ class Keeper:
                 continue
             now = datetime.now(UTC)
             whole = expand(plan, now)
+            await self._feed.follow(whole)  # before agreements by consent open, the store knows whom it must have heard
             self._outcomes, self._carried = await enforcement.apply(whole), plan
             if enforcement.unfinished:  # a load was in the way
                 asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._judge.set)
@@ -114,6 +117,7 @@ class Keeper:
             while True:
                 try:
                     await connection.fetchval("select consent.sweep()")
+                    await connection.execute("select audit.tidy()")
                 except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError):
                     log.info("sweep crossed a load; next time")
                 await asyncio.sleep(SWEEP_SECONDS)

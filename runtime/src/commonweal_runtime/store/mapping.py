@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from commonweal_api import datamodel
 from commonweal_api.data_product import DataProductSpec, Field, FieldType
 from commonweal_runtime.store.expressions import Expression, MappingInvalidError, compile_expression
 
@@ -39,6 +42,14 @@ def expression(spec: DataProductSpec, name: str) -> str:
 def check(spec: DataProductSpec) -> None:
     """Raise MappingInvalidError for the first expression that is not allowed."""
     source_columns(spec)
+
+
+def check_semantics(spec: DataProductSpec, types: Mapping[str, FieldType]) -> None:
+    """Raise MappingInvalidError for the first field that is not the property of the common data model that it says it is."""
+    for field in spec.fields:
+        refused = datamodel.refusal(field.semantic, types[field.name]) if field.semantic is not None else None
+        if refused is not None:
+            raise MappingInvalidError(f"spec.fields {field.name}.semantic: {refused}")
 
 
 def _compiled(field: Field) -> Expression:

@@ -88,6 +88,7 @@ def shape_of(spec: DataProductSpec) -> Shape:
     mapping.check(spec)
     raw = {f.name: _raw(f) for f in spec.fields if f.mask is None}
     masks = [_masked(f, f.mask, raw) for f in spec.fields if f.mask is not None]
+    mapping.check_semantics(spec, {c.field: c.type_ for c in (*raw.values(), *masks)})
     answers = [_answered(a, raw) for a in spec.answers]
     return Shape(spec.subject.records == "Many", (*raw.values(), *masks, *answers))
 
