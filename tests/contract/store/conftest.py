@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.data_api import GRANTS, PEOPLE, READER, Issuer
+from support.doors import Doors
 from support.keeper import Bench
 from support.postgres import HeritageServer, StoreServer
 
@@ -38,3 +39,9 @@ def store() -> Iterator[StoreServer]:
 def bench(store: StoreServer, heritage: HeritageServer) -> Bench:
     """Plans put one after the other on one desk."""
     return Bench(store, heritage)
+
+
+@pytest.fixture(scope="module")
+def doors(store: StoreServer, heritage: HeritageServer) -> Doors:
+    """The store of a module, its keeper stopped between plans."""
+    return Doors(store, heritage)

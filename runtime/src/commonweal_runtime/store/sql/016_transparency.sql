@@ -8,7 +8,7 @@ create function audit.count_uses() returns bigint language plpgsql security defi
 declare v_from xid8; v_to xid8; v_counted bigint; begin
   select tx into v_from from audit.horizon for update;
   v_to := pg_snapshot_xmin(pg_current_snapshot());
-  with n as (select agreement, count(*) as uses, count(*) filter (where found > 0) as given from audit.use where tx >= v_from and tx < v_to group by agreement),
+  with n as (select u.agreement, count(*) as uses, count(*) filter (where u.found > 0) as given from audit.use u where u.tx >= v_from and u.tx < v_to group by u.agreement),
        t as (insert into audit.total as a select agreement, uses, given from n
              on conflict (agreement) do update set uses = a.uses + excluded.uses, given = a.given + excluded.given returning 1)
   select coalesce(sum(uses), 0) into v_counted from n;
