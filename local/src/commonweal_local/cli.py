@@ -14,7 +14,7 @@ from commonweal_local.shell import CommandFailed
 
 INTERRUPTED = 130
 # These parse their own arguments.
-PASSED_ON = ("agreement", "conform", "demo", "journey", "site")
+PASSED_ON = ("agreement", "audit", "conform", "demo", "journey", "receipt", "site")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,6 +44,10 @@ def _passed_on(words: Sequence[str]) -> int:
         from commonweal_local.agreements import main as agreement  # noqa: PLC0415
 
         return agreement(words[1:])
+    if words[0] in ("audit", "receipt"):
+        from commonweal_local.audit import main as audit  # noqa: PLC0415
+
+        return audit(words)
     if words[0] == "conform":
         from commonweal_stacks.conformity.cli import main as conform  # noqa: PLC0415
 
@@ -67,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--install", action="store_true", help="install the missing Debian packages (as root)")
     for name, text in (
         ("agreement", "sign and check what departments agree: commonweal agreement sign|verify|show NAME"),
+        ("audit", "check who read what: commonweal audit verify DEPARTMENT; commonweal audit proof FILE --jwks FILE"),
+        ("receipt", "check what a department acknowledged: commonweal receipt verify FILE --jwks FILE"),
         ("conform", "compare two sites: commonweal conform SITE SITE"),
         ("demo", "bring everything up, with data"),
         ("journey", "walk through the example again, on the sites that are up"),
