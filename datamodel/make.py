@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,13 @@ def schema(source: str) -> str:
 
     made = json.loads(JsonSchemaGenerator(source, not_closed=False, include_null=False, metadata=False).serialize())
     made["$comment"] = seal(source, made)
-    return json.dumps(made, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return _written(made)
+
+
+def _written(made: dict[str, Any]) -> str:
+    """Return the schema with one property to a line, so that a change can be read."""
+    text = json.dumps(made, sort_keys=True, ensure_ascii=False)
+    return re.sub(r'("(?:\w|\$)+": \{"(?:additionalProperties|description|\$ref|format|enum|maximum)")', r"\n\1", text).replace(" \n", "\n") + "\n"
 
 
 def page(source: str) -> str:
