@@ -20,7 +20,7 @@ from commonweal_runtime.audit.sealer import Sealer
 from commonweal_runtime.audit.seals import Seal
 from commonweal_runtime.problems import Problem
 from contract.audit.conftest import Run
-from support.audit import KEYS, WITNESS, Ledger
+from support.audit import KEYS, WITNESS, Ledger, RootLanes
 from support.data_api import DATABASE_KEY
 from support.postgres import StoreServer
 
@@ -266,17 +266,6 @@ def test_bytes_do_not_depend_on_the_session(run: Run, table: str, function: str)
         assert await ledger.root.fetchval(statement) == before
 
     run(script)
-
-
-class RootLanes:
-    """Runs the desk's statements; the login is the data API's business, the functions' own checks are not."""
-
-    def __init__(self, root: Any) -> None:
-        self.root = root
-
-    async def call(self, login: str, statement: str, *args: object) -> str | None:
-        answer: str | None = await self.root.fetchval(statement, *args)
-        return answer
 
 
 def test_a_person_can_prove_a_use_and_an_event_offline(run: Run) -> None:
