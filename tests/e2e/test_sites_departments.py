@@ -159,6 +159,7 @@ def test_an_agreement_ends_on_time_while_the_operator_is_stopped(brought: bring_
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=20)
     manifest = short_agreement(until)
     onprem.apply_object(manifest)
+    assert onprem.sign(namespace_of(REGISTRY)) == [f"{namespace_of(REGISTRY)}/{manifest['metadata']['name']}"]
     assert poll(lambda: app.get(path, Purpose=ONCE), lambda answer: answer.status == 200, 15).status == 200
     onprem.run("scale", "deployment", "commonweal-operator", "-n", bring_up.SYSTEM, "--replicas=0")
     try:

@@ -50,6 +50,7 @@ def archive(brought: bring_up.Brought) -> Iterator[Cluster]:
     cluster.run("apply", "-f", "-", stdin=department)
     cluster.wait_for(("departments",), "NamespaceReady", 120, lambda _: None)
     cluster.run("apply", "-f", "-", stdin="\n---\n".join(rest))
+    cluster.sign(namespace_of(ARCHIVE))
     cluster.wait_for(bring_up.KINDS, "Ready", 300, lambda _: None)
     yield cluster
     cluster.run("annotate", "department", ARCHIVE, f"commonweal.dev/confirm-delete={ARCHIVE}")

@@ -180,7 +180,7 @@ def fill_heritage(heritage: HeritageMachine, folder: Path, progress: Progress) -
 
 
 def departments(brought: Brought, progress: Progress) -> None:
-    """Apply the example on every site and wait until each object says Ready."""
+    """Apply the example on every site, sign its agreements for both parties, and wait until each object says Ready."""
     folder = example()
     fill_heritage(brought.heritage, folder / "heritage", progress)
     files = sorted(folder.glob("*.yaml"))
@@ -194,8 +194,16 @@ def departments(brought: Brought, progress: Progress) -> None:
         for cluster in brought.clusters:
             cluster.wait_for(KINDS[:1], "NamespaceReady", READY_SECONDS, step.update)
             cluster.apply(*rest)
+        step.update("both parties sign each agreement")
+        with ThreadPoolExecutor(len(brought.clusters)) as pool:
+            list(pool.map(sign, brought.clusters))
         for cluster in brought.clusters:
             cluster.wait_for(KINDS, "Ready", READY_SECONDS, step.update)
+
+
+def sign(cluster: Cluster) -> list[str]:
+    """Sign every agreement on a site for both its parties, as their stewards would; return those that were not signed before."""
+    return cluster.sign(*sorted({item["metadata"]["namespace"] for item in cluster.items("consentpolicies")}))
 
 
 def down() -> list[str]:

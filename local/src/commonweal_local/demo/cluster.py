@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from commonweal_local.agreements import sign_all
+
 Say = Callable[[str], None]
 # What the API server says between the making of a quota and its first count by the controller manager.
 NOT_COUNTED = "status unknown for quota"
@@ -53,6 +55,10 @@ class Cluster:
     def apply_object(self, manifest: dict[str, Any]) -> None:
         """Apply one manifest."""
         self.run("apply", "-f", "-", stdin=json.dumps(manifest))
+
+    def sign(self, *namespaces: str) -> list[str]:
+        """Sign what the departments of these namespaces offer and nobody has signed yet, for both parties; return which agreements."""
+        return sign_all(self.kubectl, self.kubeconfig, namespaces)
 
     def items(self, plural: str) -> list[dict[str, Any]]:
         """Return every object of a kind, in all namespaces."""

@@ -103,6 +103,7 @@ def _site(cluster: Cluster, progress: Progress) -> list[Row]:
         cluster.apply(first)
         cluster.wait_for(KINDS[:1], "NamespaceReady", READY_SECONDS, step.update)
         cluster.apply(*rest)
+        bring_up.sign(cluster)
         _wait_for_statuses(cluster)
         return [*_made(cluster), *_refused(cluster)]
 

@@ -85,7 +85,7 @@ def consented_read(site: Site) -> Iterator[Row]:
         "Benefits reads the consenting person",
         "exactly the agreed fields",
         read,
-        fields == ["companyName", "status"],
+        fields == ["companyName", "trading"],
         ", ".join(fields) or read.brief(),
     )
 
@@ -158,10 +158,13 @@ def short_agreement(until: datetime) -> dict[str, Any]:
 def expiry(site: Site, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator[Row]:
     """An agreement ends by the database's clock, whoever is asleep."""
     app, path = site.service(BENEFITS, "benefits-app", REGISTRY), f"/v1/companies/subjects/{site.subject(REGISTRY)}"
-    until = now().replace(microsecond=0) + timedelta(seconds=8)
+    until = now().replace(microsecond=0) + timedelta(seconds=12)
     manifest = short_agreement(until)
     site.cluster.apply_object(manifest)
     try:
+        offered = app.get(path, Purpose=ONCE)
+        yield expect("an agreement that the consumer has not signed", "403 PurposeNotAgreed", offered, offered.reason == "PurposeNotAgreed")
+        site.cluster.sign(namespace_of(REGISTRY))
         read = poll(lambda: app.get(path, Purpose=ONCE), lambda answer: answer.status == 200, until.timestamp() - now().timestamp() - 0.5)
         yield expect("an agreement of a few seconds is read", "200", read, read.status == 200)
         late = poll(lambda: app.get(path, Purpose=ONCE), lambda answer: answer.status != 200, 12)
