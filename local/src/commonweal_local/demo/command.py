@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from commonweal_local import paths, sites
-from commonweal_local.demo import bring_up, control_plane, learning
+from commonweal_local.demo import bring_up, control_plane, learning, proofs
 from commonweal_local.demo.cluster import Cluster, ClusterError
 from commonweal_local.demo.heritage import HeritageError
 from commonweal_local.demo.journey import STEPS, Site
@@ -35,7 +35,7 @@ def walk(cluster: Cluster, password: str, tell: Callable[[Row], None] = lambda _
     people = [(name, password) for name in bring_up.PEOPLE]
     site = Site(cluster, SignIn(f"http://{address}"), *people[0])
     rows = []
-    for row in chain(*(step(site) for step in STEPS), learning.decisions(site, people)):
+    for row in chain(*(step(site) for step in STEPS), proofs.proofs(site, people[1]), learning.decisions(site, people)):
         tell(row)
         rows.append(row)
     return rows
