@@ -51,12 +51,21 @@ class Feed:
 
     def __init__(self, connect: Connect, sector_key: bytes) -> None:
         self._connect, self._sector_key = connect, sector_key
-        self._plan: StorePlan | None = None
+        self._wanted: tuple[frozenset[_Link], FeedKey] | None = None
+        self._arranged: tuple[str, frozenset[_Link]] | None = None
         self._news = asyncio.Event()
 
-    def follow(self, plan: StorePlan) -> None:
-        """Follow the sites that `plan` names from now on."""
-        self._plan = plan
+    async def follow(self, plan: StorePlan) -> None:
+        """Follow the sites that `plan` names from now on.
+
+        Called before the plan is carried out: when this returns, the store knows whom it has to have heard, so no agreement by consent opens before.
+        """
+        links = frozenset(_Link(plan.site, peer, plan.max_staleness_seconds or 0) for peer in plan.peers if peer.name != plan.site)
+        if self._arranged == (plan.site, links):
+            return
+        await self._arrange(plan.site, links)
+        self._arranged = plan.site, links
+        self._wanted = links, FeedKey(self._sector_key, plan.department)
         self._news.set()
 
     async def run(self) -> None:
@@ -66,18 +75,15 @@ class Feed:
             while True:
                 await self._news.wait()
                 self._news.clear()
-                plan = self._plan
-                if plan is None:
+                if self._wanted is None:
                     continue
-                links = {_Link(plan.site, peer, plan.max_staleness_seconds or 0) for peer in plan.peers if peer.name != plan.site}
-                await self._arrange(plan.site, links)
+                links, key = self._wanted
                 for link in set(tasks) - links:
                     tasks.pop(link).cancel()
-                key = FeedKey(self._sector_key, plan.department)
                 for link in links - set(tasks):
                     tasks[link] = group.create_task(self._keep_hearing(link, key))
 
-    async def _arrange(self, site: str, links: set[_Link]) -> None:
+    async def _arrange(self, site: str, links: frozenset[_Link]) -> None:
         peers = sorted(({"name": x.peer.name, "url": x.peer.url} for x in links), key=lambda p: p["name"])
         stale = timedelta(seconds=max((x.stale_seconds for x in links), default=0))
         connection = await self._connect()
