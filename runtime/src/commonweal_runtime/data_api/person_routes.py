@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from litestar import Request, Response, delete, get, post, put
 
 from commonweal_runtime.data_api import refusals
@@ -43,13 +44,13 @@ def _decisions(service: Service) -> list[Any]:
     async def consent(request: _Request, agreement: str) -> _Answer:
         who, name = await _who(service, request), name_of(agreement, refusals.no_such_agreement())
         state = state_of(await body_of(request), CONSENT_STATES)
-        return json_answer((await people.consent(who, name, state)).encode())
+        return json_answer(await _receipted(service, who, name, await people.consent(who, name, state)))
 
     @put("/me/objections/{agreement:str}")
     async def objection(request: _Request, agreement: str) -> _Answer:
         who, name = await _who(service, request), name_of(agreement, refusals.no_such_agreement())
         state = state_of(await body_of(request), OBJECTION_STATES)
-        return json_answer((await people.objection(who, name, objected=state == "Objected")).encode())
+        return json_answer(await _receipted(service, who, name, await people.objection(who, name, objected=state == "Objected")))
 
     return [uses, consents, consent, objection]
 
@@ -118,6 +119,12 @@ def _rights(service: Service) -> list[Any]:
         return json_answer((await people.erase(who, name)).encode())
 
     return [export, erase]
+
+
+async def _receipted(service: Service, who: Who, agreement: str, shown: str) -> bytes:
+    """Return what the store shows of the agreement now, with the receipt of the newest thing that was said about it (null: nothing ever was)."""
+    receipt = await service.audit.receipt(who.actor, who.subject, agreement)
+    return orjson.dumps({**orjson.loads(shown), "receipt": receipt})
 
 
 async def _who(service: Service, request: _Request) -> Who:

@@ -58,6 +58,7 @@ SCHEMAS: Mapping[str, Schema] = {
             "limits": {"type": ["object", "null"]},
             "visibility": {"type": ["object", "null"], "description": "When uses are shown, if not at once."},
             "owner": {"type": ["object", "null"], "description": "Who answers for the product, and where to complain."},
+            "receipt": {"type": ["string", "null"], "description": "In the answer to a decision: its receipt, as under /me/receipts."},
         },
     },
     "Delegation": {
