@@ -28,6 +28,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 HEADERS_SECONDS, BODY_SECONDS = 10, 10.0
 LONGEST_HEAD = 64 * 1024
 _GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_AS = {"HEAD": "GET", "OPTIONS": "NONE"}
 _request: ContextVar[str] = ContextVar("request", default="-")
 
 Scope = MutableMapping[str, Any]
@@ -71,7 +72,10 @@ def _stamp(record: logging.LogRecord) -> bool:
 
 
 class Front:
-    """Stands before an application: gives the request its id and answers HEAD."""
+    """Stands before an application: gives the request its id, and answers HEAD and OPTIONS.
+
+    HEAD is asked of the application as GET. For OPTIONS an address is asked with a method that none takes: the refusal names those that it does.
+    """
 
     def __init__(self, application: Application) -> None:
         self._application = application
@@ -81,19 +85,21 @@ class Front:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
-        name = _id_of(scope)
+        name, method = _id_of(scope), scope["method"]
         _request.set(name)
         extra = (b"x-request-id", name.encode())
-        head = scope["method"] == "HEAD"
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*(_with_head(k, v) for k, v in message.get("headers", ())), extra]
-            elif head:
+                headers = [_with_head(k, v) for k, v in message.get("headers", ())]
+                if method == "OPTIONS" and message["status"] == 405:
+                    message["status"], headers = 204, [(k, v) for k, v in headers if k.lower() == b"allow"]
+                message["headers"] = [*headers, extra]
+            elif method in _AS:
                 message["body"] = b""
             await send(message)
 
-        await self._application({**scope, "method": "GET"} if head else scope, receive, answer)
+        await self._application({**scope, "method": _AS[method]} if method in _AS else scope, receive, answer)
 
 
 def _id_of(scope: Scope) -> str:
