@@ -162,7 +162,8 @@ def until(d: Door) -> str:
     """Return the members of an answer that say how long it may be kept: empty where the agreement does not."""
     if d.life_days is None:
         return ""
-    end = f"(statement_timestamp() + interval '{d.life_days} days') at time zone 'UTC'"
+    # to the hour, and down: answers stay the same for a while, and nobody keeps longer than agreed
+    end = f"date_trunc('hour', (statement_timestamp() + interval '{d.life_days} days') at time zone 'UTC')"
     return f""", 'dataUntil', to_char({end}, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
 
 

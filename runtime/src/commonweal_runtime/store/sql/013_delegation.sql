@@ -123,11 +123,12 @@ end $$;
 create function registrar.delegate(p_client text, p_subject uuid, p_delegate uuid, p_type text, p_acts text, p_agreements text, p_begins timestamptz,
                                    p_ends timestamptz) returns text
 language plpgsql security definer set search_path = pg_catalog as $$
-declare v_by text := registrar.checked(p_client); begin
+declare v_by text := registrar.checked(p_client); v_id uuid; begin
   if p_type is distinct from 'Parent' and p_type is distinct from 'Attorney' then
     raise exception using errcode = 'CW400', message = 'type: a registrar records Parent and Attorney.';
   end if;
-  return consent.shown_delegation(consent.make_delegation(p_subject, p_delegate, p_type, p_acts, p_agreements, p_begins, p_ends, v_by))::text;
+  v_id := consent.make_delegation(p_subject, p_delegate, p_type, p_acts, p_agreements, p_begins, p_ends, v_by);
+  return consent.shown_delegation(v_id)::text;
 end $$;
 
 create function registrar.end_delegation(p_client text, p_id uuid) returns text language plpgsql security definer set search_path = pg_catalog as $$

@@ -121,12 +121,14 @@ create function person.delegations(p_actor uuid, p_subject uuid) returns text st
 end $$;
 
 create function person.delegate(p_actor uuid, p_subject uuid, p_delegate uuid, p_type text, p_acts text, p_agreements text, p_begins timestamptz, p_ends timestamptz)
-returns text language plpgsql security definer set search_path = pg_catalog as $$ begin
+returns text language plpgsql security definer set search_path = pg_catalog as $$
+declare v_id uuid; begin
   if p_actor is distinct from p_subject then raise exception using errcode = 'CW403', message = 'only the person makes a delegation'; end if;
   if p_type is distinct from 'Attorney' and p_type is distinct from 'Adviser' then
     raise exception using errcode = 'CW400', message = 'type: a person makes Attorney and Adviser; a registrar of the department records Parent.';
   end if;
-  return consent.shown_delegation(consent.make_delegation(p_subject, p_delegate, p_type, p_acts, p_agreements, p_begins, p_ends, 'subject'))::text;
+  v_id := consent.make_delegation(p_subject, p_delegate, p_type, p_acts, p_agreements, p_begins, p_ends, 'subject');
+  return consent.shown_delegation(v_id)::text;
 end $$;
 
 -- The person ends it, or the delegate gives it back; a parent's is ended by the registrar.
