@@ -25,7 +25,11 @@ SITE_PACKAGES = {
     "util-linux": "unshare",
     "busybox-static": "busybox",
 }
-TEST_PACKAGES = {"postgresql-15": "/usr/lib/postgresql/15/bin/postgres"}
+TEST_PACKAGES = {
+    "postgresql-15": "/usr/lib/postgresql/15/bin/postgres",
+    "mariadb-server-core": "/usr/sbin/mariadbd",
+    "mariadb-client-core": "/usr/bin/my_print_defaults",  # the server's own set-up asks it for its defaults
+}
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 

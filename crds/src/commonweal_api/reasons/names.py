@@ -88,6 +88,7 @@ class Reason(StrEnum):
     COLUMN_MISSING = "ColumnMissing"
     COLUMN_TYPE_MISMATCH = "ColumnTypeMismatch"
     FILE_MISSING = "FileMissing"
+    FILE_UNREADABLE = "FileUnreadable"
     BUCKET_MISSING = "BucketMissing"
     VOLUME_MISSING = "VolumeMissing"
     LOCATION_REFUSED = "LocationRefused"

@@ -23,25 +23,25 @@ PRODUCTS: dict[Reason, Entry] = {
     _R.SOURCE_UNREACHABLE: no(
         _T.SOURCE_REACHABLE,
         "The source does not answer.",
-        "Check spec.source.postgres.host and port, and that the network lets the department's store reach it.",
+        "Check host and port, or the endpoint, of spec.source, and that the network lets the department's store reach it.",
     ),
     _R.CREDENTIALS_MISSING: no(
         _T.SOURCE_REACHABLE,
         "The Secret with the source's login is missing, or lacks a key.",
-        "Create the Secret that spec.source.postgres.credentials.name names, with the keys username and password.",
+        "Create the Secret that credentials.name of spec.source names, with the keys username and password.",
     ),
     _R.CREDENTIALS_REFUSED: no(
         _T.SOURCE_REACHABLE,
         "The source refuses the login.",
-        "Correct username and password in the Secret that spec.source.postgres.credentials.name names, and let that login read the table.",
+        "Correct username and password in the Secret that credentials.name of spec.source names, and let that login read the table or the files.",
     ),
     _R.DATABASE_MISSING: no(
-        _T.SOURCE_REACHABLE, "The source has no such database.", "Correct spec.source.postgres.database, or create the database."
+        _T.SOURCE_REACHABLE, "The source has no such database.", "Correct the database of spec.source, or create the database."
     ),
     _R.TABLE_MISSING: no(
         _T.SOURCE_REACHABLE,
         "The source has no such table, or its login may not see it.",
-        "Correct spec.source.postgres.schema and table, or grant SELECT on the table.",
+        "Correct the table (and schema) of spec.source, or grant SELECT on the table.",
     ),
     _R.COLUMN_MISSING: no(
         _T.SOURCE_REACHABLE,
@@ -62,6 +62,11 @@ PRODUCTS: dict[Reason, Entry] = {
         _T.SOURCE_REACHABLE,
         "There is no Parquet file at that place.",
         "Correct spec.source.parquet.location, or put the files there; their names end with .parquet.",
+    ),
+    _R.FILE_UNREADABLE: no(
+        _T.SOURCE_REACHABLE,
+        "A file is no whole Parquet file.",
+        "Write the file that the message names anew; move a file into place under its name only when it is complete.",
     ),
     _R.BUCKET_MISSING: no(
         _T.SOURCE_REACHABLE,

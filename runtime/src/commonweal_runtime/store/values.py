@@ -19,7 +19,7 @@ class MismatchError(ValueError):
 
 
 def _string(value: object) -> str:
-    if isinstance(value, str):
+    if isinstance(value, str) and "\x00" not in value:  # PostgreSQL's text holds no zero byte
         return value
     if isinstance(value, date):  # and datetime, which is one
         return value.isoformat()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ _NEVER: dict[FieldType, frozenset[FieldType]] = {
     FieldType.DATE: frozenset({FieldType.BOOLEAN, FieldType.INTEGER, FieldType.NUMBER, FieldType.TIMESTAMP}),
     FieldType.TIMESTAMP: frozenset({FieldType.BOOLEAN, FieldType.INTEGER, FieldType.NUMBER, FieldType.DATE}),
 }
+_OF_FLAGS = frozenset({FieldType.BOOLEAN, FieldType.INTEGER, FieldType.NUMBER})
 
 
 class SourceError(Exception):
@@ -113,13 +114,17 @@ def wanted(spec: DataProductSpec) -> list[Wanted]:
     return keys + plain + [Wanted("an expression of spec.fields", c) for c in source_columns(spec)]
 
 
-def check_types(spec: DataProductSpec, natural: Mapping[str, FieldType | None], described: Mapping[str, str]) -> dict[str, FieldType]:
+def check_types(
+    spec: DataProductSpec, natural: Mapping[str, FieldType | None], described: Mapping[str, str], flags: Container[str] = ()
+) -> dict[str, FieldType]:
     """Raise SourceError where a column cannot hold its field; return the natural types of the columns that expressions read.
 
-    `described` is how the source itself calls each column's type.
+    `described` is how the source itself calls each column's type; `flags` are columns that may be read as a truth value or as a number.
     """
     for f in spec.fields:
-        if f.column is not None and f.type is not None and _unfit(natural[f.column], f.type):
+        if f.column is None or f.type is None or (f.column in flags and f.type in _OF_FLAGS):
+            continue
+        if _unfit(natural[f.column], f.type):
             detail = f"«{f.name}» declares {f.type}, and its column «{f.column}» is {described[f.column]}."
             raise SourceError(Reason.COLUMN_TYPE_MISMATCH, detail)
     types: dict[str, FieldType] = {}

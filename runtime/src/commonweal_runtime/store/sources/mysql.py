@@ -28,6 +28,7 @@ from commonweal_runtime.store.sources.contract import (
     Credentials,
     SourceError,
     Survey,
+    Wanted,
     check_types,
     hidden_column,
     missing_column,
@@ -164,45 +165,50 @@ class MysqlReader:
         found = {str(name).casefold(): (str(kind).lower(), str(full).lower()) for name, kind, full in rows}
         self._probe(["1"], None)  # tells a table that is missing from one that may not be read
         wants = wanted(self._spec)
-        for want in wants:
+        for want in wants:  # a column that may not be read is not listed either; the probe tells which it is
+            self._probe([_quoted(want.column)], want)
             if want.column.casefold() not in found:
                 raise missing_column(self._source.table, want)
-        for want in wants:
-            self._probe([_quoted(want.column)], lambda want=want: hidden_column(self._source.table, want))
         described = {w.column: found[w.column.casefold()][1] for w in wants}
         natural = {c: _natural(*found[c.casefold()]) for c in described}
-        types = check_types(self._spec, self._fitting(natural), described)
-        self._flags = [natural[w.column] is FieldType.BOOLEAN and self._read_as(w.column, types) is FieldType.BOOLEAN for w in wants]
+        flags = {c for c, full in described.items() if full in _FLAGS}
+        types = check_types(self._spec, natural, described, flags)
+        self._flags = self._read_as_flags(len(wants), flags)
         self._order = self._key(here)
         count = self._wire.query(f"select table_rows from information_schema.tables where {here}")
         total = int(count[0][0]) if count and count[0][0] else None
         return Survey(types, order=json.dumps(self._order) if self._order else None, total=total)
 
-    def _fitting(self, natural: dict[str, FieldType | None]) -> dict[str, FieldType | None]:
-        """Return the types with a flag taken as the number that it also is, where the product declares a number."""
-        numbers = {f.column for f in self._spec.fields if f.column is not None and f.type in {FieldType.INTEGER, FieldType.NUMBER}}
-        return {c: FieldType.INTEGER if c in numbers and t is FieldType.BOOLEAN else t for c, t in natural.items()}
+    def _read_as_flags(self, width: int, flags: set[str]) -> list[bool]:
+        """Return for each column that is read whether its numbers are truth values: keys never are, expressions get them so."""
+        keys = 1 + (self._spec.subject.record_key is not None)
+        fields = [f.column in flags and f.type is FieldType.BOOLEAN for f in self._spec.fields if f.column is not None]
+        rest = [w.column in flags for w in wanted(self._spec)[keys + len(fields) : width]]
+        return [False] * keys + fields + rest
 
-    def _read_as(self, column: str, types: Any) -> FieldType | None:
-        declared = [f.type for f in self._spec.fields if f.column == column]
-        return declared[0] if declared else types.get(column)
-
-    def _probe(self, columns: Sequence[str], hidden: Callable[[], SourceError] | None) -> None:
+    def _probe(self, columns: Sequence[str], want: Wanted | None) -> None:
         try:
             self._wire.query(f"select {', '.join(columns)} from {self._table} limit 0")
         except pymysql.MySQLError as error:
-            if _code(error) == ER.NO_SUCH_TABLE:
-                detail = f"There is no table «{self._source.table}» in «{self._source.database}»."
-                raise SourceError(Reason.TABLE_MISSING, detail) from None
-            if _code(error) in _HIDDEN:
-                raise self._hidden(hidden) from None
-            raise
+            found = self._refusal(_code(error), want)
+            if found is None:
+                raise
+            raise found from None
 
-    def _hidden(self, hidden: Callable[[], SourceError] | None) -> SourceError:
-        if hidden is not None:
-            return hidden()
-        detail = f"The login may not read the table «{self._source.table}» of «{self._source.database}»."
-        return SourceError(Reason.CREDENTIALS_REFUSED, detail)
+    def _refusal(self, code: int, want: Wanted | None) -> SourceError | None:
+        """Return what the server's answer to reading nothing of a column, or of the table, means."""
+        where = f"«{self._source.table}» in «{self._source.database}»"
+        if code == ER.NO_SUCH_TABLE:
+            return SourceError(Reason.TABLE_MISSING, f"There is no table {where}.")
+        if code == ER.BAD_FIELD_ERROR and want is not None:
+            return missing_column(self._source.table, want)
+        if code in _HIDDEN:
+            return (
+                hidden_column(self._source.table, want)
+                if want
+                else SourceError(Reason.CREDENTIALS_REFUSED, f"The login may not read {where}.")
+            )
+        return None
 
     def _key(self, here: str) -> list[str]:
         """Return the key of a unique index that subject and record key contain, or nothing: then a load that breaks off begins anew."""

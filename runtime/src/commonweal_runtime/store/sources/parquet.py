@@ -69,7 +69,7 @@ class ParquetReader:
             raise SourceError(Reason.LOAD_FAILED, f"«{self._where}» broke off ({type(error).__name__}).") from None
 
     def _damaged(self, error: Exception) -> SourceError:
-        return SourceError(Reason.SOURCE_UNREADABLE, f"A file at «{self._where}» cannot be read as Parquet ({type(error).__name__}).")
+        return SourceError(Reason.FILE_UNREADABLE, f"A file at «{self._where}» cannot be read as Parquet ({type(error).__name__}).")
 
     async def inspect(self) -> Survey:
         """Look at every file's schema; see `Source.inspect`."""
