@@ -153,6 +153,8 @@ class Engine:
             return
         api = self.urgent if priority is Priority.REVOCATION else self.bulk
         applied = await self._bring_about(api, key, record.uid)
+        for problem in applied.problems:
+            log.warning("%s %s/%s: %s: %s", key.kind, key.tenant, key.name, problem.reason, problem.message)
         await self._report(api, key, applied.problems)
         self._wake(key)
         if applied.failure is not None:

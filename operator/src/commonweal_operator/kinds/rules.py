@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from commonweal_api import ConsentPolicy, namespace_of
+from commonweal_api.plan import MODEL_REPORT, STORE_REPORT
 from commonweal_api.reasons import ConditionType, Reason
 from commonweal_operator.desired import Child, department_children
 from commonweal_operator.desired.manifest import Owner
@@ -16,13 +17,15 @@ from commonweal_operator.engine.objects import Change, Record
 from commonweal_operator.engine.queue import Key, Priority
 from commonweal_operator.kinds import consent_policy, data_product, department, model_service
 from commonweal_operator.kinds.conditions import all_of, conditions, status_of
+from commonweal_operator.kinds.exports import Exports, exported
 from commonweal_operator.kinds.keys import DepartmentKeys
 from commonweal_operator.kinds.reading import MODELS, collection_of, department_of, path_of
 from commonweal_operator.kinds.world import World
 
 Wish = tuple[Key, Priority]
 # Children whose state shows in the status of the department's objects, not only in its own.
-_TELLING = ("ConfigMap", "Service", "PersistentVolumeClaim")
+_TELLING = ("Service", "PersistentVolumeClaim")
+_REPORTS = (("ConfigMap", STORE_REPORT), ("ConfigMap", MODEL_REPORT))
 # What models wait for in the objects that they depend on.
 _AWAITED = (ConditionType.READY, ConditionType.SERVING, ConditionType.ENFORCED)
 
@@ -31,7 +34,7 @@ class KindRules:
     """The rules of the four kinds, over one world."""
 
     def __init__(self, world: World, keys: DepartmentKeys) -> None:
-        self.world, self._keys = world, keys
+        self.world, self._keys, self._exports = world, keys, Exports(world)
 
     def collections(self) -> Mapping[str, str]:
         """Return the collection path of each kind, over all namespaces."""
@@ -60,17 +63,23 @@ class KindRules:
 
     def child_changed(self, kind: str, namespace: str, name: str) -> Iterator[Wish]:
         """Return what a change of a child asks for."""
+        source = exported(namespace, name) if kind == "ConfigMap" else None
+        if source is not None:
+            yield source, Priority.DRIFT
+            return
         tenant = name if kind == "Namespace" else namespace
         if self.world.department(department_of(tenant)) is None:
             return
         yield _department_key(department_of(tenant)), Priority.DRIFT
-        if kind in _TELLING:
+        if kind in _TELLING or (kind, name) in _REPORTS:
             for other in ("DataProduct", "ConsentPolicy", "ModelService"):
                 yield from ((record.key, Priority.DRIFT) for record in self.world.objects.of(other, tenant))
 
     def children(self, key: Key, now: datetime) -> Sequence[Child]:
         """Return what the object shall own. A department whose signing key is not known gets all but its store's plan, which names the key."""
-        record = self.world.department(key.name) if key.kind == "Department" else None
+        if key.kind != "Department":
+            return self._exports.of(key, now)
+        record = self.world.department(key.name)
         if record is None:
             return ()
         inputs = department.gather(record, self.world, now, self._keys.public(record.uid))
