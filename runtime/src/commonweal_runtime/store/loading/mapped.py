@@ -50,10 +50,16 @@ class Mapped:
         return {**ours, **plain, **{column: SQL_TYPE[type_] for column, type_ in self.types.items()}}
 
     async def prepare(self, store: Any) -> None:
-        """Make the temporary table."""
+        """Make the temporary table, and find the expression that fits no row before there is one."""
         if self.fields:
             columns = ", ".join(f"{identifier(name)} {type_}" for name, type_ in self._incoming().items())
             await store.execute(f"drop table if exists {_INCOMING}; create temporary table incoming ({columns})")
+        for name, text in self.fields.items():
+            try:
+                async with store.transaction():
+                    await store.execute(f"select {text} from {_INCOMING} limit 0")
+            except asyncpg.PostgresError as error:
+                self._blame(error, name)
 
     async def evaluate(self, store: Any, into: str, taken: Sequence[Taken]) -> list[Refused]:
         """Put rows into the staging table with their expressions evaluated, and return those that cannot be."""

@@ -1,0 +1,82 @@
+"""A real store and a real heritage database for what products do in the store, and a reader that stands where the data API stands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from commonweal_api.plan import Outcome, StorePlan, digest_of
+from support.data_api import GRANTS, PATIENCE, PEOPLE, READER, agreement, login
+from support.keeper import Bench
+from support.postgres import HeritageServer, StoreServer
+
+PURPOSE = "tax/serve"
+
+
+@pytest.fixture(scope="session")
+def heritage() -> Iterator[HeritageServer]:
+    """A heritage PostgreSQL with 200 people."""
+    with HeritageServer() as server:
+        asyncio.run(server.make("heritage", PEOPLE + READER + ";" + GRANTS))
+        yield server
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[StoreServer]:
+    """A store for each module."""
+    with StoreServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def bench(store: StoreServer, heritage: HeritageServer) -> Bench:
+    """Plans put one after the other on one desk."""
+    return Bench(store, heritage)
+
+
+def public(**over: Any) -> dict[str, Any]:
+    """Return the spec of an agreement that needs nobody's consent."""
+    return agreement("PublicTask", **over)
+
+
+async def read(store: StoreServer, number: int, who: UUID) -> Any:
+    """Return what the door of an agreement shows of a person: the record, None, or the SQLSTATE of its refusal."""
+    reader = await login(store, f"agr_{number}")
+    try:
+        text = await reader.fetchval(f"select door.a{number}_point($1, null, 'tax/app', '{PURPOSE}')", who)
+    except asyncpg.PostgresError as error:
+        return error.sqlstate
+    finally:
+        await reader.close()
+    return None if text is None else json.loads(text)["record"]
+
+
+async def told(bench: Bench, wanted: StorePlan, product: str, reason: str) -> Outcome:
+    """Return what is reported of a product of this plan once it carries `reason`."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                report = bench.desk.reported()
+                if report is not None and report.plan == digest_of(wanted) and report.products[product].reason == reason:
+                    return report.products[product]
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise TimeoutError(f"waited for {reason} of {product}; last report: {bench.desk.reported()}") from None
+
+
+async def number_of(root: Any, name: str) -> int:
+    """Return the number of an agreement."""
+    number: int = await root.fetchval("select number from agreement.register where name = $1", name)
+    return number
+
+
+async def relation_of(root: Any, product: str) -> str:
+    """Return the qualified table of a product."""
+    name = await root.fetchval("select relation from agreement.product where name = $1", product)
+    return f'product."{name}"'
