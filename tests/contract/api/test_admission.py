@@ -11,6 +11,7 @@ import pytest
 from support.control_plane import REPOSITORY, ControlPlane, User
 from support.kube_api import MERGE, KubeApi, Refused, manifests_in, wait_for
 from support.manifests import Body, consent_policy, data_product, department, model_service, namespace, put
+from support.signing import signed
 
 POLICIES = REPOSITORY / "charts" / "commonweal" / "templates" / "admission"
 USERS = {
@@ -223,14 +224,47 @@ def _may(plane: ControlPlane, user: str, manifest: Body) -> bool | None:
         return None
 
 
+def test_signatures_are_put_in_and_taken_out_by_the_steward_only(plane: ControlPlane) -> None:
+    """A signature under the provider's name opens data: changing it is granting."""
+    unsigned, agreed = consent_policy(name="signed"), signed(consent_policy(name="signed"))
+    wait_for("the roles to be aggregated", lambda: _may(plane, "steward", consent_policy()))
+    plane.apply(unsigned)
+    _refused(plane, "editor", agreed, "editor may not grant access to the DataProduct people")
+    plane.apply(agreed, user="steward")
+    path = plane.api().path_of(agreed)
+    for signatures in ([], agreed["spec"]["signatures"][:1]):
+        with pytest.raises(Refused) as refusal:
+            plane.api("editor").request("PATCH", path, {"spec": {"signatures": signatures}}, content_type=MERGE)
+        _says(refusal.value, "may not grant access")
+    plane.api("editor").request("PATCH", path, {"metadata": {"annotations": {"note": "read"}}}, content_type=MERGE)
+    plane.api("steward").request("PATCH", path, {"spec": {"signatures": []}}, content_type=MERGE)
+
+
+def _lying(kind: str, host: str) -> Body:
+    """Return a product whose source is of that kind and lies on that host."""
+    login = {"credentials": {"name": "login"}}
+    source = {
+        "postgres": {"host": host, "database": "d", "table": "t", **login},
+        "mysql": {"host": host, "database": "d", "table": "t", **login},
+        "parquet": {"location": "s3://bucket/prefix", "endpoint": f"https://{host}:9000/objects", **login},
+    }[kind]
+    return data_product(put("spec.source", {kind: source}))
+
+
+@pytest.mark.parametrize(("kind", "field"), [("postgres", "postgres.host"), ("mysql", "mysql.host"), ("parquet", "parquet.endpoint")])
 @pytest.mark.parametrize("host", ["store.dept-benefits", "store.DEPT-benefits.svc.cluster.local", "x.commonweal-system.svc"])
-def test_no_department_publishes_anothers_store(plane: ControlPlane, host: str) -> None:
-    _refused(plane, "tenant", data_product(put("spec.source.postgres.host", host)), "spec.source.postgres.host", "ConsentPolicy")
+def test_no_department_publishes_anothers_store(plane: ControlPlane, kind: str, field: str, host: str) -> None:
+    _refused(plane, "tenant", _lying(kind, host), f"spec.source.{field}: {host} lies in another namespace", "ConsentPolicy")
 
 
+@pytest.mark.parametrize("kind", ["postgres", "mysql", "parquet"])
 @pytest.mark.parametrize("host", ["heritage.dept-tax.svc", "db.tax.example", "heritage.sites.internal", "10.0.0.7"])
-def test_its_own_databases_it_may_publish(plane: ControlPlane, host: str) -> None:
-    plane.api("tenant").apply(data_product(put("spec.source.postgres.host", host)), dry_run=True)
+def test_its_own_databases_it_may_publish(plane: ControlPlane, kind: str, host: str) -> None:
+    plane.api("tenant").apply(_lying(kind, host), dry_run=True)
+
+
+def test_its_own_volumes_it_may_publish(plane: ControlPlane) -> None:
+    plane.api("tenant").apply(data_product(put("spec.source", {"parquet": {"location": "volume://archive/people"}})), dry_run=True)
 
 
 def test_no_shell_in_the_pods_that_hold_data(plane: ControlPlane, tenant: KubeApi) -> None:

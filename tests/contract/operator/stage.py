@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from base64 import b64decode
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import yaml
 
 from commonweal_api import namespace_of
+from commonweal_api.negotiation import WhatIf
 from commonweal_api.plan import (
     MODEL_PLAN,
     MODEL_REPORT,
@@ -27,8 +30,11 @@ from commonweal_api.plan import (
     StoreReport,
     digest_of,
 )
+from commonweal_api.quality import QualityCount
+from commonweal_operator.kinds import jws
 from support.control_plane import OPERATOR, REPOSITORY, ControlPlane, find_tools
-from support.kube_api import MERGE, Refused, wait_for
+from support.kube_api import MERGE, Refused, manifests_in, wait_for
+from support.signing import signed
 
 SYSTEM = "commonweal-system"
 IMAGES = {
@@ -130,7 +136,7 @@ class Operator:
 
 
 class Pods:
-    """Does what keeper, model runtime and kubelet do: reports that every plan is carried out, and that every pod is ready."""
+    """Does what keeper, model runtime, kubelet and the quota's controller do: every plan is carried out, every pod is ready, everything is counted."""
 
     def __init__(self, plane: ControlPlane) -> None:
         self._api = plane.api()
@@ -138,6 +144,7 @@ class Pods:
     def work(self, department: str) -> None:
         """Carry out both plans of a department and say so."""
         space = namespace_of(department)
+        self.count(department)
         for plan_name, report_name, answer in ((STORE_PLAN, STORE_REPORT, _store_report), (MODEL_PLAN, MODEL_REPORT, _model_report)):
             text = wait_for(f"{plan_name} of {department}", partial(self._data, space, plan_name))["plan.json"]
             path = f"/api/v1/namespaces/{space}/configmaps/{report_name}"
@@ -145,6 +152,12 @@ class Pods:
             wait_for(f"{report_name} of {department}", partial(self._patch, path, body))
         for plural, name in (("statefulsets", "store"), ("deployments", "data-api"), ("deployments", "models")):
             self._run(f"/apis/apps/v1/namespaces/{space}/{plural}/{name}")
+
+    def count(self, department: str) -> None:
+        """Count what the department's quota limits."""
+        path = f"/api/v1/namespaces/{namespace_of(department)}/resourcequotas/department"
+        hard = wait_for(path, partial(self._get, path))["spec"]["hard"]
+        self._patch(f"{path}/status", {"status": {"hard": hard, "used": dict.fromkeys(hard, "0")}})
 
     def _run(self, path: str) -> None:
         workload = wait_for(path, partial(self._get, path))
@@ -172,13 +185,32 @@ class Pods:
 def _store_report(text: str) -> StoreReport:
     plan = StorePlan.model_validate_json(text)
     products = {
-        p.name: Outcome(uid=p.uid, generation=p.generation, ready=True, reason="Serving", contract="sha256:c") for p in plan.products
+        p.name: Outcome(
+            uid=p.uid,
+            generation=p.generation,
+            ready=True,
+            reason="Serving",
+            contract="sha256:c",
+            quality=QualityCount(passed=len(p.spec.quality)),
+            sla_met=True,
+            versions=[p.spec.version],
+            quarantined=0,
+        )
+        for p in plan.products
     }
     agreements = {
-        p.name: Outcome(uid=p.uid, generation=p.generation, ready=True, reason="Enforced", number=n)
+        p.name: Outcome(
+            uid=p.uid,
+            generation=p.generation,
+            ready=True,
+            reason="DryRun" if p.dry_run else "Enforced",
+            number=None if p.dry_run else n,
+            what_if=WhatIf(subjects_gained=7, subjects_lost=0, fields_gained=p.spec.fields, as_of=datetime.now(UTC)) if p.dry_run else None,
+        )
         for n, p in enumerate(plan.agreements, 1)
     }
-    return StoreReport(plan=digest_of(plan), products=products, agreements=agreements)
+    witness = jws.public_key(b"w" * 32).model_copy(update={"purpose": "Witness"})
+    return StoreReport(plan=digest_of(plan), witness=witness, products=products, agreements=agreements)
 
 
 def _model_report(text: str) -> ModelReport:
@@ -204,6 +236,19 @@ def install(plane: ControlPlane, **values: Any) -> None:
         plane.apply(obj)
 
 
+def seeds(plane: ControlPlane, *departments: str) -> dict[str, bytes]:
+    """Return the departments' signing keys, as the operator made them."""
+    paths = {name: f"/api/v1/namespaces/{namespace_of(name)}/secrets/commonweal-signing" for name in departments}
+    found = {name: plane.api().request("GET", path)["data"]["seed"] for name, path in paths.items()}
+    return {name: bytes.fromhex(b64decode(seed).decode()) for name, seed in found.items()}
+
+
+def agreed(plane: ControlPlane, policy: dict[str, Any], by: tuple[str, ...] | None = None) -> dict[str, Any]:
+    """Return the agreement as both parties (or those in `by`) sign it with the keys that they have here."""
+    provider = policy["metadata"]["namespace"].removeprefix("dept-")
+    return signed(policy, seeds(plane, *dict.fromkeys((provider, policy["spec"]["consumer"]["department"]))), by)
+
+
 def open_business(plane: ControlPlane, operator: Operator, pods: Pods) -> None:
     """Apply the example of three departments, with pods that do their work."""
     plane.apply(EXAMPLE / "10-departments.yaml")
@@ -211,14 +256,17 @@ def open_business(plane: ControlPlane, operator: Operator, pods: Pods) -> None:
 
     def present(name: str) -> bool | None:
         try:
-            return bool(api.request("GET", f"/api/v1/namespaces/{namespace_of(name)}/secrets/commonweal-keys"))
+            return bool(api.request("GET", f"/api/v1/namespaces/{namespace_of(name)}/secrets/commonweal-signing"))
         except Refused:
             return None
 
     for name in DEPARTMENTS:
         wait_for(f"the namespace of {name}", partial(present, name))
-    for file in ("20-access", "30-products", "40-agreements", "50-model"):
+    for file in ("20-access", "30-products"):
         plane.apply(EXAMPLE / f"{file}.yaml")
+    for manifest in manifests_in(EXAMPLE / "40-agreements.yaml"):
+        plane.apply(agreed(plane, manifest))
+    plane.apply(EXAMPLE / "50-model.yaml")
     operator.settled()
     for name in DEPARTMENTS:
         pods.work(name)

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from commonweal_api.plan import StorePlan
+from contract.operator.stage import DEPARTMENTS, agreed
 from support.control_plane import REPOSITORY, ControlPlane
 from support.kube_api import MERGE, Refused, wait_for
 
@@ -34,11 +35,14 @@ def wait_for_agreements(plane: ControlPlane, *, having: str = "", lacking: str =
     wait_for(f"the plan to have {having or 'anything'} and to lack {lacking or 'nothing'}", attempt)
 
 
-def agreement(name: str, **changes: Any) -> dict[str, Any]:
+def agreement(plane: ControlPlane, name: str, **changes: Any) -> dict[str, Any]:
     found = next(
         d for d in yaml.safe_load_all((EXAMPLE / "40-agreements.yaml").read_text()) if d["metadata"]["name"] == "tax-registers-business"
     )
-    return found | {"metadata": {"name": name, "namespace": REGISTRY}, "spec": found["spec"] | changes}
+    kept = {key: value for key, value in found["spec"].items() if key != "assurance"}
+    made = found | {"metadata": {"name": name, "namespace": REGISTRY}, "spec": kept | changes}
+    known = made["spec"]["consumer"]["department"] in DEPARTMENTS
+    return agreed(plane, made) if known else made
 
 
 def test_every_object_of_the_example_becomes_ready(condition: Condition) -> None:
@@ -118,7 +122,7 @@ def test_the_keepers_report_is_left_to_the_keeper(plane: ControlPlane, operator:
 
 
 def test_a_deleted_agreement_leaves_the_plan(plane: ControlPlane, condition: Condition, operator: Any, pods: Any) -> None:
-    manifest = agreement("short-lived")
+    manifest = agreement(plane, "short-lived")
     plane.apply(manifest)
     wait_for_agreements(plane, having="short-lived")
     plane.api().delete(manifest)
@@ -128,7 +132,7 @@ def test_a_deleted_agreement_leaves_the_plan(plane: ControlPlane, condition: Con
 
 
 def test_an_agreement_that_was_deleted_while_nobody_looked_leaves_the_plan(plane: ControlPlane, operator: Any) -> None:
-    manifest = agreement("ghost")
+    manifest = agreement(plane, "ghost")
     plane.apply(manifest)
     wait_for_agreements(plane, having="ghost")
     operator.kill()
@@ -150,7 +154,7 @@ def test_an_agreement_that_was_deleted_while_nobody_looked_leaves_the_plan(plane
 def test_an_agreement_that_cannot_be_enforced_stays_out_of_the_plan(
     plane: ControlPlane, condition: Condition, changes: dict[str, Any], type_: str, reason: str
 ) -> None:
-    manifest = agreement("refused", **changes)
+    manifest = agreement(plane, "refused", **changes)
     plane.apply(manifest)
     found = condition("consentpolicies", "refused", reason, namespace=REGISTRY, type_=type_)
     assert found["status"] == "False"
@@ -171,7 +175,7 @@ def test_an_agreement_that_cannot_be_enforced_stays_out_of_the_plan(
 def test_the_term_of_an_agreement_is_left_to_the_store_and_said_in_the_status(
     plane: ControlPlane, condition: Condition, validity: dict[str, str], reason: str
 ) -> None:
-    manifest = agreement("out-of-term", validity=validity)
+    manifest = agreement(plane, "out-of-term", validity=validity)
     plane.apply(manifest)
     wait_for_agreements(plane, having="out-of-term")
     assert condition("consentpolicies", "out-of-term", reason, namespace=REGISTRY, type_="InForce")["status"] == "False"
@@ -183,7 +187,7 @@ def test_an_agreement_that_runs_out_says_so_by_itself(plane: ControlPlane, condi
     from datetime import UTC, datetime, timedelta
 
     until = (datetime.now(UTC) + timedelta(seconds=6)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    manifest = agreement("brief", validity={"from": "2026-01-01T00:00:00Z", "until": until})
+    manifest = agreement(plane, "brief", validity={"from": "2026-01-01T00:00:00Z", "until": until})
     plane.apply(manifest)
     wait_for_agreements(plane, having="brief")
     condition("consentpolicies", "brief", "Expired", namespace=REGISTRY)
@@ -191,18 +195,21 @@ def test_an_agreement_that_runs_out_says_so_by_itself(plane: ControlPlane, condi
     wait_for_agreements(plane, lacking="brief")
 
 
-def test_a_killed_operator_finishes_what_it_began(plane: ControlPlane, operator: Any, condition: Condition) -> None:
+def test_a_killed_operator_finishes_what_it_began(plane: ControlPlane, operator: Any, pods: Any, condition: Condition) -> None:
     department = {"apiVersion": "commonweal.dev/v1alpha1", "kind": "Department", "metadata": {"name": "health"}}
     before = len(operator.writes())
     plane.apply({**department, "spec": {"displayName": "Health", "contact": "mailto:data@health.example"}})
     wait_for("the first writes", lambda: len(operator.writes()) >= before + 3 or None)
     operator.kill()
     operator.start()
+    operator.settled()
+    assert "ResourceQuota is not counted" in condition("departments", "health", "NamespacePending", type_="NamespaceReady")["message"]
+    pods.count("health")
     condition("departments", "health", "NamespaceActive", type_="NamespaceReady")
     operator.settled()
     made = [w for w in operator.writes()[before:] if w.endswith(" 201")]
-    assert len(made) == 28, "27 children and the keys, each made once"
-    assert len(set(made)) == 28
+    assert len(made) == 29, "27 children and two Secrets with keys, each made once"
+    assert len(set(made)) == 29
 
 
 def test_a_deleted_department_takes_its_namespace_along(plane: ControlPlane, operator: Any) -> None:
@@ -243,8 +250,9 @@ def test_a_namespace_that_is_not_ours_is_left_alone(plane: ControlPlane, conditi
     assert plane.api().request("GET", "/api/v1/namespaces/dept-squatted/configmaps")["items"] == []
 
 
-def test_keys_are_made_once_and_never_written_again(plane: ControlPlane, operator: Any) -> None:
-    path = f"/api/v1/namespaces/{REGISTRY}/secrets/commonweal-keys"
+@pytest.mark.parametrize("name", ["commonweal-keys", "commonweal-signing"])
+def test_keys_are_made_once_and_never_written_again(plane: ControlPlane, operator: Any, name: str) -> None:
+    path = f"/api/v1/namespaces/{REGISTRY}/secrets/{name}"
     before = plane.api().request("GET", path)
     operator.stop()
     operator.start()
