@@ -158,7 +158,7 @@ def short_agreement(until: datetime) -> dict[str, Any]:
 def expiry(site: Site, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator[Row]:
     """An agreement ends by the database's clock, whoever is asleep."""
     app, path = site.service(BENEFITS, "benefits-app", REGISTRY), f"/v1/companies/subjects/{site.subject(REGISTRY)}"
-    until = now().replace(microsecond=0) + timedelta(seconds=12)
+    until = now().replace(microsecond=0) + timedelta(seconds=15)
     manifest = short_agreement(until)
     site.cluster.apply_object(manifest)
     try:
@@ -167,7 +167,7 @@ def expiry(site: Site, now: Callable[[], datetime] = lambda: datetime.now(UTC)) 
         site.cluster.sign(namespace_of(REGISTRY))
         read = poll(lambda: app.get(path, Purpose=ONCE), lambda answer: answer.status == 200, until.timestamp() - now().timestamp() - 0.5)
         yield expect("an agreement of a few seconds is read", "200", read, read.status == 200)
-        late = poll(lambda: app.get(path, Purpose=ONCE), lambda answer: answer.status != 200, 12)
+        late = poll(lambda: app.get(path, Purpose=ONCE), lambda answer: answer.status != 200, 18)
         ok = late.status == 403 and late.reason == "AgreementExpired" and now() >= until
         yield expect("the same after it ran out", "403 AgreementExpired", late, ok)
     finally:

@@ -119,8 +119,9 @@ def export(site: Site) -> Iterator[Row]:
     held = sorted(k for k, v in everything.body.items() if v)
     yield expect("the person takes out everything held about them", "200", everything, everything.status == 200, ", ".join(held)[:60])
     public = Caller(site.apis[REGISTRY]).get("/v1/transparency")
-    counted = sum(item.get("uses", 0) for item in public.body.get("items", []))
-    yield expect("anybody sees how often data was used, and by whom", "counts", public, public.status == 200, f"{counted} uses counted")
+    counted = sum(agreement["uses"] for agreement in public.body.get("agreements", []))
+    ok = public.status == 200 and counted > 0
+    yield expect("anybody sees how often data was used, and by whom", "uses counted", public, ok, f"{counted} uses counted")
 
 
 def proofs(site: Site, friend: tuple[str, str]) -> Iterator[Row]:
