@@ -191,11 +191,3 @@ def test_a_broken_source_closes_itself_only_and_says_what_to_do(brought: bring_u
         assert read.status == 200
     finally:
         onprem.run("delete", "dataproduct", "lost", "-n", namespace_of(REGISTRY), "--wait=false")
-
-
-def test_destroy_leaves_nothing_of_ours_on_the_site(brought: bring_up.Brought, cloud: Cluster) -> None:
-    pulumi.destroy("cloud", delete_departments=True, say=lambda _: None)
-    kinds = "crd,clusterrole,clusterrolebinding,validatingadmissionpolicy,validatingadmissionpolicybinding,storageclass,namespace"
-    names = cloud.run("get", kinds, "-o", "name").split()
-    ours = [name for name in names if "commonweal" in name or "/dept-" in name or name.endswith("/std-rwo")]
-    assert ours == []
