@@ -6,7 +6,7 @@ COMMONWEAL := $(BIN)/commonweal
 STAMP := .venv/made-from-pyproject
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo journey down test unit contract e2e lint format generate datamodel tools images doctor machine venv bench-data bench-demo bench-operator figures clean
+.PHONY: help demo journey down test unit contract e2e lint format generate datamodel tools images doctor machine venv bench-audit bench-data bench-demo bench-operator figures clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -64,6 +64,9 @@ doctor: venv ## what this machine lacks, and the remedy
 
 machine: venv # as root, also install the Debian packages that are missing
 	@$(COMMONWEAL) doctor $(if $(filter 0,$(shell id -u)),--install)
+
+bench-audit: venv ## what sealing the audit costs
+	@$(BIN)/python bench/audit.py
 
 bench-data: venv ## what an agreement costs over a bare read, on one PostgreSQL
 	@$(BIN)/python bench/data.py
