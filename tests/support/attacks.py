@@ -7,6 +7,7 @@ from support.data_api import subject
 OWN, OTHER = 1, 2
 NO = subject("P3")  # has not consented
 T, NOBODY = "{table}", f"'{NO}'"
+_PERSON, _SOON = "null::uuid", "now() + interval '1 day'"
 REFUSED = {
     # the table itself: columns, rows, oracles
     "granted column by plain SELECT: rows without an audit row": f'select "fullName" from {T} limit 1',
@@ -98,4 +99,91 @@ REFUSED = {
     "SET log_statement": "set log_statement = 'none'",
     "SET session_replication_role: triggers off": "set session_replication_role = replica",
     "LOAD": "load 'auto_explain'",
+    # limits, tickets, totals
+    "limits: read what others have used": "select * from agreement.allowance",
+    "limits: give the allowance back": "delete from agreement.allowance",
+    "limits: begin a new window": "update agreement.allowance set since = since - interval '1 day'",
+    "limits: use up another's allowance": f"select agreement.take({NOBODY}, 1, 1, 1, 'CW007')",
+    "limits: ask who was read": f"select agreement.spent({NOBODY}, 1)",
+    "ticket: read": "select * from audit.ticket",
+    "ticket: forge": f"insert into audit.ticket (token, use, tx, agreement) values ({NOBODY}, 1, '1', {OWN})",
+    "ticket: make good again": "update audit.ticket set taken = false",
+    "ticket: redeem past the door": f"select audit.redeem({NOBODY})",
+    "ticket: COPY": "copy audit.ticket to stdout",
+    "totals: read": "select * from audit.total",
+    "totals: set back": "update audit.horizon set tx = '0'",
+    "totals: count": "select audit.count_uses()",
+    "totals: tidy": "select audit.tidy()",
+    "totals: publish": "select audit.transparency()",
+    "uses: what is shown to whom": "select audit.shown_to(null, null)",
+    # delegations, erasure, export, rights
+    "delegation: read": "select * from consent.delegation",
+    "delegation: read by the view": "select * from consent.delegations",
+    "delegation: forge a row": f"insert into consent.delegation (delegation, event, subject, delegate, type, acts, begins, ends, made_by) values (gen_random_uuid(), 'Made', {NOBODY}, gen_random_uuid(), 'Parent', '{{See}}', now(), {_SOON}, 'subject')",
+    "delegation: make": f"select consent.make_delegation({NOBODY}, {_PERSON}, 'Parent', 'See', null, null, {_SOON}, 'x')",
+    "delegation: carry one in": "select consent.carry_delegation('{}'::jsonb)",
+    "delegation: end": f"select consent.finish_delegation({NOBODY}, 'x')",
+    "delegation: as the person": f"select person.delegate({NOBODY}, {NOBODY}, {_PERSON}, 'Adviser', 'See', null, null, {_SOON})",
+    "delegation: as a registrar": f"select registrar.delegate('registry/desk', {NOBODY}, {_PERSON}, 'Parent', 'See', null, null, {_SOON})",
+    "delegation: who helps whom": f"select consent.indicated({_PERSON}, {NOBODY}, 'See', null, null)",
+    "erasure: read the tombstones": "select * from consent.erased",
+    "erasure: bury somebody": f"insert into consent.erased (product, subject) values ('p-people', {NOBODY})",
+    "erasure: dig somebody up": "delete from consent.erased",
+    "erasure: erase": f"select consent.erase({NOBODY}, 'p-people', 'x')",
+    "erasure: erase rows": f"select consent.erase_rows({NOBODY}, 'p-people', 'x')",
+    "erasure: as the person": f"select person.erase({NOBODY}, {NOBODY}, 'people')",
+    "export: records": f"select consent.records_of({NOBODY}, 'p-people')",
+    "export: as the person": f"select person.export({NOBODY}, {NOBODY})",
+    "proof: of somebody's use": f"select person.use_evidence({NOBODY}, {NOBODY}, 1)",
+    "person: consents": f"select person.consents({NOBODY}, {NOBODY})",
+    "person: who is concerned": f"select person.concerned({NOBODY})",
+    "person: use items": f"select person.use_items({NOBODY}, null, 1, 1)",
+    "rights: turn a law into a consent": "update agreement.rights set consent = false",
+    "what if: count people by any condition": "select agreement.what_if(1::smallint, 'people', true, 'income > 100')",
+    "what if: read a policy": "select agreement.visible(1::smallint, 'people', true)",
+    "gate: open": "update agreement.gate set passed_until = 'infinity'",
+    "SET ROLE cw_scribe": "set role cw_scribe",
+    # shadowing and overloading
+    "search_path of one's own: a table": "set search_path = pg_temp; create table use (x int)",
+    "temporary view": "create temp view v as select 1",
+    "temporary sequence": "create temp sequence s",
+    "SELECT INTO temp": "select 1 as x into temp t",
+    "CREATE TABLE AS": "create table door.t as select 1 as x",
+    "overload the door": f"create function door.a{OWN}_point(uuid, text, text, varchar) returns text language sql as 'select null'",
+    "own operator": "create operator door.= (leftarg = text, rightarg = text, function = texteq)",
+    "own type": "create type door.uuid as (x text)",
+    "own domain": "create domain door.t as text",
+    "own aggregate": "create aggregate door.agg (text) (sfunc = textcat, stype = text)",
+    "own cast": "create cast (text as uuid) with inout as implicit",
+    "own rule": f"create rule r as on select to {T} do instead select 1",
+    "own trigger": "create trigger t before insert on audit.use for each row execute function consent.frozen()",
+    "own event trigger": "create event trigger t on ddl_command_start execute function consent.frozen()",
+    "own publication": f"create publication p for table {T}",
+    "own statistics": f"create statistics s on subject, born from {T}",
+    "own foreign data wrapper": "create foreign data wrapper w",
+    "ANALYZE VERBOSE counts rows": f"begin; analyze verbose {T}; select subject from {T}",
+    "COMMENT": f"comment on table {T} is 'x'",
+    "default privileges of somebody else": f"alter default privileges for role cw_owner grant select on tables to agr_{OWN}",
+    "REASSIGN OWNED": f"reassign owned by agr_{OWN}_r to agr_{OWN}",
+    # more of the catalogue, and what counts or names by number
+    **{
+        f"catalogue {rel}": f"select * from {rel} limit 1"
+        for rel in (
+            "pg_stat_replication", "pg_stat_ssl", "pg_stat_wal", "pg_stat_bgwriter", "pg_stat_progress_copy", "pg_statio_user_tables", "pg_stat_user_functions",
+            "pg_stat_user_indexes", "pg_stats_ext", "pg_stats_ext_exprs", "pg_prepared_statements", "pg_cursors", "pg_indexes", "pg_tables", "pg_views", "pg_rules",
+            "pg_sequences", "pg_user", "pg_group", "pg_database", "pg_index", "pg_depend", "pg_shdepend", "pg_description", "pg_db_role_setting", "pg_auth_members",
+            "pg_init_privs", "pg_default_acl", "pg_foreign_server", "pg_user_mapping", "pg_hba_file_rules", "pg_file_settings", "pg_config", "pg_shmem_allocations",
+            "pg_backend_memory_contexts", "pg_replication_slots", "pg_subscription", "pg_publication_tables", "information_schema.column_privileges",
+        )
+    },
+    **{
+        f"function {call.split('(')[0]} (activity, names)": f"select {call}"
+        for call in (
+            "pg_current_xact_id()", "pg_current_xact_id_if_assigned()", "age('3'::xid)", "mxid_age('3'::xid)", "pg_control_checkpoint()", "pg_control_system()",
+            "pg_describe_object(1259, 16400, 2)", "pg_identify_object(1259, 16400, 2)", "pg_get_userbyid(10)", "col_description(16400, 1)", "obj_description(16400)",
+            "pg_get_function_arguments(16400)", "pg_prepared_xact()", "pg_tablespace_databases(1663)", "pg_filenode_relation(0, 16400)", "currval('audit.use_id_seq')",
+            "setval('audit.use_id_seq', 1)", "pg_advisory_xact_lock(1, 5)", "pg_try_advisory_xact_lock(1, 5)", "pg_advisory_unlock_all()", "pg_stat_get_activity(null)",
+            "pg_stat_reset()", "pg_promote()", "pg_switch_wal()", "pg_create_restore_point('x')", "pg_log_backend_memory_contexts(1)", "pg_rotate_logfile()",
+        )
+    },
 }  # fmt: skip

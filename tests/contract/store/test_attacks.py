@@ -336,6 +336,20 @@ def test_known_open_buffers_of_the_door_differ_by_a_few_pages(target: Target) ->
     assert 0 <= target.attack(run) <= 3
 
 
+def test_known_open_a_login_can_change_its_own_password_and_settings(target: Target) -> None:
+    """Bound: its own agreement's service, until the keeper starts or opens the agreement anew. What it leaves behind does not hinder closing (last test)."""
+
+    async def run(connection: Any) -> None:
+        await connection.execute(
+            "alter role agr_1 set default_transaction_read_only = on; alter role agr_1 reset default_transaction_read_only"
+        )
+        await connection.execute(
+            "alter default privileges grant select on tables to agr_1; alter default privileges in schema door grant execute on functions to public"
+        )
+
+    target.attack(run)
+
+
 # Last: it closes the door that the tests above need open.
 
 

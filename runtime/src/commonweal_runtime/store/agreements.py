@@ -161,6 +161,7 @@ def _content(number: int, agreement: AgreementPlan, product: Served, setting: Se
         "limits": wire["limits"],
         "transparency": wire["transparency"],
         "assurance": wire.get("assurance"),
+        "linkage": wire.get("linkage"),
         "auditDurability": product.spec.serve.audit_durability,
     }
 
@@ -225,6 +226,7 @@ def _grants(door: doors.Door, product: Served) -> list[str]:
         f"grant usage on schema product, audit, agreement to {reader}",
         f"grant select ({', '.join(columns)}) on {t} to {reader}",
         f"grant {_AUDIT} to {reader}",
+        f"grant execute on function pg_catalog.pg_current_xact_id() to {reader}",  # a default of the audit row
         f"grant usage on schema door to {login}",
     ]
     if door.strict:
@@ -248,6 +250,7 @@ def _forgotten(role: str, relation: str | None) -> list[str]:
         f"revoke all on all tables in schema audit, agreement from {role}",
         f"revoke all on all functions in schema audit, agreement from {role}",
         f"revoke all on schema product, audit, agreement, door from {role}",
+        f"revoke all on function pg_catalog.pg_current_xact_id() from {role}",
     ]
 
 
@@ -262,7 +265,7 @@ def shutting(n: int) -> list[str]:
 def clearing(n: int, relation: str | None) -> list[str]:
     """Return the statements that remove what a shut agreement leaves behind; safe to run twice.
 
-    Named revokes, not DROP OWNED: that would also take rights that the same role holds in other databases.
+    DROP OWNED at the end: a login can give itself default privileges, and a role that has any cannot be dropped.
     """
     out = []
     if relation is not None:
@@ -270,6 +273,6 @@ def clearing(n: int, relation: str | None) -> list[str]:
     for role in (login_of(n), reader_of(n)):
         out.append(
             f"do $$ begin if exists (select from pg_catalog.pg_roles where rolname = '{role}') then {'; '.join(_forgotten(role, relation))}; "
-            f"execute format('revoke all on database %I from {role}', current_database()); drop role {role}; end if; end $$"
+            f"execute format('revoke all on database %I from {role}', current_database()); drop owned by {role}; drop role {role}; end if; end $$"
         )
     return out

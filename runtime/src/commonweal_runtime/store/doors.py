@@ -26,7 +26,8 @@ TICKETED = {
     "take": "p_tickets text",
 }
 MOST_TOGETHER = 64
-SUBJECTS = f"(p_subjects::uuid[])[1:{MOST_TOGETHER}]"
+# what is counted is what is read: an array's bounds and dimensions are the caller's, so it is laid out anew
+SUBJECTS = f"array(select x.s from unnest(p_subjects::uuid[]) with ordinality x(s, o) order by x.o limit {MOST_TOGETHER})"
 _WHOLE = "'00000000-0000-0000-0000-000000000000'::uuid"
 
 
@@ -120,8 +121,7 @@ def guard(d: Door) -> str:
         + ISOLATED
         + refuse(f"p_fields is not null and ({fields})", "CW005", "field not agreed")
         + "".join(refuse(*gate) for gate in d.gates)
-        # last, and for this transaction: a session that has turned it off before does not decide how durable the audit is
-        + f"  perform set_config('synchronous_commit', '{'on' if d.durable else 'off'}', true);\n"
+        + settle("on" if d.durable else "off")
     )
 
 
@@ -129,6 +129,14 @@ ISOLATED = (
     "  if current_setting('transaction_isolation') <> 'read committed' then "
     "raise exception using errcode = 'CW004', message = 'needs read committed'; end if;\n"
 )
+
+
+def settle(durable: str) -> str:
+    """Return the statement that takes two settings out of the session's hands for the rest of the transaction.
+
+    How durable the audit is, and whether the server's own messages reach the client: `debug_print_plan` would show the plans behind the door.
+    """
+    return f"  perform set_config('synchronous_commit', '{durable}', true), set_config('client_min_messages', 'error', true);\n"
 
 
 def counted(d: Door, requests: str) -> str:
@@ -201,8 +209,9 @@ def _points(d: Door) -> str:
     Text in and out, so that the driver need not look up array types in a catalogue this role may not read; JSON text of PostgreSQL holds no raw line feed.
     """
     return (
-        f"declare v_all text;\nbegin\n{guard(d)}{counted(d, f'cardinality({SUBJECTS})')}{counted_each(d, SUBJECTS)}"
-        f"  with r as materialized (select x.o, x.s, {one(d, 'x.s', until(d))} as j from unnest(p_subjects::uuid[]) with ordinality x(s, o) limit {MOST_TOGETHER}),\n"
+        f"declare v_all text; v_subjects uuid[];\nbegin\n{guard(d)}  v_subjects := {SUBJECTS};\n"
+        f"{counted(d, 'cardinality(v_subjects)')}{counted_each(d, 'v_subjects')}"
+        f"  with r as materialized (select x.o, x.s, {one(d, 'x.s', until(d))} as j from unnest(v_subjects) with ordinality x(s, o)),\n"
         f"  w as ({audit(d, 'point')}s, null, (j is not null)::int from r)\n"
         "  select string_agg(coalesce(j, ''), chr(10) order by o) into v_all from r;\n  return v_all;\nend "
     )

@@ -60,7 +60,13 @@ class Enforcement:
         await self._db.execute(f"set lock_timeout = '{_LOCK_TIMEOUT}'")
         for role in SERVICES:
             await self._db.execute(f"alter role {role} password {literal(verifier_of(self._key, role))}")
+        for row in await self._db.fetch("select number from agreement.register where in_force"):
+            await self._admit(login_of(row["number"]))
         await self._state_rights()
+
+    async def _admit(self, login: str) -> None:
+        """Give a login the password that the data API derives, and no settings of its own making."""
+        await self._db.execute(f"alter role {login} password {literal(verifier_of(self._key, login))}; alter role {login} reset all")
 
     async def _state_rights(self) -> None:
         """Tell the store what each basis leaves to the person; a matrix that has not changed writes nothing."""
@@ -255,8 +261,7 @@ class Enforcement:
         async with self._tables.held(product.uid), self._db.transaction():
             for statement in opening.statements:
                 await self._db.execute(statement)
-            login = login_of(entry.number)
-            await self._db.execute(f"alter role {login} password {literal(verifier_of(self._key, login))}")
+            await self._admit(login_of(entry.number))
             await self._record(entry, agreement, product, opening)
             await self._db.execute(f"notify {CHANNEL}")
 

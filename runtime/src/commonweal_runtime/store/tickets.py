@@ -7,7 +7,20 @@ audit row says was asked, as far as it may still be seen: somebody who has withd
 
 from __future__ import annotations
 
-from commonweal_runtime.store.doors import ISOLATED, SUBJECTS, Door, audit, counted, counted_each, guard, one, page, until
+from commonweal_runtime.store.doors import (
+    ISOLATED,
+    MOST_TOGETHER,
+    SUBJECTS,
+    Door,
+    audit,
+    counted,
+    counted_each,
+    guard,
+    one,
+    page,
+    settle,
+    until,
+)
 from commonweal_runtime.store.names import table
 
 _NEXT = "(v_json::json ->> 'next')::uuid"
@@ -26,9 +39,9 @@ def _ask(d: Door) -> str:
     """One audit row and one ticket for each subject, in the order asked; whether there is anything to give is recorded and not told."""
     there = f"(exists (select from {table(d.relation)} r where r.subject = v_subject))::int"
     return (
-        f"declare v_all text; v_subject uuid; v_use bigint; v_token uuid;\nbegin\n"
-        f"{guard(d)}{counted(d, f'cardinality({SUBJECTS})')}{counted_each(d, SUBJECTS)}"
-        f"  foreach v_subject in array coalesce({SUBJECTS}, '{{}}') loop\n"
+        f"declare v_all text; v_subjects uuid[]; v_subject uuid; v_use bigint; v_token uuid;\nbegin\n"
+        f"{guard(d)}  v_subjects := {SUBJECTS};\n{counted(d, 'cardinality(v_subjects)')}{counted_each(d, 'v_subjects')}"
+        f"  foreach v_subject in array v_subjects loop\n"
         f"  {audit(d, 'point')}v_subject, null, {there} returning id into v_use;\n{_issued()}"
         "  v_all := concat_ws(chr(10), v_all, v_token);\n  end loop;\n  return v_all;\nend "
     )
@@ -48,8 +61,7 @@ def _take(d: Door) -> str:
     items = f"(select coalesce(json_agg(i.j order by i.s), '[]') from (select x.s, {one(d, 'x.s')}::json as j from unnest(u.subjects) x(s)) i where i.j is not null)"
     return (
         f"declare v_all text; v_json text; v_token uuid; u record; p_fields text;\nbegin\n{ISOLATED}"
-        "  perform set_config('synchronous_commit', 'off', true);\n"
-        f"  foreach v_token in array (string_to_array(p_tickets, chr(10))::uuid[])[1:64] loop\n"
+        f"{settle('off')}  foreach v_token in array (string_to_array(p_tickets, chr(10))::uuid[])[1:{MOST_TOGETHER}] loop\n"
         "  select * into u from audit.redeem(v_token);\n  p_fields := u.fields;\n"
         f"  if u.op = 'page' then v_json := json_build_object('items', {items}, 'next', u.next{until(d)})::text;\n"
         f"  else v_json := {one(d, 'u.subject', until(d))}; end if;\n"

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.plan import AgreementPlan
 from commonweal_api.reasons import Reason
-from commonweal_runtime.store.agreements import ClosedError, Served, compile_opening, widens
+from commonweal_api.rights import BasisType
+from commonweal_runtime.store.agreements import ClosedError, Served, Setting, compile_opening, widens
+from commonweal_runtime.store.gates import gates_of
 from commonweal_runtime.store.logins import password_of, verifier_of
 from commonweal_runtime.store.names import RefusedError, identifier, literal, login_of, relation_of
 from commonweal_runtime.store.products import change, create, shape_of, unfilled_after
@@ -45,6 +47,9 @@ def test_the_same_agreement_compiles_to_the_same_statements() -> None:
         ("Consent", {"period", "objection", "basis"}),
         ("PublicTask", {"period", "objection", "basis"}),
         ("LegalObligation", {"period", "basis"}),
+        ("VitalInterests", {"period", "basis"}),
+        ("Contract", {"period", "basis"}),
+        ("RecognisedLegitimateInterest", {"period", "objection", "basis"}),
     ],
 )
 def test_each_basis_has_its_policies_and_the_permissive_one_comes_last(basis: str, policies: set[str]) -> None:
@@ -170,3 +175,56 @@ def test_passwords_are_repeatable_distinct_and_not_in_the_verifier() -> None:
     assert password_of(key, "api") == password_of(key, "api") != password_of(key, "person")
     assert password_of(key, "api") not in verifier_of(key, "api")
     assert verifier_of(key, "api") == verifier_of(key, "api")
+
+
+def compiled(serve: str = "Durable", **over: Any) -> dict[str, str]:
+    """Return the bodies of the door's functions by operation."""
+    spec = person_product(Heritage(), serve={"auditDurability": serve})  # type: ignore[arg-type]
+    served = Served("p", "people", "people_x", DataProductSpec.model_validate(spec), ())
+    plan = AgreementPlan(name="a", uid="u", generation=1, spec=agreement(**over))  # type: ignore[arg-type]
+    made = [s for s in compile_opening(7, plan, served).statements if s.startswith("create or replace function door.a7_")]
+    return {s.split("(")[0].removeprefix("create or replace function door.a7_"): s for s in made}
+
+
+def test_a_door_has_the_functions_of_its_shape_and_drops_the_others() -> None:
+    assert set(compiled()) == {"point", "points", "page"}
+    assert set(compiled("Strict")) == {"ask", "askpage", "take"}
+    dropped = [s for s in opening().statements if s.startswith("drop function")]
+    assert {s.split("a7_")[1].split("(")[0] for s in dropped} == {"ask", "askpage", "take"}
+
+
+def test_an_agreement_without_limits_runs_no_statement_for_them() -> None:
+    for body in (*compiled().values(), *compiled("Strict").values()):
+        assert "agreement." not in body
+    limits = {"maxRows": 5, "requests": {"max": 3, "seconds": 60}, "once": True}
+    for operation, body in compiled(limits=limits).items():
+        assert body.count("agreement.take") == 2, operation
+    assert all("agreement.take" not in body for operation, body in compiled("Strict", limits=limits).items() if operation == "take")
+
+
+def test_each_basis_stands_in_the_audit_row() -> None:
+    for basis in BasisType:
+        assert f"'{basis}', p_fields" in compiled(basis=basis)["point"]
+
+
+def test_a_basis_bounded_in_time_ends_then_whatever_the_plan_says() -> None:
+    spec = agreement("VitalInterests", validity={"from": "2026-01-01T00:00:00Z", "until": "2026-01-20T00:00:00Z"})
+    plan = AgreementPlan(name="a", uid="u", generation=1, spec=spec)  # type: ignore[arg-type]
+    object.__setattr__(plan.spec.validity, "until", dt.datetime(2029, 1, 1, tzinfo=dt.UTC))  # past what the schema lets through
+    statements = "\n".join(compile_opening(7, plan, SERVED).statements)
+    assert "2026-01-31T00:00:00" in statements
+    assert "2029" not in statements
+
+
+def test_gates_stand_before_the_read_and_only_where_they_are_needed() -> None:
+    gate = ("feed.silent()", "CW008", "consents of other sites are stale")
+    plan = AgreementPlan(name="a", uid="u", generation=1, spec=agreement())  # type: ignore[arg-type]
+    body = next(s for s in compile_opening(7, plan, SERVED, Setting(gates=(gate,))).statements if "a7_point" in s and "create" in s)
+    assert body.index("if feed.silent() then raise") < body.index("from product.")
+    assert "feed" not in compiled()["point"]
+
+
+@pytest.mark.parametrize(("basis", "fed"), [(b, f) for b in BasisType for f in (True, False)])
+def test_only_consents_have_to_be_fresh(basis: BasisType, fed: bool) -> None:
+    spec = AgreementPlan(name="a", uid="u", generation=1, spec=agreement(basis)).spec  # type: ignore[arg-type]
+    assert [state for _, state, _ in gates_of(spec, SERVED, fed=fed)] == (["CW008"] if fed and basis is BasisType.CONSENT else [])

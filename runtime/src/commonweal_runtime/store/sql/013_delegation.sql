@@ -58,7 +58,7 @@ create function consent.make_delegation(p_subject uuid, p_delegate uuid, p_type 
                                         p_ends timestamptz, p_made_by text) returns uuid
 language plpgsql security definer set search_path = pg_catalog as $$
 declare v_acts text[] := string_to_array(p_acts, ','); v_agreements text[] := string_to_array(p_agreements, ',');
-        v_begins timestamptz := coalesce(p_begins, clock_timestamp()); v_years int; v_id uuid := gen_random_uuid(); v_wrong text; begin
+        v_begins timestamptz := coalesce(p_begins, statement_timestamp()); v_years int; v_id uuid := gen_random_uuid(); v_wrong text; begin
   perform consent.lock_person(p_subject);
   v_years := case p_type when 'Adviser' then 1 when 'Attorney' then 5 when 'Parent' then 18 end;
   v_wrong := case
