@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from commonweal_api.plan import Outcome, StorePlan, digest_of
+from commonweal_api.plan import Outcome, StorePlan, StoreReport, digest_of
 from support.data_api import GRANTS, PATIENCE, PEOPLE, READER, agreement, login
 from support.keeper import Bench
 from support.postgres import HeritageServer, StoreServer
@@ -68,6 +68,19 @@ async def told(bench: Bench, wanted: StorePlan, product: str, reason: str) -> Ou
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise TimeoutError(f"waited for {reason} of {product}; last report: {bench.desk.reported()}") from None
+
+
+async def agreed(bench: Bench, wanted: StorePlan, name: str, reason: str) -> StoreReport:
+    """Return the report on this plan once one of its agreements carries `reason`."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                report = bench.desk.reported()
+                if report is not None and report.plan == digest_of(wanted) and report.agreements[name].reason == reason:
+                    return report
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise TimeoutError(f"waited for {reason} of {name}; last report: {bench.desk.reported()}") from None
 
 
 async def number_of(root: Any, name: str) -> int:

@@ -16,6 +16,7 @@ from commonweal_api.plan import Outcome, StorePlan, StoreReport, digest_of
 from commonweal_runtime.audit.sealer import Sealer
 from commonweal_runtime.desk import Desk
 from commonweal_runtime.federation.pulling import Feed
+from commonweal_runtime.linkage.linker import Linker
 from commonweal_runtime.store.enforcement import Enforcement
 from commonweal_runtime.store.loading.shelves import Shelves
 from commonweal_runtime.store.standing import Standing
@@ -46,6 +47,7 @@ class Keeper:
         self._standing = Standing(connect, self._news.set)
         self._witness = Witness.of(database_key)
         self._feed = Feed(connect, sector_key)
+        self._linker = Linker(connect, database_key)
         self._next_end: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
@@ -72,7 +74,7 @@ class Keeper:
 
     def _tasks(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
         """What goes on beside the plan and the loads; each runs until cancelled, and one that ends with an error ends the keeper."""
-        return (self._follow, self._tell, self._sweep, self._standing.run, self._feed.run, Sealer(self._connect, self._witness).run)
+        return (self._follow, self._tell, self._sweep, self._standing.run, self._feed.run, self._linker.run, Sealer(self._connect, self._witness).run)
 
     async def _follow(self) -> None:
         async for text in self._desk.plans():
@@ -97,7 +99,8 @@ class Keeper:
             if enforcement.unfinished:  # a load was in the way
                 asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._judge.set)
             self._wait_for(next_end(plan, now))
-            self._standing.follow(whole)
+            await self._standing.follow(whole)
+            self._linker.follow(whole)
             if self._shelves is not None:
                 self._shelves.stock(whole, group)
             self._news.set()

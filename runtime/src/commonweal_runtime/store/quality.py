@@ -70,12 +70,15 @@ def judge(check: QualityCheck, found: int) -> Result:
 
 
 async def run(connection: Any, product: Served) -> list[Result]:
-    """Run the checks of a product that is loaded, keep their results, and open or close it by them."""
+    """Run the checks of a product that is loaded, keep their results, forget those of checks that are gone, and open or close it by them."""
     results = [await _one(connection, product, check) for check in product.spec.quality]
     seconds = valid_seconds(product.spec)
     async with connection.transaction():
         for r in results:
             await _keep(connection, product.uid, r, seconds)
+        await connection.execute(
+            "delete from agreement.quality where product = $1 and name <> all ($2::text[])", product.uid, [r.name for r in results]
+        )
         held = all(r.state == "Passed" for r in results if r.stops)
         await connection.execute(
             "update agreement.gate set passed_until = case when $2 then clock_timestamp() + make_interval(secs => $3) else '-infinity' end where product = $1",

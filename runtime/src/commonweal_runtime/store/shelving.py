@@ -156,6 +156,9 @@ class Shelving:
             for statement in [*answers.removal(was.relation), *statements]:
                 await self._db.execute(statement)
             await self._keep_answers(was.relation, was.uid, new)
+            if was.spec.quality != product.spec.quality:  # checks that are new, or not the same, have not passed
+                await self._db.execute("update agreement.gate set passed_until = '-infinity' where product = $1", was.uid)
+                await self._db.execute("delete from agreement.quality where product = $1", was.uid)
             await self._db.execute(
                 "update agreement.product set spec = $2::text::jsonb, unfilled = $3, contract = $4 where uid = $1",
                 was.uid,

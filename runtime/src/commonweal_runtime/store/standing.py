@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,32 +43,46 @@ class Standing:
     _plan: StorePlan | None = None
     _stands: dict[str, Stand] = field(default_factory=dict)
     _due: dict[str, float] = field(default_factory=dict)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def follow(self, plan: StorePlan) -> None:
-        """Watch the products of an expanded plan from now on."""
+    async def follow(self, plan: StorePlan) -> None:
+        """Watch the products of an expanded plan from now on. Checks of products that have changed are due at once, and count as not run until then."""
+        before = {p.uid: p.spec for p in self._products()}
         self._plan = plan
-        wanted = {p.uid for p in plan.products}
-        self._due = {uid: at for uid, at in self._due.items() if uid in wanted}
+        self._due = {p.uid: self._due[p.uid] for p in plan.products if p.uid in self._due and before.get(p.uid) == p.spec}
+        await self._with(self._look)
+        self._wake.set()
 
     async def run(self) -> None:
         """Work until cancelled."""
         connection = await self.connect()
         try:
             while True:
+                self._wake.clear()
                 await self._turn(connection)
-                await asyncio.sleep(TICK_SECONDS)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(TICK_SECONDS):
+                        await self._wake.wait()
         finally:
             connection.terminate()
 
     async def loaded(self, uid: str) -> None:
         """Run the checks of a product that has just been loaded, so that it opens or stops before anybody is told of the load."""
-        connection = await self.connect()
-        try:
+
+        async def check(connection: Any) -> None:
             await self._answer(connection)
             await self._check(connection, uid)
             await self._look(connection)
+
+        await self._with(check)
+
+    async def _with(self, work: Callable[[Any], Awaitable[None]]) -> None:
+        """Work on a connection of its own; what PostgreSQL refuses stays closed and is tried again in the next turn."""
+        connection = await self.connect()
+        try:
+            await work(connection)
         except asyncpg.PostgresError as error:
-            log.warning("checking after a load: %s; it is tried again", error.sqlstate)
+            log.info("products: %s; next time", error.sqlstate)
         finally:
             connection.terminate()
 
