@@ -6,7 +6,8 @@ COMMONWEAL := $(BIN)/commonweal
 STAMP := .venv/made-from-pyproject
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo journey down test unit contract e2e lint format generate datamodel tools images doctor machine venv bench-audit bench-data bench-demo bench-operator figures clean
+ORACLE := .venv/oracle
+.PHONY: oracle help demo journey down test unit contract e2e lint format generate datamodel tools images doctor machine venv bench-audit bench-data bench-demo bench-operator figures clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -20,13 +21,13 @@ journey: venv ## walk through the example again
 down: venv ## end everything that demo and tests started, and remove what it left
 	@$(COMMONWEAL) demo down
 
-test: lint machine tools images ## everything: lint, then every test in one run
+test: lint machine tools images oracle ## everything: lint, then every test in one run
 	@$(BIN)/pytest
 
 unit: venv ## tests without anything running
 	@$(BIN)/pytest tests/unit $(wildcard tests/golden)
 
-contract: tools ## tests against a real API server, PostgreSQL and pulumi
+contract: tools oracle ## tests against a real API server, PostgreSQL and pulumi
 	@$(BIN)/pytest tests/contract
 
 e2e: machine tools images ## tests on real sites
@@ -81,6 +82,15 @@ figures: venv ## write the measured figures into README.md
 	@$(BIN)/python bench/figures.py
 
 venv: $(STAMP) ## the Python environment, made again when pyproject.toml changes
+
+oracle: $(ORACLE)/made-from-pyproject # datacontract-cli, which the tests ask what breaks a contract; about 130 MB
+
+$(ORACLE)/made-from-pyproject: pyproject.toml | venv
+	@test -x $(ORACLE)/bin/python || $(BIN)/python -m venv $(ORACLE)
+	@echo "installing the tests' oracle into $(ORACLE)"
+	@$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check --group oracle
+	@touch $@
 
 # An old pip knows no dependency groups, so the environment's own is renewed first.
 $(STAMP): pyproject.toml
