@@ -20,6 +20,7 @@ from commonweal_runtime.data_api.reads import Question
 from commonweal_runtime.data_api.requests import LONGEST_BODY, Query, header_of, query_of
 from commonweal_runtime.data_api.service import Service
 from commonweal_runtime.data_api.settings import Settings
+from commonweal_runtime.linkage.routes import link_routes
 from commonweal_runtime.problems import Problem
 from commonweal_runtime.serving import Application, Front, fault, note_fault, refused_by_framework, start_log, told
 
@@ -41,7 +42,14 @@ def application(service: Service, extra: Sequence[Any] = ()) -> Litestar:
             yield
 
     return Litestar(
-        [*read_routes(service), *person_routes(service), *department_routes(service), *public_routes(service), *extra],
+        [
+            *read_routes(service),
+            *link_routes(service),
+            *person_routes(service),
+            *department_routes(service),
+            *public_routes(service),
+            *extra,
+        ],
         lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,

@@ -11,6 +11,7 @@ from typing import Any
 from commonweal_runtime import serving
 from commonweal_runtime.audit import desk
 from commonweal_runtime.data_api import refusals
+from commonweal_runtime.linkage.refusals import no_linkage
 from commonweal_runtime.problems import MEDIA_TYPE, Problem, invalid_request, keys_unavailable, token_invalid, token_missing
 
 Schema = dict[str, Any]
@@ -48,6 +49,7 @@ _EXAMPLES: tuple[Problem, ...] = (
     refusals.consent_feed_stale(),
     refusals.quality_stopped(),
     refusals.answers_pending(),
+    no_linkage(),
     desk.no_such_row(),
     desk.not_sealed_yet(),
     desk.not_permitted(),
@@ -93,6 +95,9 @@ PARAMETERS: Mapping[str, Schema] = {
     "subject": parameter("subject", "path", UUID, "The department's pairwise id of the person.", required=True, example=EXAMPLE_ID),
     "agreement": parameter("agreement", "path", TEXT, "Name of the agreement.", required=True, example="people-tax"),
     "product": parameter("product", "path", TEXT, "Name of the product.", required=True, example="people"),
+    "reference": parameter(
+        "reference", "path", {"type": "string", "minLength": 1, "maxLength": 200}, "Your own reference.", required=True, example="case-4711"
+    ),
     "delegation": parameter("delegation", "path", UUID, "`id` of a delegation.", required=True, example=EXAMPLE_ID),
     "use": parameter("use", "path", _NUMBER, "`id` of a use.", required=True, example="4711"),
     "event": parameter("event", "path", _NUMBER, "`event` of a receipt.", required=True, example="4711"),

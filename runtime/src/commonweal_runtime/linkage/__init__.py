@@ -1,0 +1,1 @@
+"""Reading by the consumer's own references, under an agreement with `spec.linkage`."""

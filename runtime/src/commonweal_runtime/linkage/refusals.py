@@ -1,0 +1,15 @@
+"""How linkage says no, beyond what every read may answer."""
+
+from __future__ import annotations
+
+from commonweal_runtime.problems import Problem
+
+
+def no_linkage() -> Problem:
+    return Problem(
+        403,
+        "LinkageNotAgreed",
+        "Linkage not agreed",
+        "The agreement does not let this client read by references of its own.",
+        "Have spec.linkage added to the agreement; both departments sign it anew.",
+    )
