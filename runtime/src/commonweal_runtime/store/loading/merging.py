@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from commonweal_runtime.store.agreements import Served
-from commonweal_runtime.store.names import table
+from commonweal_runtime.store.names import literal, table
 from commonweal_runtime.store.shelving import CHANNEL
 
 _WORK = "32MB"  # one statement at a time, and a million rows
@@ -15,30 +15,47 @@ _WORK = "32MB"  # one statement at a time, and a million rows
 async def merge(store: Any, product: Served, staged: str) -> tuple[int, int, int]:
     """Make the table equal to the staged rows; return rows inserted, updated and deleted. The caller holds the transaction.
 
-    The people concerned are locked first, in one order, as consent events lock theirs: neither can wait for the other in a circle. Whoever has
-    been erased is left out after that: an erasure either came before or waits, and then finds the row.
+    What differs is found first and kept aside, so nothing is looked up in a table that grows meanwhile. The people concerned are then locked, in
+    one order, as consent events lock theirs: neither can wait for the other in a circle. Whoever has been erased is left out after that: an
+    erasure either came before or waits, and then finds the row.
     """
+    await store.execute(f"set local work_mem = '{_WORK}'")
+    await _find(store, product, staged)
+    await store.execute("select pg_advisory_xact_lock(1, b) from (select distinct consent.bucket(subject) as b from delta order by b) o")
+    base = product.uid.partition("@")[0]  # a tombstone holds for every version of a product
+    await store.execute("delete from delta d using consent.erased e where e.product = $1 and e.subject = d.subject and d.act <> 'D'", base)
+    t, shape = table(product.relation), product.shape
+    names = [c.name for c in shape.raw]
+    here, there = (" and ".join(f"{alias}.{k} = d.{k}" for k in shape.key) for alias in "ts")
+    delete = f"delete from {t} t using delta d where d.act = 'D' and {here}"
+    update = (
+        f"update {t} t set {', '.join(f'{n} = s.{n}' for n in names)} from delta d join {staged} s on {there} where d.act = 'U' and {here}"
+    )
+    columns = [*shape.key, *names]
+    insert = (
+        f"insert into {t} ({', '.join(columns)}, _consent, _objection, _lapse) select {', '.join('s.' + c for c in columns)}, "
+        f"coalesce(w.consent, '{{}}'), coalesce(w.objection, '{{}}'), coalesce(w.lapse, 'infinity') from delta d join {staged} s on {there} "
+        f"left join (select * from consent.standings where product = {literal(product.uid)}) w on w.subject = d.subject where d.act = 'I'"
+    )
+    await store.execute("set local commonweal.standings = 'brought'")  # see 031_bulk.sql
+    deleted, updated, inserted = [_count(await store.execute(statement)) for statement in (delete, update, insert)]
+    return inserted, updated, deleted
+
+
+async def _find(store: Any, product: Served, staged: str) -> None:
+    """Make the temporary table `delta`: the key of each row that differs, and whether it is to be inserted, updated or deleted."""
     t, shape = table(product.relation), product.shape
     same = " and ".join(f"t.{k} = s.{k}" for k in shape.key)
     names = [c.name for c in shape.raw]
     mine, theirs = (", ".join(f"{alias}.{n}" for n in names) for alias in "ts")
     differs = f"({mine}) is distinct from ({theirs})" if len(names) > 1 else f"{mine} is distinct from {theirs}"
-    await store.execute(f"set local work_mem = '{_WORK}'")
+    keys = ", ".join(f"coalesce(t.{k}, s.{k}) as {k}" for k in shape.key)
     await store.execute(
-        f"create temporary table touched on commit drop as select distinct consent.bucket(coalesce(t.subject, s.subject)) as b "
+        f"create temporary table delta on commit drop as select {keys}, "
+        "case when s.subject is null then 'D' when t.subject is null then 'I' else 'U' end as act "
         f"from {t} t full join {staged} s on {same} where t.subject is null or s.subject is null or {differs}"
     )
-    await store.execute("select pg_advisory_xact_lock(1, b) from (select b from touched order by b) o")
-    base = product.uid.partition("@")[0]  # a tombstone holds for every version of a product
-    await store.execute(f"delete from {staged} s using consent.erased e where e.product = $1 and e.subject = s.subject", base)
-    insert = (
-        f"insert into {t} ({', '.join([*shape.key, *names])}) select {', '.join(['s.' + c for c in [*shape.key, *names]])} from {staged} s "
-        f"where not exists (select from {t} t where {same})"
-    )
-    update = f"update {t} t set {', '.join(f'{n} = s.{n}' for n in names)} from {staged} s where {same} and {differs}"
-    delete = f"delete from {t} t where not exists (select from {staged} s where {same})"
-    deleted, updated, inserted = [_count(await store.execute(statement)) for statement in (delete, update, insert)]
-    return inserted, updated, deleted
+    await store.execute("analyze delta")
 
 
 def _count(tag: str) -> int:
