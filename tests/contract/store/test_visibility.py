@@ -181,6 +181,32 @@ def test_a_consent_that_runs_out_closes_at_once_and_the_sweep_writes_it_down(sto
     asyncio.run(script())
 
 
+@pytest.mark.parametrize("word", ["Renewed", "Withdrawn"])
+def test_a_sweep_that_crosses_the_persons_word_leaves_the_word(store: StoreServer, heritage: HeritageServer, word: str) -> None:
+    """The sweep has seen that a consent ran out, and waits for the person, who is just renewing or withdrawing it."""
+
+    async def script() -> None:
+        number = (await opened(store, heritage, {"yes": agreement()}))["yes"]
+        first, second, root = [await store.superuser("department") for _ in range(3)]
+        who = subject(f"sweep-{word}")
+        insert = "insert into consent.event (subject, agreement, kind, contract, valid_until) values ($1, $2, $3, 'x', $4)"
+        await root.execute(insert, who, number, "Given", datetime.now(UTC) - timedelta(seconds=1))
+        transaction = first.transaction()
+        await transaction.start()
+        await first.execute(insert, who, number, word, datetime.now(UTC) + timedelta(days=1) if word == "Renewed" else None)
+        crossing = asyncio.create_task(second.fetchval("select consent.sweep()"))
+        async with asyncio.timeout(10):
+            while not await root.fetchval("select exists (select from pg_locks where locktype = 'advisory' and not granted)"):
+                await asyncio.sleep(0.01)
+        await transaction.commit()
+        assert await crossing == 0
+        assert await root.fetchval("select consent from consent.state where subject = $1 and agreement = $2", who, number) == word
+        for connection in (first, second, root):
+            await connection.close()
+
+    asyncio.run(script())
+
+
 def test_an_agreement_that_runs_out_inside_an_open_transaction_closes(store: StoreServer, heritage: HeritageServer) -> None:
     """now() stands still in a transaction; the policy and the door must not."""
 

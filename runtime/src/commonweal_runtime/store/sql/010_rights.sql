@@ -34,13 +34,18 @@ create function consent.follows(p_from text, p_to text) returns boolean immutabl
     else false end $$;
 alter function consent.follows(text, text) owner to cw_owner;
 
--- As in 003, and the event must make sense after the one before it: looked at under the person's lock, so two that cross cannot both pass.
+-- As in 003, and the event must make sense after the one before it: looked at under the person's lock, so two that cross cannot both pass. What the
+-- store itself writes is passed over instead of refused if the person has said something else meanwhile: a consent renewed while the sweep was on its
+-- way does not expire.
 create or replace function consent.chain() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
 declare was consent.state; begin
   if current_setting('transaction_isolation') <> 'read committed' then raise exception 'consent events need read committed'; end if;
   perform set_config('synchronous_commit', 'on', true);                        -- what a person said is on disk before it is acknowledged
   perform consent.lock_person(new.subject);                                    -- serialises one person (1 of 1024 buckets), not all people
   select * into was from consent.state where subject = new.subject and agreement = new.agreement;
+  if new.kind in ('Expired', 'Invalidated') and (not coalesce(was.given, false) or new.kind = 'Expired' and not coalesce(was.valid_until <= clock_timestamp(), false)) then
+    return null;
+  end if;
   if not (case when new.kind in ('Objected', 'ObjectionLifted') then (new.kind = 'Objected') <> coalesce(was.objected, false)
                else consent.follows(was.consent, new.kind) end) then
     raise exception using errcode = 'CW409', message = format('%s cannot follow %s', new.kind, coalesce(was.consent, 'nothing'));
