@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,25 +20,27 @@ REGISTRAR = "register"
 
 
 class Department:
-    """The running department. People and clients sign in with tokens of the issuer."""
+    """The running department. People and clients sign in with tokens of the issuer; `client` and `person` make each token once, for signing takes time."""
 
     def __init__(self, api: DataApi, issuer: Issuer, http: httpx.Client) -> None:
         self.api, self.issuer, self.http = api, issuer, http
+        self.client = functools.cache(issuer.client)
+        self.person = functools.cache(issuer.person)
 
     def ask(self, path: str, consumer: str = "tax", purpose: str | None = None, token: str | None = None, **headers: str) -> httpx.Response:
         """Ask as a consumer's client `app`, for its purpose unless another is given; an empty one is left out. `if_match` is If-Match."""
         purpose = f"{consumer}/serve" if purpose is None else purpose
-        own = {"Authorization": f"Bearer {token or self.issuer.client(consumer, 'app')}"} | ({"Purpose": purpose} if purpose else {})
+        own = {"Authorization": f"Bearer {token or self.client(consumer, 'app')}"} | ({"Purpose": purpose} if purpose else {})
         return self.http.get(path, headers=own | {k.replace("_", "-"): v for k, v in headers.items()})
 
     def me(self, method: str, path: str, who: uuid.UUID = PERSON, about: uuid.UUID | None = None, **more: Any) -> httpx.Response:
         """Ask as a person, about somebody else if one is named."""
-        headers = {"Authorization": f"Bearer {self.issuer.person(who)}"} | ({"On-Behalf-Of": str(about)} if about else {})
+        headers = {"Authorization": f"Bearer {self.person(who)}"} | ({"On-Behalf-Of": str(about)} if about else {})
         return self.http.request(method, path, headers=headers, **more)
 
     def own(self, method: str, path: str, client: str = REGISTRAR, **more: Any) -> httpx.Response:
         """Ask as one of the department's own clients."""
-        return self.http.request(method, path, headers={"Authorization": f"Bearer {self.issuer.client(DEPARTMENT, client)}"}, **more)
+        return self.http.request(method, path, headers={"Authorization": f"Bearer {self.client(DEPARTMENT, client)}"}, **more)
 
 
 @contextmanager
