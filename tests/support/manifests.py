@@ -161,7 +161,7 @@ def data_product_in_full(*changes: Change, name: str = "people", department: str
     more = {
         "owner": {"steward": "mailto:steward@tax.example", "complaints": "https://tax.example/complaints"},
         "version": "2.1.0",
-        "serve": {"mode": "Live", "refreshSeconds": 60, "auditDurability": "Strict"},
+        "serve": {"mode": "Replica", "refreshSeconds": 60, "auditDurability": "Strict"},
         "answers": [
             {
                 "name": "adult",

@@ -71,9 +71,9 @@ class Subject(Strict, json_schema_extra=validations(
 class Serve(Strict):
     """How it is kept fresh and how its uses are recorded."""
 
-    mode: Literal["Replica", "Live"] = P(
+    mode: Literal["Replica"] = P(
         default="Replica",
-        description="Replica: the store keeps what agreements need. Live: each read goes to the source, with the subject's key shipped; PostgreSQL only.",
+        description="Replica: the store keeps what the fields name, and reads never wait for the source. There is no other mode yet.",
     )
     refresh_seconds: int = P(
         default=300, strict=True, ge=5, le=86400, description="How often the source is read again and the quality checks are run."
@@ -121,9 +121,6 @@ class EarlierVersion(Offer, json_schema_extra=validations(*EARLIER_RULES.values(
         return self
 
 
-LIVE = cel(
-    "self.serve.mode != 'Live' || has(self.source.postgres)", "spec.serve.mode: only a postgres source can be read Live; write Replica."
-)
 CHECKS = cel(
     "!has(self.quality) || self.quality.all(q, self.quality.exists_one(r, r.name == q.name))",
     "spec.quality: names must be unique; rename one of the two.",
@@ -141,7 +138,7 @@ MAJORS = cel(
     "spec.earlier: one version per major number; remove the older one.",
 )
 RULES = (
-    *SPEC_RULES.values(), LIVE, CHECKS, CHECKED, EARLIER, MAJORS,
+    *SPEC_RULES.values(), CHECKS, CHECKED, EARLIER, MAJORS,
     cel(
         "self.subject.column == oldSelf.subject.column",
         "spec.subject.column: changing it would give every person another id; publish a new product instead.",
@@ -181,7 +178,6 @@ class DataProductSpec(Offer, json_schema_extra=validations(*RULES)):
         raw, checks = {f.name for f in self.fields if f.mask is None}, [q.name for q in self.quality]
         majors = [major_of(e.version) for e in self.earlier]
         check(
-            (self.serve.mode == "Live" and self.source.postgres is None, LIVE),
             (len(set(checks)) != len(checks), CHECKS),
             (any(q.field is not None and q.field not in raw for q in self.quality), CHECKED),
             (any(m >= major_of(self.version) for m in majors), EARLIER),

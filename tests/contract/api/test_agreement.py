@@ -75,7 +75,6 @@ WORDS = (
     "VitalInterests",
     "Delayed",
     "RowCount",
-    "Live",
     "Crime",
     "Many",
     "One",
