@@ -208,8 +208,14 @@ def test_a_killed_operator_finishes_what_it_began(plane: ControlPlane, operator:
     condition("departments", "health", "NamespaceActive", type_="NamespaceReady")
     operator.settled()
     made = [w for w in operator.writes()[before:] if w.endswith(" 201")]
-    assert len(made) == 29, "27 children and two Secrets with keys, each made once"
-    assert len(set(made)) == 29
+    # Both Secrets with keys are made by POST to one path. A write that was under way at the kill may be done and not be in the log.
+    assert len(made) in (28, 29), "27 children and two Secrets with keys, each made once"
+    assert len(made) - len(set(made)) == made.count("create /api/v1/namespaces/dept-health/secrets 201") - 1 == 1
+    before = len(operator.writes())
+    operator.stop()
+    operator.start()
+    operator.settled()
+    assert operator.writes()[before:] == [], "nothing is missing"
 
 
 def test_a_deleted_department_takes_its_namespace_along(plane: ControlPlane, operator: Any) -> None:
