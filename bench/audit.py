@@ -100,11 +100,11 @@ def one(store: StoreServer, kind: str, connections: int, seconds: float, *, dura
         return written(store, connections, seconds, durable=durable)
 
 
-def shares(store: StoreServer, number: int, seconds: float) -> list[Figure]:
+def shares(store: StoreServer, loads: Sequence[int], number: int, seconds: float) -> list[Figure]:
     """Return how many times as many rows were written with the sealer as without it."""
     figures = []
     for durable in (True, False):
-        for connections in CONNECTIONS:
+        for connections in loads:
             runs = []
             for n in range(number):
                 order = ("bare", "sealed") if n % 2 else ("sealed", "bare")
@@ -120,7 +120,7 @@ def shares(store: StoreServer, number: int, seconds: float) -> list[Figure]:
 
 async def speeds(store: StoreServer, rows: int) -> list[Figure]:
     """Return how fast seals are made and checked, and how large proofs are at the largest size of a seal."""
-    ledger, me = await Ledger.of(store), uuid4()
+    ledger, me = Ledger(await store.superuser("department")), uuid4()
     await ledger.tamper("truncate audit.use, audit.seal")
     await ledger.root.execute("create index if not exists use_tx on audit.use (tx)")
     point, page = await ledger.use(me), await ledger.use(me, *(uuid4() for _ in range(99)))
@@ -179,7 +179,7 @@ def main(*, quick: bool) -> None:
     """Measure and write bench/results/audit.json."""
     with StoreServer() as store:
         asyncio.run(prepare(store))
-        figures: Sequence[Figure] = shares(store, 3 if quick else 10, 2 if quick else 5)
+        figures: Sequence[Figure] = shares(store, CONNECTIONS[:1], 3, 2) if quick else shares(store, CONNECTIONS, 10, 5)
         figures = [*figures, *asyncio.run(speeds(store, MOST_ROWS * (1 if quick else 10)))]
     path = write("audit", "python bench/audit.py" + (" --quick" if quick else ""), figures, datetime.now(UTC))
     print(json.dumps(json.loads(path.read_text()), indent=1))

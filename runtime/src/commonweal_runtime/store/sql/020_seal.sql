@@ -14,7 +14,7 @@ create index seal_upto on audit.seal (upto, n);
 create trigger frozen   before update or delete on audit.seal for each row execute function consent.frozen();
 create trigger frozen_t before truncate on audit.seal for each statement execute function consent.frozen();
 
--- A row's bytes: JSON of every column by name, nulls left out, so that a later release's new (null) column leaves the bytes of old rows as they are.
+-- A row's bytes: JSON of every column, nulls left out, so that a later release's new (null) column leaves the bytes of old rows as they are.
 -- Nothing in it depends on a session's settings: times are numbers, hashes hexadecimal. No person's id is in it: each stands as the hash of row and
 -- id, so that a proof of a page of people, and an auditor's copy, show whom they concern only to who knows the id (122 bits of HMAC).
 create function audit.veiled(p_row text, p_person uuid) returns text immutable strict parallel safe language sql as $$
@@ -23,11 +23,15 @@ create function audit.veiled(p_row text, p_person uuid) returns text immutable s
 create function audit.veiled(p_row text, p_people uuid[]) returns jsonb immutable strict parallel safe language sql as $$
   select coalesce(jsonb_agg(audit.veiled(p_row, s) order by o), '[]') from unnest(p_people) with ordinality x(s, o) $$;
 
--- Without sub-queries, so that it is inlined: a call would cost ten times as much.
+-- Every read is sealed, so this is written for speed: no sub-query, so that it is inlined, and text joined rather than JSON built (a third of the time).
+-- concat_ws leaves nulls out. A test fails when a column is not in it; a new one goes to the end.
 create function audit.use_bytes(u audit.use) returns bytea stable parallel safe language sql as $$
-  select convert_to(jsonb_strip_nulls(to_jsonb(u) || jsonb_build_object(
-    'at', extract(epoch from u.at), 'subject', audit.veiled('use:' || u.id::text, u.subject),
-    'subjects', audit.veiled('use:' || u.id::text, u.subjects)))::text, 'UTF8') $$;
+  select convert_to('{' || concat_ws(',',
+    '"id":' || u.id::text, '"tx":"' || u.tx::text || '"', '"at":' || extract(epoch from u.at)::text, '"agreement":' || u.agreement::text,
+    '"client":' || to_json(u.client)::text, '"purpose":' || to_json(u.purpose)::text, '"op":' || to_json(u.op)::text,
+    '"contract":' || to_json(u.contract)::text, '"fields":' || to_json(u.fields)::text,
+    '"subject":"' || audit.veiled('use:' || u.id::text, u.subject) || '"', '"subjects":' || audit.veiled('use:' || u.id::text, u.subjects)::text,
+    '"found":' || u.found::text, '"basis":' || to_json(u.basis)::text) || '}', 'UTF8') $$;
 
 create function audit.event_bytes(e consent.event) returns bytea stable parallel safe language sql as $$
   select convert_to(jsonb_strip_nulls(to_jsonb(e) || jsonb_build_object(
