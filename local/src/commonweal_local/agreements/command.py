@@ -68,7 +68,7 @@ def _sign(arguments: argparse.Namespace) -> int:
         return 0
     if agreement.version:
         try:
-            signing.sign(kubectl, agreement.name, agreement.namespace, {party: seed}, expected=agreement.hash)
+            signing.sign(kubectl, agreement, {party: seed})
         except RefusedError as refusal:
             print(f"\nYou may not change it yourself: {refusal.what}")
         else:

@@ -33,10 +33,10 @@ class Kubectl:
         found: dict[str, Any] = json.loads(self._run("get", kind, name, *_in(namespace), "-o", "json"))
         return found
 
-    def names(self, kind: str, namespace: str) -> list[str]:
-        """Return the names of a kind's objects in a namespace."""
-        items = json.loads(self._run("get", kind, *_in(namespace), "-o", "json"))["items"]
-        return [item["metadata"]["name"] for item in items]
+    def all(self, kind: str, namespace: str) -> list[dict[str, Any]]:
+        """Return a kind's objects in a namespace."""
+        found: list[dict[str, Any]] = json.loads(self._run("get", kind, *_in(namespace), "-o", "json"))["items"]
+        return found
 
     def patch(self, kind: str, name: str, namespace: str, patch: dict[str, Any]) -> None:
         """Merge the patch into the object. Raises ChangedError when `metadata.resourceVersion` in it is no longer the object's, RefusedError without the right."""

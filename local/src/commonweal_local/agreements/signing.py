@@ -163,45 +163,43 @@ def _verdict(agreement: Agreement, party: str, signature: Any, key: Jwk | None) 
     )
 
 
-def sign(kubectl: Kubectl, name: str, namespace: str, seeds: Mapping[str, bytes], expected: str = "") -> Agreement:
-    """Put the parties' signatures into the agreement of the cluster, again when somebody was faster. Raises LocalError.
-
-    `expected` is the hash of what the signer was shown: other terms are not signed.
-    """
+def sign(kubectl: Kubectl, shown: Agreement, seeds: Mapping[str, bytes]) -> None:
+    """Put the parties' signatures into the agreement of the cluster, again when somebody was faster. Raises LocalError when other terms stand there now."""
+    agreement = shown
     for left in reversed(range(ATTEMPTS)):
-        agreement = read(kubectl, name, namespace)
-        if expected not in ("", agreement.hash):
+        if agreement.hash != shown.hash:
             raise LocalError("The agreement changed while you read it", "Repeat the command, and read it again.")
-        signatures: list[dict[str, Any]] = []
+        signed = agreement
         for party, seed in seeds.items():
-            signatures = signatures_with(agreement, party, seed, int(time.time()))
-            agreement = _with(agreement, signatures)
+            signed = _with(signed, signatures_with(signed, party, seed, int(time.time())))
+        signatures = [s.wire() for s in signed.spec.signatures]
+        patch = {"metadata": {"resourceVersion": agreement.version}, "spec": {"signatures": signatures}}
         try:
-            kubectl.patch(KIND, name, namespace, {"metadata": {"resourceVersion": agreement.version}, "spec": {"signatures": signatures}})
+            kubectl.patch(KIND, agreement.name, agreement.namespace, patch)
         except ChangedError:
             if not left:
                 raise
+            agreement = read(kubectl, agreement.name, agreement.namespace)
         else:
-            return agreement
-    raise AssertionError("the last attempt returns or raises")
+            return
 
 
 def sign_all(kubectl: Path, kubeconfig: Path, namespaces: Sequence[str]) -> list[str]:
     """Sign every agreement of these namespaces that a party has not signed, for both parties; return which, as `namespace/name`.
 
-    For those who may read both parties' keys: a demonstration, a test. Signatures that hold are left as they are.
+    For those who may read both parties' keys: a demonstration, a test. Signatures that hold are left as they are. Each namespace and each key is read once.
     """
-    site, signed = Kubectl(kubectl, kubeconfig), []
-    for namespace in namespaces:
-        for name in site.names(KIND, namespace):
-            agreement = read(site, name, namespace)
-            seeds = {party: seed_of(site, party) for party in agreement.parties}
-            keys = {party: jws.public_key(seed) for party, seed in seeds.items()}
-            lacking = {party: seed for party, seed in seeds.items() if not agreement.signed_by(party, keys)}
-            if lacking:
-                sign(site, name, namespace, lacking)
-                signed.append(f"{namespace}/{name}")
-    return signed
+    site, done, seeds = Kubectl(kubectl, kubeconfig), [], {}
+    for agreement in [agreement_of(item) for namespace in namespaces for item in site.all(KIND, namespace)]:
+        for party in agreement.parties:
+            if party not in seeds:
+                seeds[party] = seed_of(site, party)
+        keys = {party: jws.public_key(seeds[party]) for party in agreement.parties}
+        lacking = {party: seeds[party] for party in agreement.parties if not agreement.signed_by(party, keys)}
+        if lacking:
+            sign(site, agreement, lacking)
+            done.append(f"{agreement.namespace}/{agreement.name}")
+    return done
 
 
 def _with(agreement: Agreement, signatures: Sequence[Mapping[str, Any]]) -> Agreement:

@@ -17,9 +17,9 @@ def in_words(provider: str, name: str, spec: ConsentPolicySpec) -> str:
         ("basis", ", ".join(str(part) for part in (spec.basis.type, spec.basis.condition, spec.basis.legal_power) if part)),
         ("the person", "; ".join(_person(spec))),
         ("how much", "; ".join(_limits(spec))),
-        ("shown", spec.transparency.visibility + (f": {spec.transparency.reason}" if spec.transparency.reason else "")),
-        *([("linked on", spec.linkage.on)] if spec.linkage else []),
-        *([("review", f"{spec.assurance.review.isoformat()}, {spec.assurance.contact}")] if spec.assurance else []),
+        ("shown", "; ".join(_shown(spec))),
+        *([("linked on", f"{spec.linkage.on}, written {spec.linkage.normalise}")] if spec.linkage else []),
+        *(("assured", text) for text in _assured(spec)),
         ("from", spec.validity.from_.isoformat()),
         ("until", spec.validity.until.isoformat()),
     ]
@@ -33,6 +33,21 @@ def _person(spec: ConsentPolicySpec) -> Iterator[str]:
     yield "may object" if subjects.objection == "Honoured" else "cannot object"
     if subjects.delegation:
         yield f"may be stood in for by: {', '.join(subjects.delegation)}"
+
+
+def _shown(spec: ConsentPolicySpec) -> Iterator[str]:
+    shown = spec.transparency
+    yield f"{shown.visibility}" + (f" by {shown.delay_days} days" if shown.delay_days else "")
+    if shown.reason:
+        yield shown.reason
+
+
+def _assured(spec: ConsentPolicySpec) -> Iterator[str]:
+    assurance = spec.assurance
+    if assurance is not None:
+        yield f"{assurance.benefits} {assurance.method}"
+        yield f"in {', '.join(assurance.areas)}; handled by {', '.join(assurance.processors) or 'the consumer alone'}"
+        yield f"looked at again on {assurance.review.isoformat()}; {assurance.contact}" + (f"; {assurance.dpia}" if assurance.dpia else "")
 
 
 def _limits(spec: ConsentPolicySpec) -> Iterator[str]:
