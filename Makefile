@@ -7,7 +7,7 @@ STAMP := .venv/made-from-pyproject
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 ORACLE := .venv/oracle
-.PHONY: oracle help demo journey down test unit contract e2e lint format generate datamodel tools images doctor machine venv bench-audit bench-data bench-demo bench-operator figures clean
+.PHONY: oracle help demo journey down test unit contract e2e lint format generate datamodel tools images doctor machine venv bench-audit bench-data bench-feed bench-demo bench-operator figures clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -40,6 +40,7 @@ lint: venv ## ruff, mypy, layers, and that generated files are up to date
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m commonweal_api.generate --check
 	@$(BIN)/python bench/figures.py --check
+	@$(BIN)/python bench/pictures.py --check
 
 format: venv ## put the code into shape
 	@$(BIN)/ruff check --fix --quiet
@@ -72,14 +73,18 @@ bench-audit: venv ## what sealing the audit costs
 bench-data: venv ## what an agreement costs over a bare read, on one PostgreSQL
 	@$(BIN)/python bench/data.py
 
+bench-feed: venv ## how soon two sites of one department agree
+	@$(BIN)/python bench/feed.py
+
 bench-demo: machine tools images ## from nothing running to the first consented read (as root)
 	@$(BIN)/python bench/demo.py
 
 bench-operator: tools ## how often the operator writes when there is nothing to do
 	@$(BIN)/python bench/operator_rest.py
 
-figures: venv ## write the measured figures into README.md
+figures: venv ## write the measured figures into README.md and docs/pictures
 	@$(BIN)/python bench/figures.py
+	@$(BIN)/python bench/pictures.py
 
 venv: $(STAMP) ## the Python environment, made again when pyproject.toml changes
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -33,10 +34,14 @@ def machine() -> str:
     return f"{platform.system()} {platform.release()}, {os.cpu_count()} cores, {pages * size / 2**30:.0f} GiB, load {load}"
 
 
-def write(name: str, command: str, figures: Sequence[Figure], now: datetime, results: Path = RESULTS) -> Path:
-    """Write the figures of one bench and return the file."""
+def write(
+    name: str, command: str, figures: Sequence[Figure], now: datetime, results: Path = RESULTS, series: Mapping[str, Any] | None = None
+) -> Path:
+    """Write the figures of one bench and return the file. `series` are the readings behind a picture."""
     results.mkdir(exist_ok=True)
     path = results / f"{name}.json"
     body = {"date": f"{now:%Y-%m-%d %H:%M}", "command": command, "machine": machine(), "figures": [asdict(f) for f in figures]}
+    if series is not None:
+        body["series"] = series
     path.write_text(json.dumps(body, indent=1) + "\n")
     return path

@@ -100,7 +100,8 @@ class Site:
 class Department:
     """Both sites. `with` starts everything and returns when both have loaded their product."""
 
-    def __init__(self, heritage: HeritageServer, issuer: Issuer) -> None:
+    def __init__(self, heritage: HeritageServer, issuer: Issuer, stale_seconds: int = STALE_SECONDS) -> None:
+        self._stale_seconds = stale_seconds
         self.east, self.west = Site("east", issuer), Site("west", issuer)
         self._heritage = heritage
         self._stack = ExitStack()
@@ -136,7 +137,7 @@ class Department:
         other = self.other(site)
         peer = FeedPeer(name=other.name, url=f"http://127.0.0.1:{other.link.port}")
         same = plan(products, agreements, uid=f"-{site.name}")
-        return same.model_copy(update={"site": site.name, "peers": [peer], "max_staleness_seconds": STALE_SECONDS})
+        return same.model_copy(update={"site": site.name, "peers": [peer], "max_staleness_seconds": self._stale_seconds})
 
     def cut(self) -> None:
         """Cut the link, both ways."""
