@@ -40,7 +40,7 @@ def test_the_standard_library_keeps_its_operator() -> None:
     assert not (ROOT / "operator" / "__init__.py").exists()
 
 
-@pytest.mark.parametrize("group", ["operator", "runtime"])
+@pytest.mark.parametrize("group", ["operator", "runtime", "store"])
 def test_images_install_what_the_tests_ran_with(group: str) -> None:
     """Each group is a part of the dependencies, word for word: other versions in an image would be untested."""
     settings = project()

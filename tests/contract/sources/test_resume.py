@@ -149,7 +149,7 @@ def test_a_killed_store_comes_back_and_the_load_goes_on(bench: Bench, spec: Spec
         assert resumed(keeper.log)[-1] > 0, "the staging table is logged, so a crash of PostgreSQL empties nothing"
 
 
-class Cut(Exception):
+class CutError(Exception):
     """The test's own end of a load."""
 
 
@@ -163,7 +163,7 @@ async def load(store: StoreServer, name: str, *, after: int | None = None) -> lo
         def tell(progress: str) -> None:
             heard.append(progress)
             if after is not None and int(progress.split(maxsplit=1)[0]) >= after:
-                raise Cut
+                raise CutError
 
         try:
             return await loading.load(root, product, Credentials(USER, PASSWORD), SECTOR_KEY, asyncio.Lock(), tell)
@@ -190,7 +190,7 @@ def test_what_was_staged_is_not_used_when_something_else_is_to_be_read(bench: Be
     pq.write_table(pa.table(data), file, row_group_size=1000)
     spec = {**BASE, "source": {"parquet": {"location": "volume://files/moving.parquet"}}}
     shelved(bench, "moving", spec)
-    with pytest.raises(Cut):
+    with pytest.raises(CutError):
         asyncio.run(load(bench.store, "moving", after=2000))
     pq.write_table(pa.table({**data, "full_name": ["Person one", *data["full_name"][1:]]}), file, row_group_size=1000)
     done = asyncio.run(load(bench.store, "moving"))

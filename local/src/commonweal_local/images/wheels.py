@@ -30,7 +30,10 @@ PLATFORMS = (
     "linux",
 )
 # RECORD holds digests of the scripts in bin, and those name the interpreter of whoever installed them.
-DROPPED = re.compile(r"(^|/)(tests|__pycache__)/|\.(pyi|pxd|pyx|a|h)$|^bin/|\.dist-info/RECORD$")
+# Of pyarrow, what compilers and its RPC need: a fifth of it.
+DROPPED = re.compile(
+    r"(^|/)(tests|__pycache__)/|\.(pyi|pxd|pyx|pxi|a|h)$|^bin/|\.dist-info/RECORD$|^pyarrow/((include|includes|src)/|[^/]*(flight|_cpp_tests)[^/]*$)"
+)
 
 
 def group(pyproject: Path, name: str) -> list[str]:

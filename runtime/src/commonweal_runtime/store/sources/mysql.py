@@ -94,6 +94,7 @@ class _Wire:
     def __init__(self, source: MysqlSource, credentials: Credentials) -> None:
         self.where, self._source, self._credentials = f"{source.host}:{source.port}", source, credentials
         self._socket: socket.socket | None = None
+        self._streaming: Any = None
         self.connection: Any = None
 
     def connect(self) -> None:
@@ -124,6 +125,15 @@ class _Wire:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
             self._socket.close()
+        result = getattr(self._streaming, "_result", None)
+        if result is not None:
+            result.unbuffered_active = False  # else the driver would read the rest of it when it is collected, from a socket that is closed
+
+    def stream(self, statement: str) -> Any:
+        """Return a cursor whose rows stay on the server until they are fetched."""
+        self._streaming = self.connection.cursor()
+        self._streaming.execute(statement)
+        return self._streaming
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         with self.connection.cursor() as cursor:
@@ -232,8 +242,7 @@ class MysqlReader:
             statement += f" order by {', '.join(map(_quoted, self._order))}"
         names = [c.casefold() for c in wants]
         at = [names.index(c.casefold()) for c in self._order]
-        cursor = self._wire.connection.cursor()
-        await self._do(cursor.execute, statement)
+        cursor = await self._do(self._wire.stream, statement)
         while rows := await self._do(cursor.fetchmany, BATCH):
             yield Batch([self._whole(row) for row in rows], _position([rows[-1][i] for i in at]) if at else None)
 
