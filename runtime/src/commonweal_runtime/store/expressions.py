@@ -11,6 +11,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from sqlglot import exp
@@ -64,8 +65,13 @@ def compile_expression(where: str, text: str, *, names: Iterable[str] | None = N
 
     `names` are the columns that it may read, as written (None: any plain name). `today` is the SQL for current_date (None: refused).
     """
+    return _compile(where, text, None if names is None else tuple(names), today)
+
+
+@lru_cache(maxsize=1024)
+def _compile(where: str, text: str, names: tuple[str, ...] | None, today: str | None) -> Expression:
+    writer = _Writer(names, today)
     try:
-        writer = _Writer(None if names is None else tuple(names), today)
         written = writer.write(_parsed(text))
     except _RefusedNodeError as refused:
         raise MappingInvalidError(f"{where}: {refused}") from None
