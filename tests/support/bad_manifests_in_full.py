@@ -88,7 +88,7 @@ PRODUCTS = [
     _product("a steward without an address", "spec.owner.steward", PATTERN, put("spec.owner.steward", "Ann in room 5")),
     _product("complaints by mail only", "spec.owner.complaints", PATTERN, put("spec.owner.complaints", "mailto:ann@tax.example")),
     _product("a way of serving that does not exist", "spec.serve.mode", ONE_OF, put("spec.serve.mode", "Cache")),
-    _product("files read live", "spec.serve.mode", "write Replica", put("spec.source", VOLUME)),
+    _product("read where it lies", "spec.serve.mode", ONE_OF, put("spec.serve.mode", "Live")),
     _product("a field from column and expression", "spec.fields[]", "set exactly one of column", put("spec.fields.4.column", "town")),
     _product("an expression without a type", "spec.fields[].type", "needs a type", drop("spec.fields.4.type")),
     _product("an empty expression", "spec.fields[4].from", TOO_SHORT, put("spec.fields.4.from", "")),
