@@ -108,10 +108,11 @@ def test_on_behalf_of_oneself_is_oneself_and_of_nobody_is_refused(department: De
 
 def test_a_decision_comes_with_a_receipt_that_the_published_key_signed(department: Department) -> None:
     me = subject("P140")
-    department.me("PUT", "/me/consents/yes", me, json={"state": "Given"})
-    department.me("PUT", "/me/consents/yes", me, json={"state": "Withdrawn"})
+    nothing = department.me("PUT", "/me/objections/yes", me, json={"state": "Lifted"}).json()
+    assert nothing["receipt"] is None
+    said = [department.me("PUT", "/me/consents/yes", me, json={"state": state}).json()["receipt"] for state in ("Given", "Withdrawn")]
     page = department.me("GET", "/me/receipts", me).json()
-    assert [r["state"] for r in page["items"]] == ["Withdrawn", "Given"]
+    assert [(r["state"], r["receipt"]) for r in page["items"]] == [("Withdrawn", said[1]), ("Given", said[0])]
     keys = {k["kid"]: jwt.PyJWK(k) for k in department.http.get("/.well-known/jwks.json").json()["keys"]}
     for receipt in page["items"]:
         header = jwt.get_unverified_header(receipt["receipt"])

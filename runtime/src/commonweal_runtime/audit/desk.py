@@ -21,7 +21,7 @@ from commonweal_runtime.witness import Witness
 PERSON, PUBLIC = "person", "api"
 MOST_LINES = 2000
 BEGINNING = "0.seal.-1"
-_KEPT_TREES = 8
+_KEPT_TREES, _MOST_KEPT = 8, 50_000
 _ONE_SECOND = MappingProxyType({"Retry-After": "1"})
 _TWO_SECONDS = MappingProxyType({"Retry-After": "2"})
 
@@ -62,7 +62,11 @@ class AuditDesk:
     async def receipt(self, actor: UUID, subject: UUID, agreement: str) -> str | None:
         """Return the receipt of the newest event of an agreement, or None when there is none."""
         text = await self._ask(PERSON, "select person.newest($1, $2, $3)", actor, subject, agreement)
-        return signed(orjson.loads(text), self._witness) if text is not None else None
+        return self.receipt_of(text) if text is not None else None
+
+    def receipt_of(self, newest: str) -> str:
+        """Return the receipt of an event as `person.newest` of the store gives it."""
+        return signed(orjson.loads(newest), self._witness)
 
     async def seals(self, after: int, most: int) -> bytes:
         """Return seals from number `after` on: for everybody."""
@@ -92,13 +96,16 @@ class AuditDesk:
     async def _tree(self, number: int) -> tuple[Tree, str]:
         """Return a seal's tree. A few are kept: they never change, and building one of 20,000 rows takes tens of milliseconds."""
         kept = self._trees.get(number)
-        if kept is None:
-            sealed = orjson.loads(await self._ask(PUBLIC, "select audit.sealed($1)", number) or "{}")
-            kept = self._trees[number] = Tree(base64.b64decode(sealed["entries"])), sealed["jws"]
-        self._trees.move_to_end(number)
-        while len(self._trees) > _KEPT_TREES:
-            self._trees.popitem(last=False)
-        return kept
+        if kept is not None:
+            self._trees.move_to_end(number)
+            return kept
+        sealed = orjson.loads(await self._ask(PUBLIC, "select audit.sealed($1)", number) or "{}")
+        found = Tree(base64.b64decode(sealed["entries"])), str(sealed["jws"])
+        if found[0].size <= _MOST_KEPT:  # one over a million rows that one transaction wrote would take a hundred megabytes
+            self._trees[number] = found
+            while len(self._trees) > _KEPT_TREES:
+                self._trees.popitem(last=False)
+        return found
 
     async def _ask(self, login: str, statement: str, *args: object) -> str | None:
         try:

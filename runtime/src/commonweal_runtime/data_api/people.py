@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -27,6 +27,17 @@ class Who:
 
     actor: UUID
     subject: UUID
+
+
+class Decided(NamedTuple):
+    """What the store shows of an agreement after a decision, and the newest event on it; both are JSON, the event None if there never was one."""
+
+    agreement: str
+    event: str | None
+
+
+# `offset 0` keeps the decision a step of its own, before the look at its event. PostgreSQL writes JSON without line feeds.
+_DECIDE = "select x.a || chr(10) || coalesce(person.newest($1, $2, $3), '') from (select person.{function}($1, $2, $3, $4) as a offset 0) x"
 
 
 async def who_asks(persons: Verifier, request: Request[Any, Any, Any]) -> Who:
@@ -79,15 +90,19 @@ class People:
         """Return the agreements that concern the person, with what they said."""
         return await self._ask({}, "select person.consents($1, $2)", who.actor, who.subject)
 
-    async def consent(self, who: Who, agreement: str, state: str) -> str:
+    async def consent(self, who: Who, agreement: str, state: str) -> Decided:
         """Give, withdraw, refuse or put off consent; when this returns, the next read already obeys."""
-        refused = {"CW409": refusals.no_consent_to_decide}
-        return await self._ask(refused, "select person.give($1, $2, $3, $4)", who.actor, who.subject, agreement, state)
+        return await self._decide("give", {"CW409": refusals.no_consent_to_decide}, who, agreement, state)
 
-    async def objection(self, who: Who, agreement: str, *, objected: bool) -> str:
+    async def objection(self, who: Who, agreement: str, *, objected: bool) -> Decided:
         """Object, or lift the objection; when this returns, the next read already obeys."""
-        refused = {"CW409": refusals.no_objection_to_decide}
-        return await self._ask(refused, "select person.object($1, $2, $3, $4)", who.actor, who.subject, agreement, objected)
+        return await self._decide("object", {"CW409": refusals.no_objection_to_decide}, who, agreement, objected)
+
+    async def _decide(self, function: str, refused: Refusals, who: Who, agreement: str, said: str | bool) -> Decided:
+        """Record a decision and fetch its event in one statement: one round trip, and no answer that speaks of somebody else's event."""
+        text = await self._ask(refused, _DECIDE.format(function=function), who.actor, who.subject, agreement, said)
+        shown, _, event = text.partition("\n")
+        return Decided(shown, event or None)
 
     async def delegations(self, who: Who) -> str:
         """Return who may act for the person, and for whom the person may act."""

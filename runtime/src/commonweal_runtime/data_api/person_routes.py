@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from litestar import Request, Response, delete, get, post, put
 
 from commonweal_runtime.data_api import refusals
 from commonweal_runtime.data_api.answers import answer
 from commonweal_runtime.data_api.bodies import CONSENT_STATES, OBJECTION_STATES, delegation_of, state_of
-from commonweal_runtime.data_api.people import Who, who_asks
+from commonweal_runtime.data_api.people import Decided, Who, who_asks
 from commonweal_runtime.data_api.requests import NEWEST, before_of, delegation_id_of, limit_of, name_of, number_of, query_of
 from commonweal_runtime.data_api.service import Service
 from commonweal_runtime.problems import invalid_request
@@ -44,13 +43,13 @@ def _decisions(service: Service) -> list[Any]:
     async def consent(request: _Request, agreement: str) -> _Answer:
         who, name = await _who(service, request), name_of(agreement, refusals.no_such_agreement())
         state = state_of(await body_of(request), CONSENT_STATES)
-        return json_answer(await _receipted(service, who, name, await people.consent(who, name, state)))
+        return _receipted(service, await people.consent(who, name, state))
 
     @put("/me/objections/{agreement:str}")
     async def objection(request: _Request, agreement: str) -> _Answer:
         who, name = await _who(service, request), name_of(agreement, refusals.no_such_agreement())
         state = state_of(await body_of(request), OBJECTION_STATES)
-        return json_answer(await _receipted(service, who, name, await people.objection(who, name, objected=state == "Objected")))
+        return _receipted(service, await people.objection(who, name, objected=state == "Objected"))
 
     return [uses, consents, consent, objection]
 
@@ -121,10 +120,10 @@ def _rights(service: Service) -> list[Any]:
     return [export, erase]
 
 
-async def _receipted(service: Service, who: Who, agreement: str, shown: str) -> bytes:
-    """Return what the store shows of the agreement now, with the receipt of the newest thing that was said about it (null: nothing ever was)."""
-    receipt = await service.audit.receipt(who.actor, who.subject, agreement)
-    return orjson.dumps({**orjson.loads(shown), "receipt": receipt})
+def _receipted(service: Service, decided: Decided) -> Response[bytes]:
+    """Return the answer to a decision: the agreement as the store shows it now, with the receipt of the newest thing that was said about it."""
+    receipt = f'"{service.audit.receipt_of(decided.event)}"' if decided.event is not None else "null"
+    return json_answer(f'{decided.agreement[:-1]}, "receipt" : {receipt}}}'.encode())
 
 
 async def _who(service: Service, request: _Request) -> Who:

@@ -38,9 +38,10 @@ declare v_sight text[] := consent.sight(p_actor, p_subject); begin
                 where x.subject = p_subject and x.seq < p_before and (v_sight is null or r.name = any (v_sight)) order by x.seq desc limit p_most) p);
 end $$;
 
--- The newest event of one agreement: the person's own, or the one that `p_actor` has indicated for them.
+-- The newest event of one agreement: the person's own, or the one that `p_actor` has indicated for them. Volatile, so that it sees the event of the very
+-- statement that it stands in.
 create function person.newest(p_actor uuid, p_subject uuid, p_agreement text) returns text
-stable language plpgsql security definer set search_path = pg_catalog as $$
+volatile language plpgsql security definer set search_path = pg_catalog as $$
 declare e consent.event; begin
   select x.* into e from consent.event x join agreement.register r on r.number = x.agreement
    where x.subject = p_subject and r.name = p_agreement and (p_actor = p_subject or split_part(x.indicated_by, ':', 2) = p_actor::text)
