@@ -53,6 +53,32 @@ def test_a_product_that_changes_shape_keeps_serving_and_fills_what_is_new(bench:
     bench.run(one, script)
 
 
+def test_who_has_objected_stays_hidden_when_the_product_is_made_anew(bench: Bench) -> None:
+    """A new product of the same name has a table of its own, loaded before the agreement is told of it."""
+    one = plan(
+        {"people": person_product(bench.heritage)}, {"task": agreement("PublicTask"), "yes": agreement("Consent", consumer="health")}
+    )
+    two = one.model_copy(update={"products": [p.model_copy(update={"uid": "p-anew"}) for p in one.products]})
+
+    async def script(root: Any) -> None:
+        person = await login(bench.store, "person")
+        await person.execute("select person.object($1, $1, 'task', true)", subject("P8"))
+        await person.execute("select person.give($1, $1, 'yes', 'Given')", subject("P8"))
+        await person.close()
+        bench.desk.put(two)
+        report = await bench.desk.settled(two)
+        shown = {}
+        for name, claim in (("task", "tax"), ("yes", "health")):
+            number = report.agreements[name].number
+            reader = await login(bench.store, f"agr_{number}")
+            statement = f"select door.a{number}_point($1, null, '{claim}/app', '{claim}/serve')"
+            shown[name] = [await reader.fetchval(statement, subject(who)) is not None for who in ("P8", "P9")]
+            await reader.close()
+        assert shown == {"task": [False, True], "yes": [True, False]}
+
+    bench.run(one, script)
+
+
 def test_a_product_that_the_store_cannot_change_closes_alone(bench: Bench) -> None:
     """The API server refuses this change; a store that meets it all the same says so and keeps the rest going."""
     one = plan({"visits": visit_product(bench.heritage), "people": person_product(bench.heritage)}, {})

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import uuid
+from collections import Counter as Counts
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -196,6 +199,73 @@ def test_an_answer_says_until_when_it_may_be_kept(doors: Doors) -> None:
         reader.terminate()
 
     doors.run(script)
+
+
+class Counter:
+    """The rule in the fewest words: what was asked and not refused is counted, for the agreement and for each person."""
+
+    def __init__(self, requests: int, each: int) -> None:
+        self.left, self.each, self.of = requests, each, Counts[uuid.UUID]()
+
+    def asks(self, people: list[uuid.UUID]) -> str | None:
+        """Return the state of a refusal, or count."""
+        if len(people) > self.left:
+            return "CW007"
+        if any(self.of[who] + people.count(who) > self.each for who in people):
+            return "CW006"
+        self.left -= len(people)
+        self.of.update(people)
+        return None
+
+    def turns(self, page: list[uuid.UUID], most: int) -> list[uuid.UUID] | None:
+        """Return whom a page over these people gives, or None if it is refused."""
+        if self.left < 1:
+            return None
+        self.left -= 1
+        given = [who for who in page if self.of[who] < self.each][:most]
+        self.of.update(given)
+        return given
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_readers_are_refused_exactly_when_the_oracle_says(doors: Doors, seed: int) -> None:
+    chance, oracle = random.Random(seed), Counter(requests=30, each=4)
+    everybody = sorted(subject(f"P{n}") for n in range(1, 201))
+    known = [*everybody[:6], NOBODY]
+
+    async def script(doors: Doors) -> None:
+        name = f"random-{seed}"
+        each, requests = {"max": oracle.each, "seconds": 86400}, {"max": oracle.left, "seconds": 86400}
+        number = (await doors.opened({name: limited(requests=requests, perSubject=each)}))[name]
+        readers = [await doors.reader(number) for _ in range(3)]
+        for _ in range(120):
+            reader, people = chance.choice(readers), chance.choices(known, k=chance.choice((1, 1, 1, 2, 5)))
+            if chance.random() < 0.2:
+                state, answer = await tried(page(reader, number, most=3))
+                wanted = oracle.turns(everybody, 3)
+                assert state == ("CW007" if wanted is None else None)
+                assert [i["subject"] for i in json.loads(answer or '{"items": []}')["items"]] == [str(who) for who in wanted or []]
+            elif len(people) == 1:
+                assert (await refused(point(reader, number, people[0])))[0] == oracle.asks(people)
+            else:
+                statement = f"select door.a{number}_points($1, null, $2, $3)"
+                assert (await refused(reader.fetchval(statement, listed(people), CLIENT, PURPOSE)))[0] == oracle.asks(people)
+        assert oracle.left == 0, "the sample never came to the end of the allowance"
+        for reader in readers:
+            reader.terminate()
+
+    doors.run(script)
+
+
+async def tried(asked: Awaitable[str]) -> tuple[str | None, str | None]:
+    """Return the state of a refusal, or the answer."""
+    answer: list[str] = []
+
+    async def keep() -> None:
+        answer.append(await asked)
+
+    state, _ = await refused(keep())
+    return state, answer[0] if answer else None
 
 
 def test_windows_that_have_ended_are_cleared_away_and_once_is_kept(doors: Doors) -> None:
