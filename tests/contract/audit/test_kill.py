@@ -7,15 +7,14 @@ read sees the person. Chains and seals hold over all crashes.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
 import pytest
 
 from commonweal_api.plan import StorePlan
+from commonweal_local.audit.sources import Department, keys_of
 from commonweal_runtime.audit.receipts import Receipt
 from commonweal_runtime.audit.verify import Outcome, verify
 from commonweal_runtime.witness import KeyRing
@@ -85,19 +84,10 @@ async def killed(load: Load, processes: Mortal, store: StoreServer, victim: str,
     await each_goes_on(load)
 
 
-async def exported(api: DataApi, issuer: Issuer) -> tuple[list[str], KeyRing]:
-    """Return what an auditor fetches, and the keys that anybody can."""
-    lines: list[str] = []
-    token, cursor = issuer.client(DEPARTMENT, "auditor"), ""
-    async with aiohttp.ClientSession(api.url, headers={"Authorization": f"Bearer {token}"}) as session:
-        async with session.get("/.well-known/jwks.json") as answer:
-            keys = KeyRing((await answer.json())["keys"])
-        while not lines or json.loads(lines[-1])["kind"] != "end":
-            async with session.get(f"/v1/audit/export{cursor}") as answer:
-                assert answer.status == 200, await answer.text()
-                lines += (await answer.text()).splitlines()
-                cursor = f"?after={json.loads(lines[-1]).get('after')}"
-    return lines, keys
+def exported(api: DataApi, issuer: Issuer) -> tuple[list[str], KeyRing]:
+    """Return what an auditor fetches as the command does, and the keys that anybody can."""
+    keys = keys_of(f"{api.url}/.well-known/jwks.json")
+    return list(Department(DEPARTMENT, api.url, keys, issuer.client(DEPARTMENT, "auditor")).lines()), keys
 
 
 async def nothing_is_lost(load: Load, store: StoreServer, outcome: Outcome, keys: KeyRing) -> None:
@@ -135,7 +125,7 @@ def test_what_was_answered_outlives_every_kill(store: StoreServer, heritage: Her
                 for victim in VICTIMS:
                     await killed(load, processes, store, victim, step)
         await sealing_goes_on(store)
-        lines, keys = await exported(api, issuer)
+        lines, keys = await asyncio.to_thread(exported, api, issuer)
         await nothing_is_lost(load, store, verify(lines, keys), keys)
         assert load.stale == []
         # a test in which little was under way, or nothing was interrupted, would show nothing
@@ -146,4 +136,7 @@ def test_what_was_answered_outlives_every_kill(store: StoreServer, heritage: Her
     with KeeperProcess(store, desk.directory) as keeper:
         asyncio.run(desk.settled(document))
         with DataApi(store, issuer) as api:
-            asyncio.run(go(keeper, api))
+            try:
+                asyncio.run(go(keeper, api))
+            except TimeoutError:
+                raise AssertionError(f"something did not come back; the keeper's last words: {keeper.log[-1500:]}") from None

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from commonweal_runtime.audit.merkle import EVENT, USE, Entry, Tree, climb
 from commonweal_runtime.audit.seals import Seal
-from commonweal_runtime.witness import KeyRing, SignatureError
+from commonweal_runtime.witness import KeyRing
 
 
 class ProofError(Exception):
@@ -65,6 +65,3 @@ def check(proof: Mapping[str, Any], keys: KeyRing) -> Proven:
             f"The row and its path do not lead to the root that seal {seal.n} has signed: the row is not the one that was sealed."
         )
     return Proven(kind, number, row, seal)
-
-
-__all__ = ["ProofError", "Proven", "SignatureError", "check", "prove", "veiled"]

@@ -61,7 +61,7 @@ def record(event: Mapping[str, Any]) -> dict[str, Any]:
         "schema:contactPoint": department.get("contact"),
         "schema:address": department.get("contact"),  # a department's manifest has no postal address; the contact stands for it
     }
-    return _told(
+    told: dict[str, Any] = _told(
         {
             "@context": CONTEXT,
             "@type": "dpv:ConsentReceipt",
@@ -84,6 +84,7 @@ def record(event: Mapping[str, Any]) -> dict[str, Any]:
             "cw:chain": {"text": event["text"], "before": event["before"], "hash": event["hash"]},
         }
     )
+    return told
 
 
 def _process(terms: Mapping[str, Any]) -> dict[str, Any]:
@@ -205,7 +206,8 @@ def broken_links(receipts: Iterable[Receipt]) -> list[str]:
 
     A receipt that is not among them leaves a gap, which is no fault.
     """
-    found, followed = [], {}
+    found: list[str] = []
+    followed: dict[str, Receipt] = {}
     for receipt in sorted(receipts, key=lambda r: r.seq):
         other = followed.setdefault(receipt.before, receipt)
         if other.hash != receipt.hash:

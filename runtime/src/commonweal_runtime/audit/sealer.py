@@ -23,6 +23,7 @@ from commonweal_runtime.witness import KeyRing, SignatureError, Witness
 PAUSE_SECONDS = 1.0
 HEARTBEAT_SECONDS = 60.0
 LATE_SECONDS = 90.0  # a heartbeat and some patience
+TELL_SECONDS = 60.0
 MOST_ROWS = 20_000
 _LOCK = 4_211_967_020
 _LIMITS = (
@@ -52,6 +53,7 @@ class Sealer:
         self._connect, self._witness, self._pause = connect, witness, pause
         self._keys = KeyRing([witness.jwk])
         self._good = time.monotonic()
+        self._told = -TELL_SECONDS
 
     @property
     def late(self) -> bool:
@@ -68,10 +70,16 @@ class Sealer:
                 finally:
                     connection.terminate()  # at once, also when cancelled: an open transaction would hold an old snapshot
             except _FAULTS as error:
-                # the text of a database error can hold data; ours holds none
-                reason = str(error) if isinstance(error, SignatureError) else type(error).__name__
-                log.log(logging.ERROR if self.late else logging.WARNING, "the audit is not being sealed: %s; trying again", reason)
+                self._tell(error)
             await asyncio.sleep(self._pause)
+
+    def _tell(self, error: Exception) -> None:
+        """Log a fault, at most once a minute; as an error once seals are late. The text of a database error can hold data; ours holds none."""
+        now = time.monotonic()
+        if now - self._told >= TELL_SECONDS:
+            self._told = now
+            reason = str(error) if isinstance(error, SignatureError) else type(error).__name__
+            log.log(logging.ERROR if self.late else logging.WARNING, "the audit is not being sealed: %s; trying again", reason)
 
     async def _keep_sealing(self, connection: Any) -> None:
         await connection.execute(_LIMITS)

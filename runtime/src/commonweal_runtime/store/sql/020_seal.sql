@@ -61,13 +61,11 @@ create function audit.events_between(p_from pg_snapshot, p_to pg_snapshot) retur
 -- The seal that a transaction's rows are under, or null.
 create function audit.sealed_in(p_tx xid8) returns bigint stable language sql as $$
   select s.n from audit.seal s where s.upto > p_tx and pg_visible_in_snapshot(p_tx, s.snapshot) order by s.upto, s.n limit 1 $$;
-create function audit.window_before(p_n bigint) returns pg_snapshot stable language sql as $$
-  select coalesce((select s.snapshot from audit.seal s where s.n = p_n - 1), '1:1:'::pg_snapshot) $$;
 
 do $$ declare f text; begin
   alter table audit.seal owner to cw_owner;
   foreach f in array array['veiled(text, uuid)', 'veiled(text, uuid[])', 'use_bytes(audit.use)', 'event_bytes(consent.event)', 'entry(audit.use)', 'entry(consent.event)',
-                           'uses_between(pg_snapshot, pg_snapshot)', 'events_between(pg_snapshot, pg_snapshot)', 'sealed_in(xid8)', 'window_before(bigint)'] loop
+                           'uses_between(pg_snapshot, pg_snapshot)', 'events_between(pg_snapshot, pg_snapshot)', 'sealed_in(xid8)'] loop
     execute 'alter function audit.' || f || ' owner to cw_owner';
     execute 'revoke all on function audit.' || f || ' from public';
     execute 'grant execute on function audit.' || f || ' to cw_keeper, cw_clerk';
