@@ -122,14 +122,19 @@ def test_a_door_serves_what_lies_in_a_mariadb(bench: Bench, mariadb: MariaDb) ->
         mariadb.run("drop table served", database="heritage")
 
 
+FLAWED = (
+    "set sql_mode = ''",
+    "create table flawed (id int primary key auto_increment, ref varchar(20), flag tinyint(1), born date, big bigint unsigned)",
+    (
+        "insert into flawed (ref, flag, born, big) values "
+        "('P1', 1, '2000-01-01', 1), ('P2', 2, null, 1), ('P3', 1, '2000-00-00', 1), "
+        "('P4', null, null, 1), ('P5', 1, null, 18446744073709551615), ('', 1, null, 1), (null, 1, null, 1), ('P1', 0, '2001-01-01', 1)"
+    ),
+)
+
+
 def test_bad_rows_are_kept_apart_with_their_reason_and_no_value(bench: Bench, mariadb: MariaDb) -> None:
-    mariadb.run(
-        "set sql_mode = ''",
-        "create table flawed (id int primary key auto_increment, ref varchar(20), flag tinyint(1), born date, big bigint unsigned)",
-        "insert into flawed (ref, flag, born, big) values ('P1', 1, '2000-01-01', 1), ('P2', 2, null, 1), ('P3', 1, '2000-00-00', 1), "
-        "('P4', null, null, 1), ('P5', 1, null, 18446744073709551615), ('', 1, null, 1), (null, 1, null, 1), ('P1', 0, '2001-01-01', 1)",
-        database="heritage",
-    )
+    mariadb.run(*FLAWED, database="heritage")
     spec = product(mariadb, "flawed", [field("flag", "Boolean", required=True), field("born", "Date"), field("big", "Integer")])
 
     async def script(root: Any) -> None:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from support.data_api import agreement, plan, subject
-from support.keeper import Bench
+from support.keeper import Bench, none_left
 
 Spec = dict[str, Any]
 
@@ -91,22 +91,24 @@ def test_unchanged_files_are_not_read_again(bench: Bench, volumes: Path) -> None
     bench.run(plan({"still": product("volume://files/people.parquet", [NAME])}, {}), script)
 
 
+ODD_VALUES = {
+    "ref": pa.array([1, 2, 3]),
+    "kind": pa.array(["x", "y", None]).dictionary_encode(),
+    "price": pa.array([decimal.Decimal("1.50"), None, None], pa.decimal128(20, 2)),
+    "seen": pa.array(["2026-01-02T03:04:05", None, None]).cast(pa.timestamp("ns")),
+    "zoned": pa.array([datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), None, None], pa.timestamp("us", "Europe/London")),
+    "far": pa.array([0, 2**55, None]).cast(pa.timestamp("ms")),
+    "born": pa.array([date(1990, 2, 28), None, None]),
+    "yes": pa.array([True, False, None]),
+    "ratio": pa.array([0.1, float("nan"), None]),
+    "zero": pa.array(["a\0b", "b", "c"]),
+    "none": pa.nulls(3),
+}
+
+
 def test_values_arrive_as_they_are_meant_and_what_no_field_can_hold_is_quarantined(bench: Bench, volumes: Path) -> None:
-    columns = {
-        "ref": pa.array([1, 2, 3]),
-        "kind": pa.array(["x", "y", None]).dictionary_encode(),
-        "price": pa.array([decimal.Decimal("1.50"), None, None], pa.decimal128(20, 2)),
-        "seen": pa.array(["2026-01-02T03:04:05", None, None]).cast(pa.timestamp("ns")),
-        "zoned": pa.array([datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), None, None], pa.timestamp("us", "Europe/London")),
-        "far": pa.array([0, 2**55, None]).cast(pa.timestamp("ms")),
-        "born": pa.array([date(1990, 2, 28), None, None]),
-        "yes": pa.array([True, False, None]),
-        "ratio": pa.array([0.1, float("nan"), None]),
-        "zero": pa.array(["a\0b", "b", "c"]),
-        "none": pa.nulls(3),
-    }
     (volumes / "files").mkdir(exist_ok=True)
-    pq.write_table(pa.table(columns), volumes / "files" / "all.parquet")
+    pq.write_table(pa.table(ODD_VALUES), volumes / "files" / "all.parquet")
     types = {
         "kind": "String",
         "price": "Number",
@@ -187,3 +189,22 @@ def test_a_path_that_climbs_is_refused_before_anything_is_opened(path: str, volu
         Volume(volumes, "files", path)
     with pytest.raises(SourceError, match="LocationRefused"):
         Volume(volumes, "..", "files")
+
+
+def test_an_erased_person_does_not_come_back_and_it_is_noted_when_the_source_lets_them_go(bench: Bench, volumes: Path) -> None:
+    file = volumes / "files" / "erasing.parquet"
+    write(file, range(50))
+
+    async def script(root: Any) -> None:
+        await root.execute("select consent.erase_rows($1, 'p-erasing', 'subject')", subject("P7"))
+        assert subject("P7") not in await rows(root, "erasing")
+        write(file, range(60))
+        while subject("P59") not in await rows(root, "erasing"):
+            await bench.desk.until("erasing", "Serving")
+        assert subject("P7") not in await rows(root, "erasing")
+        awaited = "select at_source from consent.erased where subject = $1"
+        assert await root.fetchval(awaited, subject("P7")) is None
+        write(file, range(8, 60))
+        await none_left(root, "select count(*) from consent.erased where subject = $1 and at_source is null", subject("P7"))
+
+    bench.run(plan({"erasing": product("volume://files/erasing.parquet", [NAME])}, {}), script)

@@ -24,6 +24,13 @@ async def merge(store: Any, product: Served, staged: str) -> tuple[int, int, int
     await store.execute("select pg_advisory_xact_lock(1, b) from (select distinct consent.bucket(subject) as b from delta order by b) o")
     base = product.uid.partition("@")[0]  # a tombstone holds for every version of a product
     await store.execute("delete from delta d using consent.erased e where e.product = $1 and e.subject = d.subject and d.act <> 'D'", base)
+    await store.execute(  # whom the source no longer gives, its owner has erased too
+        f"update consent.erased e set at_source = clock_timestamp() where product = $1 and at_source is null "
+        f"and not exists (select from {staged} s where s.subject = e.subject) "
+        "and not exists (select from staging.refused r where r.product = $2 and r.subject = e.subject)",
+        base,
+        product.uid,
+    )
     t, shape = table(product.relation), product.shape
     names = [c.name for c in shape.raw]
     here, there = (" and ".join(f"{alias}.{k} = d.{k}" for k in shape.key) for alias in "ts")

@@ -80,7 +80,7 @@ class Shelves:
         if shelf is None or outcome.reason not in {Reason.SERVING, Reason.LOAD_PENDING}:
             return outcome
         outcome = outcome.model_copy(update={"quarantined": shelf.quarantined})
-        reason = Reason.SERVING if shelf.reason is Reason.LOADED else shelf.reason
+        reason: Reason = Reason.SERVING if shelf.reason is Reason.LOADED else shelf.reason
         if reason is Reason.LOAD_PENDING and outcome.ready:
             reason = Reason(outcome.reason)
         if reason == outcome.reason and not shelf.detail and not shelf.progress:

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -23,6 +23,7 @@ VOLUMES = "/var/lib/commonweal/volumes"
 MOST_FILES = 1000
 SUFFIX = ".parquet"
 _CONNECT_SECONDS, _REQUEST_SECONDS = 5.0, 60.0
+_Result = TypeVar("_Result")
 _CODE = re.compile(r"AWS Error ([A-Z_0-9]+)")
 _REFUSED = {"ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH", "INVALID_CLIENT_TOKEN_ID", "UNRECOGNIZED_CLIENT"}
 
@@ -164,7 +165,7 @@ class Bucket:
         path = self._path if self._path.endswith("/" + file.name) and file.name.endswith(SUFFIX) else f"{self._path}/{file.name}"
         return self._do(lambda: self._fs.open_input_file(path))
 
-    def _do(self, work: Callable[[], Any]) -> Any:
+    def _do(self, work: Callable[[], _Result]) -> _Result:
         try:
             return work()
         except FileNotFoundError:
