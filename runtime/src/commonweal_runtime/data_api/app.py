@@ -9,6 +9,7 @@ from typing import Any
 
 from litestar import Litestar, Request, Response, get
 from litestar.exceptions import HTTPException
+from litestar.params import FromPath
 
 from commonweal_runtime.data_api import refusals
 from commonweal_runtime.data_api.answers import answer
@@ -65,12 +66,12 @@ def read_routes(service: Service) -> list[Any]:
         return await service.question(header_of(request, "authorization"), header_of(request, "purpose"), product, query)
 
     @get("/v1/{product:str}/subjects/{subject:str}")
-    async def point(request: Request[Any, Any, Any], product: str, subject: str) -> Response[bytes]:
+    async def point(request: Request[Any, Any, Any], product: FromPath[str], subject: FromPath[str]) -> Response[bytes]:
         question = await asked(request, product, query_of(request, "fields"))
         return answer(request, await service.point(question, subject), version=question.agreement.version)
 
     @get("/v1/{product:str}/subjects")
-    async def page(request: Request[Any, Any, Any], product: str) -> Response[bytes]:
+    async def page(request: Request[Any, Any, Any], product: FromPath[str]) -> Response[bytes]:
         query = query_of(request, "after", "limit", "fields")
         question = await asked(request, product, query)
         return answer(request, await service.page(question, query), version=question.agreement.version)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, Response, delete, get, post
+from litestar.params import FromPath
 
 from commonweal_runtime.audit.desk import BEGINNING
 from commonweal_runtime.data_api.answers import answer
@@ -38,7 +39,7 @@ def department_routes(service: Service) -> list[Any]:
         return json_answer((await registrars.delegate(caller, wanted)).encode(), 201)
 
     @delete("/v1/delegations/{delegation:str}", status_code=200)
-    async def end(request: _Request, delegation: str) -> _Answer:
+    async def end(request: _Request, delegation: FromPath[str]) -> _Answer:
         caller = await client(request)
         return json_answer((await registrars.end(caller, delegation_id_of(delegation))).encode())
 

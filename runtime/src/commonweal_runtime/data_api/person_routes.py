@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, Response, delete, get, post, put
+from litestar.params import FromPath
 
 from commonweal_runtime.data_api import refusals
 from commonweal_runtime.data_api.answers import answer
@@ -40,13 +41,13 @@ def _decisions(service: Service) -> list[Any]:
         return answer(request, (await people.consents(who)).encode())
 
     @put("/me/consents/{agreement:str}")
-    async def consent(request: _Request, agreement: str) -> _Answer:
+    async def consent(request: _Request, agreement: FromPath[str]) -> _Answer:
         who, name = await _who(service, request), name_of(agreement, refusals.no_such_agreement())
         state = state_of(await body_of(request), CONSENT_STATES)
         return _receipted(service, await people.consent(who, name, state))
 
     @put("/me/objections/{agreement:str}")
-    async def objection(request: _Request, agreement: str) -> _Answer:
+    async def objection(request: _Request, agreement: FromPath[str]) -> _Answer:
         who, name = await _who(service, request), name_of(agreement, refusals.no_such_agreement())
         state = state_of(await body_of(request), OBJECTION_STATES)
         return _receipted(service, await people.objection(who, name, objected=state == "Objected"))
@@ -58,7 +59,7 @@ def _evidence(service: Service) -> list[Any]:
     audit = service.audit
 
     @get("/me/uses/{use:str}/proof")
-    async def use_proof(request: _Request, use: str) -> _Answer:
+    async def use_proof(request: _Request, use: FromPath[str]) -> _Answer:
         who = await _who(service, request)
         query_of(request)
         return answer(request, await audit.use_proof(who.actor, who.subject, number_of(use)))
@@ -70,7 +71,7 @@ def _evidence(service: Service) -> list[Any]:
         return answer(request, await audit.receipts(who.actor, who.subject, before_of(query, NEWEST), limit_of(query)))
 
     @get("/me/receipts/{event:str}/proof")
-    async def event_proof(request: _Request, event: str) -> _Answer:
+    async def event_proof(request: _Request, event: FromPath[str]) -> _Answer:
         who = await _who(service, request)
         query_of(request)
         return answer(request, await audit.event_proof(who.actor, who.subject, number_of(event)))
@@ -94,7 +95,7 @@ def _delegations(service: Service) -> list[Any]:
         return json_answer((await people.delegate(who, wanted)).encode(), 201)
 
     @delete("/me/delegations/{delegation:str}", status_code=200)
-    async def end_delegation(request: _Request, delegation: str) -> _Answer:
+    async def end_delegation(request: _Request, delegation: FromPath[str]) -> _Answer:
         who = await _who(service, request)
         return json_answer((await people.end_delegation(who, delegation_id_of(delegation))).encode())
 
@@ -111,7 +112,7 @@ def _rights(service: Service) -> list[Any]:
         return answer(request, (await people.export(who)).encode())
 
     @post("/me/erasures/{product:str}", status_code=200)
-    async def erase(request: _Request, product: str) -> _Answer:
+    async def erase(request: _Request, product: FromPath[str]) -> _Answer:
         who, name = await _who(service, request), name_of(product, refusals.no_such_product())
         if await body_of(request):
             raise invalid_request("The request has a body.", "Send none: the address says what is to be erased.")

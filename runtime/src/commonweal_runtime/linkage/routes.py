@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 from litestar import Request, Response, delete, get, post
+from litestar.params import FromPath
 
 from commonweal_runtime.data_api import refusals
 from commonweal_runtime.data_api.answers import answer
@@ -38,24 +39,24 @@ def link_routes(service: Service) -> list[Any]:
         )
 
     @post("/v1/{product:str}/links/key", status_code=200)
-    async def key(request: _Request, product: str) -> _Answer:
+    async def key(request: _Request, product: FromPath[str]) -> _Answer:
         return json_answer(await linkage.key(await asked(request, product)))
 
     @post("/v1/{product:str}/links", status_code=200, request_max_body_size=LONGEST_LINKS)
-    async def put(request: _Request, product: str) -> _Answer:
+    async def put(request: _Request, product: FromPath[str]) -> _Answer:
         question = await asked(request, product)
         return json_answer(await linkage.put(question, await body_of(request)))
 
     @delete("/v1/{product:str}/links/{reference:str}", status_code=200)
-    async def remove(request: _Request, product: str, reference: str) -> _Answer:
+    async def remove(request: _Request, product: FromPath[str], reference: FromPath[str]) -> _Answer:
         return json_answer(await linkage.remove(await asked(request, product), reference))
 
     @delete("/v1/{product:str}/links", status_code=200)
-    async def remove_all(request: _Request, product: str) -> _Answer:
+    async def remove_all(request: _Request, product: FromPath[str]) -> _Answer:
         return json_answer(await linkage.remove(await asked(request, product), None))
 
     @get("/v1/{product:str}/linked/{reference:str}")
-    async def linked(request: _Request, product: str, reference: str) -> _Answer:
+    async def linked(request: _Request, product: FromPath[str], reference: FromPath[str]) -> _Answer:
         question = await asked(request, product, "fields")
         return answer(request, await linkage.read(question, reference), version=question.agreement.version)
 

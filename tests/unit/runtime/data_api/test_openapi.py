@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 
+from commonweal_runtime.data_api.app import application
 from commonweal_runtime.data_api.catalogue import Catalogue, Product
 from commonweal_runtime.data_api.openapi import document
+from commonweal_runtime.data_api.service import Service
+from commonweal_runtime.data_api.settings import Settings, SignIn
+from commonweal_runtime.tokens import Naming
 from support.data_api import person_product, visit_product
 
 
@@ -91,3 +95,40 @@ def test_fields_carry_description_semantic_and_class(made: dict[str, Any]) -> No
 def test_it_says_nothing_of_sources(made: dict[str, Any]) -> None:
     text = json.dumps(made)
     assert not any(word in text for word in ("54321", "hidden", "full_name", "heritage"))
+
+
+def test_every_route_is_described_and_every_description_is_a_route(made: dict[str, Any]) -> None:
+    settings = Settings(
+        "registry", "aud", "https://c.test", "https://c.test/jwks", SignIn("https://p.test", None, ("aud",), Naming()), "x", 1, b"d", b"s"
+    )
+    routes = {
+        (re.sub(r"{(\w+):\w+}", "{}", route.path), method)
+        for route in application(Service(settings)).routes
+        for method in route.methods  # type: ignore[union-attr]
+        if method != "OPTIONS"
+    }
+    described = {
+        (re.sub(r"{\w+}", "{}", re.sub(r"^/v1/(people|home-visits)/", "/v1/{}/", path)), method.upper())
+        for path, item in made["paths"].items()
+        for method in item
+    }
+    assert described == routes
+
+
+def test_each_refusal_is_shown_by_an_example_that_is_the_refusal(made: dict[str, Any]) -> None:
+    examples = made["components"]["examples"]
+    told = [
+        (code, reason, content["schema"]["allOf"][1]["properties"]["reason"]["enum"])
+        for item in made["paths"].values()
+        for operation in item.values()
+        for code, answer in operation["responses"].items()
+        for kind, content in answer.get("content", {}).items()
+        if kind == "application/problem+json"
+        for reason in content["examples"]
+    ]
+    assert {reason for _, reason, _ in told} == set(examples)
+    for code, reason, allowed in told:
+        value = examples[reason]["value"]
+        assert (str(value["status"]), value["reason"]) == (code, reason)
+        assert reason in allowed
+        assert value["remedy"]

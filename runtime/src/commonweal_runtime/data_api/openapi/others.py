@@ -17,6 +17,15 @@ _BODY: Schema = {
 _own = partial(operation, tag="registrars", who="client")
 _REFUSED = ("NotRegistrar", "StoreUnavailable")
 
+
+def _ready() -> Schema:
+    """Return the operation whose 503 is no refusal: it tells the cluster not to send requests here yet."""
+    answer = record({"ready": {"type": "boolean"}}, "ready")
+    made = operation("ready", "Whether the agreements are known", answer, tag="public", read=False)
+    made["responses"]["503"] = {**made["responses"]["200"], "description": "Not yet."}
+    return made
+
+
 PATHS: Mapping[str, Any] = {
     "/v1/delegations": {
         "get": _own("delegations.list", "Who may act for a person", ITEMS_OF_DELEGATIONS, parameters=("about",), reasons=_REFUSED),
@@ -87,5 +96,9 @@ PATHS: Mapping[str, Any] = {
             "transparency", "How often each agreement is used, in numbers", {"type": "object"}, tag="public", reasons=("StoreUnavailable",)
         )
     },
+    "/healthz": {
+        "get": operation("live", "Whether the process lives", record({"live": {"const": True}}, "live"), tag="public", read=False)
+    },
+    "/readyz": {"get": _ready()},
     "/openapi.json": {"get": operation("openapi", "This document", {"type": "object"}, tag="public", reasons=("StoreUnavailable",))},
 }
