@@ -61,7 +61,7 @@ class Witness:
 
 
 class KeyRing:
-    """Public keys by id. What is no Ed25519 key for signatures is left out."""
+    """Public witness keys by id. Other keys of a department's set are left out: who may sign agreements may not seal."""
 
     def __init__(self, keys: Iterable[Mapping[str, Any]]) -> None:
         self._keys: dict[str, Ed25519PublicKey] = {}
@@ -110,8 +110,8 @@ def _raw(key: Ed25519PublicKey) -> bytes:
 
 
 def _public(key: Mapping[str, Any]) -> bytes | None:
-    """Return the 32 bytes of an Ed25519 key, or None for any other key."""
-    if (key.get("kty"), key.get("crv")) != ("OKP", "Ed25519"):
+    """Return the 32 bytes of an Ed25519 key of a witness, or None for any other key."""
+    if (key.get("kty"), key.get("crv"), key.get("purpose", "Witness")) != ("OKP", "Ed25519", "Witness"):
         return None
     try:
         raw = base64url_decode(str(key.get("x")))

@@ -115,12 +115,13 @@ def test_what_is_not_signed_by_the_department_is_not_believed() -> None:
         KeyRing([{**stranger.jwk, "kid": WITNESS.kid}]).open(SEAL, text)
 
 
-def test_a_key_ring_takes_ed25519_alone() -> None:
+def test_a_key_ring_takes_witness_keys_alone() -> None:
     rsa = {"kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": "x"}
     assert (
         len(KeyRing([rsa, {"kty": "OKP", "crv": "X25519", "x": WITNESS.jwk["x"]}, {"kty": "OKP", "crv": "Ed25519", "x": "AAAA"}, {}])) == 0
     )
     assert len(KeyRing([WITNESS.jwk])) == 1
+    assert len(KeyRing([{**WITNESS.jwk, "purpose": "Agreement"}])) == 0
 
 
 def test_the_key_stays_out_of_its_text() -> None:
