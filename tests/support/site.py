@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,17 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "start-a-business"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 REGISTRY, TAX = "dept-companies-registry", "dept-tax-authority"
 PLATFORM = PlatformConfig(images=Images(runtime="r", store="s"))
+
+
+@cache
+def _text(name: str) -> str:
+    return json.dumps(list(yaml.safe_load_all((EXAMPLE / f"{name}.yaml").read_text())))
+
+
+def documents(name: str) -> list[dict[str, Any]]:
+    """Return the objects of one file of the example, the caller's own."""
+    found: list[dict[str, Any]] = json.loads(_text(name))
+    return found
 
 
 class Facts:
@@ -60,9 +72,9 @@ class Site:
         self.world.look_at(self.facts)
         self.rules = KindRules(self.world, DepartmentKeys(PLATFORM))
         self.version = 0
-        self.departments = {d["metadata"]["name"]: d for d in yaml.safe_load_all((EXAMPLE / "10-departments.yaml").read_text())}
+        self.departments = {d["metadata"]["name"]: d for d in documents("10-departments")}
         for name in ("10-departments", "30-products", "40-agreements", "50-model"):
-            for body in yaml.safe_load_all((EXAMPLE / f"{name}.yaml").read_text()):
+            for body in documents(name):
                 self.put(body, **({"keys": keys_status(body["metadata"]["name"])} if body["kind"] == "Department" else {}))
 
     def put(self, body: dict[str, Any], generation: int = 1, **status: Any) -> dict[Key, Priority]:
@@ -134,7 +146,7 @@ class Site:
 
     def body(self, key: Key) -> dict[str, Any]:
         for name in ("30-products", "40-agreements", "50-model"):
-            for body in yaml.safe_load_all((EXAMPLE / f"{name}.yaml").read_text()):
+            for body in documents(name):
                 if key_of(body) == key:
                     return body
         raise KeyError(key)

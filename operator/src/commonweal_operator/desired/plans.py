@@ -16,8 +16,6 @@ from commonweal_api.plan import (
 )
 from commonweal_operator.desired.manifest import PLAN_DIGEST, REPORT_LABEL, Child, Owner, Stage, child
 
-LARGEST_PLAN = 1_000_000  # bytes; a ConfigMap holds 1 MiB
-
 
 def plans(owner: Owner, store: StorePlan, models: ModelPlan) -> list[Child]:
     """Return both plans, applied first: what a plan leaves out is closed."""

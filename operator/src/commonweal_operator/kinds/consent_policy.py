@@ -32,7 +32,7 @@ def admitted(record: Record, world: World, now: datetime) -> bool:
 
 
 def enforceable(record: Record, world: World, now: datetime) -> bool:
-    """Return whether the agreement belongs into the store's plan as one to enforce, which says nothing of the time.
+    """Return whether the agreement is to be enforced, which says nothing of the time.
 
     Its term is the store's own business: the row policies hold it by the database's clock, and a client that comes too late or too early is told so.
     """
@@ -47,9 +47,10 @@ def reachable(record: Record, world: World, now: datetime) -> bool:
     return now >= record.parsed.spec.validity.from_ and enforceable(record, world, now)
 
 
-def tried(record: Record, world: World, now: datetime) -> bool:
-    """Return whether the agreement belongs into the plan as a dry run. Nothing is opened by it, so it needs no signatures."""
-    return record.parsed.spec.mode == "DryRun" and examine(record, world, now).whole
+def planned(record: Record, world: World, now: datetime) -> bool:
+    """Return whether the agreement belongs into the store's plan: to be enforced, or as a dry run, which opens nothing and so needs no signatures."""
+    found = examine(record, world, now)
+    return found.whole if record.parsed.spec.mode == "DryRun" else found.final
 
 
 def next_boundary(record: Record, now: datetime) -> datetime | None:
@@ -88,8 +89,8 @@ def status(record: Record, world: World, now: datetime) -> dict[str, Any]:
     report = world.store_report(record.key.tenant)
     outcome = report.agreements.get(record.key.name) if report is not None else None
     mine = outcome if outcome is not None and outcome.uid == record.uid else None
-    planned = found.whole if record.parsed.spec.mode == "DryRun" else found.final
-    current = mine if mine is not None and mine.generation == record.generation and planned else None
+    wanted = found.whole if record.parsed.spec.mode == "DryRun" else found.final
+    current = mine if mine is not None and mine.generation == record.generation and wanted else None
     findings = [found.resolved, found.permitted, found.consumer, found.stands.finding, terms.in_force(record.parsed, now)]
     findings.append(_enforced(record, current))
     number = mine.number if mine is not None else None

@@ -19,7 +19,7 @@ from commonweal_operator.engine.objects import Record
 from commonweal_operator.engine.seen import Workload
 from commonweal_operator.kinds import data_product, offer
 from commonweal_operator.kinds.conditions import Finding, conditions
-from commonweal_operator.kinds.consent_policy import enforceable, next_boundary, reachable, tried
+from commonweal_operator.kinds.consent_policy import next_boundary, planned, reachable
 from commonweal_operator.kinds.model_service import needs
 from commonweal_operator.kinds.reading import department_of
 from commonweal_operator.kinds.world import World, key_for
@@ -60,7 +60,7 @@ def store_plan(record: Record, world: World, now: datetime, signing: Jwk | None 
         display_name=department.spec.display_name,
         contact=department.spec.contact,
         products=[offer.in_force(p, world, now).plan for p in products],
-        agreements=[plan for p in world.usable("ConsentPolicy", record.key.tenant) if (plan := _agreement(p, world, now)) is not None],
+        agreements=[_agreement(p) for p in world.usable("ConsentPolicy", record.key.tenant) if planned(p, world, now)],
         site=site,
         peers=[FeedPeer(name=s.name, url=s.url) for s in feed.sites if s.name != site] if feed is not None else [],
         max_staleness_seconds=feed.max_staleness_seconds if feed is not None else None,
@@ -69,12 +69,10 @@ def store_plan(record: Record, world: World, now: datetime, signing: Jwk | None 
     )
 
 
-def _agreement(policy: Record, world: World, now: datetime) -> AgreementPlan | None:
-    """Return the entry of an agreement that is enforced or tried, or None: then it is closed."""
-    enforced, dry = enforceable(policy, world, now), tried(policy, world, now)
-    if not (enforced or dry):
-        return None
-    return AgreementPlan(name=policy.key.name, uid=policy.uid, generation=policy.generation, spec=policy.parsed.spec, dry_run=dry)
+def _agreement(policy: Record) -> AgreementPlan:
+    # Without its signatures: they have been checked, the store has no use for them, and they would be half of a plan whose size is bounded.
+    spec = policy.parsed.spec.model_copy(update={"signatures": []})
+    return AgreementPlan(name=policy.key.name, uid=policy.uid, generation=policy.generation, spec=spec, dry_run=spec.mode == "DryRun")
 
 
 def model_plan(record: Record, world: World) -> ModelPlan:

@@ -35,11 +35,14 @@ class Exports:
         """Return what the object shall own: one ConfigMap, or nothing while it does not parse or has no department."""
         record = self._world.objects.get(key)
         if record is None or record.parsed is None or record.deleting or self._world.department_of(key) is None:
-            self._made.pop(key, None)
             return ()
         if key.kind == "DataProduct":
             return [self._contract(record, now)]
         return self._agreement(record, now) if key.kind == "ConsentPolicy" else ()
+
+    def forget(self, key: Key) -> None:
+        """Forget an object that is gone."""
+        self._made.pop(key, None)
 
     def _contract(self, record: Record, now: datetime) -> Child:
         holds = offer.in_force(record, self._world, now).plan

@@ -47,6 +47,8 @@ class KindRules:
     def changed(self, change: Change) -> Iterator[Wish]:
         """Return what a change asks for: the object itself, its department, and whoever depends on it."""
         self.world.take(change)
+        if change.new is None:
+            self._exports.forget(change.key)
         old, new = change.old, change.new
         if old is not None and new is not None and (old.uid, old.generation, old.deleting) == (new.uid, new.generation, new.deleting):
             yield change.key, Priority.DRIFT
@@ -147,9 +149,9 @@ class KindRules:
                 yield from (agreement.key, _department_key(department_of(agreement.key.tenant)))
         elif kind == "DataProduct":
             yield from (r.key for r in self.world.objects.of("ConsentPolicy", tenant))
-        elif kind == "ConsentPolicy":
-            yield from (r.key for r in self.world.objects.of("DataProduct", tenant))  # whose next contract it may hold back
         for record in (change.old, change.new):
+            if record is not None and isinstance(record.parsed, ConsentPolicy):
+                yield Key(tenant, "DataProduct", record.parsed.spec.product.name)  # whose next contract it may hold back
             yield from (_department_key(name) for name in _counterparts(record))
         if kind != "ModelService":
             yield from (m.key for m in self.world.models_reading(own))

@@ -61,6 +61,11 @@ class World:
         for record, put in ((change.old, False), (change.new, True)):
             for index, department in self._entries(record):
                 (index[department].add if put else index[department].discard)(change.key)
+        if change.new is None:
+            self._hashes.pop(change.key, None)
+            if change.key.kind == "Department":
+                self._keys.pop(change.key.name, None)
+                self._in_force.pop(change.key.tenant, None)
 
     def department(self, name: str) -> Record | None:
         """Return the department if it exists, parses and is not going away."""
