@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
 import pytest
 
 from support.data_api import USER, agreement, login, plan, subject
@@ -114,6 +115,10 @@ def test_a_door_serves_what_lies_in_a_mariadb(bench: Bench, mariadb: MariaDb) ->
         while set(await rows(root, "people")) != {subject("7")}:
             await bench.desk.until("people", "Serving")
         reader = await login(bench.store, f"agr_{number}")
+        assert "Ada L" in await reader.fetchval(f"select door.a{number}_point($1, null, 'tax/app', 'tax/serve')", subject("7"))
+        for beyond in ("staging.quarantine", "staging.progress", "staging.refused", "consent.standings"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await reader.fetchval(f"select count(*) from {beyond}")
         await reader.close()
 
     try:
