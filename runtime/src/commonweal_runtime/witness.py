@@ -73,6 +73,11 @@ class KeyRing:
     def __len__(self) -> int:
         return len(self._keys)
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the keys, sorted."""
+        return tuple(sorted(self._keys))
+
     def open(self, typ: str, text: str) -> dict[str, Any]:
         """Return the body of a compact JWS of this `typ` signed by one of the keys; raise SignatureError else.
 

@@ -120,7 +120,10 @@ def _verify(arguments: argparse.Namespace) -> int:
     keys = sources.keys_of(arguments.jwks) if arguments.jwks else department.keys
     if not len(keys):
         raise LocalError(f"The Department {department.name} has published no key", "Wait for its status.keys, or give --jwks.")
-    arguments.anchor = arguments.anchor or paths.home() / "anchors" / f"{arguments.site or 'cluster'}-{department.name}.jws"
+    # by key, not by site: a store that was made anew has another key, and its chain begins again
+    arguments.anchor = arguments.anchor or paths.home() / "anchors" / f"{department.name}-{'-'.join(keys.ids)}.jws"
+    if not arguments.anchor.exists():
+        print(f"no seal under key {', '.join(keys.ids)} was seen here before: what was made anew before today cannot show", file=sys.stderr)
     return _told(_checked(department.lines(), keys, arguments), arguments, live=True)
 
 
@@ -159,7 +162,7 @@ def _told(outcome: Outcome, arguments: argparse.Namespace, *, live: bool = False
         print(f"newest seal: {'there is none' if age is None else f'{age:.0f} s old'}: sealing has stopped, or seals were cut off")
     holds = outcome.holds and not stale
     checked = f"{outcome.seals} seals, {outcome.uses} uses, {outcome.events} events checked; {outcome.unsealed} rows not sealed yet"
-    print(f"{checked}; newest seal of {outcome.newest_at or 'never'}", file=sys.stdout)
+    print(f"{checked}; newest seal of {outcome.newest_at or 'never'}")
     print("everything is as it was sealed" if holds else "this audit does NOT hold")
     if holds and arguments.anchor is not None and outcome.newest:
         paths.write(arguments.anchor, outcome.newest + "\n")
