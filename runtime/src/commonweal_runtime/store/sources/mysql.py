@@ -124,6 +124,9 @@ class _Wire:
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
+            stream = getattr(self.connection, "_rfile", None)  # the driver's second handle of the socket
+            if stream is not None:
+                stream.close()
             self._socket.close()
         result = getattr(self._streaming, "_result", None)
         if result is not None:
