@@ -36,7 +36,7 @@ DEPARTMENT = "registry"
 DATABASE_KEY, SECTOR_KEY = b"d" * 32, b"s" * 32
 CLIENT_ISSUER, PERSON_ISSUER = "https://site.test", "https://people.test"
 USER, PASSWORD = "reader", "made-up-for-tests"
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def subject(root: str) -> UUID:

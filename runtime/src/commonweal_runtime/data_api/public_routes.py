@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from litestar import Request, Response, get
@@ -12,9 +13,10 @@ from commonweal_runtime.data_api.answers import PUBLIC, answer
 from commonweal_runtime.data_api.people import API, ask
 from commonweal_runtime.data_api.requests import limit_of, query_of, seal_after
 from commonweal_runtime.data_api.service import Service
+from commonweal_runtime.problems import Problem
 from commonweal_runtime.serving import json_answer, live
 
-KEPT_SECONDS = 5.0
+KEPT_SECONDS, AWAY_SECONDS = 5.0, 1.0
 KEYS = "public, max-age=300"
 
 _Request = Request[Any, Any, Any]
@@ -22,20 +24,30 @@ _Answer = Response[bytes]
 
 
 class Kept:
-    """One answer of the store that is the same for all who ask: looked up at most each `KEPT_SECONDS`, so that strangers are no load."""
+    """One answer of the store that is the same for all who ask: looked up at most each `KEPT_SECONDS`, so that strangers are no load.
+
+    When the store refuses or is away, all who ask within `AWAY_SECONDS` are told the same, instead of each waiting in turn.
+    """
 
     def __init__(self, look: Callable[[], Awaitable[str]]) -> None:
         self._look = look
         self._lock = asyncio.Lock()
-        self._found: tuple[float, bytes] | None = None
+        self._until = 0.0
+        self._found: bytes | Problem = b""
 
     async def get(self) -> bytes:
-        """Return the answer, at most `KEPT_SECONDS` old."""
+        """Return the answer, at most `KEPT_SECONDS` old, or raise the Problem."""
         async with self._lock:
-            now = asyncio.get_running_loop().time()
-            if self._found is None or now - self._found[0] >= KEPT_SECONDS:
-                self._found = now, (await self._look()).encode()
-            return self._found[1]
+            clock = asyncio.get_running_loop().time
+            if clock() >= self._until:
+                try:
+                    self._found, seconds = (await self._look()).encode(), KEPT_SECONDS
+                except Problem as problem:
+                    self._found, seconds = problem, AWAY_SECONDS
+                self._until = clock() + seconds
+        if isinstance(self._found, Problem):
+            raise replace(self._found)  # a new one for each: an exception keeps the frames of every time it is raised
+        return self._found
 
 
 def public_routes(service: Service) -> list[Any]:

@@ -8,14 +8,19 @@ from commonweal_runtime.problems import Problem
 
 _RETRY = MappingProxyType({"Retry-After": "2"})
 
-# Absent and denied are this one answer, byte for byte, so that it does not tell whether somebody is known here.
-NOT_FOUND = Problem(
-    404,
-    "NotFound",
-    "Not found",
-    "There is no such record, or it is not for you to see.",
-    "If the person should be known here, ask them whether they agreed; the person sees every agreement under /me/consents.",
-)
+
+def not_found() -> Problem:
+    """Return what absent and denied are told alike, byte for byte, so that it does not tell whether somebody is known here.
+
+    A new one each time: an exception that is raised again keeps the frames of every time before, and with them whom they were about.
+    """
+    return Problem(
+        404,
+        "NotFound",
+        "Not found",
+        "There is no such record, or it is not for you to see.",
+        "If the person should be known here, ask them whether they agreed; the person sees every agreement under /me/consents.",
+    )
 
 
 def no_agreement(client: str) -> Problem:

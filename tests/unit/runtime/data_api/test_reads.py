@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from commonweal_runtime.data_api import refusals
 from commonweal_runtime.data_api.catalogue import Agreement
 from commonweal_runtime.data_api.lanes import Lanes, UnreachableError
 from commonweal_runtime.data_api.reads import IN_FLIGHT, Question, Reader
@@ -155,3 +156,9 @@ def test_what_was_allowed_once_names_no_time_to_wait() -> None:
     with pytest.raises(Problem) as refused:
         asyncio.run(Reader(Refusing("CW006", "0"), closed).point(question(), UUID(int=1)))
     assert (refused.value.reason, dict(refused.value.headers)) == ("FrequencyLimit", {})
+
+
+def test_a_refusal_keeps_nothing_of_those_before() -> None:
+    """An exception that is raised again keeps the frames, and so the people, of every time before."""
+    assert refusals.not_found() is not refusals.not_found()
+    assert refusals.not_found().body() == refusals.not_found().body()

@@ -33,7 +33,7 @@ _EXAMPLES: tuple[Problem, ...] = (
     refusals.field_not_agreed(["income"], ["fullName", "birthYear"]),
     refusals.agreement_expired("people-tax"),
     refusals.agreement_not_begun("people-tax"),
-    refusals.NOT_FOUND,
+    refusals.not_found(),
     refusals.not_delegated(),
     refusals.no_registrar(),
     refusals.no_consent_to_decide(),
