@@ -17,7 +17,9 @@ from commonweal_runtime.problems import Problem
 from commonweal_runtime.store.doors import MOST_TOGETHER
 from commonweal_runtime.store.names import login_of
 
-# Statements of one agreement under way at once. Where each waits for the disk, one: the reads that come meanwhile share the next flush.
+# Statements of one agreement under way at once. Where each waits for the disk, one: the reads that come meanwhile share the next flush. Where none
+# waits, two: one, three and four were slower in pairs (0.93, 0.97 and 0.85 of it). Where a question is committed before its answer is taken, two as
+# well: one commits while the other takes.
 IN_FLIGHT = {"Durable": 1, "Deferred": 2, "Strict": 2}
 # What the store answers when an agreement has been closed since the catalogue was read.
 _CLOSED = (
