@@ -133,8 +133,12 @@ def department(people: int, agreements: int) -> Iterator[tuple[World, float]]:
             await heritage.make("heritage", PEOPLE.format(people=people) + READER + ";" + GRANTS)
             seconds = await loaded(store, Desk(store.directory / "desk"), wanted(heritage, agreements), people)
             root = await store.superuser("department")
+            await root.execute("alter system set max_wal_size = '16GB'")  # for the preparation: fewer checkpoints
+            await root.execute("select pg_reload_conf()")
             for product in PRODUCTS:
                 await consent(root, product, states=product == "durable")
+            await root.execute("alter system reset max_wal_size")
+            await root.execute("select pg_reload_conf()")
             await root.execute(RIVALS)
             await root.execute("vacuum analyze")
             await root.execute("checkpoint")

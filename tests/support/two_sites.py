@@ -18,6 +18,7 @@ from support.federation import Link, until
 from support.postgres import HeritageServer, StoreServer, free_port
 
 STALE_SECONDS = 5
+START_SECONDS = 90.0
 
 
 class Site:
@@ -52,6 +53,14 @@ class Site:
             return self.read(who, consumer).status_code == status
 
         return asyncio.run(until(answered, patience=patience))
+
+    def closes(self, who: uuid.UUID, consumer: str = "tax") -> float:
+        """Return after how many seconds a read gives nothing any more, whatever it is refused with."""
+
+        async def refused() -> bool:
+            return self.read(who, consumer).status_code != 200
+
+        return asyncio.run(until(refused))
 
     def ask(self, query: str, *values: Any) -> Any:
         """Return one value from the store, as superuser."""
@@ -107,15 +116,17 @@ class Department:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        for site in self.sites:
-            self._stack.enter_context(site.store)
-            site.desk.put(self.plan_of(site))
-            self._stack.enter_context(site.keeper)
-        for site in self.sites:
-            asyncio.run(site.desk.settled(self.plan_of(site)))
-            self._stack.enter_context(site.api)
-            self._stack.enter_context(site.http)
-            self._stack.enter_context(site.link)
+        with ExitStack() as stack:  # what fails half way ends what runs already
+            for site in self.sites:
+                stack.enter_context(site.store)
+                site.desk.put(self.plan_of(site))
+                stack.enter_context(site.keeper)
+            for site in self.sites:
+                asyncio.run(site.desk.settled(self.plan_of(site), patience=START_SECONDS))
+                stack.enter_context(site.api)
+                stack.enter_context(site.http)
+                stack.enter_context(site.link)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

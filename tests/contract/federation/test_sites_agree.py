@@ -281,7 +281,7 @@ async def forget(site: SiteStore, kind: str) -> None:
     """Take a store back to the time before its first entry of that kind, as a restored backup would."""
     await site.root.execute(
         f"set session_replication_role = replica; delete from feed.entry where seq >= (select min(seq) from feed.entry where kind = '{kind}'); "
-        f"delete from consent.event where kind = '{kind}'; update feed.self set done = '0'; update consent.state set consent = 'Given'; "
+        f"delete from consent.event where kind = '{kind}'; update feed.self set history = 0; update consent.state set consent = 'Given'; "
         "update product.people set _consent = '{5}' where subject in (select subject from consent.state); "
         "update feed.peer set taken = 0, epoch = null; set session_replication_role = origin"
     )
@@ -299,6 +299,26 @@ def test_a_store_that_came_back_older_learns_its_own_acts_again(run: Run) -> Non
         for site in (east, north, west):
             standing = await site.standing("help")
             assert (standing[PEOPLE[0]], standing[PEOPLE[1]]) == ((False, False), (False, True))
+
+    run(script)
+
+
+def test_what_was_said_before_there_were_other_sites_is_told_first_and_in_order(run: Run) -> None:
+    async def script(east: SiteStore, _: SiteStore, west: SiteStore) -> None:
+        await east.root.execute("truncate feed.self")
+        for who in PEOPLE[:7]:
+            await east.say("Given", who, "help")
+            await east.say("Objected", who, "help")
+        await east.root.execute(
+            "select consent.make_delegation($1, $2, 'Adviser', 'See', null, null, now() + interval '1 day', 'subject')", *PEOPLE[:2]
+        )
+        await east.arrange(["west"])
+        await east.say("Withdrawn", PEOPLE[0], "help")
+        assert await west.hear(east, most=4) == 16
+        kinds = [r[0] for r in await west.root.fetch("select kind from feed.entry order by seq")]
+        assert kinds == ["Given", "Objected"] * 7 + ["Delegation", "Withdrawn"]
+        assert await west.standing("help") == await east.standing("help")
+        assert await west.hear(east) == 0
 
     run(script)
 

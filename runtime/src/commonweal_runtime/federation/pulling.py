@@ -22,7 +22,8 @@ REQUEST_SECONDS = 5.0
 LONGEST_ANSWER = 4 * 2**20
 CLOCKS_APART = timedelta(seconds=5)  # feed.doubt(): more, and «the latest holds» would no longer be true
 _SETTLE = 500
-_MISSED = ("CW471", "CW472")
+_MEMBERS = {"site", "epoch", "now", "more", "agreements", "entries"}
+_LOST = ("08", "57")  # classes of SQLSTATE: the connection, or the own store itself, has gone
 
 log = logging.getLogger(__name__)
 Connect = Callable[[], Awaitable[Any]]
@@ -142,12 +143,15 @@ class Puller:
                 sealed = await answer.content.read(LONGEST_ANSWER)
                 while chunk := await answer.content.read(LONGEST_ANSWER - len(sealed)):
                     sealed += chunk
-            page: dict[str, Any] = orjson.loads(self._key.unseal(question, sealed))
+            page = _page(self._key.unseal(question, sealed))
+            told = datetime.fromisoformat(page["now"])
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise FeedError(f"it does not answer: {type(error).__name__}") from None
-        except (UnsealError, ValueError) as error:
+        except UnsealError as error:
             raise FeedError(str(error)) from None
-        await self._compare_clocks(datetime.fromisoformat(page["now"]), asked)
+        except (ValueError, TypeError) as error:
+            raise FeedError(f"its page is not understood: {type(error).__name__}") from None
+        await self._compare_clocks(told, asked)
         return page
 
     async def _compare_clocks(self, there: datetime, asked: datetime) -> None:
@@ -165,12 +169,20 @@ class Puller:
         except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError):
             raise FeedError("a load is under way here") from None
         except asyncpg.PostgresError as error:
-            if error.sqlstate in _MISSED:
-                raise FeedError(f"its list does not follow what was read: {error.sqlstate}") from None
-            raise
+            if (error.sqlstate or "").startswith(_LOST):
+                raise
+            raise FeedError(f"its page cannot be taken: {error.sqlstate}") from None
         if row["taken"]:
             log.info("feed: %d entries of %s, %d changed something", row["taken"], self._peer.name, row["applied"])
         return bool(page["more"]) or settled == _SETTLE
+
+
+def _page(text: bytes) -> dict[str, Any]:
+    """Return a page; ValueError unless it has the form of one. What its entries say is judged by the store."""
+    page = orjson.loads(text)
+    if not isinstance(page, dict) or not set(page) >= _MEMBERS:
+        raise ValueError("members are missing")
+    return page
 
 
 def _tell(link: _Link, before: str, now: str) -> str:

@@ -10,7 +10,7 @@ from commonweal_runtime.federation.sealing import FeedKey, UnsealError
 from commonweal_runtime.problems import invalid_request, no_such_page, token_invalid, token_missing
 
 LOGIN = "feed"
-MOST_ENTRIES = 500
+MOST_ENTRIES = 250  # named, written and sent well within the two seconds that a statement of the data API has
 _STATEMENT = "select feed.page($1, $2, $3, $4)"
 _SITE = "select feed.site()"
 

@@ -13,6 +13,7 @@ from commonweal_api.plan import StorePlan
 from commonweal_runtime.linkage.tokens import key_of, pads
 
 LOOK_SECONDS = 1.0
+_LOST = ("08", "57")  # classes of SQLSTATE: the connection, or the store itself, has gone
 _ENDED = "delete from link.entry e using agreement.register r where r.number = e.agreement and not r.in_force and r.uid <> all ($1)"
 
 log = logging.getLogger(__name__)
@@ -36,13 +37,10 @@ class Linker:
             while True:
                 try:
                     await self.look(connection)
-                except (
-                    asyncpg.DeadlockDetectedError,
-                    asyncpg.LockNotAvailableError,
-                    asyncpg.UndefinedTableError,
-                    asyncpg.UndefinedColumnError,
-                ):
-                    log.info("linkage crossed a change of its product; next time")
+                except asyncpg.PostgresError as error:
+                    if (error.sqlstate or "").startswith(_LOST):
+                        raise
+                    log.info("linkage: %s, perhaps its product is being changed; next time", error.sqlstate)
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             connection.terminate()

@@ -13,7 +13,10 @@ create table feed.self (
   site text not null,
   serving boolean not null default true,                 -- the department has other sites
   epoch uuid not null default gen_random_uuid(),         -- another one when this store has lost what it had told others (a restored backup)
-  done xid8 not null default '0'                         -- every event of an earlier transaction is numbered
+  -- What was said before the department had other sites is numbered first, in its own order: `history` is the event reached, null when all is.
+  -- What came since is found by transaction: all of an earlier one than `done` is numbered (or history).
+  history bigint default 0,
+  done xid8 not null default pg_snapshot_xmin(pg_current_snapshot())
 );
 create table feed.peer (
   name text primary key,
@@ -54,16 +57,19 @@ create function feed.travels(kind text) returns boolean immutable language sql a
 create function feed.opens(kind text) returns boolean immutable language sql as $$ select kind in ('Given', 'Renewed', 'ObjectionLifted') $$;
 create function feed.slot(kind text) returns text immutable language sql as $$ select case when kind in ('Objected', 'ObjectionLifted') then 'objection' else 'consent' end $$;
 
-create function feed.shown(p_contract text) returns text stable language sql security definer set search_path = pg_catalog as $$
-  select encode(sha256(convert_to(jsonb_build_object('product', content -> 'product', 'consumer', content -> 'consumer', 'fields', content -> 'definitions',
-                                                     'purposes', content -> 'purposes')::text, 'UTF8')), 'hex')
-  from agreement.contract where hash = p_contract $$;
+-- These are plpgsql for the sake of plans that are kept: they run once an entry.
+create function feed.shown(p_contract text) returns text stable language plpgsql security definer set search_path = pg_catalog as $$ begin
+  return (select encode(sha256(convert_to(jsonb_build_object('product', content -> 'product', 'consumer', content -> 'consumer', 'fields', content -> 'definitions',
+                                                             'purposes', content -> 'purposes')::text, 'UTF8')), 'hex')
+          from agreement.contract where hash = p_contract);
+end $$;
 
 -- The newest stamp about one thing; `p_held` leaves out entries that wait or were overtaken.
 create function feed.newest(p_subject uuid, p_agreement text, p_product text, p_slot text, p_held boolean) returns timestamptz
-stable language sql security definer set search_path = pg_catalog as $$
-  select max(stamp) from feed.entry where subject = p_subject and agreement = p_agreement and product = p_product and feed.slot(kind) = p_slot
-                                      and (held or not p_held) $$;
+stable language plpgsql security definer set search_path = pg_catalog as $$ begin
+  return (select max(stamp) from feed.entry where subject = p_subject and agreement = p_agreement and product = p_product and feed.slot(kind) = p_slot
+                                              and (held or not p_held));
+end $$;
 
 -- What happened here and has no number yet. A delegation and an erasure are taken as they are: nothing contradicts them.
 create view feed.act as
@@ -80,31 +86,49 @@ create view feed.act as
          jsonb_build_object('product', p.name, 'subject', x.subject, 'indicated_by', x.indicated_by)
   from consent.erased x join agreement.product p on p.uid = x.product where not exists (select from feed.entry f where f.erasure = x.seq);
 
--- Numbers at most `p_most` of them; returns how many.
-create function feed.number(p_most int) returns int language plpgsql security definer set search_path = pg_catalog as $$
-declare me feed.self; v_oldest xid8; a feed.act; v_seq bigint; v_count int := 0; v_stamp timestamptz; begin
+-- Numbers one act of this site's. Whoever calls holds the numbers' lock.
+create function feed.name(me feed.self, a feed.act, p_seq bigint) returns void language plpgsql security definer set search_path = pg_catalog as $$ begin
+  insert into feed.entry (seq, origin, epoch, number, kind, subject, agreement, product, incarnation, shown, at, stamp, valid_until, indicated_by, detail, held,
+                          event, delegation, erasure)
+  select p_seq, me.site, me.epoch, p_seq, a.kind, a.subject, a.agreement, a.product, a.incarnation, feed.shown(a.contract), a.at,
+         case when a.event is null then a.at
+              else greatest(a.at + case when feed.opens(a.kind) then interval '0' else feed.doubt() end,
+                            feed.newest(a.subject, a.agreement, a.product, feed.slot(a.kind), false) + interval '1 microsecond') end,
+         a.valid_until, a.indicated_by, a.detail, true, a.event, a.delegation, a.erasure;
+end $$;
+
+-- Numbers at most `p_most` acts; returns how many, or `p_most` while there may be more. A first exchange fills an empty table: until it has been analysed the
+-- planner would read all of it for each entry, hence the setting, here and in 051.
+create function feed.number(p_most int) returns int language plpgsql security definer set search_path = pg_catalog set enable_seqscan = off as $$
+declare me feed.self; v_oldest xid8; a feed.act; v_seq bigint; v_upto bigint; v_count int := 0; begin
   perform pg_advisory_xact_lock(58, 0);
+  perform set_config('synchronous_commit', 'on', true);  -- a number that was told is never given again
   select * into me from feed.self;
   v_oldest := pg_snapshot_xmin(pg_current_snapshot());   -- before the reading: every transaction before it has ended and is seen
   select coalesce(max(seq), 0) into v_seq from feed.entry;
-  for a in select * from feed.act where tx >= me.done order by event is null, event, delegation, erasure limit p_most loop
-    v_seq := v_seq + 1;
+  if me.history is not null then
+    select max(seq) into v_upto from (select seq from consent.event where seq > me.history and tx < me.done order by seq limit p_most) e;
+    for a in select * from feed.act where event > me.history and event <= v_upto and tx < me.done order by event loop
+      v_count := v_count + 1;
+      perform feed.name(me, a, v_seq + v_count);
+    end loop;
+    update feed.self set history = v_upto;
+    if v_upto is not null then return p_most; end if;
+    for a in select * from feed.act where event is null and tx < me.done order by delegation, erasure loop
+      v_count := v_count + 1;
+      perform feed.name(me, a, v_seq + v_count);
+    end loop;
+  end if;
+  for a in select * from feed.act where tx >= me.done order by event is null, event, delegation, erasure limit greatest(p_most - v_count, 0) loop
     v_count := v_count + 1;
-    v_stamp := case when a.event is null then a.at
-                    else greatest(a.at + case when feed.opens(a.kind) then interval '0' else feed.doubt() end,
-                                  feed.newest(a.subject, a.agreement, a.product, feed.slot(a.kind), false) + interval '1 microsecond') end;
-    insert into feed.entry (seq, origin, epoch, number, kind, subject, agreement, product, incarnation, shown, at, stamp, valid_until, indicated_by, detail, held,
-                            event, delegation, erasure)
-    values (v_seq, me.site, me.epoch, v_seq, a.kind, a.subject, a.agreement, a.product, a.incarnation, feed.shown(a.contract), a.at, v_stamp, a.valid_until,
-            a.indicated_by, a.detail, true, a.event, a.delegation, a.erasure);
+    perform feed.name(me, a, v_seq + v_count);
   end loop;
-  if v_count > 0 then perform set_config('synchronous_commit', 'on', true); end if;      -- a number that was told is never given again
   if v_count < p_most then
     update feed.self set done = v_oldest where done < v_oldest and (
       exists (select from consent.event where tx >= me.done and tx < v_oldest) or exists (select from consent.delegation where tx >= me.done and tx < v_oldest)
       or exists (select from consent.erased where tx >= me.done and tx < v_oldest));
   end if;
-  return v_count;
+  return least(v_count, p_most);
 end $$;
 
 -- A page of the list. A caller that names another stamp for the entry it read last has read what this store no longer knows: a new epoch then begins,
@@ -141,7 +165,7 @@ do $$ declare t text; begin
                            'function feed.slot(text)'] loop
     execute 'alter ' || t || ' owner to cw_owner';
   end loop;
-  foreach t in array array['shown(text)', 'newest(uuid, text, text, text, boolean)', 'number(int)', 'page(text, bigint, text, int)', 'site()'] loop
+  foreach t in array array['shown(text)', 'newest(uuid, text, text, text, boolean)', 'name(feed.self, feed.act, bigint)', 'number(int)', 'page(text, bigint, text, int)', 'site()'] loop
     execute 'alter function feed.' || t || ' owner to cw_keeper';
     execute 'revoke all on function feed.' || t || ' from public';
   end loop;

@@ -65,7 +65,7 @@ end $$;
 
 -- Takes a page that was asked for at `p_asked` (this database's clock): all of it or, when anything is wrong with it, nothing.
 create function feed.take(p_peer text, p_after bigint, p_asked timestamptz, p_page text, out taken int, out applied int)
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog set enable_seqscan = off as $$
 declare me feed.self; peer feed.peer; d jsonb := p_page; e jsonb; f feed.entry; v_seq bigint; begin
   taken := 0; applied := 0;
   perform feed.hold(array(select (x ->> 'subject')::uuid from jsonb_array_elements(d -> 'entries') x));
