@@ -120,6 +120,15 @@ class SiteStore:
         return not await self.root.fetchval("select feed.silent()")
 
 
+async def exchange(*sites: SiteStore) -> None:
+    """Let every site hear every other one until nothing is new."""
+    for _ in range(2):
+        for site in sites:
+            for other in sites:
+                if other is not site:
+                    await site.hear(other)
+
+
 class Link:
     """A TCP relay on loopback that a test cuts and heals: cut, it refuses and drops what is open. Its port stays the same."""
 

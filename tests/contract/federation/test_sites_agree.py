@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 
 from support.data_api import person_product
-from support.federation import SHOWN, SiteStore, person, until
+from support.federation import SHOWN, SiteStore, exchange, person, until
 from support.postgres import StoreServer
 
 NAMES = ["east", "north", "west"]
@@ -55,15 +55,6 @@ def run(servers: list[StoreServer]) -> Run:
         asyncio.run(inside())
 
     return go
-
-
-async def exchange(*sites: SiteStore) -> None:
-    """Let every site hear every other one until nothing is new."""
-    for _ in range(2):
-        for site in sites:
-            for other in sites:
-                if other is not site:
-                    await site.hear(other)
 
 
 def entry(n: int, kind: str, who: uuid.UUID, at: datetime, site: str = "south", **over: Any) -> dict[str, Any]:
