@@ -43,7 +43,10 @@ def schema(source: str) -> str:
 def _written(made: dict[str, Any]) -> str:
     """Return the schema with one property to a line, so that a change can be read."""
     text = json.dumps(made, sort_keys=True, ensure_ascii=False)
-    return re.sub(r'("(?:\w|\$)+": \{"(?:additionalProperties|description|\$ref|format|enum|maximum)")', r"\n\1", text).replace(" \n", "\n") + "\n"
+    return (
+        re.sub(r'("(?:\w|\$)+": \{"(?:additionalProperties|description|\$ref|format|enum|maximum)")', r"\n\1", text).replace(" \n", "\n")
+        + "\n"
+    )
 
 
 def page(source: str) -> str:

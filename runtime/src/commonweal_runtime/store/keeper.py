@@ -74,7 +74,15 @@ class Keeper:
 
     def _tasks(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
         """What goes on beside the plan and the loads; each runs until cancelled, and one that ends with an error ends the keeper."""
-        return (self._follow, self._tell, self._sweep, self._standing.run, self._feed.run, self._linker.run, Sealer(self._connect, self._witness).run)
+        return (
+            self._follow,
+            self._tell,
+            self._sweep,
+            self._standing.run,
+            self._feed.run,
+            self._linker.run,
+            Sealer(self._connect, self._witness).run,
+        )
 
     async def _follow(self) -> None:
         async for text in self._desk.plans():
