@@ -224,6 +224,15 @@ def test_quality_and_freshness_show_with_their_counts(site: Site) -> None:
     assert (found["QualityPassed"][1], found["Serving"][:2]) == ("QualityStopped", ("False", "QualityStopped"))
 
 
+def test_a_product_read_live_shows_whether_its_keys_are_shipped(site: Site) -> None:
+    site.change("DataProduct", "companies", serve={"mode": "Live"})
+    assert "PushdownSafe" in site.conditions("DataProduct", "companies")
+    unsafe = Outcome(uid="u-DataProduct-companies", generation=2, ready=False, reason="PushdownUnsafe", message="The plan filters here.")
+    site.report(REGISTRY, companies=unsafe)
+    found = site.conditions("DataProduct", "companies")
+    assert (found["SourceReachable"][0], found["PushdownSafe"][:2], found["Serving"][0]) == ("True", ("False", "PushdownUnsafe"), "Unknown")
+
+
 def test_a_volume_that_is_not_there_is_not_mounted_and_its_product_says_so(site: Site) -> None:
     site.change("DataProduct", "companies", source={"parquet": {"location": "volume://archive/companies"}})
     gathered = department.gather(site.record("Department", "companies-registry"), site.world, NOW)
