@@ -89,9 +89,11 @@ def test_all_bases_read_as_from_a_copy_whatever_people_say(doors: Doors) -> None
         await said(doors, "consent", "P1", "give($1, $2, $3, 'Withdrawn')")
         await said(doors, "consent", "P4", "object($1, $2, $3, true)")
         root = await doors.store.superuser("department")  # P3's consent has ended
-        await root.execute("update consent.state set valid_until = clock_timestamp() - interval '1 second' where subject = $1", subject("P3"))
+        await root.execute(
+            "update consent.state set valid_until = clock_timestamp() - interval '1 second' where subject = $1", subject("P3")
+        )
         await root.close()
-        assert await alike() == {**{n: ROWS for n in BASES}, "consent": 1, "publictask": ROWS - 1}
+        assert await alike() == {**dict.fromkeys(BASES, ROWS), "consent": 1, "publictask": ROWS - 1}
 
     doors.run(script)
 
@@ -106,8 +108,9 @@ def test_who_is_denied_is_never_asked_for(doors: Doors) -> None:
             reader = await doors.reader(numbers[f"live-{name}"])
             for who in ("P5", "P77"):
                 await point(reader, numbers[f"live-{name}"], subject(who))
-            await page(reader, numbers[f"live-{name}"], most=100)
-            await page(reader, numbers[f"live-{name}"], subject("P77"))
+            first = json.loads(await page(reader, numbers[f"live-{name}"], most=100))
+            if first["next"]:
+                await page(reader, numbers[f"live-{name}"], UUID(first["next"]))
             await reader.close()
         return asked(doors.heritage, begun)
 
@@ -115,7 +118,7 @@ def test_who_is_denied_is_never_asked_for(doors: Doors) -> None:
     executed = [line for line in written.splitlines() if "execute <unnamed>: DECLARE c1 CURSOR" in line]
     keys = set(re.findall(r"\bP[0-9]+\b", written))
     assert keys == {f"P{n}" for n in range(1, ROWS + 1)} - {"P77"}
-    assert len(executed) in (4, 5)  # one question a request; none where nobody is left to ask for
+    assert len(executed) == 5  # one question a request: a point and a page by consent, a point and two pages by law; none for P77
 
 
 def test_every_read_is_recorded_as_ever(doors: Doors) -> None:
@@ -128,7 +131,9 @@ def test_every_read_is_recorded_as_ever(doors: Doors) -> None:
         await point(reader, number, subject("nobody"))
         await reader.fetchval(f"select door.a{number}_points($1, null, $2, $3)", listed([subject("P6"), subject("P8")]), CLIENT, PURPOSE)
         await page(reader, number, most=3)
-        rows = await root.fetch("select op, found, subject, cardinality(subjects) from audit.use where id > coalesce($1, 0) order by id", last)
+        rows = await root.fetch(
+            "select op, found, subject, cardinality(subjects) from audit.use where id > coalesce($1, 0) order by id", last
+        )
         await reader.close()
         await root.close()
         return [tuple(r) for r in rows]
@@ -189,7 +194,7 @@ def test_over_http_it_is_503_with_retry_after(doors: Doors, store: StoreServer) 
     doors.run(script)
     with Issuer() as issuer, DataApi(store, issuer) as api, httpx.Client(base_url=api.url, timeout=10) as http:
         headers = {"Authorization": f"Bearer {issuer.client('tax', 'app')}", "Purpose": "tax/serve"}
-        live, copy = f"/v1/people/{subject('P6')}", f"/v1/copies/{subject('P6')}"
+        live, copy = f"/v1/people/subjects/{subject('P6')}", f"/v1/copies/subjects/{subject('P6')}"
         assert http.get(live, headers=headers).json()["record"] == http.get(copy, headers=headers).json()["record"]
         doors.heritage.stop()
         try:

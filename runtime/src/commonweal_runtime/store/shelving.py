@@ -73,7 +73,9 @@ async def served_product(connection: Any, name: str) -> Served | None:
     )
     if row is None:
         return None
-    return Served(row["uid"], row["name"], row["relation"], DataProductSpec.model_validate_json(row["spec"]), tuple(row["unfilled"]), row["key_type"])
+    return Served(
+        row["uid"], row["name"], row["relation"], DataProductSpec.model_validate_json(row["spec"]), tuple(row["unfilled"]), row["key_type"]
+    )
 
 
 def message_of(reason: Reason, detail: str = "") -> str:

@@ -22,9 +22,7 @@ def direct(door: Door) -> dict[str, str]:
 def _asked(d: Door, which: str) -> str:
     """Return the statement that lays down the permitted people and their keys, in one order; nobody: null."""
     rows = f"select r.subject, r.{KEY} from {table(d.relation)} r where {which}"
-    return (
-        f"  select array_agg(q.subject order by q.subject), array_agg(q.{KEY}::{d.key_type} order by q.subject) into v_ids, v_keys from ({rows}) q;\n"
-    )
+    return f"  select array_agg(q.subject order by q.subject), array_agg(q.{KEY}::{d.key_type} order by q.subject) into v_ids, v_keys from ({rows}) q;\n"
 
 
 def _fetched(d: Door, what: str) -> str:

@@ -19,7 +19,9 @@ OWNER = "cw_heritage"
 KEY_TYPES = {"text": "text", "varchar": "text", "int2": "smallint", "int4": "integer", "int8": "bigint", "uuid": "uuid"}
 # Types of a source's column that come through the foreign table as a load would have made them.
 FITS: dict[FieldType, frozenset[str]] = {
-    FieldType.STRING: frozenset({"text", "varchar", "bpchar", "name", "citext", "uuid", "json", "jsonb", "enum", "int2", "int4", "int8", "date"}),
+    FieldType.STRING: frozenset(
+        {"text", "varchar", "bpchar", "name", "citext", "uuid", "json", "jsonb", "enum", "int2", "int4", "int8", "date"}
+    ),
     FieldType.INTEGER: frozenset({"int2", "int4", "int8"}),
     FieldType.NUMBER: frozenset({"int2", "int4", "int8", "numeric", "float8"}),
     FieldType.BOOLEAN: frozenset({"bool"}),

@@ -80,7 +80,9 @@ async def _connect(
         before = await store.fetchval("select srvoptions from pg_foreign_server where srvname = $1", relation)
         known = before is not None
         await _quietly(store, foreign.server(relation, _options(before) if known else None, foreign.server_options(source)))
-        mapping = await store.fetchrow("select umoptions from pg_user_mappings where srvname = $1 and usename = $2", relation, foreign.OWNER)
+        mapping = await store.fetchrow(
+            "select umoptions from pg_user_mappings where srvname = $1 and usename = $2", relation, foreign.OWNER
+        )
         of = _options(mapping["umoptions"]) if mapping is not None else None
         await _quietly(store, foreign.login(relation, of, credentials.username, credentials.password))
         if await store.fetchval(comment, foreign.view(relation)) == foreign.digest_of(statements) and product.key_type == key_type:
