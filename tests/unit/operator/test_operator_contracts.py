@@ -224,30 +224,29 @@ def test_quality_and_freshness_show_with_their_counts(site: Site) -> None:
     assert (found["QualityPassed"][1], found["Serving"][:2]) == ("QualityStopped", ("False", "QualityStopped"))
 
 
-def read_live(site: Site) -> None:
-    """Have the example's companies read live, without what such a product cannot have, nor the agreement that reads it."""
-    site.drop(Key(REGISTRY, "ConsentPolicy", "benefits-checks-company"))
-    spec = dict(site.body(Key(REGISTRY, "DataProduct", "companies"))["spec"])
-    fields = [f for f in spec["fields"] if "from" not in f]
-    body = site.body(Key(REGISTRY, "DataProduct", "companies"))
-    body["spec"] = {k: v for k, v in spec.items() if k not in {"answers", "quality", "sla"}} | {"serve": {"mode": "Live"}, "fields": fields}
-    site.put(body, 2)
+def read_live() -> Site:
+    """Return the example with companies that were read live from the first, without what such a product cannot have."""
+    made = Site()
+    body = made.body(PRODUCT)
+    fields = [f for f in body["spec"]["fields"] if "from" not in f]
+    spec = {k: v for k, v in body["spec"].items() if k not in {"answers", "quality", "sla"}}
+    made.put(body | {"spec": spec | {"serve": {"mode": "Live"}, "fields": fields}}, 2)
+    return made
 
 
 def test_a_product_read_live_permits_no_linkage(site: Site) -> None:
-    linked = {"linkage": {"on": "companyName"}}
-    site.change("ConsentPolicy", "tax-registers-business", **linked)
-    assert site.conditions("ConsentPolicy", "tax-registers-business")["FieldsPermitted"][1] == "FieldsPermitted"
-    read_live(site)
-    assert site.conditions("ConsentPolicy", "tax-registers-business")["FieldsPermitted"][:2] == ("False", "LinkageNotLive")
+    live = read_live()
+    for where, found in ((site, ("True", "FieldsPermitted")), (live, ("False", "LinkageNotLive"))):
+        where.change("ConsentPolicy", "tax-registers-business", linkage={"on": "companyName"})
+        assert where.conditions("ConsentPolicy", "tax-registers-business")["FieldsPermitted"][:2] == found
 
 
-def test_a_product_read_live_shows_whether_its_keys_are_shipped(site: Site) -> None:
-    read_live(site)
-    assert "PushdownSafe" in site.conditions("DataProduct", "companies")
+def test_a_product_read_live_shows_whether_its_keys_are_shipped() -> None:
+    live = read_live()
+    assert "PushdownSafe" in live.conditions("DataProduct", "companies")
     unsafe = Outcome(uid="u-DataProduct-companies", generation=2, ready=False, reason="PushdownUnsafe", message="The plan filters here.")
-    site.report(REGISTRY, companies=unsafe)
-    found = site.conditions("DataProduct", "companies")
+    live.report(REGISTRY, companies=unsafe)
+    found = live.conditions("DataProduct", "companies")
     assert (found["SourceReachable"][0], found["PushdownSafe"][:2], found["Serving"][0]) == ("True", ("False", "PushdownUnsafe"), "Unknown")
 
 
