@@ -28,6 +28,10 @@ def _product(what: str, field: str, remedy: Words | str, *changes: Change) -> Ba
     return bad(f"DataProduct in full: {what}", data_product_in_full(*changes), field, remedy)
 
 
+def _live(what: str, field: str, remedy: str, *changes: Change) -> Bad:
+    return bad(f"DataProduct read live: {what}", data_product(put("spec.serve", {"mode": "Live"}), *changes), field, remedy)
+
+
 def _source(what: str, field: str, remedy: Words | str, source: Any, *changes: Change) -> Bad:
     return bad(f"DataProduct: {what}", data_product(put("spec.source", source), *changes), f"spec.source{field}", remedy)
 
@@ -49,6 +53,18 @@ def _all(number: int) -> list[str]:
 
 
 _PARQUET = ".parquet.location"
+_KEPT = "Live keeps no values"
+LIVE = [
+    _live("files", "spec.serve.mode", "only a postgres source", put("spec.source", VOLUME)),
+    _live("an expression", "spec.serve.mode", _KEPT, add("spec.fields", {"name": "town", "from": "upper(town)", "type": "String"})),
+    _live("an answer", "spec.serve.mode", _KEPT, put("spec.answers", EARLIER["answers"])),
+    _live("a check", "spec.serve.mode", _KEPT, put("spec.quality", [{"name": "rows", "metric": "RowCount", "atLeast": 1}])),
+    _live("a promise of freshness", "spec.serve.mode", _KEPT, put("spec.sla", {"freshnessSeconds": 600})),
+    _live("an earlier version", "spec.serve.mode", _KEPT, put("spec.version", "2.0.0"), put("spec.earlier", [EARLIER | {"answers": []}])),
+    _live("many records", "spec.serve.mode", "one record per subject", put("spec.subject", {"column": "nino", "records": "Many", "recordKey": "id"})),
+    _live("a strict audit", "spec.serve.auditDurability", "Strict cannot be kept", put("spec.serve.auditDurability", "Strict")),
+    _live("erasure here", "spec.rights.erasure", "erased at their source", put("spec.rights", {"erasure": "Supported"})),
+]  # fmt: skip
 SOURCES = [
     _source("two sources", "", "set exactly one of postgres, mysql and parquet", MYSQL | VOLUME),
     _source("MySQL on port 70000", ".mysql.port", TOO_HIGH, MYSQL, put("spec.source.mysql.port", 70000)),
@@ -88,7 +104,6 @@ PRODUCTS = [
     _product("a steward without an address", "spec.owner.steward", PATTERN, put("spec.owner.steward", "Ann in room 5")),
     _product("complaints by mail only", "spec.owner.complaints", PATTERN, put("spec.owner.complaints", "mailto:ann@tax.example")),
     _product("a way of serving that does not exist", "spec.serve.mode", ONE_OF, put("spec.serve.mode", "Cache")),
-    _product("read where it lies", "spec.serve.mode", ONE_OF, put("spec.serve.mode", "Live")),
     _product("a field from column and expression", "spec.fields[]", "set exactly one of column", put("spec.fields.4.column", "town")),
     _product("an expression without a type", "spec.fields[].type", "needs a type", drop("spec.fields.4.type")),
     _product("an empty expression", "spec.fields[4].from", TOO_SHORT, put("spec.fields.4.from", "")),
@@ -285,4 +300,4 @@ DEPARTMENTS = [
     ),
 ]
 
-IN_FULL = [*DEPARTMENTS, *SOURCES, *PRODUCTS, *POLICIES]
+IN_FULL = [*DEPARTMENTS, *SOURCES, *LIVE, *PRODUCTS, *POLICIES]

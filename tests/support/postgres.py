@@ -6,6 +6,7 @@ import asyncio
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -136,6 +137,23 @@ class HeritageServer(Server):
     def command(self) -> list[str]:
         settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(self.sockets), "fsync": "off", "shared_buffers": "32MB"}
         return [binary("postgres"), "-D", str(self.data), *(part for k, v in settings.items() for part in ("-c", f"{k}={v}"))]
+
+    def stop(self) -> None:
+        """Stop the server at once, whoever is connected; data stay until the context ends."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)  # to PostgreSQL, SIGTERM is: wait until every client has left
+        super().stop()
+
+    def log_everything(self) -> None:
+        """Write every statement from now on to the log, with its parameters."""
+
+        async def go() -> None:
+            root = await self.superuser("postgres")
+            await root.execute("alter system set log_min_duration_statement = 0")
+            await root.execute("select pg_reload_conf()")
+            await root.close()
+
+        asyncio.run(go())
 
     async def make(self, database: str, script: str) -> None:
         """Make a database from a script."""

@@ -111,7 +111,7 @@ class Site:
     ) -> dict[str, tuple[str, str, str]]:
         status = self.rules.status(Key(tenant, kind, name), NOW, problems)
         assert status is not None
-        left_out = {"SlaMet"} - {c["type"] for c in status["conditions"]}
+        left_out = {"PushdownSafe", "SlaMet"} - {c["type"] for c in status["conditions"]}
         assert [c["type"] for c in status["conditions"]] == [str(t) for t in CONDITIONS_OF[kind] if t not in left_out]
         for condition in status["conditions"]:
             entry = entry_of(condition["reason"])

@@ -71,9 +71,10 @@ class Subject(Strict, json_schema_extra=validations(
 class Serve(Strict):
     """How it is kept fresh and how its uses are recorded."""
 
-    mode: Literal["Replica"] = P(
+    mode: Literal["Replica", "Live"] = P(
         default="Replica",
-        description="Replica: the store keeps what the fields name, and reads never wait for the source. There is no other mode yet.",
+        description="Replica: the store keeps what the fields name, and reads never wait for the source. Live: the store keeps keys alone, and each read asks"
+        " the source for the permitted ones; PostgreSQL only.",
     )
     refresh_seconds: int = P(
         default=300, strict=True, ge=5, le=86400, description="How often the source is read again and the quality checks are run."
@@ -121,6 +122,26 @@ class EarlierVersion(Offer, json_schema_extra=validations(*EARLIER_RULES.values(
         return self
 
 
+LIVE = cel(
+    "self.serve.mode != 'Live' || has(self.source.postgres)", "spec.serve.mode: only a postgres source can be read Live; write Replica."
+)
+LIVE_KEPT = cel(
+    "self.serve.mode != 'Live' || (self.fields.all(f, !has(f.from)) && (!has(self.answers) || size(self.answers) == 0)"
+    " && (!has(self.quality) || size(self.quality) == 0) && !has(self.sla) && (!has(self.earlier) || size(self.earlier) == 0))",
+    "spec.serve.mode: Live keeps no values, so it takes no fields[].from, answers, quality, sla or earlier; leave them out or write Replica.",
+)
+LIVE_ONE = cel(
+    "self.serve.mode != 'Live' || self.subject.records == 'One'",
+    "spec.serve.mode: Live reads one record per subject; set subject.records to One or write Replica.",
+)
+LIVE_STRICT = cel(
+    "self.serve.mode != 'Live' || self.serve.auditDurability != 'Strict'",
+    "spec.serve.auditDurability: Strict cannot be kept by a product that is read Live; write Durable, or Replica in spec.serve.mode.",
+)
+LIVE_ERASURE = cel(
+    "self.serve.mode != 'Live' || self.rights.erasure == 'AtSource'",
+    "spec.rights.erasure: records that are read Live are erased at their source; write AtSource.",
+)
 CHECKS = cel(
     "!has(self.quality) || self.quality.all(q, self.quality.exists_one(r, r.name == q.name))",
     "spec.quality: names must be unique; rename one of the two.",
@@ -138,7 +159,7 @@ MAJORS = cel(
     "spec.earlier: one version per major number; remove the older one.",
 )
 RULES = (
-    *SPEC_RULES.values(), CHECKS, CHECKED, EARLIER, MAJORS,
+    *SPEC_RULES.values(), LIVE, LIVE_KEPT, LIVE_ONE, LIVE_STRICT, LIVE_ERASURE, CHECKS, CHECKED, EARLIER, MAJORS,
     cel(
         "self.subject.column == oldSelf.subject.column",
         "spec.subject.column: changing it would give every person another id; publish a new product instead.",
@@ -177,6 +198,8 @@ class DataProductSpec(Offer, json_schema_extra=validations(*RULES)):
     def _fits_together(self) -> Self:
         raw, checks = {f.name for f in self.fields if f.mask is None}, [q.name for q in self.quality]
         majors = [major_of(e.version) for e in self.earlier]
+        if self.serve.mode == "Live":
+            self._fits_live()
         check(
             (len(set(checks)) != len(checks), CHECKS),
             (any(q.field is not None and q.field not in raw for q in self.quality), CHECKED),
@@ -184,6 +207,16 @@ class DataProductSpec(Offer, json_schema_extra=validations(*RULES)):
             (len(set(majors)) != len(majors), MAJORS),
         )
         return self
+
+    def _fits_live(self) -> None:
+        derived = any(f.from_ is not None for f in self.fields)
+        check(
+            (self.source.postgres is None, LIVE),
+            (derived or bool(self.answers or self.quality or self.earlier) or self.sla is not None, LIVE_KEPT),
+            (self.subject.records != "One", LIVE_ONE),
+            (self.serve.audit_durability == "Strict", LIVE_STRICT),
+            (self.rights.erasure != "AtSource", LIVE_ERASURE),
+        )
 
 
 class DataProductStatus(Status):

@@ -75,6 +75,7 @@ WORDS = (
     "VitalInterests",
     "Delayed",
     "RowCount",
+    "Live",
     "Crime",
     "Many",
     "One",

@@ -46,6 +46,7 @@ GOOD = [
     data_product(),
     data_product(MANY),
     data_product(put("spec.serve", {"refreshSeconds": 86400, "auditDurability": "Deferred"})),
+    data_product(put("spec.serve", {"mode": "Live", "auditDurability": "Deferred"}), put("spec.rights", {"erasure": "AtSource"})),
     consent_policy(),
     department_in_full(),
     data_product_in_full(),

@@ -224,6 +224,32 @@ def test_quality_and_freshness_show_with_their_counts(site: Site) -> None:
     assert (found["QualityPassed"][1], found["Serving"][:2]) == ("QualityStopped", ("False", "QualityStopped"))
 
 
+def read_live() -> Site:
+    """Return the example with companies that were read live from the first, without what such a product cannot have."""
+    made = Site()
+    body = made.body(PRODUCT)
+    fields = [f for f in body["spec"]["fields"] if "from" not in f]
+    spec = {k: v for k, v in body["spec"].items() if k not in {"answers", "quality", "sla"}}
+    made.put(body | {"spec": spec | {"serve": {"mode": "Live"}, "fields": fields}}, 2)
+    return made
+
+
+def test_a_product_read_live_permits_no_linkage(site: Site) -> None:
+    live = read_live()
+    for where, found in ((site, ("True", "FieldsPermitted")), (live, ("False", "LinkageNotLive"))):
+        where.change("ConsentPolicy", "tax-registers-business", linkage={"on": "companyName"})
+        assert where.conditions("ConsentPolicy", "tax-registers-business")["FieldsPermitted"][:2] == found
+
+
+def test_a_product_read_live_shows_whether_its_keys_are_shipped() -> None:
+    live = read_live()
+    assert "PushdownSafe" in live.conditions("DataProduct", "companies")
+    unsafe = Outcome(uid="u-DataProduct-companies", generation=2, ready=False, reason="PushdownUnsafe", message="The plan filters here.")
+    live.report(REGISTRY, companies=unsafe)
+    found = live.conditions("DataProduct", "companies")
+    assert (found["SourceReachable"][0], found["PushdownSafe"][:2], found["Serving"][0]) == ("True", ("False", "PushdownUnsafe"), "Unknown")
+
+
 def test_a_volume_that_is_not_there_is_not_mounted_and_its_product_says_so(site: Site) -> None:
     site.change("DataProduct", "companies", source={"parquet": {"location": "volume://archive/companies"}})
     gathered = department.gather(site.record("Department", "companies-registry"), site.world, NOW)

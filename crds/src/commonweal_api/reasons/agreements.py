@@ -39,6 +39,11 @@ AGREEMENTS: dict[Reason, Entry] = {
         "The agreement links on a field that the product does not have, or that is a mask or an answer.",
         "Correct spec.linkage.on to a field of the product with a column or an expression.",
     ),
+    _R.LINKAGE_NOT_LIVE: no(
+        _T.FIELDS_PERMITTED,
+        "The agreement links, and the product is read Live: the store holds no field to link on.",
+        "Take spec.linkage out of the agreement, or have spec.serve.mode of the product set to Replica.",
+    ),
     _R.CONSUMER_KNOWN: yes(_T.CONSUMER_KNOWN, "The consuming department exists on this site."),
     _R.CONSUMER_NOT_FOUND: no(
         _T.CONSUMER_KNOWN,

@@ -10,7 +10,7 @@ from typing import Literal
 class ConditionType(StrEnum):
     """Every condition type. Each kind shows those listed for it in `CONDITIONS_OF`, in that order, which is the order of causes.
 
-    SlaMet is shown by products with an sla; else it is left out.
+    PushdownSafe is shown by products that are read Live, SlaMet by those with an sla; else they are left out.
     """
 
     NAMESPACE_READY = "NamespaceReady"
@@ -20,6 +20,7 @@ class ConditionType(StrEnum):
     MAPPING_VALID = "MappingValid"
     COMPATIBLE = "Compatible"
     SOURCE_REACHABLE = "SourceReachable"
+    PUSHDOWN_SAFE = "PushdownSafe"
     LOADED = "Loaded"
     QUALITY_PASSED = "QualityPassed"
     SLA_MET = "SlaMet"
@@ -40,7 +41,7 @@ _T = ConditionType
 CONDITIONS_OF: dict[str, tuple[ConditionType, ...]] = {
     "Department": (_T.NAMESPACE_READY, _T.STORE_READY, _T.DATA_API_READY, _T.MODELS_READY, _T.READY),
     "DataProduct": (
-        _T.MAPPING_VALID, _T.COMPATIBLE, _T.SOURCE_REACHABLE, _T.LOADED, _T.QUALITY_PASSED, _T.SLA_MET, _T.SERVING, _T.READY,
+        _T.MAPPING_VALID, _T.COMPATIBLE, _T.SOURCE_REACHABLE, _T.PUSHDOWN_SAFE, _T.LOADED, _T.QUALITY_PASSED, _T.SLA_MET, _T.SERVING, _T.READY,
     ),
     "ConsentPolicy": (
         _T.PRODUCT_RESOLVED, _T.FIELDS_PERMITTED, _T.CONSUMER_KNOWN, _T.COUNTER_SIGNED, _T.IN_FORCE, _T.ENFORCED, _T.READY,
@@ -91,6 +92,8 @@ class Reason(StrEnum):
     BUCKET_MISSING = "BucketMissing"
     VOLUME_MISSING = "VolumeMissing"
     LOCATION_REFUSED = "LocationRefused"
+    PUSHDOWN_SAFE = "PushdownSafe"
+    PUSHDOWN_UNSAFE = "PushdownUnsafe"
     LOADED = "Loaded"
     LOAD_PENDING = "LoadPending"
     LOAD_FAILED = "LoadFailed"
@@ -116,6 +119,7 @@ class Reason(StrEnum):
     FIELD_NOT_OFFERED = "FieldNotOffered"
     MASK_AND_RAW_TOGETHER = "MaskAndRawTogether"
     LINKAGE_FIELD_UNKNOWN = "LinkageFieldUnknown"
+    LINKAGE_NOT_LIVE = "LinkageNotLive"
     CONSUMER_KNOWN = "ConsumerKnown"
     CONSUMER_NOT_FOUND = "ConsumerNotFound"
     COUNTER_SIGNED = "CounterSigned"

@@ -83,6 +83,12 @@ PRODUCTS: dict[Reason, Entry] = {
         "The path leads out of its volume.",
         "Remove the symbolic link that the message names, or correct spec.source.parquet.location.",
     ),
+    _R.PUSHDOWN_SAFE: yes(_T.PUSHDOWN_SAFE, "Each read sends the permitted keys to the source, so no other record leaves it."),
+    _R.PUSHDOWN_UNSAFE: no(
+        _T.PUSHDOWN_SAFE,
+        "The source cannot be asked for the permitted keys alone, so the product stays closed.",
+        "Set spec.serve.mode to Replica, or see the message for what keeps the filter from the source.",
+    ),
     _R.LOADED: yes(_T.LOADED, "The source has been read and its records are in the store."),
     _R.LOAD_PENDING: wait(_T.LOADED, "The source has not been read yet.", "Wait; it is read as soon as the source can be reached."),
     _R.LOAD_FAILED: no(
@@ -121,7 +127,7 @@ PRODUCTS: dict[Reason, Entry] = {
     _R.SLA_PENDING: wait(_T.SLA_MET, "How fresh the records are is not known yet.", "Wait; it is known after the first load."),
     _R.SERVING: yes(_T.SERVING, "Consumers with an agreement can read the product."),
     _R.STORE_PENDING: wait(
-        (_T.SERVING, _T.MAPPING_VALID, _T.SOURCE_REACHABLE, _T.LOADED, _T.ENFORCED),
+        (_T.SERVING, _T.MAPPING_VALID, _T.SOURCE_REACHABLE, _T.PUSHDOWN_SAFE, _T.LOADED, _T.ENFORCED),
         "The store has not carried out this generation yet.",
         "Wait; if it stays so, see StoreReady of the Department.",
     ),

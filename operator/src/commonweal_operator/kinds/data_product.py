@@ -19,6 +19,7 @@ _C, _R = ConditionType, Reason
 _STEPS = (
     (_C.MAPPING_VALID, _R.MAPPING_VALID, _R.STORE_PENDING),
     (_C.SOURCE_REACHABLE, _R.SOURCE_REACHABLE, _R.STORE_PENDING),
+    (_C.PUSHDOWN_SAFE, _R.PUSHDOWN_SAFE, _R.STORE_PENDING),
     (_C.LOADED, _R.LOADED, _R.LOAD_PENDING),
     (_C.SERVING, _R.SERVING, _R.STORE_PENDING),
 )
@@ -62,6 +63,8 @@ def _findings(record: Record, holds: offer.InForce, outcome: Outcome | None, wor
     """Return the findings in the order of causes; those that do not concern this product are left out."""
     spec = holds.plan.spec
     steps = {f.type: f for f in _reported(record, outcome, spec, world)}
+    if spec.serve.mode != "Live":
+        del steps[_C.PUSHDOWN_SAFE]
     if spec.sla is not None:
         steps[_C.SLA_MET] = _sla(outcome)
     steps |= {_C.COMPATIBLE: _compatible(holds), _C.QUALITY_PASSED: _quality(spec, outcome)}

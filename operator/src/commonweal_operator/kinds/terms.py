@@ -48,6 +48,8 @@ def examine(policy: Record, product: DataProductSpec, world: World, now: datetim
         resolved, permitted = Finding(_C.PRODUCT_RESOLVED, _R.VERSION_UNKNOWN, there), _permitted(spec, product)
     else:
         resolved, permitted = Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_RESOLVED), _permitted(spec, served[major])
+    if permitted.holds and spec.linkage is not None and product.serve.mode == "Live":
+        permitted = Finding(_C.FIELDS_PERMITTED, _R.LINKAGE_NOT_LIVE, f"spec.linkage: DataProduct {spec.product.name}.")
     return Terms(resolved, permitted, _consumer(policy.parsed, world), signatures.standing(policy, world))
 
 

@@ -121,7 +121,7 @@ class People:
 
     async def export(self, who: Who) -> str:
         """Return the person's records where the basis gives a right to take them along, with what was said and used."""
-        return await self._ask({}, "select person.export($1, $2)", who.actor, who.subject)
+        return await self._ask({"CW012": refusals.source_unavailable}, "select person.export($1, $2)", who.actor, who.subject)
 
     async def erase(self, who: Who, product: str) -> str:
         """Erase the person's records of a product."""

@@ -170,6 +170,7 @@ class Reader:
             "CW008": refusals.consent_feed_stale(),
             "CW009": refusals.quality_stopped(),
             "CW010": refusals.answers_pending(),
+            "CW012": refusals.source_unavailable(),
         }
         if error.sqlstate in own:
             return own[error.sqlstate]

@@ -142,6 +142,17 @@ def quality_stopped() -> Problem:
     )
 
 
+def source_unavailable() -> Problem:
+    return Problem(
+        503,
+        "SourceUnavailable",
+        "Source not available",
+        "The product is read where it lies, and its source does not answer in time, so nothing is read.",
+        "Try again in a few seconds; the department that owns the product looks at SourceReachable of its DataProduct.",
+        {"Retry-After": "5"},
+    )
+
+
 def no_such_agreement() -> Problem:
     return Problem(
         404, "NotFound", "Not found", "There is no agreement of this name in force.", "Take the name from `agreement` in /me/consents."

@@ -18,6 +18,8 @@ from commonweal_api.plan import AgreementPlan
 from commonweal_api.reasons import Reason
 from commonweal_api.rights import RIGHTS
 from commonweal_runtime.store import doors, tickets
+from commonweal_runtime.store.live import doors as live_doors
+from commonweal_runtime.store.live.foreign import KEY, granted, is_live
 from commonweal_runtime.store.names import column_of, identifier, literal, login_of, reader_of, table
 from commonweal_runtime.store.products import Shape, shape_of
 
@@ -36,17 +38,18 @@ class ClosedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The product that an agreement is about, as it lies in the store now."""
+    """The product that an agreement is about, as it lies in the store now. `key_type`: of the source's key, once a Live product is connected."""
 
     uid: str
     name: str
     relation: str
     spec: DataProductSpec
     unfilled: tuple[str, ...]
+    key_type: str | None = None
 
     @property
     def shape(self) -> Shape:
-        """The columns of its table."""
+        """The columns that it promises, which are those of its table unless it is Live."""
         return shape_of(self.spec)
 
 
@@ -85,10 +88,16 @@ def compile_opening(number: int, agreement: AgreementPlan, product: Served, sett
     content = _content(number, agreement, product, setting)
     contract = hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:32]
     door = _door(number, spec, product, contract, setting.gates)
-    bodies = tickets.ticketed(door) if door.strict else doors.direct(door)
+    bodies = _bodies(door)
     policies = _policies(number, spec, product)
     statements = (*_roles(number), *policies.statements, *_grants(door, product), *doors.statements(door, bodies))
     return Opening(number, statements, contract, content, _terms(spec, product.shape), policies.visible)
+
+
+def _bodies(door: doors.Door) -> dict[str, str]:
+    if door.key_type is not None:
+        return live_doors.direct(door)
+    return tickets.ticketed(door) if door.strict else doors.direct(door)
 
 
 def _door(number: int, spec: ConsentPolicySpec, product: Served, contract: str, gates: tuple[tuple[str, str, str], ...]) -> doors.Door:
@@ -113,6 +122,7 @@ def _door(number: int, spec: ConsentPolicySpec, product: Served, contract: str, 
         per_subject=doors.Limit(1) if limits.once else doors.Limit(each.max, each.seconds) if each else None,
         life_days=limits.data_life_days,
         gates=gates,
+        key_type=product.key_type if is_live(product.spec) else None,
     )
 
 
@@ -131,6 +141,10 @@ def _check(spec: ConsentPolicySpec, product: Served) -> None:
         column = shape.of(field)
         if column is not None and column.raw in spec.fields:
             raise ClosedError(Reason.MASK_AND_RAW_TOGETHER, f"«{field}» masks «{column.raw}».")
+    if is_live(product.spec) and spec.linkage is not None:
+        raise ClosedError(Reason.LINKAGE_NOT_LIVE, f"The product {product.name} is read Live.")
+    if is_live(product.spec) and product.key_type is None:
+        raise ClosedError(Reason.PRODUCT_NOT_READY, f"The product {product.name} is not connected to its source yet.")
     empty = sorted(set(spec.fields) & set(product.unfilled))
     if empty:
         raise ClosedError(Reason.PRODUCT_NOT_READY, f"The product {product.name} has not been loaded with «{empty[0]}» yet.")
@@ -220,7 +234,8 @@ def _policies(n: int, spec: ConsentPolicySpec, product: Served) -> _Policies:
 
 def _grants(door: doors.Door, product: Served) -> list[str]:
     t, reader, login = table(product.relation), reader_of(door.number), login_of(door.number)
-    columns = [*product.shape.key, *(identifier(column_of(f)) for f in door.fields)]
+    live = door.key_type is not None
+    columns = [*product.shape.key, *([KEY] if live else (identifier(column_of(f)) for f in door.fields))]
     out = [
         *_forgotten(reader, product.relation),
         f"grant usage on schema product, audit, agreement to {reader}",
@@ -229,6 +244,8 @@ def _grants(door: doors.Door, product: Served) -> list[str]:
         f"grant execute on function pg_catalog.pg_current_xact_id() to {reader}",  # a default of the audit row
         f"grant usage on schema door to {login}",
     ]
+    if live:
+        out += granted(product.relation, reader, list(door.fields))
     if door.strict:
         out += [
             f"grant select (id) on audit.use to {reader}",
@@ -247,9 +264,9 @@ def _forgotten(role: str, relation: str | None) -> list[str]:
     on_table = [f"revoke all on {table(relation)} from {role}"] if relation is not None else []
     return [
         *on_table,
-        f"revoke all on all tables in schema audit, agreement from {role}",
+        f"revoke all on all tables in schema audit, agreement, heritage from {role}",
         f"revoke all on all functions in schema audit, agreement from {role}",
-        f"revoke all on schema product, audit, agreement, door from {role}",
+        f"revoke all on schema product, audit, agreement, door, heritage from {role}",
         f"revoke all on function pg_catalog.pg_current_xact_id() from {role}",
     ]
 

@@ -7,6 +7,7 @@ audit row in the same statement, and answers JSON text. A refusal is an SQLSTATE
     CW001 purpose not agreed   CW002 client not agreed   CW003 not in force now   CW004 isolation   CW005 field not agreed
     CW006 subject read too often   CW007 too many requests (both: the message is the seconds to wait, 0 if waiting does not help)
     CW008 consents of the other sites are stale   CW009 stopped by a quality check   CW010 answers are being renewed   CW011 ticket void (`tickets`)
+    CW012 the source of a Live product does not answer (`live.doors`)
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Limit:
 class Door:
     """What the functions of one agreement need to know. Texts are checked by `commonweal_api`; `literal` quotes them all the same.
 
-    `strict`: read by ticket. `feed`: the consents of other sites must be fresh. `gates`: further conditions (SQL, SQLSTATE, message) that refuse.
+    `strict`: read by ticket. `key_type`: of the source's key where the product is read Live. `feed`: the consents of other sites must be fresh. `gates`: further conditions (SQL, SQLSTATE, message) that refuse.
     """
 
     number: int
@@ -68,6 +69,7 @@ class Door:
     per_subject: Limit | None = None
     life_days: int | None = None
     gates: tuple[tuple[str, str, str], ...] = ()
+    key_type: str | None = None
 
     def function(self, operation: str) -> str:
         """Return the qualified name of one of the functions."""

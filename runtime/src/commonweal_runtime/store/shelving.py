@@ -18,6 +18,7 @@ from commonweal_api.reasons import Reason, entry_of
 from commonweal_runtime.store import answers
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.expressions import MappingInvalidError
+from commonweal_runtime.store.live.foreign import is_live, kept_shape, removal
 from commonweal_runtime.store.names import RefusedError, literal, relation_of, table
 from commonweal_runtime.store.products import Shape, change, contract_of, create, shape_of, unfilled_after
 
@@ -67,10 +68,14 @@ class Tables:
 
 async def served_product(connection: Any, name: str) -> Served | None:
     """Return the product of that name as it lies in the store now."""
-    row = await connection.fetchrow("select uid, name, relation, spec::text, unfilled from agreement.product where name = $1", name)
+    row = await connection.fetchrow(
+        "select uid, name, relation, spec::text, unfilled, key_type from agreement.product where name = $1", name
+    )
     if row is None:
         return None
-    return Served(row["uid"], row["name"], row["relation"], DataProductSpec.model_validate_json(row["spec"]), tuple(row["unfilled"]))
+    return Served(
+        row["uid"], row["name"], row["relation"], DataProductSpec.model_validate_json(row["spec"]), tuple(row["unfilled"]), row["key_type"]
+    )
 
 
 def message_of(reason: Reason, detail: str = "") -> str:
@@ -95,7 +100,7 @@ class Shelving:
             await self._close(entry["number"], uid)
         try:
             async with self._tables.held(uid), self._db.transaction():
-                for statement in answers.removal(relation):
+                for statement in [*answers.removal(relation), *removal(relation)]:
                     await self._db.execute(statement)
                 await self._db.execute(f"drop table {table(relation)}")
                 await self._db.execute(f"delete from agreement.product where uid = {literal(uid)}")
@@ -133,7 +138,7 @@ class Shelving:
     async def _make(self, product: ProductPlan, contract: str) -> None:
         relation, shape = relation_of(product.name, product.uid), shape_of(product.spec)
         async with self._db.transaction():
-            for statement in create(relation, product.uid, shape):
+            for statement in create(relation, product.uid, kept_shape(product.spec)):
                 await self._db.execute(statement)
             await self._db.execute(
                 "insert into agreement.product (uid, name, relation, spec, unfilled, contract) values ($1, $2, $3, $4::text::jsonb, $5, $6)",
@@ -150,8 +155,13 @@ class Shelving:
     async def _reshape(self, was: Served, product: ProductPlan, contract: str) -> None:
         """Change a product's table. Agreements on columns that go are closed first; those on columns that come wait for the next load."""
         old, new = was.shape, shape_of(product.spec)
-        statements = change(was.relation, old, new)
-        await self._close_readers(was.uid, {c.field for c in set(old.columns) - set(new.columns)})
+        statements = change(was.relation, kept_shape(was.spec), kept_shape(product.spec))
+        anew = _connected_anew(was.spec, product.spec)
+        unfilled = sorted(c.field for c in new.columns) if anew else unfilled_after(list(was.unfilled), old, new)
+        gone = {c.field for c in old.columns} if anew else {c.field for c in set(old.columns) - set(new.columns)}
+        if is_live(was.spec) and not is_live(product.spec):
+            statements += removal(was.relation)
+        await self._close_readers(was.uid, gone)
         async with self._tables.held(was.uid), self._db.transaction():
             for statement in [*answers.removal(was.relation), *statements]:
                 await self._db.execute(statement)
@@ -160,11 +170,13 @@ class Shelving:
                 await self._db.execute("update agreement.gate set passed_until = '-infinity' where product = $1", was.uid)
                 await self._db.execute("delete from agreement.quality where product = $1", was.uid)
             await self._db.execute(
-                "update agreement.product set spec = $2::text::jsonb, unfilled = $3, contract = $4 where uid = $1",
+                "update agreement.product set spec = $2::text::jsonb, unfilled = $3, contract = $4, "
+                "loaded_at = case when $5 then null else loaded_at end, key_type = case when $5 then null else key_type end where uid = $1",
                 was.uid,
                 _wire(product),
-                unfilled_after(list(was.unfilled), old, new),
+                unfilled,
                 contract,
+                anew,
             )
             await self._db.execute(f"notify {CHANNEL}")
 
@@ -196,6 +208,13 @@ class Shelving:
         ):
             if gone & set(json.loads(row["f"])):
                 await self._close(row["number"], uid)
+
+
+def _connected_anew(old: DataProductSpec, new: DataProductSpec) -> bool:
+    """Return whether nothing may be read before the source is looked at again: the product becomes Live or Replica, or what is read Live changes."""
+    if is_live(old) != is_live(new):
+        return True
+    return is_live(new) and (old.source, old.subject, old.fields) != (new.source, new.subject, new.fields)
 
 
 def _wire(product: ProductPlan) -> str:

@@ -138,6 +138,7 @@ TOLD = {
     "CW008": ("no", 503, "ConsentFeedStale", "10"),
     "CW009": ("no", 503, "QualityStopped", "60"),
     "CW010": ("no", 503, "AnswersPending", "5"),
+    "CW012": ("no", 503, "SourceUnavailable", "5"),
     "CW011": ("no", 503, "StoreUnavailable", "2"),
     "XX000": ("secret", 503, "StoreUnavailable", "2"),
 }

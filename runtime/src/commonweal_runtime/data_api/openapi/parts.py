@@ -48,6 +48,7 @@ _EXAMPLES: tuple[Problem, ...] = (
     keys_unavailable("https://people.example"),
     refusals.consent_feed_stale(),
     refusals.quality_stopped(),
+    refusals.source_unavailable(),
     refusals.answers_pending(),
     no_linkage(),
     desk.no_such_row(),

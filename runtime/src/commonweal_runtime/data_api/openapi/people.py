@@ -225,7 +225,7 @@ PATHS: Mapping[str, Any] = {
             read=False,
         )
     },
-    "/me/export": {"get": _own("me.export", "My data, to take along", {"type": "object"})},
+    "/me/export": {"get": _own("me.export", "My data, to take along", {"type": "object"}, reasons=("SourceUnavailable",))},
     "/me/erasures/{product}": {
         "post": _own(
             "me.erase",

@@ -47,6 +47,7 @@ _REFUSED = (
     "ConsentFeedStale",
     "QualityStopped",
     "AnswersPending",
+    "SourceUnavailable",
 )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from commonweal_runtime.store.agreements import Served
+from commonweal_runtime.store.live.foreign import is_live, kept_spec
+from commonweal_runtime.store.live.settling import settle
 from commonweal_runtime.store.loading import quarantine
 from commonweal_runtime.store.loading.merging import merge, note
 from commonweal_runtime.store.loading.rows import Reading
@@ -20,13 +22,17 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a load did to a product's table, and how many rows are in quarantine, by field. `resumed` is how many rows were there already."""
+    """What a load did to a product's table, and how many rows are in quarantine, by field. `resumed` is how many rows were there already.
+
+    `settled`: a Live product was connected anew, so agreements on it have to be opened anew.
+    """
 
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
     quarantined: dict[str, int] = field(default_factory=dict)
     resumed: int = 0
+    settled: bool = False
 
     @property
     def written(self) -> int:
@@ -59,14 +65,19 @@ async def load(
 
     `lock` is held for the merge alone, so a slow source blocks nobody. `tell` hears how far it has come. Raises SourceError and leaves the
     table as it was if the source breaks off (what is staged stays for the next call), and ChangedError if the plan changed the product meanwhile.
+    Of a Live product the keys are loaded, once it is connected and proved to be read by key alone.
     """
-    async with open_source(product.spec, credentials) as source:
+    settled = False
+    if is_live(product.spec):
+        product, settled = await settle(store, product, credentials, lock)
+    kept = replace(product, spec=kept_spec(product.spec))
+    async with open_source(kept.spec, credentials) as source:
         survey = await source.inspect()
-        if await _merged_already(store, product, survey):
+        if await _merged_already(store, kept, survey):
             held = await quarantine.held(store, product.uid)
             await note(store, product, sum(held.values()), changed=False)
             return Loaded(quarantined=held)
-        staging = await Staging.open(store, product, survey, sector_key)
+        staging = await Staging.open(store, kept, survey, sector_key)
         resumed = staging.rows
         if not staging.complete:
             await _stage(source, survey, staging, sector_key, tell)
@@ -77,12 +88,12 @@ async def load(
         if await served_product(store, product.name) != product:
             raise ChangedError
         await store.execute("set local synchronous_commit = on")
-        inserted, updated, deleted = await merge(store, product, staging.table)
+        inserted, updated, deleted = await merge(store, kept, staging.table)
         held = await quarantine.settle(store, product.uid)
         await staging.clear()
         await note(store, product, sum(held.values()), changed=bool(inserted or updated or deleted))
-        await _remember(store, product, survey)
-    return Loaded(inserted, updated, deleted, held, resumed)
+        await _remember(store, kept, survey)
+    return Loaded(inserted, updated, deleted, held, resumed, settled)
 
 
 async def _stage(source: Source, survey: Survey, staging: Staging, sector_key: bytes, tell: Tell) -> None:

@@ -108,6 +108,7 @@ class Shelves:
 
     async def _load(self, shelf: Shelf) -> bool:
         """Load one product once; return whether agreements must be judged again."""
+        was = shelf.reason
         try:
             name = secret_of(shelf.product.spec)
             credentials = Credentials.of(name, await self.secret(name)) if name is not None else None
@@ -115,6 +116,7 @@ class Shelves:
             await self.on_loaded(shelf.product.uid)
         except SourceError as error:
             shelf.reason, shelf.detail = error.reason, error.detail
+            return error.reason is Reason.PUSHDOWN_UNSAFE and error.reason is not was  # the product has been closed
         except loading.ChangedError:
             shelf.wake.set()
         except asyncpg.PostgresError as error:
@@ -147,7 +149,7 @@ class Shelves:
                 loaded.refused,
                 loaded.resumed,
             )
-        return loaded, bool(product.unfilled) or loaded.written > 0
+        return loaded, bool(product.unfilled) or loaded.written > 0 or loaded.settled
 
     async def _loaded(self, shelf: Shelf, connection: Any, product: Served, credentials: Credentials | None) -> loading.Loaded:
         begun = time.monotonic()

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -44,11 +45,27 @@ select a.attname, coalesce(b.typname, t.typname) as typname, t.typtype = 'e' as 
        format_type(a.atttypid, a.atttypmod) as type
 from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_type b on b.oid = nullif(t.typbasetype, 0)
 where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped"""
+_FACTS = """
+select a.attname, case when t.typtype = 'e' then 'enum' else coalesce(b.typname, t.typname) end as typname, t.typtype = 'd' as domain,
+       format_type(a.atttypid, a.atttypmod) as type, coalesce((to_jsonb(c) ->> 'collisdeterministic')::boolean, true) as deterministic
+from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_type b on b.oid = nullif(t.typbasetype, 0)
+left join pg_collation c on c.oid = a.attcollation
+where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped"""
 _UNIQUE = """
 select array_agg(a.attname::text order by k.n) as columns, bool_and(a.attnotnull) as whole
 from pg_index i, unnest(i.indkey::int2[]) with ordinality k(attnum, n), pg_attribute a
 where i.indrelid = to_regclass($1) and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
   and a.attrelid = i.indrelid and a.attnum = k.attnum and k.n <= i.indnkeyatts group by i.indexrelid order by count(*), min(i.indexrelid)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the source says of a column: its type (`enum` for any enumeration), whether through a domain, and whether equal means the same."""
+
+    type_: str
+    domain: bool
+    described: str
+    deterministic: bool
 
 
 @asynccontextmanager
@@ -116,6 +133,26 @@ class PostgresReader:
             if row["whole"] and set(row["columns"]) <= set(mine):
                 return [(c, types[c]) for c in row["columns"]]
         return []
+
+    async def columns(self) -> dict[str, Facts]:
+        """Return the columns of the table as the source declares them."""
+        try:
+            rows = await self._connection.fetch(_FACTS, self._relation)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise self._broke_off(error) from None
+        return {r["attname"]: Facts(r["typname"], r["domain"], r["type"], r["deterministic"]) for r in rows}
+
+    async def explained(self, columns: Sequence[str], keys: str) -> str:
+        """Return the source's plan, as JSON, for reading these columns by a SQL array of keys when it would rather not read the whole table."""
+        listed = ", ".join(identifier(c) for c in columns)
+        statement = f"select {listed} from {self._relation} where {identifier(self._spec.subject.column)} = any ({keys})"
+        try:
+            async with self._connection.transaction(readonly=True):
+                await self._connection.execute("set local enable_seqscan = off")
+                plan: str = await self._connection.fetchval(f"explain (format json) {statement}")
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise self._broke_off(error) from None
+        return plan
 
     async def batches(self, after: str | None) -> AsyncIterator[Batch]:
         """Read in one snapshot; see `Source.batches`."""
