@@ -7,12 +7,10 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,6 +28,7 @@ from commonweal_runtime.desk import DirectoryDesk
 from commonweal_runtime.pairwise import pairwise
 from commonweal_runtime.store.keeper import Keeper
 from commonweal_runtime.store.logins import password_of
+from support.loopback import Loopback
 from support.postgres import HeritageServer, StoreServer, free_port
 
 DEPARTMENT = "registry"
@@ -44,36 +43,15 @@ def subject(root: str) -> UUID:
     return pairwise(SECTOR_KEY, root)
 
 
-class Issuer:
+class Issuer(Loopback):
     """A JWKS server on loopback and the key behind it: stands for the site's API server and for the people's issuer."""
 
     def __init__(self) -> None:
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         jwk = {**jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True), "kid": "test", "use": "sig", "alg": "RS256"}
         body = json.dumps({"keys": [jwk]}).encode()
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                return
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/jwks"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(lambda *_: (200, body))
+        self.url += "/jwks"
 
     def token(self, **claims: Any) -> str:
         """Return a signed token; a claim given as None is left out."""

@@ -82,15 +82,7 @@ class Provider:
 
     def sql(self, query: str, *values: Any) -> Any:
         """Return one value, as superuser."""
-
-        async def go() -> Any:
-            root = await self.store.superuser("department")
-            try:
-                return await root.fetchval(query, *values)
-            finally:
-                await root.close()
-
-        return asyncio.run(go())
+        return self.store.value(query, *values)
 
     def resolved(self) -> None:
         """Return once the keeper has looked every link up."""

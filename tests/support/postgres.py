@@ -102,6 +102,18 @@ class Server:
         """Return a connection as superuser over the socket."""
         return await asyncpg.connect(host=str(self.sockets), port=self.port, user="postgres", database=database)
 
+    def value(self, query: str, *values: Any, database: str = "department") -> Any:
+        """Return one value as the superuser sees it, over a connection of its own."""
+
+        async def asked() -> Any:
+            root = await self.superuser(database)
+            try:
+                return await root.fetchval(query, *values)
+            finally:
+                await root.close()
+
+        return asyncio.run(asked())
+
 
 class StoreServer(Server):
     """The department's PostgreSQL, made and started by `commonweal_runtime.store.postgres` itself."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 import warnings
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any
 
 from joserfc import jwt
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
+
+from support.loopback import Loopback
 
 MAKERS = {
     "RS256": lambda kid: RSAKey.generate_key(2048, {"kid": kid, "use": "sig", "alg": "RS256"}),
@@ -21,40 +21,19 @@ MAKERS = {
 }
 
 
-class Provider:
+class Provider(Loopback):
     """The provider. `keys` by id are what it publishes; `named` is what its metadata call it, its own address unless a test lies."""
 
     def __init__(self, *algorithms: str) -> None:
         self.keys = {f"{a}-1": MAKERS[a](f"{a}-1") for a in algorithms or MAKERS}
         self.fetched: list[str] = []
         self.named: str | None = None
-        provider = self
+        super().__init__(self._told)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                provider.fetched.append(self.path)
-                documents = {"/.well-known/openid-configuration": provider.metadata, "/keys/current": provider.jwks}
-                body = json.dumps(documents[self.path]()).encode() if self.path in documents else b"{}"
-                self.send_response(200 if self.path in documents else 404)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                return
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def _told(self, path: str, _: Mapping[str, str]) -> tuple[int, bytes]:
+        self.fetched.append(path)
+        documents = {"/.well-known/openid-configuration": self.metadata, "/keys/current": self.jwks}
+        return (200, json.dumps(documents[path]()).encode()) if path in documents else (404, b"{}")
 
     def metadata(self) -> dict[str, Any]:
         """Return what stands under /.well-known/openid-configuration."""

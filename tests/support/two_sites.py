@@ -64,15 +64,7 @@ class Site:
 
     def ask(self, query: str, *values: Any) -> Any:
         """Return one value from the store, as superuser."""
-
-        async def go() -> Any:
-            root = await self.store.superuser("department")
-            try:
-                return await root.fetchval(query, *values)
-            finally:
-                await root.close()
-
-        return asyncio.run(go())
+        return self.store.value(query, *values)
 
     def holds(self, query: str, *values: Any) -> None:
         """Return once a query says true; TimeoutError if it never does."""

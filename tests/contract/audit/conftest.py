@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from support.audit import Ledger
-from support.data_api import GRANTS, PEOPLE, READER, Issuer
-from support.postgres import HeritageServer, StoreServer
+from support.fixtures import heritage, issuer, store
+from support.postgres import StoreServer
+
+__all__ = ["heritage", "issuer", "store"]
 
 Run = Callable[[Callable[[Ledger], Awaitable[Any]]], Any]
-
-
-@pytest.fixture(scope="session")
-def heritage() -> Iterator[HeritageServer]:
-    """A heritage PostgreSQL with the database `heritage`: 200 people."""
-    with HeritageServer() as server:
-        asyncio.run(server.make("heritage", PEOPLE + READER + ";" + GRANTS))
-        yield server
-
-
-@pytest.fixture(scope="session")
-def issuer() -> Iterator[Issuer]:
-    """One issuer for clients and people."""
-    with Issuer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[StoreServer]:
-    """A store for each module, so that what one tampers with is not in another's way."""
-    with StoreServer() as server:
-        yield server
 
 
 @pytest.fixture

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
 import pytest
 
-from support.data_api import GRANTS, PEOPLE, READER, Issuer
+from support.data_api import Issuer
 from support.department import Department, everything, running
+from support.fixtures import heritage, issuer
 from support.postgres import HeritageServer, StoreServer
 
-
-@pytest.fixture(scope="session")
-def heritage() -> Iterator[HeritageServer]:
-    """A heritage PostgreSQL with the database `heritage`: 200 people, 200 visits of 50 of them."""
-    with HeritageServer() as server:
-        asyncio.run(server.make("heritage", PEOPLE + READER + ";" + GRANTS))
-        yield server
-
-
-@pytest.fixture(scope="session")
-def issuer() -> Iterator[Issuer]:
-    """One issuer for clients and people; the tokens differ in `iss`."""
-    with Issuer() as running_issuer:
-        yield running_issuer
+__all__ = ["heritage", "issuer"]
 
 
 @pytest.fixture(scope="session")

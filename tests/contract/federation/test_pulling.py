@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +18,7 @@ from commonweal_runtime.federation.pulling import FeedError, Puller
 from commonweal_runtime.federation.sealing import FeedKey, Question
 from support.data_api import DEPARTMENT, SECTOR_KEY, person_product
 from support.federation import SiteStore, person
+from support.loopback import Loopback
 from support.postgres import StoreServer
 
 KEY = FeedKey(SECTOR_KEY, DEPARTMENT)
@@ -27,38 +26,19 @@ EPOCH = str(uuid.uuid4())
 Answer = Callable[[Question], tuple[int, bytes]]
 
 
-class OtherSite:
+class OtherSite(Loopback):
     """An HTTP server that answers as a test says."""
 
     def __init__(self) -> None:
         self.answer: Answer = lambda _: (500, b"")
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                question = KEY.question(self.headers["Authorization"].removeprefix("Bearer "))
-                status, body = outer.answer(question)
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        super().__init__(lambda _, headers: self.answer(KEY.question(headers["Authorization"].removeprefix("Bearer "))))
 
 
 @pytest.fixture(scope="module")
 def other() -> Iterator[OtherSite]:
     """The site `west`, as the test wants it."""
-    site = OtherSite()
-    thread = threading.Thread(target=site.server.serve_forever, daemon=True)
-    thread.start()
-    yield site
-    site.server.shutdown()
-    site.server.server_close()
-    thread.join()
+    with OtherSite() as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +87,7 @@ def pulled(store: StoreServer, other: OtherSite) -> tuple[bool | str, bool, int]
 
     async def go() -> tuple[bool | str, bool, int]:
         root = await store.superuser("department")
-        peer = FeedPeer(name="west", url=f"http://127.0.0.1:{other.server.server_port}")
+        peer = FeedPeer(name="west", url=other.url)
         async with aiohttp.ClientSession() as session:
             try:
                 result: bool | str = await Puller(root, session, "east", peer, KEY).pull()
@@ -152,8 +132,8 @@ def test_what_is_no_true_page_changes_nothing_and_is_not_heard(store: StoreServe
 
 
 def test_a_site_that_is_not_there_is_not_heard(store: StoreServer) -> None:
-    gone = OtherSite()
-    gone.server.server_close()
+    with OtherSite() as gone:
+        pass
     result, heard, _ = pulled(store, gone)
     assert "does not answer" in str(result)
     assert not heard

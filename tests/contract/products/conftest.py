@@ -4,40 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-import pytest
 
 from commonweal_api.plan import Outcome, StorePlan, StoreReport, digest_of
-from support.data_api import GRANTS, PATIENCE, PEOPLE, READER, agreement, login
+from support.data_api import PATIENCE, agreement, login
+from support.fixtures import bench, heritage, store
 from support.keeper import Bench
-from support.postgres import HeritageServer, StoreServer
+from support.postgres import StoreServer
+
+__all__ = ["bench", "heritage", "store"]
 
 PURPOSE = "tax/serve"
-
-
-@pytest.fixture(scope="session")
-def heritage() -> Iterator[HeritageServer]:
-    """A heritage PostgreSQL with 200 people."""
-    with HeritageServer() as server:
-        asyncio.run(server.make("heritage", PEOPLE + READER + ";" + GRANTS))
-        yield server
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[StoreServer]:
-    """A store for each module."""
-    with StoreServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def bench(store: StoreServer, heritage: HeritageServer) -> Bench:
-    """Plans put one after the other on one desk."""
-    return Bench(store, heritage)
 
 
 def public(**over: Any) -> dict[str, Any]:

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.data_api import GRANTS, PEOPLE, READER
-from support.keeper import Bench
+from support.fixtures import bench, heritage, store
 from support.mariadb import MariaDb
-from support.postgres import HeritageServer, StoreServer
 
-
-@pytest.fixture(scope="session")
-def heritage() -> Iterator[HeritageServer]:
-    """A heritage PostgreSQL with the database `heritage`: 200 people, 200 visits of 50 of them."""
-    with HeritageServer() as server:
-        asyncio.run(server.make("heritage", PEOPLE + READER + ";" + GRANTS))
-        yield server
+__all__ = ["bench", "heritage", "store"]
 
 
 @pytest.fixture(scope="session")
@@ -32,19 +23,6 @@ def mariadb() -> Iterator[MariaDb]:
             "grant select on heritage.* to 'reader'@'127.0.0.1'",
         )
         yield server
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[StoreServer]:
-    """A store for each module."""
-    with StoreServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def bench(store: StoreServer, heritage: HeritageServer) -> Bench:
-    """Plans put one after the other on one desk."""
-    return Bench(store, heritage)
 
 
 @pytest.fixture

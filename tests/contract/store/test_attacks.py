@@ -46,15 +46,7 @@ class Target:
 
     def truth(self, sql: str, *args: Any) -> Any:
         """Return one value as the superuser sees it."""
-
-        async def script() -> Any:
-            connection = await self.store.superuser("department")
-            try:
-                return await connection.fetchval(sql, *args)
-            finally:
-                await connection.close()
-
-        return asyncio.run(script())
+        return self.store.value(sql, *args)
 
 
 def read(

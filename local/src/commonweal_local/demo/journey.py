@@ -143,14 +143,21 @@ def withdrawal(site: Site) -> Iterator[Row]:
 
 def short_agreement(until: datetime) -> dict[str, Any]:
     """Return an agreement that runs out at `until`."""
+    text = "A check that is allowed for a few seconds only, to show that agreements end."
+    purpose = {"key": ONCE, "iri": "dpv:IdentityVerification", "text": text}
+    client = {"department": BENEFITS, "clients": ["benefits-app"]}
+    return trial(f"one-off-check-{until:%H%M%S}", client, purpose, "status", until)
+
+
+def trial(name: str, consumer: dict[str, Any], purpose: dict[str, str], field: str, until: datetime, **more: Any) -> dict[str, Any]:
+    """Return an agreement of this demonstration on one field of the registry's companies; `more` are further members of its spec."""
     return {
         "apiVersion": "commonweal.dev/v1alpha1", "kind": "ConsentPolicy",
-        "metadata": {"name": f"one-off-check-{until:%H%M%S}", "namespace": namespace_of(REGISTRY)},
+        "metadata": {"name": name, "namespace": namespace_of(REGISTRY)},
         "spec": {
-            "product": {"name": "companies"}, "consumer": {"department": BENEFITS, "clients": ["benefits-app"]},
-            "purposes": [{"key": ONCE, "iri": "dpv:IdentityVerification", "text": "A check that is allowed for a few seconds only, to show that agreements end."}],
-            "fields": ["status"], "basis": {"type": "PublicTask", "legalPower": "An example power for this demonstration"},
-            "subjects": {"objection": "Honoured"}, "validity": {"from": "2026-01-01T00:00:00Z", "until": f"{until:%Y-%m-%dT%H:%M:%SZ}"},
+            "product": {"name": "companies"}, "consumer": consumer, "purposes": [purpose], "fields": [field],
+            "basis": {"type": "PublicTask", "legalPower": "An example power for this demonstration"}, "subjects": {"objection": "Honoured"},
+            "validity": {"from": "2026-01-01T00:00:00Z", "until": f"{until:%Y-%m-%dT%H:%M:%SZ}"}, **more,
         },
     }  # fmt: skip
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from commonweal_api import namespace_of
 from commonweal_local.audit import main as audit
-from commonweal_local.demo.journey import BENEFITS, CHECK, REGISTRY, TAX, Site, expect, poll
+from commonweal_local.demo.journey import BENEFITS, CHECK, REGISTRY, TAX, Site, expect, poll, trial
 from commonweal_local.demo.report import Row
 from commonweal_local.demo.web import Caller
 from commonweal_runtime.audit.proofs import ProofError, check
@@ -100,17 +100,11 @@ def limited(site: Site) -> Iterator[Row]:
 
 def once() -> dict[str, Any]:
     """Return an agreement under which each person may be read one time."""
-    return {
-        "apiVersion": "commonweal.dev/v1alpha1", "kind": "ConsentPolicy",
-        "metadata": {"name": f"count-once-{time.time_ns() // 1_000_000 % 10**9}", "namespace": namespace_of(REGISTRY)},
-        "spec": {
-            "product": {"name": "companies"}, "consumer": {"department": TAX, "clients": ["tax-app"]},
-            "purposes": [{"key": CENSUS, "iri": "dpv:ServiceProvision", "text": "A count in which each person may be looked at one time only, to show that limits hold."}],
-            "fields": ["sector"], "basis": {"type": "PublicTask", "legalPower": "An example power for this demonstration"},
-            "subjects": {"objection": "Honoured"}, "limits": {"once": True},
-            "validity": {"from": "2026-01-01T00:00:00Z", "until": "2030-01-01T00:00:00Z"},
-        },
-    }  # fmt: skip
+    text = "A count in which each person may be looked at one time only, to show that limits hold."
+    purpose = {"key": CENSUS, "iri": "dpv:ServiceProvision", "text": text}
+    client = {"department": TAX, "clients": ["tax-app"]}
+    name = f"count-once-{time.time_ns() // 1_000_000 % 10**9}"
+    return trial(name, client, purpose, "sector", datetime(2030, 1, 1, tzinfo=UTC), limits={"once": True})
 
 
 def export(site: Site) -> Iterator[Row]:

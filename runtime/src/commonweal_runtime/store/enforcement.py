@@ -20,7 +20,7 @@ from commonweal_runtime.store.gates import gates_of
 from commonweal_runtime.store.logins import verifier_of
 from commonweal_runtime.store.names import RefusedError, literal, login_of
 from commonweal_runtime.store.schema import SERVICES, migrate
-from commonweal_runtime.store.shelving import CHANNEL, BusyError, Shelving, Tables, message_of, served_product
+from commonweal_runtime.store.shelving import CHANNEL, BusyError, Shelving, Tables, outcome_of, served_product
 from commonweal_runtime.store.versions import resolve
 
 _LAST = 32767
@@ -171,31 +171,15 @@ class Enforcement:
             if entry is not None and (entry.in_force or entry.opened):
                 await self._close(entry.number, entry.product)
             return self._closed(agreement, entry, error)
-        return Outcome(
-            uid=agreement.uid,
-            generation=agreement.generation,
-            ready=True,
-            reason=Reason.ENFORCED,
-            message=message_of(Reason.ENFORCED),
-            number=entry.number,
-            contract=opening.contract,
-            what_if=self._foresight.last_change(agreement.uid, opening),
-        )
+        change = self._foresight.last_change(agreement.uid, opening)
+        return outcome_of(agreement, Reason.ENFORCED, ready=True, number=entry.number, contract=opening.contract, what_if=change)
 
     async def _rehearse(self, entry: Entry, agreement: AgreementPlan, product: Served, opening: Opening) -> Outcome:
         """Say what would open, and open nothing: what was in force is closed first."""
         if entry.in_force or entry.opened:
             await self._close(entry.number, entry.product)
-        return Outcome(
-            uid=agreement.uid,
-            generation=agreement.generation,
-            ready=False,
-            reason=Reason.DRY_RUN,
-            message=message_of(Reason.DRY_RUN),
-            number=entry.number,
-            contract=opening.contract,
-            what_if=await self._foresight.of_dry_run(agreement.uid, opening, product, entry.terms),
-        )
+        foretold = await self._foresight.of_dry_run(agreement.uid, opening, product, entry.terms)
+        return outcome_of(agreement, Reason.DRY_RUN, ready=False, number=entry.number, contract=opening.contract, what_if=foretold)
 
     async def _move(self, entry: Entry, product: Served) -> Entry:
         """Bring an agreement to another product table. Rows there that came before it learn first what people said under it: an objector stays hidden."""
@@ -215,14 +199,7 @@ class Enforcement:
             reason, detail = Reason.STORE_REFUSED, f"PostgreSQL answered {error.sqlstate}."  # its text can hold data
         else:
             reason, detail = Reason.STORE_REFUSED, str(error)
-        return Outcome(
-            uid=agreement.uid,
-            generation=agreement.generation,
-            ready=False,
-            reason=reason,
-            message=message_of(reason, detail),
-            number=entry.number if entry else None,
-        )
+        return outcome_of(agreement, reason, detail, ready=False, number=entry.number if entry else None)
 
     async def _product_of(self, agreement: AgreementPlan, plan: StorePlan) -> Served:
         name = resolve(plan, agreement.spec, datetime.now(UTC))

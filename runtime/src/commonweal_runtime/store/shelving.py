@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 
 from commonweal_api.data_product import DataProductSpec
-from commonweal_api.plan import Outcome, ProductPlan
+from commonweal_api.plan import AgreementPlan, Outcome, ProductPlan
 from commonweal_api.reasons import Reason, entry_of
 from commonweal_runtime.store import answers
 from commonweal_runtime.store.agreements import Served
@@ -83,6 +83,11 @@ def message_of(reason: Reason, detail: str = "") -> str:
     return entry_of(reason).text(detail)
 
 
+def outcome_of(planned: ProductPlan | AgreementPlan, reason: Reason, detail: str = "", *, ready: bool, **more: Any) -> Outcome:
+    """Return what became of an entry of the plan, in the registered words of the reason; `more` are further members of Outcome."""
+    return Outcome(uid=planned.uid, generation=planned.generation, ready=ready, reason=reason, message=message_of(reason, detail), **more)
+
+
 class Shelving:
     """The product half of a plan, on the connection of whoever carries it out. `close` closes one agreement by its number."""
 
@@ -114,16 +119,16 @@ class Shelving:
         try:
             await self._shape(product, contract)
         except MappingInvalidError as refused:
-            return _outcome(product, Reason.MAPPING_INVALID, str(refused), ready=False)
+            return outcome_of(product, Reason.MAPPING_INVALID, str(refused), ready=False)
         except RefusedError as refused:
-            return _outcome(product, Reason.STORE_REFUSED, str(refused), ready=False)
+            return outcome_of(product, Reason.STORE_REFUSED, str(refused), ready=False)
         except (BusyError, asyncpg.LockNotAvailableError):
-            return _outcome(product, Reason.LOAD_PENDING, "A load of the product as it was is under way.", ready=False)
+            return outcome_of(product, Reason.LOAD_PENDING, "A load of the product as it was is under way.", ready=False)
         except asyncpg.PostgresError as error:
-            return _outcome(product, Reason.STORE_REFUSED, f"PostgreSQL answered {error.sqlstate}.", ready=False)
+            return outcome_of(product, Reason.STORE_REFUSED, f"PostgreSQL answered {error.sqlstate}.", ready=False)
         loaded = await self._db.fetchval("select loaded_at is not null from agreement.product where uid = $1", product.uid)
         reason = Reason.SERVING if loaded else Reason.LOAD_PENDING
-        return _outcome(product, reason, "", ready=loaded, contract=contract)
+        return outcome_of(product, reason, "", ready=loaded, contract=contract)
 
     async def _shape(self, product: ProductPlan, contract: str) -> None:
         shape_of(product.spec)  # refuses before anything is touched
@@ -219,14 +224,3 @@ def _connected_anew(old: DataProductSpec, new: DataProductSpec) -> bool:
 
 def _wire(product: ProductPlan) -> str:
     return json.dumps(product.spec.wire(), sort_keys=True)
-
-
-def _outcome(product: ProductPlan, reason: Reason, detail: str, *, ready: bool, contract: str | None = None) -> Outcome:
-    return Outcome(
-        uid=product.uid,
-        generation=product.generation,
-        ready=ready,
-        reason=reason,
-        message=message_of(reason, detail),
-        contract=contract,
-    )
