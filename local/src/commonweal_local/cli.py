@@ -207,7 +207,7 @@ def _restore(arguments: argparse.Namespace) -> int:
 def _tools(arguments: argparse.Namespace) -> int:
     from commonweal_local import toolchain  # noqa: PLC0415
 
-    tools = toolchain.ensure(arguments.names, Progress()) if arguments.names else toolchain.ensure(progress=Progress())
+    tools = toolchain.ensure(arguments.names, Progress()) if arguments.names else toolchain.everything(Progress())
     for tool in tools.values():
         print(f"{tool.name:<24} {tool.path}  ({tool.origin.value})")
     return 0

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from commonweal_local import toolchain
+from commonweal_local import paths, toolchain
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress, Silent
 from commonweal_local.toolchain import Origin, lookup
 from commonweal_local.toolchain.catalogue import PROGRAMS, named
+from commonweal_stacks.management.upstream import UPSTREAM, Upstream, fetched
+from commonweal_stacks.site import SiteConfigError
 
 GO = """#!/bin/sh
 case "$1" in
@@ -22,6 +26,9 @@ build)
   if [ -n "$GO_FAILS" ]; then echo "cannot find module"; exit 1; fi
   while [ "$1" != -o ]; do shift; done
   echo "#!/bin/sh" > "$2"; chmod +x "$2";;
+mod)
+  echo "$@ $GONOSUMDB" >> "$GO_CALLS"
+  cat "$GO_SAYS";;
 esac
 """
 
@@ -144,3 +151,84 @@ def test_too_little_disk_is_said_before_a_build_not_after(places: Path, monkeypa
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(LocalError, match=", ".join(PROGRAMS)):
         named("docker")
+
+
+def test_another_version_of_kubernetes_lies_beside_the_usual_one_and_is_built_only_when_asked_for(places: Path) -> None:
+    program(places / "path", "go", GO)
+    usual = toolchain.kubernetes("v1.34.4", Silent())
+    assert "modfile" not in (places / "calls").read_text()
+    other = toolchain.kubernetes("v1.35.4", Silent())
+    assert other.keys() == usual.keys() >= {"etcd", "kube-apiserver", "kubelet"}
+    assert all(path.exists() for path in other.values())
+    assert {path.parent for path in other.values()}.isdisjoint({path.parent for path in usual.values()})
+    last = (places / "calls").read_text().splitlines()[-1]
+    assert "-modfile=kubernetes-1.35/go.mod" in last
+    assert "gitVersion=v1.35.4" in last
+    assert (places / "cache" / "bin" / "kubectl").resolve() == usual["kubectl"].resolve(), "a person's kubectl stays the usual one"
+
+
+def test_a_machines_kubernetes_serves_as_a_version_only_when_it_is_exactly_that_one(places: Path) -> None:
+    program(places / "path", "go", GO)
+    program(places / "path", "kube-apiserver", "Kubernetes v1.34.1")
+    same = program(places / "path", "kube-scheduler", "Kubernetes v1.34.4")
+    found = toolchain.kubernetes("v1.34.4", Silent())
+    assert found["kube-scheduler"] == same
+    assert found["kube-apiserver"] == lookup.built("kube-apiserver").path
+
+
+def test_a_version_that_is_not_built_here_names_those_that_are() -> None:
+    with pytest.raises(LocalError, match=r"v1\.34\.4 and v1\.35\.4"):
+        toolchain.kubernetes("v1.36.0", Silent())
+
+
+def module(directory: Path, part: Upstream) -> Path:
+    """A Go module as the proxy delivers it, with one definition in it."""
+    bases = directory / part.config / "crd" / "bases"
+    bases.mkdir(parents=True)
+    (bases / "one.yaml").write_text("kind: CustomResourceDefinition\n")
+    (bases / "OWNERS").write_text("nobody\n")
+    (bases.parent / "kustomization.yaml").write_text("commonLabels: {}\n")
+    (directory / "metadata.yaml").write_text("releaseSeries: []\n")
+    return directory
+
+
+def said(places: Path, monkeypatch: pytest.MonkeyPatch, **answer: str) -> None:
+    (places / "answer").write_text(json.dumps(answer))
+    monkeypatch.setenv("GO_SAYS", str(places / "answer"))
+    program(places / "path", "go", GO)
+
+
+def test_definitions_are_fetched_once_and_then_need_neither_go_nor_its_cache(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = UPSTREAM["gcp"]
+    source = module(places / "module", part)
+    said(places, monkeypatch, Dir=str(source), Sum=part.checksum)
+    found = toolchain.definitions("gcp", Silent())
+    shutil.rmtree(source)
+    (places / "path" / "go").unlink()
+    assert toolchain.definitions("gcp", Silent()) == found == fetched("gcp")
+    assert sorted(str(file.relative_to(found)) for file in found.rglob("*.*")) == [
+        "crds.kustomization.yaml",
+        "crds/one.yaml",
+        "metadata.yaml",
+    ]
+    assert (places / "calls").read_text().split() == ["mod", "download", "-json", f"{part.module}@{part.version}", part.module]
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [({"Dir": "/x", "Sum": "h1:other="}, "sent another .*h1:other=.*GOPROXY"), ({"Error": "no route"}, "no route.*GOPROXY")],
+)
+def test_definitions_that_cannot_be_had_or_are_not_the_pinned_ones_leave_nothing(
+    places: Path, monkeypatch: pytest.MonkeyPatch, answer: dict[str, str], text: str
+) -> None:
+    said(places, monkeypatch, **answer)
+    with pytest.raises(LocalError, match=text):
+        toolchain.definitions("aws", Silent())
+    with pytest.raises(SiteConfigError, match="make tools"):
+        fetched("aws")
+
+
+def test_the_core_controller_and_the_definitions_are_of_one_version() -> None:
+    pins = (paths.source() / "local" / "toolchain" / "capi" / "go.mod").read_text().split("\n")
+    part = UPSTREAM["cluster-api"]
+    assert any(line.split()[:2] == [part.module, part.version] for line in pins if line.strip())

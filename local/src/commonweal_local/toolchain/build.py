@@ -11,7 +11,7 @@ from commonweal_local import machine, paths
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress, Step
 from commonweal_local.toolchain import golang, lookup
-from commonweal_local.toolchain.catalogue import Binary, programs_in
+from commonweal_local.toolchain.catalogue import Binary, named, programs_in
 
 # Sources, compiled packages and the programs themselves, from nothing.
 BUILD_GIB = 8.0
@@ -38,7 +38,8 @@ def build_all(binaries: Sequence[Binary], progress: Progress) -> None:
 def command(go: Path, binary: Binary, out: Path) -> list[str]:
     """The build; `-v` makes it name each package that it compiles."""
     linker = " ".join(["-s", "-w", *(f"-X {value}" for value in binary.values)])
-    return [str(go), "build", "-v", "-trimpath", f"-ldflags={linker}", "-o", str(out), binary.package]
+    pins = [f"-modfile={binary.modfile}"] if binary.modfile else []
+    return [str(go), "build", "-v", *pins, "-trimpath", f"-ldflags={linker}", "-o", str(out), binary.package]
 
 
 def _build(go: Path, binary: Binary, step: Step) -> None:
@@ -81,12 +82,13 @@ def _follow(process: subprocess.Popen[bytes], log: Path, step: Step) -> None:
 
 
 def _link(binary: Binary) -> None:
-    """Make the file callable by each of its names, beside it and in `bin` for a person's PATH."""
+    """Make the file callable by each of its names, beside it and, if it is the usual one, in `bin` for a person's PATH."""
     directory = lookup.directory_of(binary)
     for name in programs_in(binary):
         if name != binary.file:
             _point(directory / name, binary.file)
-        _point(paths.cache() / "bin" / name, f"{directory.name}/{name}")
+        if named(name).binary == binary:
+            _point(paths.cache() / "bin" / name, f"{directory.name}/{name}")
 
 
 def _point(link: Path, target: str) -> None:

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from commonweal_local.failure import LocalError
 
 KUBERNETES = "1.34.4"
+NEXT_KUBERNETES = "1.35.4"
 PULUMI = "3.220.0"
 
 
 @dataclass(frozen=True)
 class Binary:
-    """One file to build: its Go module (a directory below `local/toolchain`), its main package, values set by the linker."""
+    """One file to build: its Go module (a directory below `local/toolchain`), its main package, values set by the linker.
+
+    `modfile` is another list of dependencies for the same sources, relative to the module.
+    """
 
     file: str
     module: str
     package: str
     values: Sequence[str] = ()
+    modfile: str = ""
+
+    @property
+    def family(self) -> str:
+        """What is built together into one directory: the first part of its name."""
+        return "-".join(
+            part for part in (self.module or "kubernetes", PurePath(self.modfile).parent.name.removeprefix("kubernetes-")) if part
+        )
 
 
 @dataclass(frozen=True)
@@ -35,17 +48,21 @@ class Program:
     accepts: str | None = None
 
 
-SITE_KUBE = Binary(
-    "site-kube",
-    "",
-    "./site-kube",
-    (
-        f"k8s.io/component-base/version.gitVersion=v{KUBERNETES}",
-        "k8s.io/component-base/version.gitMajor=1",
-        "k8s.io/component-base/version.gitMinor=34",
-        f"k8s.io/client-go/pkg/version.gitVersion=v{KUBERNETES}",
-    ),
-)
+def _site_kube(version: str, modfile: str = "") -> Binary:
+    """Every program of Kubernetes in one file, which knows by its name which of them it is."""
+    major, minor, _ = version.split(".")
+    values = (
+        f"k8s.io/component-base/version.gitVersion=v{version}",
+        f"k8s.io/component-base/version.gitMajor={major}",
+        f"k8s.io/component-base/version.gitMinor={minor}",
+        f"k8s.io/client-go/pkg/version.gitVersion=v{version}",
+    )
+    return Binary("site-kube", "", "./site-kube", values, modfile)
+
+
+SITE_KUBE = _site_kube(KUBERNETES)
+NEXT_SITE_KUBE = _site_kube(NEXT_KUBERNETES, "kubernetes-1.35/go.mod")
+KUBERNETES_VERSIONS: Mapping[str, Binary] = {f"v{KUBERNETES}": SITE_KUBE, f"v{NEXT_KUBERNETES}": NEXT_SITE_KUBE}
 COREDNS = Binary("coredns", "", "./coredns")
 HELM = Binary("helm", "", "helm.sh/helm/v3/cmd/helm")
 VOLUMES = Binary("local-path-provisioner", "", "github.com/rancher/local-path-provisioner")
@@ -57,6 +74,8 @@ PULUMI_CLI = Binary(
     (f"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={PULUMI}",),
 )
 KWOK = Binary("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok")
+CLUSTER_API = Binary("cluster-api", "capi", "sigs.k8s.io/cluster-api/core")
+BINARIES = (SITE_KUBE, NEXT_SITE_KUBE, COREDNS, HELM, VOLUMES, POLICIES, PULUMI_CLI, KWOK, CLUSTER_API)
 
 SAME_MINOR = r"v1\.34\.\d+"
 # The add-ons' programs run in pods without a C library, so only our own static builds will do.
@@ -74,6 +93,7 @@ _ALL = (
     Program("kube-network-policies", POLICIES),
     Program("local-path-provisioner", VOLUMES),
     Program("kwok", KWOK, accepts=r"v0\.7\.\d+"),
+    Program("cluster-api", CLUSTER_API),
 )
 _BY_NAME = {program.name: program for program in _ALL}
 PROGRAMS = tuple(_BY_NAME)
@@ -86,11 +106,21 @@ def named(name: str) -> Program:
     return _BY_NAME[name]
 
 
+def kubernetes(version: str) -> Binary:
+    """The file that holds the programs of that version of Kubernetes; raises LocalError for a version that is not built here."""
+    if version not in KUBERNETES_VERSIONS:
+        raise LocalError(
+            f"Kubernetes {version} is not among the versions of local sites",
+            f"There are {' and '.join(KUBERNETES_VERSIONS)}; name one of them.",
+        )
+    return KUBERNETES_VERSIONS[version]
+
+
 def programs_in(binary: Binary) -> list[str]:
     """The names under which a built file is called."""
-    return [program.name for program in _ALL if program.binary == binary]
+    return [program.name for program in _ALL if program.binary.file == binary.file]
 
 
-def values_in(module: str) -> list[str]:
-    """What the linker sets in any file built from that module."""
-    return sorted({value for program in _ALL if program.binary.module == module for value in program.binary.values})
+def values_in(binary: Binary) -> list[str]:
+    """What the linker sets in any file of the same family."""
+    return sorted({value for other in BINARIES if other.family == binary.family for value in other.values})

@@ -13,7 +13,7 @@ from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
 from commonweal_local.shell import CommandFailed, run
 
-LEAST = (1, 25)
+LEAST = (1, 26)
 WHEEL = "1.26.6"
 # Debian and the vendor put it there; not on everybody's PATH.
 USUAL_PLACES = ("/usr/local/go/bin", "/usr/lib/go/bin")

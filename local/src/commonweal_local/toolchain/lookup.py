@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -34,9 +34,9 @@ class Tool:
     origin: Origin
 
 
-def on_machine(name: str) -> Tool | None:
-    """The program from PATH or KUBEBUILDER_ASSETS, if its version suits."""
-    program = named(name)
+def on_machine(name: str, accepts: str | None = None) -> Tool | None:
+    """The program from PATH or KUBEBUILDER_ASSETS, if its version suits: that of the catalogue, or the stricter pattern given."""
+    program = replace(named(name), accepts=accepts) if accepts else named(name)
     if program.accepts is None:
         return None
     for path, origin in _candidates(name):
@@ -51,9 +51,9 @@ def in_cache(name: str) -> Tool | None:
     return tool if tool.path.exists() else None
 
 
-def built(name: str) -> Tool:
-    """The program where a build puts it."""
-    return Tool(name, directory_of(named(name).binary) / name, Origin.BUILT)
+def built(name: str, binary: Binary | None = None) -> Tool:
+    """The program where a build puts it; from another file than its usual one when that is given."""
+    return Tool(name, directory_of(binary or named(name).binary) / name, Origin.BUILT)
 
 
 def suits(program: Program, path: Path) -> bool:
@@ -69,7 +69,7 @@ def suits(program: Program, path: Path) -> bool:
 
 def directory_of(binary: Binary) -> Path:
     """Where the binary lies once built: the name holds a digest of everything that it is built from."""
-    return paths.cache() / "bin" / f"{binary.module or 'kubernetes'}-{_key(binary.module)}"
+    return paths.cache() / "bin" / f"{binary.family}-{_key(binary)}"
 
 
 def _candidates(name: str) -> Iterator[tuple[Path, Origin]]:
@@ -82,11 +82,12 @@ def _candidates(name: str) -> Iterator[tuple[Path, Origin]]:
         yield Path(assets) / name, Origin.ASSETS
 
 
-def _key(module: str) -> str:
+def _key(binary: Binary) -> str:
     """SHA-256 over the module's files, the values set by the linker and the machine's architecture; 16 hexadecimal digits."""
-    directory = paths.source() / "local" / "toolchain" / module
-    sources = sorted(directory.glob("go.*")) if module else sorted([*directory.glob("go.*"), *directory.glob("*/*.go")])
-    digest = hashlib.sha256(f"{platform.machine()} {values_in(module)}".encode())
+    directory = paths.source() / "local" / "toolchain" / binary.module
+    pins = (directory / binary.modfile).parent if binary.modfile else directory
+    sources = sorted(pins.glob("go.*")) if binary.module else sorted([*pins.glob("go.*"), *directory.glob("*/*.go")])
+    digest = hashlib.sha256(f"{platform.machine()} {values_in(binary)}".encode())
     for file in sources:
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
