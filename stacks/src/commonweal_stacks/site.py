@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic.alias_generators import to_camel
 
 SITE_KEY, IMAGES_KEY, MASTER_KEY = "commonweal:site", "commonweal:images", "commonweal:sectorsMaster"
+SIGNING_KEY = "commonweal:siteKey"
 IMAGE_NAMES = ("operator", "runtime", "store")
-MASTER = re.compile(r"[0-9a-f]{64}")
+HEX = re.compile(r"[0-9a-f]{64}")
 
 SiteName = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")]
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
@@ -123,13 +124,22 @@ def _line(problem: Mapping[str, Any], file: str) -> str:
 
 def parse_master(value: str | None, *, stack: str, secret: bool) -> str:
     """Return the master of the sector keys: 64 hexadecimal characters, kept as a secret of the stack. Raises SiteConfigError."""
-    remedy = f"Set it with `pulumi config set --secret {MASTER_KEY}` (`openssl rand -hex 32` makes one)."
+    return _parse_secret(MASTER_KEY, value, stack=stack, secret=secret)
+
+
+def parse_signing_key(value: str | None, *, stack: str, secret: bool) -> str:
+    """Return the seed with which the site signs its statements: 64 hexadecimal characters, kept as a secret of the stack. Raises SiteConfigError."""
+    return _parse_secret(SIGNING_KEY, value, stack=stack, secret=secret)
+
+
+def _parse_secret(key: str, value: str | None, *, stack: str, secret: bool) -> str:
+    remedy = f"Set it with `pulumi config set --secret {key}` (`openssl rand -hex 32` makes one)."
     if not value:
-        raise SiteConfigError(f"{MASTER_KEY} in {stack_file(stack)}: is not set. {remedy}")
+        raise SiteConfigError(f"{key} in {stack_file(stack)}: is not set. {remedy}")
     if not secret:
-        raise SiteConfigError(f"{MASTER_KEY} in {stack_file(stack)}: stands there in clear text. {remedy}")
-    if not MASTER.fullmatch(value):
-        raise SiteConfigError(f"{MASTER_KEY} in {stack_file(stack)}: is not 64 hexadecimal characters in lower case. {remedy}")
+        raise SiteConfigError(f"{key} in {stack_file(stack)}: stands there in clear text. {remedy}")
+    if not HEX.fullmatch(value):
+        raise SiteConfigError(f"{key} in {stack_file(stack)}: is not 64 hexadecimal characters in lower case. {remedy}")
     return value
 
 

@@ -27,7 +27,7 @@ def site(**changes: Any) -> SiteConfig:
 
 @pytest.fixture(scope="module")
 def layer() -> Layer:
-    return build_layer(site(), IMAGES, "m" * 64)
+    return build_layer(site(), IMAGES, "m" * 64, "m" * 64)
 
 
 def test_the_layer_comes_up_foundation_first_then_guards_then_the_operator(layer: Layer) -> None:
@@ -80,13 +80,13 @@ def test_the_storage_class_keeps_its_name_whatever_stands_behind_it() -> None:
 
 
 def test_the_digest_does_not_depend_on_the_master(layer: Layer) -> None:
-    other = build_layer(site(), IMAGES, "n" * 64)
+    other = build_layer(site(), IMAGES, "n" * 64, "n" * 64)
     assert blueprint_root(layer.objects) == blueprint_root(other.objects)
     assert "m" * 64 not in str(blueprint_leaves(layer.objects))
 
 
 def test_other_images_are_a_difference(layer: Layer) -> None:
-    other = build_layer(site(), IMAGES | {"operator": "localhost/o:2"}, "m" * 64)
+    other = build_layer(site(), IMAGES | {"operator": "localhost/o:2"}, "m" * 64, "m" * 64)
     ours, theirs = blueprint_leaves(layer.objects), blueprint_leaves(other.objects)
     assert {path for path in ours if ours[path] != theirs[path]} == {
         "Deployment.apps/commonweal-system/commonweal-operator:spec.template.spec.containers.operator.image"
@@ -111,7 +111,7 @@ sites = st.builds(
 @given(other=sites)
 @settings(max_examples=12, deadline=None)
 def test_two_sites_differ_only_in_what_the_list_allows(layer: Layer, other: SiteConfig) -> None:
-    ours, theirs = blueprint_leaves(layer.objects), blueprint_leaves(build_layer(other, IMAGES, "x" * 64).objects)
+    ours, theirs = blueprint_leaves(layer.objects), blueprint_leaves(build_layer(other, IMAGES, "x" * 64, "x" * 64).objects)
     assert {path: (ours.get(path), theirs.get(path)) for path in {*ours, *theirs} if ours.get(path) != theirs.get(path)} == {}
 
 

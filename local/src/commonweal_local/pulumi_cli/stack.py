@@ -22,7 +22,7 @@ from commonweal_local.pulumi_cli.events import Listener, follow
 from commonweal_local.pulumi_cli.plugins import find_pulumi, missing_plugins, place, stand_in_directory
 from commonweal_stacks.clusters import cluster_of
 from commonweal_stacks.clusters.identity import cluster_uid
-from commonweal_stacks.site import MASTER_KEY, SITE_KEY, SiteConfigError, parse_site, stack_file
+from commonweal_stacks.site import MASTER_KEY, SIGNING_KEY, SITE_KEY, SiteConfigError, parse_site, stack_file
 
 PROJECT_FILES = ("Pulumi.yaml", "__main__.py")
 SECRET_BYTES = 32
@@ -106,7 +106,7 @@ class Stack:
         self._refresh_copy(committed)
         if not self._has_state():
             self._command("stack", "select", "--create", self.site)
-        self._keep_master()
+        self._keep_secrets()
         paths.write(known, uid, mode=0o600)
         return kubeconfig
 
@@ -185,12 +185,15 @@ class Stack:
         if fresh != old:
             paths.write(self.file, yaml.safe_dump(fresh, sort_keys=False), mode=0o600)
 
-    def _keep_master(self) -> None:
-        """Give the stack the master of the sector keys, one for all sites of this machine: people keep their ids when a department moves."""
+    def _keep_secrets(self) -> None:
+        """Give the stack its secrets: the master of the sector keys (one for all sites of this machine), and a signing key of its own.
+
+        People keep their ids when a department moves, because of the one; the other says which site it was that spoke.
+        """
         config = (yaml.safe_load(self.file.read_text(encoding="utf-8")) or {}).get("config") or {}
-        if MASTER_KEY not in config:
-            master = kept_secret("sectors-master").read_text(encoding="utf-8")
-            self._command("config", "set", "--secret", MASTER_KEY, "--stack", self.site, stdin=master)
+        for key, name in ((MASTER_KEY, "sectors-master"), (SIGNING_KEY, f"site-key-{self.site}")):
+            if key not in config:
+                self._command("config", "set", "--secret", key, "--stack", self.site, stdin=kept_secret(name).read_text(encoding="utf-8"))
 
     def _command(self, *arguments: str, stdin: str = "", check: bool = True) -> str:
         command = [str(self._pulumi), *arguments, "--non-interactive"]

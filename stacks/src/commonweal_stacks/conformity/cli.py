@@ -34,7 +34,7 @@ def digest_of(stack: str, directory: Path) -> Digest:
     except (OSError, yaml.YAMLError, AttributeError) as error:
         raise SiteConfigError(f"{file} cannot be read: {error}. Give the name of a site that has a stack file.") from error
     site = parse_site(config.get(SITE_KEY), stack=stack)
-    layer = build_layer(site, load_images(config.get(IMAGES_KEY), stack=stack), "(secret)")
+    layer = build_layer(site, load_images(config.get(IMAGES_KEY), stack=stack), "(secret)", "(secret)")
     return gather(layer, cluster_of(site).kubeconfig(), site=stack)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from commonweal_stacks.platform.manifests import NAMESPACE, SECTORS_SECRET, STORAGE_CLASS, Manifest, manifest
+from commonweal_stacks.platform.manifests import NAMESPACE, SECTORS_SECRET, SITE_KEY_SECRET, STORAGE_CLASS, Manifest, manifest
 from commonweal_stacks.site import Storage
 
 
@@ -45,3 +45,8 @@ def storage_class(storage: Storage) -> Manifest:
 def sectors(master: Any) -> Manifest:
     """The master from which the keys of all departments are derived; `master` may be a Pulumi output."""
     return manifest("v1", "Secret", SECTORS_SECRET, type="Opaque", stringData={"master": master})
+
+
+def site_key(seed: Any) -> Manifest:
+    """The seed with which the site signs what it says of itself. No role of ours may read it: administrators only. `seed` may be a Pulumi output."""
+    return manifest("v1", "Secret", SITE_KEY_SECRET, type="Opaque", stringData={"seed": seed})

@@ -56,16 +56,17 @@ def definitions(directory: Path) -> list[Manifest]:
     return sorted(found, key=key_of)
 
 
-def build_layer(site: SiteConfig, images: Mapping[str, str], master: Any, *, root: Path | None = None) -> Layer:
-    """Return the layer of a site; `master` may be a Pulumi output. Raises ChartError."""
+def build_layer(site: SiteConfig, images: Mapping[str, str], master: Any, site_key: Any, *, root: Path | None = None) -> Layer:
+    """Return the layer of a site; `master` and `site_key` may be Pulumi outputs. Raises ChartError."""
     base = root or chart.source()
     rendered = [_placed(obj) for obj in chart.render(base / "charts" / "commonweal", chart.values(site, images))]
     policies = [obj for obj in rendered if str(obj["apiVersion"]).startswith(f"{POLICY_GROUP}/")]
+    secrets = (foundation.sectors(master), foundation.site_key(site_key))
     limits = (foundation.quota(), foundation.limits(), foundation.default_deny())
     layer = Layer(
         (
             Stage("foundation", (foundation.namespace(), *definitions(base / "crds"))),
-            Stage("guards", (*limits, foundation.storage_class(site.storage), foundation.sectors(master), *policies)),
+            Stage("guards", (*limits, foundation.storage_class(site.storage), *secrets, *policies)),
             Stage("operator", tuple(obj for obj in rendered if obj not in policies)),
         )
     )

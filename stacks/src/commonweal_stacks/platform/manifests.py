@@ -8,6 +8,7 @@ from typing import Any
 NAMESPACE = "commonweal-system"
 STORAGE_CLASS = "std-rwo"
 SECTORS_SECRET = "commonweal-sectors"  # noqa: S105 - the name of a Secret, not a secret
+SITE_KEY_SECRET = "commonweal-site-key"  # noqa: S105 - as above
 LABELS: Mapping[str, str] = {"app.kubernetes.io/managed-by": "commonweal", "app.kubernetes.io/part-of": "commonweal"}
 
 Manifest = dict[str, Any]
