@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import re
@@ -10,8 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
+
+from commonweal_stacks import blueprint
+from commonweal_stacks.blueprint.model import SizeName
+from commonweal_stacks.site_kinds import BLOCKS, Aws, Azure, Cidr, EdgeK3s, Gcp, Kind, Local, Metal3, Part, Vsphere
 
 SITE_KEY, IMAGES_KEY, MASTER_KEY = "commonweal:site", "commonweal:images", "commonweal:sectorsMaster"
 SIGNING_KEY = "commonweal:siteKey"
@@ -24,12 +26,6 @@ ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61
 
 class SiteConfigError(ValueError):
     """A site that cannot be built as configured; each line names the key, the file and the remedy."""
-
-
-class Part(BaseModel):
-    """Frozen, camelCase as in the stack file, and an unknown key is an error."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
 
 
 class Storage(Part):
@@ -60,34 +56,67 @@ class Identity(Part):
     provider: Provider = Field(default_factory=Provider)
 
 
+def _known(name: str) -> str:
+    return blueprint.revision(name).revision
+
+
 class SiteConfig(Part):
-    """One site. Everything here may differ between sites; everything else may not."""
+    """One site. Everything here may differ between sites; everything else may not.
+
+    Of the blocks named as kinds, `aws` to `local`, exactly that of the site's kind may be given; for `local` it may be left out.
+    """
 
     name: SiteName
-    kind: Literal["adopted", "local"]
+    kind: Kind
+    size: SizeName = "small"
+    blueprint: Annotated[str, AfterValidator(_known)] = blueprint.CURRENT
     kubeconfig: Path | None = None
-    client_cidrs: tuple[str, ...] = Field(max_length=50, description="Networks outside the cluster that may call; none: only from inside.")
+    aws: Aws | None = None
+    azure: Azure | None = None
+    gcp: Gcp | None = None
+    vsphere: Vsphere | None = None
+    metal3: Metal3 | None = None
+    edge_k3s: EdgeK3s | None = Field(default=None, alias="edgeK3s")
+    local: Local | None = None
+    client_cidrs: tuple[Cidr, ...] = Field(max_length=50, description="Networks outside the cluster that may call; none: only from inside.")
     storage: Storage
     expose: Literal["LoadBalancer", "ClusterIP"] = "ClusterIP"
     identity: Identity = Field(default_factory=Identity)
-
-    @field_validator("client_cidrs")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            try:
-                ipaddress.ip_network(text)
-            except ValueError as error:
-                raise ValueError(f"{error}; write a network such as 10.1.0.0/16, with no host bits set") from error
-        return value
 
     @model_validator(mode="after")
     def _kubeconfig_fits(self) -> Self:
         if self.kind == "adopted" and self.kubeconfig is None:
             raise ValueError("kind adopted needs kubeconfig: the path of the cluster's kubeconfig file")
-        if self.kind == "local" and self.kubeconfig is not None:
-            raise ValueError("kind local takes no kubeconfig: it is that of the local site; leave it out, or use kind adopted")
+        if self.kind != "adopted" and self.kubeconfig is not None:
+            owner = "the local site" if self.kind == "local" else "the cluster that Cluster API makes"
+            raise ValueError(f"kind {self.kind} takes no kubeconfig: it is that of {owner}; leave it out, or use kind adopted")
         return self
+
+    @model_validator(mode="after")
+    def _blocks_fit(self) -> Self:
+        for kind, attribute in BLOCKS.items():
+            given, key = getattr(self, attribute) is not None, to_key(attribute)
+            if given and kind != self.kind:
+                raise ValueError(f"{key} belongs to kind {kind}, and the site is of kind {self.kind}; take {key} out, or correct kind")
+            if not given and kind == self.kind and kind != "local":
+                raise ValueError(f"kind {kind} needs {key}: the block with its addresses (docs/reference/site-kinds.md lists the keys)")
+        return self
+
+    @model_validator(mode="after")
+    def _nodes_are_apart(self) -> Self:
+        block = getattr(self, BLOCKS[self.kind]) if self.kind in BLOCKS else None
+        nodes = getattr(block, "nodes", None)
+        taken = blueprint.revision(self.blueprint).network.collision(nodes) if nodes else None
+        if taken:
+            key = to_key(BLOCKS[self.kind])
+            raise ValueError(f"{key}.nodes {nodes} overlaps {taken}, which the blueprint uses inside the cluster; choose another network")
+        return self
+
+
+def to_key(attribute: str) -> str:
+    """Return the stack file's key of an attribute."""
+    alias = SiteConfig.model_fields[attribute].alias
+    return alias or attribute
 
 
 def stack_file(stack: str) -> str:

@@ -105,7 +105,7 @@ def test_each_kind_of_site_finds_its_kubeconfig_or_says_what_to_do(tmp_path: Pat
     monkeypatch.setenv("COMMONWEAL_HOME", str(tmp_path))
     local = cluster_of(SiteConfig.model_validate(GOOD))
     assert isinstance(local, LocalCluster)
-    with pytest.raises(SiteConfigError, match="Start it with `commonweal local up onprem`"):
+    with pytest.raises(SiteConfigError, match=r"no management cluster: .* Start one with `commonweal management up`"):
         local.kubeconfig()
     local.path.parent.mkdir(parents=True)
     local.path.write_text("kind: Config\n")

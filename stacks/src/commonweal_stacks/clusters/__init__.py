@@ -1,15 +1,74 @@
-"""Kinds of site: each answers where its cluster is, and nothing else may tell them apart."""
+"""Kinds of site: an adapter renders what makes a cluster, and a cluster answers where it is. Nothing else may tell sites apart."""
 
 from __future__ import annotations
 
-from commonweal_stacks.clusters.adopted import AdoptedCluster
-from commonweal_stacks.clusters.contract import ALLOWED_DIFFERENCES, Cluster, Difference
-from commonweal_stacks.clusters.local import LocalCluster
-from commonweal_stacks.site import SiteConfig
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
-__all__ = ["ALLOWED_DIFFERENCES", "AdoptedCluster", "Cluster", "Difference", "LocalCluster", "cluster_of"]
+from commonweal_stacks.blueprint import Blueprint, refusal_of
+from commonweal_stacks.clusters.adopted import AdoptedAdapter, AdoptedCluster
+from commonweal_stacks.clusters.contract import ALLOWED_DIFFERENCES, Adapter, Cluster, Declaration, Difference, Provider
+from commonweal_stacks.clusters.local import LocalAdapter, LocalCluster
+from commonweal_stacks.clusters.managed import ManagedCluster, kubeconfig_secret, running_version
+from commonweal_stacks.platform.manifests import Manifest
+from commonweal_stacks.site import SITE_KEY, SiteConfig, SiteConfigError, stack_file
+from commonweal_stacks.site_kinds import Kind
+
+__all__ = [
+    "ADAPTERS",
+    "ALLOWED_DIFFERENCES",
+    "Adapter",
+    "AdoptedCluster",
+    "Cluster",
+    "Declaration",
+    "Difference",
+    "LocalCluster",
+    "ManagedCluster",
+    "Provider",
+    "adapter_of",
+    "class_objects",
+    "cluster_of",
+    "kubeconfig_secret",
+    "refuse_change",
+    "running_version",
+    "secret_objects",
+    "site_objects",
+]
+
+ADAPTERS: Mapping[Kind, Adapter] = MappingProxyType({made.declaration.kind: made for made in (AdoptedAdapter(), LocalAdapter())})
+"""Every kind's adapter."""
+
+
+def adapter_of(kind: Kind) -> Adapter:
+    """Return the adapter of a kind."""
+    return ADAPTERS[kind]
+
+
+def class_objects(kind: Kind, blueprint: Blueprint) -> list[Manifest]:
+    """Return the class that all sites of a kind share, templates first; none where each site has its own."""
+    return adapter_of(kind).class_objects(blueprint)
+
+
+def site_objects(site: SiteConfig, blueprint: Blueprint) -> list[Manifest]:
+    """Return the objects of one site on the management cluster, its Cluster last; none for an adopted one."""
+    return adapter_of(site.kind).site_objects(site, blueprint)
+
+
+def secret_objects(site: SiteConfig, blueprint: Blueprint, key: Any) -> list[Manifest]:
+    """Return the Secrets that must be there before the Cluster. `key` (64 hexadecimal characters) may be a Pulumi output."""
+    return adapter_of(site.kind).secret_objects(site, blueprint, key)
+
+
+def refuse_change(site: SiteConfig, blueprint: Blueprint, running: str | None) -> None:
+    """Refuse a revision that the site's cluster cannot be brought to. `running` is as in `running_version`. Raises SiteConfigError."""
+    reason = refusal_of(running, blueprint)
+    if reason:
+        raise SiteConfigError(f"{SITE_KEY}.blueprint in {stack_file(site.name)}: {reason}")
 
 
 def cluster_of(site: SiteConfig) -> Cluster:
-    """Return the adapter of a site."""
-    return LocalCluster(site.name) if site.kind == "local" else AdoptedCluster(site)
+    """Return where the cluster of a site is."""
+    if site.kind == "adopted":
+        return AdoptedCluster(site)
+    return LocalCluster(site.name) if site.kind == "local" else ManagedCluster(site.name)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Literal, Protocol
+
+from commonweal_stacks.blueprint import Blueprint
+from commonweal_stacks.platform.manifests import Manifest
+from commonweal_stacks.site import SiteConfig
+from commonweal_stacks.site_kinds import Kind
 
 
 class Cluster(Protocol):
@@ -29,6 +35,70 @@ class Difference:
     path: str
     why: str
     name: str = ""
+
+
+Evidence = Literal["run", "expanded", "rendered", "given"]
+"""How far an adapter was checked. `run`: real clusters are made with it in every test run. `expanded`: a real API server accepted every object
+strictly against the provider's real definitions, and Cluster API's own controller expanded a Cluster of it; no cloud was called. `rendered`:
+its objects are rendered and compared with those of the other adapters, and checked against no schema of the provider's. `given`: it renders
+no cluster."""
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A Cluster API provider, as an adapter was written for it.
+
+    `contract` is what the labels of its definitions say (`cluster.x-k8s.io/<contract>`), not what its API versions are called. `api` maps each
+    API group that the adapter's templates use to the version that they are written in. `upstream` is its name in `management.upstream`, where
+    its real definitions can be had.
+    """
+
+    name: str
+    version: str
+    contract: str
+    api: Mapping[str, str]
+    upstream: str = ""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What an adapter says of itself; docs/reference/site-kinds.md is made from it.
+
+    `kubeadm`: its machines are set up by kubeadm, so that its objects agree with those of every other such kind but in `differences`.
+    `differences` are places in its rendered objects; objects of the provider's own kinds may differ altogether, which `infrastructure` names.
+    `variables` are those of its ClusterClass. `needs` is what must be on the management cluster before.
+    """
+
+    kind: Kind
+    summary: str
+    evidence: Evidence
+    checked: str
+    provider: Provider | None = None
+    kubeadm: bool = False
+    infrastructure: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    variables: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+class Adapter(Protocol):
+    """A kind of site. Pure: renders objects, talks to nobody. Every object it renders has an explicit name, and our labels.
+
+    Class objects come before the Cluster that uses them; templates before the class.
+    """
+
+    @property
+    def declaration(self) -> Declaration:
+        """What the adapter says of itself."""
+
+    def class_objects(self, blueprint: Blueprint) -> list[Manifest]:
+        """Return the class that all sites of the kind share, templates first; none where each site has a class of its own."""
+
+    def site_objects(self, site: SiteConfig, blueprint: Blueprint) -> list[Manifest]:
+        """Return the objects of one site, its Cluster last; none for a kind that makes no cluster."""
+
+    def secret_objects(self, site: SiteConfig, blueprint: Blueprint, key: Any) -> list[Manifest]:
+        """Return the Secrets that must be there before the Cluster. `key` (64 hexadecimal characters) may be a Pulumi output."""
 
 
 CONFIG = "commonweal-operator"
