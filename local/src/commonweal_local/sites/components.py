@@ -5,7 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 
+from commonweal_local.sites import encryption
+from commonweal_local.sites.pki import SIGNER
 from commonweal_local.sites.site import Site
+from commonweal_local.sites.stock import guarded
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 FIRST = ("etcd", "containerd", "kube-apiserver")
@@ -33,6 +36,7 @@ def _etcd(site: Site) -> list[str]:
     clients = f"https://127.0.0.1:{site.ports.etcd}"
     peers = f"http://127.0.0.1:{site.ports.etcd + 1}"
     return [
+        *guarded(site),
         site.programs["etcd"],
         f"--name={site.name}",
         f"--data-dir={site.directory / 'etcd'}",
@@ -68,6 +72,7 @@ def _apiserver(site: Site) -> list[str]:
         f"--service-account-issuer={ISSUER}",
         f"--service-account-key-file={pki / 'sa.pub'}",
         f"--service-account-signing-key-file={pki / 'sa.key'}",
+        f"--encryption-provider-config={pki / encryption.FILE}",
         f"--service-cluster-ip-range={site.services}",
         "--authorization-mode=Node,RBAC",
         # On top of the default set, which holds PodSecurity and ValidatingAdmissionPolicy.
@@ -117,7 +122,7 @@ def _controller_manager(site: Site) -> list[str]:
         "--use-service-account-credentials=true",
         f"--root-ca-file={pki / 'ca.crt'}",
         f"--service-account-private-key-file={pki / 'sa.key'}",
-        f"--cluster-signing-cert-file={pki / 'ca.crt'}",
+        f"--cluster-signing-cert-file={pki / SIGNER}",
         f"--cluster-signing-key-file={pki / 'ca.key'}",
         f"--requestheader-client-ca-file={pki / 'front-ca.crt'}",
         "--allocate-node-cidrs=true",

@@ -1,4 +1,7 @@
-"""A site's certificates and kubeconfigs: three authorities, one key for service accounts, one certificate per program."""
+"""A site's certificates and kubeconfigs: three authorities, one key for service accounts, one certificate per program.
+
+`<authority>.crt` is what is trusted: the authority's certificate, and during a change of authorities a second one. `<authority>.key` signs.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from commonweal_local.failure import LocalError
 from commonweal_local.paths import write
+from commonweal_local.sites import encryption
 from commonweal_local.sites.site import DOMAIN, Site
 
-LIFETIME = dt.timedelta(days=3650)
+AUTHORITY_LIFETIME = dt.timedelta(days=3650)
+LEAF_LIFETIME = dt.timedelta(days=365)
+# A certificate with less left than this is issued again when its site starts; `status` and `doctor` warn of it.
+RENEW_WITHIN = dt.timedelta(days=30)
 # Clocks of a laptop that just woke may lag behind.
 BACKDATED = dt.timedelta(hours=1)
 AUTHORITIES = ("ca", "etcd-ca", "front-ca")
+# The controller manager signs with a file that must hold one certificate only.
+SIGNER = "ca-signer.crt"
 KUBECONFIGS = ("admin", "kcm", "scheduler", "proxy", "kubelet", "kwok")
 
 
@@ -61,21 +72,75 @@ def leaves(site: Site) -> list[Leaf]:
     ]
 
 
-def make(site: Site) -> None:
-    """Make whatever is missing; what exists is kept, so that a site that starts again keeps its identity."""
+def make(site: Site, *, now: dt.datetime | None = None) -> None:
+    """Make whatever is missing, does not fit its key or authority, or ends soon; the rest is kept, so that a site keeps its identity.
+
+    Safe to repeat, also after a run that was killed between a key and its certificate.
+    """
     site.pki.mkdir(parents=True, exist_ok=True)
     site.pki.chmod(0o700)
+    moment = now or dt.datetime.now(dt.UTC)
     for authority in AUTHORITIES:
         if not (site.pki / f"{authority}.crt").exists():
-            _issue_authority(site, authority)
+            write(site.pki / f"{authority}.crt", issue_authority(site, authority, _key(site.pki / f"{authority}.key"), moment))
     public = site.pki / "sa.pub"
     if not public.exists():
         write(public, _pem_public(_key(site.pki / "sa.key")))
     for leaf in leaves(site):
-        if not (site.pki / f"{leaf.file}.crt").exists():
-            _issue_leaf(site, leaf)
+        if not _fits(site, leaf, moment):
+            _issue_leaf(site, leaf, moment)
+    encryption.make(site.pki, had_data=(site.directory / "etcd" / "member").exists())
+    write_kubeconfigs(site)
+
+
+def renew(site: Site, now: dt.datetime) -> None:
+    """Issue every certificate anew, each with a new key, by the authorities that sign; then the kubeconfigs."""
+    for leaf in leaves(site):
+        (site.pki / f"{leaf.file}.key").unlink(missing_ok=True)
+        _issue_leaf(site, leaf, now)
+    write_kubeconfigs(site)
+
+
+def write_kubeconfigs(site: Site) -> None:
+    """Write every kubeconfig from the certificates, and the signer's certificate."""
+    write(site.pki / SIGNER, _pem(signing_certificate(site, "ca")))
     for who in KUBECONFIGS:
         write(site.kubeconfig if who == "admin" else site.pki / f"{who}.conf", kubeconfig(site, who), mode=0o600)
+
+
+def trusted(site: Site, authority: str) -> list[x509.Certificate]:
+    """The certificates of an authority that are trusted now."""
+    return x509.load_pem_x509_certificates((site.pki / f"{authority}.crt").read_bytes())
+
+
+def signing_certificate(site: Site, authority: str) -> x509.Certificate:
+    """The trusted certificate whose key signs. Raises LocalError when there is none."""
+    public = _key(site.pki / f"{authority}.key").public_key()
+    for certificate in trusted(site, authority):
+        if certificate.public_key() == public:
+            return certificate
+    raise LocalError(
+        f"{site.pki / authority}.key is not the key of a certificate in {authority}.crt",
+        f"Put the pair back from a backup's keys, or make the site anew: `commonweal local down {site.name}`, then `up`.",
+    )
+
+
+def ends(site: Site) -> dict[str, dt.datetime]:
+    """When each certificate of the site ends: leaves and authorities; a missing one is left out."""
+    files = [*AUTHORITIES, *(leaf.file for leaf in leaves(site))]
+    held = {file: site.pki / f"{file}.crt" for file in files}
+    return {
+        name: min(one.not_valid_after_utc for one in x509.load_pem_x509_certificates(path.read_bytes()))
+        for name, path in held.items()
+        if path.exists()
+    }
+
+
+def issue(site: Site, leaf: Leaf) -> None:
+    """Make one certificate unless it is there, fits and lasts; the site's authorities must be there."""
+    now = dt.datetime.now(dt.UTC)
+    if not _fits(site, leaf, now):
+        _issue_leaf(site, leaf, now)
 
 
 def kubeconfig(site: Site, who: str) -> dict[str, object]:
@@ -113,8 +178,9 @@ def _pem_public(key: ec.EllipticCurvePrivateKey) -> str:
     return public.decode()
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-    now = dt.datetime.now(dt.UTC)
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: dt.datetime, lifetime: dt.timedelta
+) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -122,7 +188,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivate
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - BACKDATED)
-        .not_valid_after(now + LIFETIME)
+        .not_valid_after(now + lifetime)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
 
@@ -141,27 +207,43 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
     )
 
 
-def _issue_authority(site: Site, name: str) -> None:
-    key = _key(site.pki / f"{name}.key")
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"local-site-{site.name}-{name}")])
+def issue_authority(site: Site, name: str, key: ec.EllipticCurvePrivateKey, now: dt.datetime) -> str:
+    """A certificate of an authority for itself, as PEM. Its name holds its key's, since two with one name cannot be told apart."""
+    mark = x509.SubjectKeyIdentifier.from_public_key(key.public_key()).digest.hex()[:8]
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"local-site-{site.name}-{name}-{mark}")])
     certificate = (
-        _builder(subject, subject, key)
+        _builder(subject, subject, key, now, AUTHORITY_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(authority=True), critical=True)
         .sign(key, hashes.SHA256())
     )
-    write(site.pki / f"{name}.crt", certificate.public_bytes(serialization.Encoding.PEM).decode())
+    return _pem(certificate)
 
 
-def _issue_leaf(site: Site, leaf: Leaf) -> None:
+def _fits(site: Site, leaf: Leaf, now: dt.datetime) -> bool:
+    """Whether the certificate is there, is its key's, was signed by the authority that signs now, and lasts."""
+    file = site.pki / f"{leaf.file}.crt"
+    if not file.exists():
+        return False
+    certificate = x509.load_pem_x509_certificate(file.read_bytes())
+    if certificate.public_key() != _key(site.pki / f"{leaf.file}.key").public_key():
+        return False
+    try:
+        certificate.verify_directly_issued_by(signing_certificate(site, leaf.authority))
+    except (ValueError, InvalidSignature):
+        return False
+    return certificate.not_valid_after_utc - now > RENEW_WITHIN
+
+
+def _issue_leaf(site: Site, leaf: Leaf, now: dt.datetime) -> None:
     key = _key(site.pki / f"{leaf.file}.key")
     signer = _key(site.pki / f"{leaf.authority}.key")
-    issuer = x509.load_pem_x509_certificate((site.pki / f"{leaf.authority}.crt").read_bytes())
+    issuer = signing_certificate(site, leaf.authority)
     attributes = [x509.NameAttribute(NameOID.COMMON_NAME, leaf.common_name)]
     if leaf.organisation:
         attributes.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, leaf.organisation))
     builder = (
-        _builder(x509.Name(attributes), issuer.subject, key)
+        _builder(x509.Name(attributes), issuer.subject, key, now, LEAF_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(authority=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
@@ -171,4 +253,8 @@ def _issue_leaf(site: Site, leaf: Leaf) -> None:
     alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in leaf.addresses]
     if alternatives:
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-    write(site.pki / f"{leaf.file}.crt", builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode())
+    write(site.pki / f"{leaf.file}.crt", _pem(builder.sign(signer, hashes.SHA256())))
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()

@@ -74,6 +74,7 @@ PULUMI_CLI = Binary(
     (f"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={PULUMI}",),
 )
 KWOK = Binary("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok")
+ETCDUTL = Binary("etcdutl", "etcdutl", "go.etcd.io/etcd/etcdutl/v3")
 CLUSTER_API = Binary("cluster-api", "capi", "sigs.k8s.io/cluster-api/core")
 BINARIES = (SITE_KUBE, NEXT_SITE_KUBE, COREDNS, HELM, VOLUMES, POLICIES, PULUMI_CLI, KWOK, CLUSTER_API)
 
@@ -93,6 +94,7 @@ _ALL = (
     Program("kube-network-policies", POLICIES),
     Program("local-path-provisioner", VOLUMES),
     Program("kwok", KWOK, accepts=r"v0\.7\.\d+"),
+    Program("etcdutl", ETCDUTL, version=("version",), accepts=r"etcdutl version: 3\.6\."),
     Program("cluster-api", CLUSTER_API),
 )
 _BY_NAME = {program.name: program for program in _ALL}
