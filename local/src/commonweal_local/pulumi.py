@@ -13,7 +13,8 @@ from pathlib import Path
 
 from commonweal_local.failure import LocalError
 from commonweal_local.pulumi_cli import departments
-from commonweal_local.pulumi_cli.stack import Outcome, Stack
+from commonweal_local.pulumi_cli.site import SiteStack
+from commonweal_local.pulumi_cli.stack import Outcome
 
 __all__ = ["Outcome", "destroy", "forget", "main", "preview", "up"]
 
@@ -28,33 +29,42 @@ Say = Callable[[str], None]
 
 
 def up(site: str, *, refresh: bool = False, say: Say = print, project: Path | None = None) -> Outcome:
-    """Bring a site to what its stack file says. Raises LocalError with what the program, the API server or a pod said.
+    """Bring a site to what its stack file says: make its cluster, put the platform on it. Raises LocalError with what the program, an API server or a pod said.
 
     `project` holds the stack files, by default `stacks/site` of the checkout. `refresh` looks at the cluster first, so that what was changed there by hand is set right.
     """
-    stack = Stack(site, project)
-    stack.prepare(say)
-    return stack.run("up", ["--yes", "--skip-preview", *(["--refresh"] if refresh else [])], say)
+    stack = SiteStack(site, project)
+    needed = stack.make_ready(say)
+    outcome = stack.run("up", ["--yes", "--skip-preview", *(needed or (["--refresh"] if refresh else []))], say)
+    stack.note(outcome)
+    return outcome
 
 
 def preview(site: str, *, refresh: bool = False, say: Say = print, project: Path | None = None) -> Outcome:
-    """Tell what `up` would change, by the API server's own dry run, and change nothing."""
-    stack = Stack(site, project)
-    stack.prepare(say)
-    return stack.run("preview", ["--refresh"] if refresh else [], say)
+    """Tell what `up` would change, by the API servers' own dry run, and change nothing."""
+    stack = SiteStack(site, project)
+    needed = stack.make_ready(say)
+    return stack.run("preview", needed or (["--refresh"] if refresh else []), say)
 
 
 def destroy(site: str, *, delete_departments: bool = False, say: Say = print, project: Path | None = None) -> Outcome:
-    """Take everything of ours off a site. While it holds departments this is refused, unless they are to go, too, with their data."""
-    stack = Stack(site, project)
-    kubeconfig = stack.prepare(say)
-    departments.clear(kubeconfig, site=site, delete=delete_departments, say=say)
-    return stack.run("destroy", ["--yes", "--skip-preview"], say)
+    """Take a site down: the platform, then its Cluster, and wait until it is gone; of an adopted site everything of ours.
+
+    While it holds departments this is refused, unless they are to go, too, with their data.
+    """
+    stack = SiteStack(site, project)
+    needed = stack.make_ready(say)
+    kubeconfig = stack.kubeconfig()
+    if kubeconfig:
+        departments.clear(kubeconfig, site=site, delete=delete_departments, say=say)
+    outcome = stack.run("destroy", ["--yes", "--skip-preview", *needed], say)
+    stack.record("cluster", "")
+    return outcome
 
 
 def forget(site: str) -> None:
     """Forget the state of a site whose cluster is gone; nothing on any cluster is touched."""
-    Stack(site).forget()
+    SiteStack(site).forget()
 
 
 def summary(outcome: Outcome) -> str:

@@ -1,47 +1,89 @@
-"""What `pulumi up` runs for a site: read the configuration, refuse what is wrong with it, register the platform."""
+"""What `pulumi up` runs for a site: read the configuration, refuse what is wrong with it, register the cluster and the platform on it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import pulumi
 
-from commonweal_stacks.clusters import cluster_of
+from commonweal_stacks import blueprint, clusters
 from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.conformity.site_key import public_jwk
+from commonweal_stacks.declared import DeclaredCluster
+from commonweal_stacks.management.access import management_file
 from commonweal_stacks.platform.chart import ChartError
 from commonweal_stacks.platform.component import Platform
-from commonweal_stacks.platform.layer import build_layer
+from commonweal_stacks.platform.layer import Layer, build_layer
+from commonweal_stacks.platform.manifests import Manifest
 from commonweal_stacks.site import (
+    ENCRYPTION_KEY,
     IMAGES_KEY,
     MASTER_KEY,
     SIGNING_KEY,
+    SiteConfig,
     SiteConfigError,
     load_images,
+    parse_encryption_key,
     parse_master,
     parse_signing_key,
     parse_site,
 )
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a run needs to know, checked. `declared` is what the management cluster is told; nothing for an adopted site."""
+
+    site: SiteConfig
+    layer: Layer
+    declared: tuple[Manifest, ...]
+    public_key: str
+
+
 def deploy() -> None:
     """Deploy the stack's site. Wrong configuration ends the program before anything is registered, with a remedy."""
     try:
-        _deploy()
+        plan = _plan(pulumi.get_stack())
+        kubeconfig, identifier = _adopted(plan.site) if plan.site.kind == "adopted" else _declared(plan)
     except (SiteConfigError, ChartError) as error:
         raise pulumi.RunError(str(error)) from error
-
-
-def _deploy() -> None:
-    stack = pulumi.get_stack()
-    site = parse_site(pulumi.Config("commonweal").get_object("site"), stack=stack)
-    images = load_images(pulumi.runtime.get_config(IMAGES_KEY), stack=stack)
-    given = pulumi.runtime.get_config(MASTER_KEY)
-    master = parse_master(given, stack=stack, secret=pulumi.runtime.is_config_secret(MASTER_KEY))
-    given = pulumi.runtime.get_config(SIGNING_KEY)
-    signing = parse_signing_key(given, stack=stack, secret=pulumi.runtime.is_config_secret(SIGNING_KEY))
-    kubeconfig = cluster_of(site).kubeconfig()
-    identifier = cluster_uid(kubeconfig, site=site.name)
-    layer = build_layer(site, images, pulumi.Output.secret(master), pulumi.Output.secret(signing))
-    platform = Platform(site.name, layer, kubeconfig=kubeconfig, cluster_identifier=identifier)
-    pulumi.export("siteKey", public_jwk(signing))
+    platform = Platform(plan.site.name, plan.layer, kubeconfig=kubeconfig, cluster_identifier=identifier)
+    pulumi.export("siteKey", plan.public_key)
+    pulumi.export("blueprint", plan.site.blueprint)
     for name, value in platform.outputs.items():
         pulumi.export(name, value)
+
+
+def _plan(stack: str) -> Plan:
+    """Return what is to be deployed. Raises SiteConfigError or ChartError."""
+    site = parse_site(pulumi.Config("commonweal").get_object("site"), stack=stack)
+    images = load_images(pulumi.runtime.get_config(IMAGES_KEY), stack=stack)
+    master = _secret(MASTER_KEY, parse_master, stack)
+    signing = _secret(SIGNING_KEY, parse_signing_key, stack)
+    layer = build_layer(site, images, pulumi.Output.secret(master), pulumi.Output.secret(signing))
+    return Plan(site, layer, tuple(_declarations(site, stack)), public_jwk(signing))
+
+
+def _secret(key: str, parse: Callable[..., str], stack: str) -> str:
+    return parse(pulumi.runtime.get_config(key), stack=stack, secret=pulumi.runtime.is_config_secret(key))
+
+
+def _declarations(site: SiteConfig, stack: str) -> list[Manifest]:
+    """Return what makes the site's cluster, the Cluster itself last."""
+    if site.kind == "adopted":
+        return []
+    revision = blueprint.revision(site.blueprint)
+    clusters.refuse_change(site, revision, clusters.running_version(site.name))
+    key = _secret(ENCRYPTION_KEY, parse_encryption_key, stack) if clusters.adapter_of(site.kind).declaration.kubeadm else ""
+    return [*clusters.secret_objects(site, revision, pulumi.Output.secret(key)), *clusters.site_objects(site, revision)]
+
+
+def _adopted(site: SiteConfig) -> tuple[pulumi.Input[str], pulumi.Input[str]]:
+    kubeconfig = clusters.cluster_of(site).kubeconfig()
+    return kubeconfig, cluster_uid(kubeconfig, site=site.name)
+
+
+def _declared(plan: Plan) -> tuple[pulumi.Input[str], pulumi.Input[str]]:
+    cluster = DeclaredCluster(plan.site.name, plan.declared, management=management_file())
+    return cluster.kubeconfig, cluster.identifier

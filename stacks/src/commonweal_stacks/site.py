@@ -16,7 +16,7 @@ from commonweal_stacks.blueprint.model import SizeName
 from commonweal_stacks.site_kinds import BLOCKS, Aws, Azure, Cidr, EdgeK3s, Gcp, Kind, Local, Metal3, Part, Vsphere
 
 SITE_KEY, IMAGES_KEY, MASTER_KEY = "commonweal:site", "commonweal:images", "commonweal:sectorsMaster"
-SIGNING_KEY = "commonweal:siteKey"
+SIGNING_KEY, ENCRYPTION_KEY = "commonweal:siteKey", "commonweal:encryptionKey"
 IMAGE_NAMES = ("operator", "runtime", "store")
 HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -159,6 +159,11 @@ def parse_master(value: str | None, *, stack: str, secret: bool) -> str:
 def parse_signing_key(value: str | None, *, stack: str, secret: bool) -> str:
     """Return the seed with which the site signs its statements: 64 hexadecimal characters, kept as a secret of the stack. Raises SiteConfigError."""
     return _parse_secret(SIGNING_KEY, value, stack=stack, secret=secret)
+
+
+def parse_encryption_key(value: str | None, *, stack: str, secret: bool) -> str:
+    """Return the key with which the site's API servers encrypt what they store: 64 hexadecimal characters, a secret of the stack. Raises SiteConfigError."""
+    return _parse_secret(ENCRYPTION_KEY, value, stack=stack, secret=secret)
 
 
 def _parse_secret(key: str, value: str | None, *, stack: str, secret: bool) -> str:

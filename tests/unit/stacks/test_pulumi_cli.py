@@ -17,6 +17,7 @@ from commonweal_local import pulumi
 from commonweal_local.failure import LocalError
 from commonweal_local.pulumi_cli.events import Listener, follow
 from commonweal_local.pulumi_cli.plugins import STAND_INS, find_pulumi, missing_plugins, stand_in_directory
+from commonweal_local.pulumi_cli.site import Facts, SiteStack, Validity, validity, without_platform
 from commonweal_local.pulumi_cli.stack import Outcome, Stack, environment, kept_secret
 from commonweal_local.pulumi_language.execute import main as execute
 
@@ -112,7 +113,7 @@ def test_the_machines_copy_follows_the_committed_file_and_keeps_its_own_secrets(
     project.mkdir()
     for name in ("Pulumi.yaml", "__main__.py"):
         (project / name).write_text("")
-    stack = Stack("onprem", project)
+    stack = SiteStack("onprem", project)
     stack._refresh_copy({"commonweal:site": {"name": "onprem"}, "commonweal:images": "a"})
     assert stack.file.stat().st_mode & 0o777 == 0o600
     stack.file.write_text("encryptionsalt: salt\nconfig:\n  commonweal:images: a\n  commonweal:sectorsMaster: {secure: xyz}\n")
@@ -127,6 +128,7 @@ def test_the_machines_copy_follows_the_committed_file_and_keeps_its_own_secrets(
 def test_the_lock_of_a_killed_run_is_taken_away_and_that_of_a_living_one_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(tmp_path / "cli" / "pulumi")
     monkeypatch.setenv("PATH", str(tmp_path / "cli"))
+    (tmp_path / "Pulumi.yaml").write_text("name: commonweal-site\n")
     with subprocess.Popen(["/bin/true"]) as gone:
         gone.wait()
     lock = tmp_path / "home" / "pulumi" / "state" / ".pulumi" / "locks" / "organization" / "commonweal-site" / "onprem" / "x.json"
@@ -135,15 +137,67 @@ def test_the_lock_of_a_killed_run_is_taken_away_and_that_of_a_living_one_is_not(
     said: list[str] = []
 
     lock.write_text(json.dumps({"pid": gone.pid, "hostname": host}))
-    Stack("onprem", tmp_path)._release(said.append)
+    SiteStack("onprem", tmp_path)._release(said.append)
     assert not lock.exists()
     assert said == ["an earlier run on site onprem was killed: taking its lock away"]
 
     for holder in ({"pid": os.getpid(), "hostname": host}, {"pid": gone.pid, "hostname": "another"}):
         lock.write_text(json.dumps(holder))
         with pytest.raises(LocalError, match="another run works on site onprem"):
-            Stack("onprem", tmp_path)._release(said.append)
+            SiteStack("onprem", tmp_path)._release(said.append)
         assert lock.exists()
+
+
+def test_a_stack_of_the_same_name_in_another_project_does_not_stand_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path / "cli" / "pulumi")
+    monkeypatch.setenv("PATH", str(tmp_path / "cli"))
+    (tmp_path / "Pulumi.yaml").write_text("name: commonweal-management\n")
+    state = tmp_path / "home" / "pulumi" / "state" / ".pulumi"
+    for file in (state / "locks/organization/commonweal-site/main/x.json", state / "stacks/commonweal-site/main.json"):
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps({"pid": os.getpid(), "hostname": os.uname().nodename}))
+    stack = Stack("main", tmp_path, directory="management", title="the management stack")
+
+    stack._release(pytest.fail)
+
+    assert not stack.has_state()
+
+
+OLD, NEW = "uid-of-the-old-one", "uid-of-the-new-one"
+
+
+@pytest.mark.parametrize(
+    ("facts", "platform", "look_first"),
+    [
+        (Facts(cluster="", was=""), True, False),
+        (Facts(cluster=OLD, was=""), True, False),
+        (Facts(cluster=OLD, was=OLD, declared=True, management="m", management_was="m"), True, False),
+        (Facts(cluster=NEW, was=OLD, declared=True, management="m", management_was="m"), False, False),
+        (Facts(cluster="", was=OLD, declared=True, management="m", management_was="m"), True, False),
+        (Facts(cluster="", was=OLD, declared=False, management="m", management_was="m"), False, False),
+        (Facts(cluster="", was=OLD, declared=False, management="n", management_was="m"), True, True),
+        (Facts(cluster=OLD, was=OLD, declared=False, management="n", management_was="m"), True, True),
+        (Facts(cluster=NEW, was=OLD, declared=False, management="n", management_was="m"), False, True),
+        (Facts(cluster=NEW, was=OLD, adopted=True), False, False),
+        (Facts(cluster=OLD, was=OLD, adopted=True), True, False),
+    ],
+)
+def test_a_state_holds_as_long_as_its_clusters_live_and_a_lost_management_cluster_takes_no_site_along(
+    facts: Facts, platform: bool, look_first: bool
+) -> None:
+    assert validity(facts) == Validity(platform=platform, look_first=look_first)
+
+
+def test_forgetting_the_platform_keeps_what_lies_on_the_management_cluster() -> None:
+    start = "urn:pulumi:onprem::commonweal-site::"
+    layer = f"{start}commonweal:platform:Platform$kubernetes:core/v1:Namespace::Namespace/commonweal-system"
+    component, provider = (
+        f"{start}commonweal:platform:Platform::onprem",
+        f"{start}commonweal:platform:Platform$pulumi:providers:kubernetes::onprem",
+    )
+    cluster = f"{start}kubernetes:cluster.x-k8s.io/v1beta2:Cluster::Cluster.cluster.x-k8s.io/commonweal-fleet/onprem"
+    everything = [{"urn": urn} for urn in (STACK, cluster, component, provider, layer)]
+    assert without_platform(everything) == [{"urn": STACK}, {"urn": cluster}]
 
 
 def test_events_are_told_as_lines_and_counted() -> None:

@@ -39,9 +39,9 @@ class KubernetesObject(pulumi.CustomResource):
 
 
 class Platform(pulumi.ComponentResource):
-    """The layer on one cluster."""
+    """The layer on one cluster. Only another `cluster_identifier` replaces its objects: a rotated kubeconfig, or a moved address, does not."""
 
-    def __init__(self, site: str, layer: Layer, *, kubeconfig: str, cluster_identifier: str) -> None:
+    def __init__(self, site: str, layer: Layer, *, kubeconfig: pulumi.Input[str], cluster_identifier: pulumi.Input[str]) -> None:
         super().__init__("commonweal:platform:Platform", site)
         provider = pulumi_kubernetes.Provider(
             site,

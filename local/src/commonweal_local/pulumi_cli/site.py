@@ -1,0 +1,196 @@
+"""The stack of one site: where its clusters are now, and what of its state still holds."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import urllib3
+from kubernetes.client.exceptions import ApiException
+
+from commonweal_local import paths, sites
+from commonweal_local.failure import LocalError
+from commonweal_local.pulumi_cli.api import found
+from commonweal_local.pulumi_cli.stack import Outcome, Say, Stack
+from commonweal_stacks.clusters import adapter_of, cluster_of
+from commonweal_stacks.clusters.identity import client_of, cluster_uid
+from commonweal_stacks.management import names
+from commonweal_stacks.management.access import management_kubeconfig
+from commonweal_stacks.site import ENCRYPTION_KEY, MASTER_KEY, SIGNING_KEY, SITE_KEY, SiteConfig, SiteConfigError, parse_site
+
+PLATFORM = "commonweal:platform:Platform"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was found before a run. Identities are uids of `kube-system`, empty where there is none or nobody answers.
+
+    `declared`: the site's Cluster is on the management cluster. `cluster` is the site's own identity now, `was` that of the last run.
+    """
+
+    cluster: str
+    was: str
+    adopted: bool = False
+    declared: bool = False
+    management: str = ""
+    management_was: str = ""
+
+    @property
+    def moved(self) -> bool:
+        """Whether the management cluster is another than before: what was declared on it has to be declared again."""
+        return bool(self.management_was) and self.management != self.management_was
+
+
+@dataclass(frozen=True)
+class Validity:
+    """What of a stack's state holds. `look_first`: what it says of the management cluster does not; a refresh finds out.
+
+    `platform`: what it says of the site does; else the site's objects went with a cluster that is gone.
+    """
+
+    platform: bool
+    look_first: bool
+
+
+def validity(facts: Facts) -> Validity:
+    """Return what of the state holds. Pure.
+
+    A site outlives its management cluster: when that was made anew, the site is taken to be there unless it is known to be another.
+    """
+    if not facts.was:
+        return Validity(platform=True, look_first=facts.moved)
+    if facts.cluster:
+        return Validity(platform=facts.cluster == facts.was, look_first=facts.moved)
+    gone = not facts.adopted and not facts.declared and not facts.moved
+    return Validity(platform=not gone, look_first=facts.moved)
+
+
+def without_platform(resources: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return a state's resources without the platform layer, its provider and its objects. Pure."""
+    return [resource for resource in resources if PLATFORM not in str(resource["urn"]).split("::")[-2].split("$")]
+
+
+class SiteStack(Stack):
+    """The stack of a site, whose cluster a run makes unless the site is an adopted one."""
+
+    def __init__(self, site: str, project: Path | None = None) -> None:
+        super().__init__(site, project or paths.source() / "stacks" / "site", directory=f"sites/{site}", title=f"site {site}")
+
+    def secrets(self) -> Mapping[str, str]:
+        """The sectors' master is one for all sites of this machine, so that people keep their ids when a department moves."""
+        own = {SIGNING_KEY: f"site-key-{self.name}"}
+        if adapter_of(self.config.kind).declaration.kubeadm:
+            own[ENCRYPTION_KEY] = f"encryption-key-{self.name}"
+        return {MASTER_KEY: "sectors-master", **own}
+
+    @cached_property
+    def config(self) -> SiteConfig:
+        """The site as its committed file describes it. Raises LocalError."""
+        try:
+            return parse_site(self.committed().get(SITE_KEY), stack=self.name)
+        except SiteConfigError as error:
+            raise LocalError(f"{self.title} cannot be used", str(error)) from error
+
+    @property
+    def adopted(self) -> bool:
+        """Whether the site's cluster is somebody else's: no run makes it, and none takes it down."""
+        return self.config.kind == "adopted"
+
+    def make_ready(self, say: Say) -> list[str]:
+        """Make the stack ready for a run and return the flags that the run needs. Raises LocalError.
+
+        What the state says of a cluster that is gone is forgotten: its objects went with it.
+        """
+        facts = self.facts()
+        holds = validity(facts)
+        self.prepare(say)
+        if not holds.platform:
+            say(f"the cluster of {self.title} is another than before: forgetting the platform on the old one")
+            self._forget_platform()
+        if holds.look_first:
+            say("the management cluster is another than before: looking first at what it holds")
+        self.record("cluster", facts.cluster or (facts.was if holds.platform else ""))
+        return ["--refresh"] if holds.look_first else []
+
+    def note(self, outcome: Outcome) -> None:
+        """Remember on which clusters a run worked that went well."""
+        self.record("cluster", str(outcome.outputs.get("clusterIdentifier", "")))
+        if not self.adopted:
+            self.record("management", self._management_uid())
+
+    def facts(self) -> Facts:
+        """Look at the clusters. Raises LocalError when the management cluster, or an adopted one, does not answer."""
+        was = self.recorded("cluster")
+        if self.adopted:
+            return Facts(self._uid(self._adopted()), was, adopted=True)
+        kubeconfig = self.kubeconfig()
+        return Facts(
+            cluster=self._uid_if_there(kubeconfig),
+            was=was,
+            declared=self._ask(f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{names.FLEET}/clusters/{self.name}") is not None,
+            management=self._management_uid(),
+            management_was=self.recorded("management"),
+        )
+
+    def kubeconfig(self) -> str:
+        """Return the site's kubeconfig, empty when its cluster is not made yet. Raises LocalError."""
+        if self.adopted:
+            return self._adopted()
+        secret = self._ask(f"/api/v1/namespaces/{names.FLEET}/secrets/{names.kubeconfig_secret(self.name)}")
+        if secret is not None:
+            return b64decode(secret["data"][names.KUBECONFIG_KEY]).decode()
+        here = [one for one in sites.status() if one.name == self.name and self.config.kind == "local" and one.running]
+        return here[0].kubeconfig.read_text(encoding="utf-8") if here else ""
+
+    def _adopted(self) -> str:
+        try:
+            return cluster_of(self.config).kubeconfig()
+        except SiteConfigError as error:
+            raise LocalError(f"{self.title} cannot be used", str(error)) from error
+
+    def _uid(self, kubeconfig: str) -> str:
+        try:
+            return cluster_uid(kubeconfig, site=self.name)
+        except SiteConfigError as error:
+            raise LocalError(f"{self.title} cannot be used", str(error)) from error
+
+    def _uid_if_there(self, kubeconfig: str) -> str:
+        """Return the site's identity, empty when it is not there or does not answer: the run itself says what is wrong then."""
+        try:
+            return cluster_uid(kubeconfig, site=self.name) if kubeconfig else ""
+        except SiteConfigError:
+            return ""
+
+    @cached_property
+    def _management(self) -> str:
+        try:
+            return management_kubeconfig()
+        except SiteConfigError as error:
+            raise LocalError(f"{self.title} cannot be used", str(error)) from error
+
+    def _management_uid(self) -> str:
+        try:
+            return cluster_uid(self._management, site="management")
+        except SiteConfigError as error:
+            raise LocalError(
+                "the management cluster cannot be used", f"{error} (`commonweal management up` starts the embedded one.)"
+            ) from error
+
+    def _ask(self, path: str) -> Any | None:
+        try:
+            return found(client_of(self._management, site="management"), path)
+        except (ApiException, SiteConfigError, urllib3.exceptions.HTTPError, OSError) as error:
+            reason = getattr(error, "reason", None) or error
+            raise LocalError(
+                f"the management cluster cannot be used: {path}: {reason}", "`commonweal management up` starts the embedded one."
+            ) from error
+
+    def _forget_platform(self) -> None:
+        checkpoint = self.checkpoint()
+        deployment = checkpoint["deployment"]
+        kept = without_platform(deployment.get("resources") or ())
+        self.restore({**checkpoint, "deployment": {**deployment, "resources": kept}})

@@ -1,0 +1,92 @@
+"""A site's cluster as a Pulumi component: declared on the management cluster, waited for, and known by the kubeconfig that comes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes
+
+from commonweal_stacks.clusters.identity import cluster_uid
+from commonweal_stacks.management import names
+from commonweal_stacks.platform.component import KubernetesObject
+from commonweal_stacks.platform.manifests import Manifest
+from commonweal_stacks.site import SiteConfigError
+
+WAIT_FOR = "pulumi.com/waitFor"
+# When an object of these kinds is as it should be. Every condition must speak of the newest generation, and all must hold at once: a Cluster is
+# still Available in the moment in which an upgrade begins.
+AWAITED: Mapping[str, Sequence[str]] = {
+    "ClusterClass": ("condition=VariablesReady",),
+    "Cluster": ("condition=TopologyReconciled", "condition=RollingOut=False", "condition=Available"),
+}
+# Machines of a cloud take minutes each; a delete waits until the provider has removed the last of them.
+PATIENCE = pulumi.CustomTimeouts(create="30m", update="60m", delete="30m")
+
+
+def awaited(obj: Manifest) -> Manifest:
+    """Return the object with the word on what `pulumi up` waits for. Pure."""
+    wanted = AWAITED.get(obj["kind"]) if str(obj["apiVersion"]).startswith(f"{names.GROUP}/") else None
+    if not wanted:
+        return obj
+    metadata = obj["metadata"]
+    text = wanted[0] if len(wanted) == 1 else json.dumps(list(wanted))
+    return {**obj, "metadata": {**metadata, "annotations": {WAIT_FOR: text, **(metadata.get("annotations") or {})}}}
+
+
+class DeclaredCluster(pulumi.ComponentResource):
+    """The cluster of one site. `kubeconfig` (a secret) and `identifier` are known once the Cluster is Available; in previews, once it is there.
+
+    `objects` come in their order, the Cluster last. `management` is the file of the management cluster's kubeconfig: the provider is given the
+    path, so that no key of it lies in the state, and whatever reads the state later uses the key that is valid then.
+    """
+
+    def __init__(self, site: str, objects: Sequence[Manifest], *, management: Path) -> None:
+        super().__init__("commonweal:cluster:DeclaredCluster", site)
+        provider = pulumi_kubernetes.Provider(
+            f"{site}-management",
+            kubeconfig=str(management),
+            # The role, not the cluster that has it today: one that was lost and made anew is told again what it should hold, by a refresh.
+            # As another cluster it would have the old one's Clusters deleted, and with them the sites.
+            cluster_identifier=names.FLEET,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        earlier: list[pulumi.Resource] = []
+        for obj in objects:
+            opts = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[*earlier], custom_timeouts=PATIENCE)
+            earlier.append(KubernetesObject(awaited(obj), opts))
+        cluster = earlier[-1]
+        self.kubeconfig = self._kubeconfig(site, cluster, provider)
+        self.identifier: pulumi.Output[str] = pulumi.Output.unsecret(self.kubeconfig.apply(lambda text: _identify(text, site)))
+        self.register_outputs({"identifier": self.identifier})
+
+    def _kubeconfig(self, site: str, cluster: pulumi.Resource, provider: pulumi.ProviderResource) -> pulumi.Output[str]:
+        """Return the contents of the Secret that Cluster API's contract promises; it is read in each run, so that a rotated one is seen."""
+        name = names.kubeconfig_secret(site)
+        # Unknown as long as the Cluster is not made: then there is nothing to read, and a preview goes on without.
+        identifier = pulumi.Output.from_input(cluster.id).apply(lambda _made: f"{names.FLEET}/{name}")  # type: ignore[attr-defined]
+        opts = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[cluster], additional_secret_outputs=["data"])
+        found = pulumi_kubernetes.core.v1.Secret.get(name, identifier, opts)
+        return pulumi.Output.secret(found.data.apply(lambda data: _contents(data, site)))
+
+
+def _contents(data: Mapping[str, Any] | None, site: str) -> str:
+    value = (data or {}).get(names.KUBECONFIG_KEY)
+    if not value:
+        raise pulumi.RunError(
+            f"Secret {names.FLEET}/{names.kubeconfig_secret(site)} holds no {names.KUBECONFIG_KEY!r}: see its provider's log."
+        )
+    return b64decode(value).decode()
+
+
+async def _identify(kubeconfig: str, site: str) -> str:
+    """Return the uid of the site's kube-system. Raises RunError, which says what to do."""
+    try:
+        return await asyncio.to_thread(cluster_uid, kubeconfig, site=site)
+    except SiteConfigError as error:
+        raise pulumi.RunError(str(error)) from error
