@@ -87,8 +87,7 @@ def make(site: Site, *, now: dt.datetime | None = None) -> None:
     if not public.exists():
         write(public, _pem_public(_key(site.pki / "sa.key")))
     for leaf in leaves(site):
-        if not _fits(site, leaf, moment):
-            _issue_leaf(site, leaf, moment)
+        issue(site, leaf, moment)
     encryption.make(site.pki, had_data=(site.directory / "etcd" / "member").exists())
     write_kubeconfigs(site)
 
@@ -136,9 +135,8 @@ def ends(site: Site) -> dict[str, dt.datetime]:
     }
 
 
-def issue(site: Site, leaf: Leaf) -> None:
+def issue(site: Site, leaf: Leaf, now: dt.datetime) -> None:
     """Make one certificate unless it is there, fits and lasts; the site's authorities must be there."""
-    now = dt.datetime.now(dt.UTC)
     if not _fits(site, leaf, now):
         _issue_leaf(site, leaf, now)
 
