@@ -32,3 +32,11 @@ def require_space(path: Path, gib: float = LEAST_FREE_GIB) -> None:
             f"{path} is on a disk with {free:.1f} GiB free, and this needs {gib:g}",
             "Free some space, or set COMMONWEAL_HOME and COMMONWEAL_CACHE to directories on a larger disk.",
         )
+
+
+def memory_mib(what: str = "MemTotal") -> int:
+    """The machine's memory in MiB; `MemAvailable` is what could be used now without swapping."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith(f"{what}:"):
+            return int(line.split()[1]) // 1024
+    raise KeyError(what)

@@ -14,7 +14,7 @@ from commonweal_local.progress import Progress
 from commonweal_local.sites.site import Mode, Site
 from commonweal_local.sites.state import Status
 
-__all__ = ["Mode", "Site", "Status", "cut", "down", "find", "load", "restore", "status", "up"]
+__all__ = ["Mode", "Site", "Status", "cut", "down", "find", "hand_over", "load", "programs", "restore", "status", "up"]
 
 
 def up(
@@ -29,17 +29,37 @@ def up(
     As root the sites run pods; otherwise they are control planes with simulated nodes, unless `mode` says otherwise. Programs that
     are missing are built first, which takes minutes the first time. Raises LocalError, which says what to do.
     """
-    from commonweal_local import toolchain  # noqa: PLC0415 - slow, and only needed here
     from commonweal_local.images.archives import archive_of  # noqa: PLC0415
     from commonweal_local.sites import checks, host  # noqa: PLC0415
 
     shown = progress or Progress()
     chosen = mode or checks.default_mode()
     checks.before_any(paths.sites(), chosen)
-    tools = toolchain.ensure(host.programs_for(chosen), shown)
-    programs = {name: str(tool.path) for name, tool in tools.items()}
     archives = [archive_of(image) for image in images] if chosen is Mode.PODS else []
-    return host.start(paths.sites(), names, programs, archives, chosen, shown)
+    wanted = [host.Wanted(name, chosen, programs(chosen, _version_of(name), shown), archives) for name in names]
+    return host.start(paths.sites(), wanted, shown)
+
+
+def programs(mode: Mode, kubernetes: str = "", progress: Progress | None = None) -> dict[str, str]:
+    """Program -> path of what a site of that mode needs, of that version of Kubernetes ("" for the toolchain's own); built if need be."""
+    from commonweal_local import toolchain  # noqa: PLC0415
+    from commonweal_local.sites import host  # noqa: PLC0415
+
+    tools = toolchain.ensure(host.programs_for(mode), progress)
+    found = {name: str(tool.path) for name, tool in tools.items()}
+    chosen = toolchain.kubernetes(kubernetes) if kubernetes else {}
+    return {**found, **{name: str(path) for name, path in chosen.items() if name in found}}
+
+
+def _version_of(name: str) -> str:
+    """The version that a site was brought to, so that starting it again does not take it back."""
+    return next((site.kubernetes for site in _known() if site.name == name), "")
+
+
+def _known() -> list[Site]:
+    from commonweal_local.sites.site import all_sites  # noqa: PLC0415
+
+    return all_sites(paths.sites())
 
 
 def down(names: Sequence[str] = (), *, keep: bool = False) -> list[str]:
@@ -60,6 +80,13 @@ def status() -> list[Status]:
 def find(name: str) -> Site:
     """One site's configuration; raises LocalError when there is none of that name."""
     return Site.load(paths.sites(), name)
+
+
+def hand_over(name: str, cluster: str) -> None:
+    """Have a site belong to the Cluster API object `namespace/name`, whose provider keeps and ends it from now on; nothing is restarted."""
+    from commonweal_local.sites import host  # noqa: PLC0415
+
+    host.hand_over(paths.sites(), name, cluster)
 
 
 def load(images: Iterable[str | Path], names: Sequence[str] = ()) -> dict[str, list[str]]:

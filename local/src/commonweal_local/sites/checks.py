@@ -42,16 +42,24 @@ def hidden_places(paths: Iterable[Path]) -> None:
 
 def ports_free(site: Site) -> None:
     """For a site on loopback: raise when another program has one of its ports."""
+    taken = port_taken(site)
+    if taken:
+        raise LocalError(
+            f"Port {taken}, which site {site.name!r} needs, is taken",
+            f"Find who has it with `ss -ltnp 'sport = :{taken}'`, and end that program.",
+        )
+
+
+def port_taken(site: Site) -> int | None:
+    """The first port of a site on loopback that another program has, such as a site of another home."""
     for port in (*astuple(site.ports), site.ports.etcd + 1):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
-            except OSError as error:
-                raise LocalError(
-                    f"Port {port}, which site {site.name!r} needs, is taken ({error.strerror})",
-                    f"Find who has it with `ss -ltnp 'sport = :{port}'`, and end that program.",
-                ) from error
+            except OSError:
+                return int(port)
+    return None
 
 
 def missing_programs() -> list[str]:

@@ -34,7 +34,6 @@ def command_lines(site: Site) -> Mapping[str, list[str]]:
 
 def _etcd(site: Site) -> list[str]:
     clients = f"https://127.0.0.1:{site.ports.etcd}"
-    peers = f"http://127.0.0.1:{site.ports.etcd + 1}"
     return [
         *guarded(site),
         site.programs["etcd"],
@@ -44,15 +43,20 @@ def _etcd(site: Site) -> list[str]:
         "--unsafe-no-fsync",
         f"--listen-client-urls={clients}",
         f"--advertise-client-urls={clients}",
-        f"--listen-peer-urls={peers}",
-        f"--initial-advertise-peer-urls={peers}",
-        f"--initial-cluster={site.name}={peers}",
+        f"--listen-peer-urls={peers(site)}",
+        f"--initial-advertise-peer-urls={peers(site)}",
+        f"--initial-cluster={site.name}={peers(site)}",
         f"--cert-file={site.pki / 'etcd.crt'}",
         f"--key-file={site.pki / 'etcd.key'}",
         f"--trusted-ca-file={site.pki / 'etcd-ca.crt'}",
         "--client-cert-auth",
         "--log-level=warn",
     ]
+
+
+def peers(site: Site) -> str:
+    """Where the site's etcd, which is its only member, would listen to others."""
+    return f"http://127.0.0.1:{site.ports.etcd + 1}"
 
 
 def _apiserver(site: Site) -> list[str]:

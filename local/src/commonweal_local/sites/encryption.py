@@ -42,7 +42,12 @@ def readers(pki: Path) -> list[str]:
     A name tells keys apart and nothing about the key. Empty for a site that does not encrypt yet.
     """
     file = pki / FILE
-    return [_name(key) for key in keys(pki)] + ([PLAIN] if _reads_plain(pki) else []) if file.exists() else []
+    return names(keys(pki)) + ([PLAIN] if _reads_plain(pki) else []) if file.exists() else []
+
+
+def names(held: Sequence[bytes]) -> list[str]:
+    """The names of keys, in their order."""
+    return [_name(key) for key in held]
 
 
 def keys(pki: Path) -> list[bytes]:

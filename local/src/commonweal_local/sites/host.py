@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from commonweal_local import machine, paths
@@ -19,11 +20,12 @@ from commonweal_local.sites import addons, bridge, cgroups, checks, pki, process
 from commonweal_local.sites.api import MERGE, Api, Unreachable
 from commonweal_local.sites.components import CONTROL_PLANE
 from commonweal_local.sites.containers import import_images
-from commonweal_local.sites.site import Mode, Site, all_sites, check_name, free_index, hosts_file
+from commonweal_local.sites.site import MOST_SITES, Mode, Site, all_sites, check_name, free_index, hosts_file
 from commonweal_local.sites.state import recorded
 from commonweal_local.waiting import until, within
 
 READY_SECONDS = 420
+KEPT_FIELDS = ("kubernetes", "cluster", "fake_nodes", "memory_gib")
 UNSHARE = (
     "unshare",
     "--net",
@@ -49,29 +51,69 @@ def programs_for(mode: Mode) -> tuple[str, ...]:
     return (*CONTROL_PLANE, "kubelet", "kube-proxy", *addons.PROGRAMS) if mode is Mode.PODS else (*CONTROL_PLANE, "kwok")
 
 
-def start(
-    root: Path, names: Sequence[str], programs: Mapping[str, str], images: Iterable[Path], mode: Mode, progress: Progress
-) -> list[Site]:
+@dataclass(frozen=True)
+class Wanted:
+    """A site to run. What is None stays as the site has it, or is the default of a new one; see `Site` for the fields."""
+
+    name: str
+    mode: Mode
+    programs: Mapping[str, str]
+    images: Sequence[Path] = ()
+    kubernetes: str | None = None
+    cluster: str | None = None
+    fake_nodes: int | None = None
+    memory_gib: int | None = None
+    preferred_index: int = 0
+
+
+def start(root: Path, wanted: Sequence[Wanted], progress: Progress) -> list[Site]:
     """Start what does not run, wait until every named site is ready, and see that each has the images.
 
     Safe to repeat, also after a run that was cut short. Raises LocalError with the site's own last words when one does not get ready.
     """
-    archives = [archive.resolve() for archive in images]
-    checks.before_any(root, mode)
-    with paths.one_at_a_time(root):
-        if mode is Mode.PODS:
-            bridge.make()
-            write_base_image(root / "base.tar")
-        sites = [_configured(root, name, programs, archives, mode) for name in names]
-        for site in sites:
-            _ensure_running(site)
+    sites = launch(root, wanted)
     for site in sites:
         with progress.step(f"site {site.name}") as step:
             _await_ready(site, step)
-    for site in sites:
-        load(site, archives)
-    _introduce(root)
+    for site, one in zip(sites, wanted, strict=True):
+        load(site, one.images)
+    introduce(root)
     return sites
+
+
+def launch(root: Path, wanted: Sequence[Wanted]) -> list[Site]:
+    """Start what does not run, or runs and failed to become ready, and return at once; `recorded` says how far each site is."""
+    for mode in {one.mode for one in wanted}:
+        checks.before_any(root, mode)
+    with paths.one_at_a_time(root):
+        if any(one.mode is Mode.PODS for one in wanted):
+            bridge.make()
+            write_base_image(root / "base.tar")
+        sites = [_configured(root, one) for one in wanted]
+        for site in sites:
+            _ensure_running(site)
+    return sites
+
+
+def change(root: Path, name: str, **fields: object) -> Site:
+    """Give a site other fields (`programs`, `kubernetes`, `fake_nodes`, `memory_gib`) and have it brought there; returns at once.
+
+    `recorded(site)["change"]` says how far it is: done when its `revision` is the site's. A repeated call goes on after a failure.
+    """
+    with paths.one_at_a_time(root):
+        site = Site.load(root, name)
+        site = replace(site, **fields, revision=site.revision + 1)  # type: ignore[arg-type]
+        site.save()
+        pid = processes.first_process(site)
+        if pid is not None:
+            os.kill(pid, signal.SIGHUP)
+    return site
+
+
+def hand_over(root: Path, name: str, cluster: str) -> None:
+    """Write down whose site it is; raises LocalError when there is none of that name."""
+    with paths.one_at_a_time(root):
+        replace(Site.load(root, name), cluster=cluster).save()
 
 
 def stop(root: Path, names: Sequence[str], *, keep: bool = False) -> list[str]:
@@ -113,24 +155,42 @@ def inside(site: Site, *kinds: str) -> list[str]:
     return ["nsenter", "-t", str(pid), *(kinds or ("-n", "-m", "-p", "-u", "-i")), "--"]
 
 
-def _configured(root: Path, name: str, programs: Mapping[str, str], archives: Sequence[Path], mode: Mode) -> Site:
+def _configured(root: Path, wanted: Wanted) -> Site:
     """The site's configuration: the kept index, so that addresses and certificates stay, and everything else as it is now."""
+    name, mode = wanted.name, wanted.mode
     kept = {site.name: site for site in all_sites(root)}
     if name in kept and processes.first_process(kept[name]):
         return kept[name]
+    _end_stray(root, name)
     same_kind = name in kept and kept[name].mode is mode
-    taken = {site.index for site in kept.values()} | (bridge.foreign_indices(root) if mode is Mode.PODS else set())
-    index = kept[name].index if same_kind else free_index(taken)
-    site = Site(check_name(name), index, mode, root, dict(programs), tuple(map(str, archives)))
+    foreign = bridge.foreign_indices(root) if mode is Mode.PODS else _foreign_loopback(root)
+    index = kept[name].index if same_kind else free_index({site.index for site in kept.values()} | foreign, wanted.preferred_index)
+    given = {key: getattr(wanted, key) for key in KEPT_FIELDS if getattr(wanted, key) is not None}
+    held = {key: getattr(kept[name], key) for key in (*KEPT_FIELDS, "revision")} if same_kind else {}
+    site = Site(check_name(name), index, mode, root, dict(wanted.programs), tuple(str(image.resolve()) for image in wanted.images))
+    site = replace(site, **{**held, **given})
     if mode is Mode.PODS:
         bridge.check_link_free(site)
-        checks.hidden_places(Path(program) for program in programs.values())
+        checks.hidden_places(Path(program) for program in site.programs.values())
     else:
         checks.ports_free(site)
     if name in kept and not same_kind:
         shutil.rmtree(site.directory)
     site.save()
     return site
+
+
+def _foreign_loopback(root: Path) -> set[int]:
+    """Indices whose ports on loopback somebody has, such as sites of other homes."""
+    return {index for index in range(MOST_SITES) if checks.port_taken(Site("any", index, Mode.CONTROL_PLANE, root, {}))}
+
+
+def _end_stray(root: Path, name: str) -> None:
+    """End what runs of a site whose files somebody removed: it holds the addresses, and nobody could reach it any more."""
+    gone = Site(check_name(name), 0, Mode.CONTROL_PLANE, root, {})
+    pid = processes.first_process(gone)
+    if pid is not None:
+        _end(replace(gone, mode=Mode.PODS) if processes.has_namespaces(pid) else gone)
 
 
 def _ensure_running(site: Site) -> None:
@@ -194,18 +254,22 @@ def _not_ready(site: Site, why: str) -> LocalError:
     )
 
 
-def _introduce(root: Path) -> None:
-    """Tell every running site the names of the others."""
+def introduce(root: Path) -> None:
+    """Tell every ready site the names of the others; one that is starting asks for them itself. Raises LocalError when one does not answer."""
     running = [site for site in all_sites(root) if site.runs_pods and processes.first_process(site)]
     patch = addons.hosts_patch(hosts_file(running))
+    silent: list[str] = []
     for site in running:
         try:
-            Api(site).call("PATCH", f"/api/v1/namespaces/{addons.SYSTEM}/configmaps/coredns", patch, kind=MERGE)
+            if "ready" in recorded(site)["marks"]:
+                Api(site).call("PATCH", f"/api/v1/namespaces/{addons.SYSTEM}/configmaps/coredns", patch, kind=MERGE)
         except Unreachable as error:
-            raise LocalError(
-                f"Site {site.name!r} does not answer, so it was not told the others' names ({error})",
-                f"`commonweal local restore {site.name}` if it was cut off; then repeat.",
-            ) from error
+            silent.append(f"{site.name} ({error})")
+    if silent:
+        raise LocalError(
+            f"Sites that do not answer, so that they were not told the others' names: {', '.join(silent)}",
+            "`commonweal local restore SITE` if it was cut off; then repeat.",
+        )
 
 
 def _end(site: Site) -> list[str]:
@@ -233,4 +297,4 @@ def _remove_files(site: Site) -> list[str]:
     return [] if within(10, gone, every=0.2) else [f"{site.name}: {site.directory}"]
 
 
-__all__ = ["CommandFailed", "inside", "load", "programs_for", "start", "stop"]
+__all__ = ["CommandFailed", "Wanted", "change", "hand_over", "inside", "introduce", "launch", "load", "programs_for", "start", "stop"]

@@ -1,6 +1,6 @@
 """The first process of a site: `python -m commonweal_local.sites.init DIRECTORY`.
 
-It prepares the namespaces, starts the programs and keeps them running. With pods it is process 1 of the site, so killing it makes
+It prepares the namespaces, starts the programs and keeps them running; SIGHUP has it read `site.json` again (see `roll`). With pods it is process 1 of the site, so killing it makes
 the kernel end everything in the site and drop its mounts and links.
 """
 
@@ -16,8 +16,8 @@ from pathlib import Path
 
 from commonweal_local.failure import LocalError
 from commonweal_local.shell import CommandFailed, succeeds
-from commonweal_local.sites import addons, cgroups, namespaces, node, policy
-from commonweal_local.sites.api import MERGE, Api, Unreachable
+from commonweal_local.sites import addons, cgroups, fake_nodes, namespaces, node, policy, roll
+from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.balancer import Balancer
 from commonweal_local.sites.components import FIRST, command_lines
 from commonweal_local.sites.containers import import_images
@@ -26,7 +26,6 @@ from commonweal_local.sites.supervisor import Supervisor, adopt_orphans
 from commonweal_local.waiting import until
 
 CONTAINERD_SECONDS, API_SECONDS, NODE_SECONDS, ADDON_SECONDS = 60, 240, 240, 300
-FAKE_CAPACITY = {"cpu": "8", "memory": "32Gi", "pods": "110"}
 
 
 def main(directory: Path) -> None:
@@ -35,12 +34,13 @@ def main(directory: Path) -> None:
     supervisor = Supervisor(site.directory, site.logs)
     signal.signal(signal.SIGTERM, supervisor.stop)
     signal.signal(signal.SIGINT, supervisor.stop)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    asked = threading.Event()
+    signal.signal(signal.SIGHUP, lambda *_: asked.set())
     if site.runs_pods:
         _become_machine(site)
     else:
         adopt_orphans()
-    threading.Thread(target=_set_up, args=(site, supervisor), daemon=True).start()
+    threading.Thread(target=_live, args=(site, supervisor, asked), daemon=True).start()
     supervisor.loop()
 
 
@@ -51,6 +51,11 @@ def _become_machine(site: Site) -> None:
     cgroups.make(site)
     node.write_files(site)
     print("network policies through", policy.prepare(site), flush=True)
+
+
+def _live(site: Site, supervisor: Supervisor, asked: threading.Event) -> None:
+    _set_up(site, supervisor)
+    roll.follow(site, supervisor, asked)
 
 
 def _set_up(site: Site, supervisor: Supervisor) -> None:
@@ -64,7 +69,7 @@ def _set_up(site: Site, supervisor: Supervisor) -> None:
                 _furnish(site, supervisor, api)
                 supervisor.mark("add-ons")
             else:
-                _simulate_nodes(site, api)
+                fake_nodes.bring_to(site, api)
             if importing:
                 importing.result()
         supervisor.mark("ready")
@@ -120,17 +125,6 @@ def _apply(api: Api, item: addons.Manifest) -> None:
         return True
 
     until(f"{item['kind']} {item['metadata']['name']}", 60, applied, every=0.3, meanwhile=Unreachable)
-
-
-def _simulate_nodes(site: Site, api: Api) -> None:
-    for number in range(site.fake_nodes):
-        name = f"{site.name}-{number}"
-        labels = {"type": "kwok", "kubernetes.io/hostname": name, "topology.kubernetes.io/region": site.name}
-        meta = {"name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}}
-        _apply(api, {"apiVersion": "v1", "kind": "Node", "metadata": meta})
-        status = {"status": {"allocatable": FAKE_CAPACITY, "capacity": FAKE_CAPACITY}}
-        api.call("PATCH", f"/api/v1/nodes/{name}/status", status, kind=MERGE)
-    until("simulated nodes", NODE_SECONDS, api.nodes_ready, every=0.2, meanwhile=Unreachable)
 
 
 if __name__ == "__main__":

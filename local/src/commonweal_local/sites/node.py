@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from commonweal_local import machine
 from commonweal_local.images.base import BASE_IMAGE
 from commonweal_local.paths import write
 from commonweal_local.sites.site import Site
@@ -16,6 +17,11 @@ def write_files(site: Site) -> None:
     write(site.etc / "resolv.conf", f"nameserver {site.dns_service}\n")
     write(site.etc / "kubelet.json", _kubelet(site))
     write(site.etc / "kube-proxy.json", _kube_proxy(site))
+
+
+def reserved_mib(wanted_gib: int, machine_mib: int) -> int:
+    """How much of the machine the kubelet keeps from the pods, so that these have `wanted_gib`; 0 GiB, or more than there is, means all of it."""
+    return max(0, machine_mib - wanted_gib * 1024) if wanted_gib else 0
 
 
 def _containerd(site: Site) -> str:
@@ -66,6 +72,8 @@ def _kubelet(site: Site) -> dict[str, object]:
         "clusterDomain": "cluster.local",
         "resolvConf": str(site.etc / "resolv.conf"),
         "enforceNodeAllocatable": ["pods"],
+        # What the pods may not use: the kernel holds the group of all pods to the rest.
+        "systemReserved": {"memory": f"{reserved_mib(site.memory_gib, machine.memory_mib())}Mi"},
         "oomScoreAdj": 0,
         "makeIPTablesUtilChains": False,
         "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%"},

@@ -82,10 +82,10 @@ def make(site: Site, *, now: dt.datetime | None = None) -> None:
     moment = now or dt.datetime.now(dt.UTC)
     for authority in AUTHORITIES:
         if not (site.pki / f"{authority}.crt").exists():
-            write(site.pki / f"{authority}.crt", issue_authority(site, authority, _key(site.pki / f"{authority}.key"), moment))
+            write(site.pki / f"{authority}.crt", issue_authority(site, authority, private_key(site.pki / f"{authority}.key"), moment))
     public = site.pki / "sa.pub"
     if not public.exists():
-        write(public, _pem_public(_key(site.pki / "sa.key")))
+        write(public, _pem_public(private_key(site.pki / "sa.key")))
     for leaf in leaves(site):
         issue(site, leaf, moment)
     encryption.make(site.pki, had_data=(site.directory / "etcd" / "member").exists())
@@ -102,7 +102,7 @@ def renew(site: Site, now: dt.datetime) -> None:
 
 def write_kubeconfigs(site: Site) -> None:
     """Write every kubeconfig from the certificates, and the signer's certificate."""
-    write(site.pki / SIGNER, _pem(signing_certificate(site, "ca")))
+    write(site.pki / SIGNER, pem(signing_certificate(site, "ca")))
     for who in KUBECONFIGS:
         write(site.kubeconfig if who == "admin" else site.pki / f"{who}.conf", kubeconfig(site, who), mode=0o600)
 
@@ -114,7 +114,7 @@ def trusted(site: Site, authority: str) -> list[x509.Certificate]:
 
 def signing_certificate(site: Site, authority: str) -> x509.Certificate:
     """The trusted certificate whose key signs. Raises LocalError when there is none."""
-    public = _key(site.pki / f"{authority}.key").public_key()
+    public = private_key(site.pki / f"{authority}.key").public_key()
     for certificate in trusted(site, authority):
         if certificate.public_key() == public:
             return certificate
@@ -159,7 +159,8 @@ def kubeconfig(site: Site, who: str) -> dict[str, object]:
     }
 
 
-def _key(path: Path) -> ec.EllipticCurvePrivateKey:
+def private_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """The private key in a file, made if there is none; only its owner may read it."""
     if path.exists():
         kept = serialization.load_pem_private_key(path.read_bytes(), password=None)
         if not isinstance(kept, ec.EllipticCurvePrivateKey):
@@ -215,7 +216,7 @@ def issue_authority(site: Site, name: str, key: ec.EllipticCurvePrivateKey, now:
         .add_extension(_key_usage(authority=True), critical=True)
         .sign(key, hashes.SHA256())
     )
-    return _pem(certificate)
+    return pem(certificate)
 
 
 def _fits(site: Site, leaf: Leaf, now: dt.datetime) -> bool:
@@ -224,7 +225,7 @@ def _fits(site: Site, leaf: Leaf, now: dt.datetime) -> bool:
     if not file.exists():
         return False
     certificate = x509.load_pem_x509_certificate(file.read_bytes())
-    if certificate.public_key() != _key(site.pki / f"{leaf.file}.key").public_key():
+    if certificate.public_key() != private_key(site.pki / f"{leaf.file}.key").public_key():
         return False
     try:
         certificate.verify_directly_issued_by(signing_certificate(site, leaf.authority))
@@ -234,8 +235,8 @@ def _fits(site: Site, leaf: Leaf, now: dt.datetime) -> bool:
 
 
 def _issue_leaf(site: Site, leaf: Leaf, now: dt.datetime) -> None:
-    key = _key(site.pki / f"{leaf.file}.key")
-    signer = _key(site.pki / f"{leaf.authority}.key")
+    key = private_key(site.pki / f"{leaf.file}.key")
+    signer = private_key(site.pki / f"{leaf.authority}.key")
     issuer = signing_certificate(site, leaf.authority)
     attributes = [x509.NameAttribute(NameOID.COMMON_NAME, leaf.common_name)]
     if leaf.organisation:
@@ -251,8 +252,9 @@ def _issue_leaf(site: Site, leaf: Leaf, now: dt.datetime) -> None:
     alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in leaf.addresses]
     if alternatives:
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-    write(site.pki / f"{leaf.file}.crt", _pem(builder.sign(signer, hashes.SHA256())))
+    write(site.pki / f"{leaf.file}.crt", pem(builder.sign(signer, hashes.SHA256())))
 
 
-def _pem(certificate: x509.Certificate) -> str:
+def pem(certificate: x509.Certificate) -> str:
+    """The certificate as PEM."""
     return certificate.public_bytes(serialization.Encoding.PEM).decode()

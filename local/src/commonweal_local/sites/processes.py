@@ -17,8 +17,14 @@ def first_process(site: Site) -> int | None:
     try:
         pid = int((site.directory / "init.pid").read_text())
     except (OSError, ValueError):
-        return None
+        # Somebody removed the site's files under it: what runs must still be found, to be ended.
+        return next((pid for pid in _all_pids() if _is_first(pid, site)), None)
     return pid if _is_first(pid, site) else None
+
+
+def has_namespaces(pid: int) -> bool:
+    """Whether the process lives in a PID namespace other than ours, as the first process of a site with pods does."""
+    return _namespace(pid) != _namespace(os.getpid())
 
 
 def is_starting(pid: int, site: Site) -> bool:

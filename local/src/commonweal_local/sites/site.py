@@ -45,7 +45,12 @@ class Ports:
 
 @dataclass(frozen=True)
 class Site:
-    """The configuration of one site, kept in `site.json`. `programs` maps a program's name to its path on the host."""
+    """The configuration of one site, kept in `site.json`. `programs` maps a program's name to its path on the host.
+
+    `kubernetes` is the version that its programs were chosen by ("" as the toolchain has it), `cluster` the `namespace/name` of the
+    Cluster API object that asked for it ("" when a person did), `memory_gib` what its pods may use together (0: the whole machine's).
+    `revision` counts changes of a running site: its first process says in `state.json` which one it has reached.
+    """
 
     name: str
     index: int
@@ -56,6 +61,10 @@ class Site:
     proxy: str = "nftables"
     cni: str = "/usr/lib/cni"
     fake_nodes: int = field(default=3)
+    kubernetes: str = ""
+    cluster: str = ""
+    memory_gib: int = 0
+    revision: int = 0
 
     @classmethod
     def load(cls, root: Path, name: str) -> Site:
@@ -177,10 +186,11 @@ def check_name(name: str) -> str:
     return name
 
 
-def free_index(taken: Iterable[int]) -> int:
-    """The lowest index that nobody has; it decides the site's addresses."""
+def free_index(taken: Iterable[int], preferred: int = 0) -> int:
+    """The preferred index if nobody has it, else the lowest that nobody has; it decides the site's addresses."""
     used = set(taken)
-    for index in range(MOST_SITES):
+    order: list[int] = [preferred, *range(MOST_SITES)]
+    for index in order:
         if index not in used:
             return index
     raise LocalError(f"{MOST_SITES} sites are the most that one machine's addresses allow", "`commonweal local down SITE` frees one.")

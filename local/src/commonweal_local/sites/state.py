@@ -12,6 +12,8 @@ from commonweal_local.sites import processes
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.site import Site
 
+NOTHING: Mapping[str, Any] = {"marks": {}, "error": "", "components": {}, "change": {"revision": 0, "step": "", "error": ""}}
+
 
 @dataclass(frozen=True)
 class Component:
@@ -45,11 +47,11 @@ class Status:
 
 
 def recorded(site: Site) -> dict[str, Any]:
-    """What the site's supervisor last wrote: `marks`, `error`, `components`; empty ones before it wrote anything."""
+    """What the site's supervisor last wrote: `marks`, `error`, `components`, `change`; empty ones before it wrote anything."""
     try:
-        return dict(json.loads((site.directory / "state.json").read_text()))
+        return {**NOTHING, **json.loads((site.directory / "state.json").read_text())}
     except (OSError, ValueError):
-        return {"marks": {}, "error": "", "components": {}}
+        return dict(NOTHING)
 
 
 def status_of(site: Site) -> Status:

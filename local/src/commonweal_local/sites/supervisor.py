@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 import signal
 import subprocess
@@ -36,16 +37,28 @@ def next_delay(delay: float, ran_seconds: float) -> float:
     return FIRST_DELAY if ran_seconds > STEADY_SECONDS else min(delay * 2, LONGEST_DELAY)
 
 
+def fingerprint(argv: Sequence[str], directory: Path) -> str:
+    """SHA-256 of a command line and of every file below the directory that it names: what differs then needs a restart to take effect."""
+    digest = hashlib.sha256("\0".join(argv).encode())
+    for word in argv[1:]:
+        file = Path(word.rpartition("=")[2])
+        if file.is_relative_to(directory) and file.is_file():
+            digest.update(b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
 @dataclass
 class Program:
-    """One supervised program; `due` is when to start it (monotonic seconds), None while it runs."""
+    """One supervised program; `due` is when to start it (monotonic seconds), None while it runs. `ran` is the fingerprint of what was started."""
 
     argv: list[str]
     due: float | None
+    ran: str = ""
     process: subprocess.Popen[bytes] | None = None
     restarts: int = -1
     delay: float = FIRST_DELAY
     since: float = 0.0
+    replacing: bool = False
 
 
 class Supervisor:
@@ -60,11 +73,40 @@ class Supervisor:
         self._stop = threading.Event()
         self._marks: dict[str, float] = {}
         self._error = ""
+        self._change: dict[str, object] = {"revision": 0, "step": "", "error": ""}
         self.started = time.time()
 
     def start(self, name: str, argv: Sequence[str]) -> None:
         with self._lock:
             self._programs[name] = Program(list(argv), due=time.monotonic())
+
+    def replace(self, name: str, argv: Sequence[str]) -> bool:
+        """End a program whose command line or files are others now, to be started at once with these; whether that was needed."""
+        wanted = fingerprint(argv, self._directory)
+        with self._lock:
+            program = self._programs.get(name)
+            if program is None:
+                self._programs[name] = Program(list(argv), due=time.monotonic())
+                return True
+            if program.ran == wanted:
+                return False
+            program.argv = list(argv)
+            if program.process and program.due is None:
+                program.process.terminate()
+                program.replacing = True
+            return True
+
+    def runs(self, name: str, argv: Sequence[str]) -> bool:
+        """Whether the program runs now, with this command line and the files as they are."""
+        wanted = fingerprint(argv, self._directory)
+        with self._lock:
+            program = self._programs.get(name)
+            return bool(program and program.due is None and program.ran == wanted and program.process and program.process.poll() is None)
+
+    def report(self, revision: int, step: str = "", error: str = "") -> None:
+        """Record which revision of `site.json` was reached, the program being replaced on the way to the next, and what stopped that."""
+        self._change = {"revision": revision, "step": step, "error": error}
+        self._save()
 
     def mark(self, what: str) -> None:
         """Record that a stage was reached, with the seconds since the start."""
@@ -96,10 +138,11 @@ class Supervisor:
         if program.due is None:
             status = program.process.poll() if program.process else None
             if status is not None:
-                program.delay = next_delay(program.delay, now - program.since)
-                program.due = now + program.delay
+                if not program.replacing:
+                    program.delay = next_delay(program.delay, now - program.since)
+                program.due = now if program.replacing else now + program.delay
                 with (self._logs / f"{name}.log").open("a") as log:
-                    log.write(f"--- exited with {status}, restart in {program.delay} s\n")
+                    log.write(f"--- exited with {status}, restart in {program.due - now:g} s\n")
             return False
         if now < program.due:
             return False
@@ -107,6 +150,7 @@ class Supervisor:
         return True
 
     def _spawn(self, name: str, program: Program) -> None:
+        program.ran = fingerprint(program.argv, self._directory)
         with (self._logs / f"{name}.log").open("ab") as log:
             program.process = subprocess.Popen(
                 program.argv,
@@ -117,14 +161,14 @@ class Supervisor:
                 cwd=self._directory,
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - it only calls prctl
             )
-        program.restarts += 1
-        program.since, program.due = time.monotonic(), None
+        program.restarts += 0 if program.replacing else 1
+        program.since, program.due, program.replacing = time.monotonic(), None, False
 
     def _save(self) -> None:
         with self._lock:
             running = {name: program.process.pid for name, program in self._programs.items() if program.process}
             components = {name: {"pid": pid, "restarts": self._programs[name].restarts} for name, pid in running.items()}
-            state = {"marks": dict(self._marks), "error": self._error, "components": components}
+            state = {"marks": dict(self._marks), "error": self._error, "components": components, "change": self._change}
             write(self._directory / "state.json", state)
 
     def _reap(self, seen: set[int]) -> set[int]:
