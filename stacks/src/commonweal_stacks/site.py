@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 
 from commonweal_stacks import blueprint
 from commonweal_stacks.blueprint.model import SizeName
-from commonweal_stacks.site_kinds import BLOCKS, Aws, Azure, Cidr, EdgeK3s, Gcp, Kind, Local, Metal3, Part, Vsphere
+from commonweal_stacks.site_kinds import BLOCKS, Aws, Azure, BareMetal, Cidr, Gcp, Kind, Local, Part, Vsphere
 
 SITE_KEY, IMAGES_KEY, MASTER_KEY = "commonweal:site", "commonweal:images", "commonweal:sectorsMaster"
 SIGNING_KEY, ENCRYPTION_KEY = "commonweal:siteKey", "commonweal:encryptionKey"
@@ -75,8 +75,8 @@ class SiteConfig(Part):
     azure: Azure | None = None
     gcp: Gcp | None = None
     vsphere: Vsphere | None = None
-    metal3: Metal3 | None = None
-    edge_k3s: EdgeK3s | None = Field(default=None, alias="edgeK3s")
+    metal3: BareMetal | None = None
+    edge_k3s: BareMetal | None = Field(default=None, alias="edgeK3s")
     local: Local | None = None
     client_cidrs: tuple[Cidr, ...] = Field(max_length=50, description="Networks outside the cluster that may call; none: only from inside.")
     storage: Storage

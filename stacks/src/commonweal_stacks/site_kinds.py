@@ -60,12 +60,11 @@ class Gcp(Part):
     project: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
     region: Annotated[str, StringConstraints(pattern=r"^[a-z]+-[a-z]+\d+$")]
     nodes: Cidr = "10.0.0.0/16"
-    network: Label = "default"
     image_project: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")] | None = None
 
 
 class Vsphere(Part):
-    """Kind vsphere. `endpoint` is a free address that the API server takes; `identity` a Secret with the credentials."""
+    """Kind vsphere. `endpoint` reaches the API servers; `identity` a Secret with the credentials."""
 
     server: Host
     thumbprint: Annotated[str, StringConstraints(pattern=r"^([0-9A-F]{2}:){19,31}[0-9A-F]{2}$")]
@@ -79,16 +78,8 @@ class Vsphere(Part):
     identity: Label
 
 
-class Metal3(Part):
-    """Kind metal3. `images` is a folder that holds the machine image and its checksum; `endpoint` a free address."""
-
-    endpoint: Host
-    nodes: Cidr
-    images: Folder
-
-
-class EdgeK3s(Part):
-    """Kind edge-k3s: k3s on machines of Metal3. The keys are those of kind metal3."""
+class BareMetal(Part):
+    """Kinds metal3 and edge-k3s. `images` is a folder that holds the machine image and its checksum; `endpoint` reaches the API servers."""
 
     endpoint: Host
     nodes: Cidr

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from commonweal_stacks.blueprint import Blueprint, refusal_of
+from commonweal_stacks.clusters import aws, azure, edge_k3s, gcp, metal3, vsphere
 from commonweal_stacks.clusters.adopted import AdoptedAdapter, AdoptedCluster
 from commonweal_stacks.clusters.contract import ALLOWED_DIFFERENCES, Adapter, Cluster, Declaration, Difference, Provider
 from commonweal_stacks.clusters.local import LocalAdapter, LocalCluster
@@ -36,7 +37,9 @@ __all__ = [
     "site_objects",
 ]
 
-ADAPTERS: Mapping[Kind, Adapter] = MappingProxyType({made.declaration.kind: made for made in (AdoptedAdapter(), LocalAdapter())})
+_MACHINES = (aws, azure, gcp, vsphere, metal3, edge_k3s)
+_ALL: tuple[Adapter, ...] = (*(each.ADAPTER for each in _MACHINES), AdoptedAdapter(), LocalAdapter())
+ADAPTERS: Mapping[Kind, Adapter] = MappingProxyType({made.declaration.kind: made for made in _ALL})
 """Every kind's adapter."""
 
 
@@ -55,9 +58,9 @@ def site_objects(site: SiteConfig, blueprint: Blueprint) -> list[Manifest]:
     return adapter_of(site.kind).site_objects(site, blueprint)
 
 
-def secret_objects(site: SiteConfig, blueprint: Blueprint, key: Any) -> list[Manifest]:
-    """Return the Secrets that must be there before the Cluster. `key` (64 hexadecimal characters) may be a Pulumi output."""
-    return adapter_of(site.kind).secret_objects(site, blueprint, key)
+def secret_objects(site: SiteConfig, blueprint: Blueprint, text: Any) -> list[Manifest]:
+    """Return the Secrets that must be there before the Cluster. `text` is what `blueprint.files.encryption` returns, or a Pulumi output of it."""
+    return adapter_of(site.kind).secret_objects(site, blueprint, text)
 
 
 def refuse_change(site: SiteConfig, blueprint: Blueprint, running: str | None) -> None:

@@ -31,7 +31,7 @@ class AdoptedAdapter:
     def site_objects(self, site: SiteConfig, blueprint: Blueprint) -> list[Manifest]:  # noqa: ARG002 - as above
         return []
 
-    def secret_objects(self, site: SiteConfig, blueprint: Blueprint, key: Any) -> list[Manifest]:  # noqa: ARG002 - as above
+    def secret_objects(self, site: SiteConfig, blueprint: Blueprint, text: Any) -> list[Manifest]:  # noqa: ARG002 - as above
         return []
 
 

@@ -66,7 +66,8 @@ class Declaration:
 
     `kubeadm`: its machines are set up by kubeadm, so that its objects agree with those of every other such kind but in `differences`.
     `differences` are places in its rendered objects; objects of the provider's own kinds may differ altogether, which `infrastructure` names.
-    `variables` are those of its ClusterClass. `needs` is what must be on the management cluster before.
+    `encrypted`: its clusters read the Secret of `secret_objects`. `variables` are those of its ClusterClass. `needs` is what must be there
+    before, on the management cluster and where the machines come from.
     """
 
     kind: Kind
@@ -75,6 +76,7 @@ class Declaration:
     checked: str
     provider: Provider | None = None
     kubeadm: bool = False
+    encrypted: bool = False
     infrastructure: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
     variables: tuple[str, ...] = ()
@@ -97,8 +99,8 @@ class Adapter(Protocol):
     def site_objects(self, site: SiteConfig, blueprint: Blueprint) -> list[Manifest]:
         """Return the objects of one site, its Cluster last; none for a kind that makes no cluster."""
 
-    def secret_objects(self, site: SiteConfig, blueprint: Blueprint, key: Any) -> list[Manifest]:
-        """Return the Secrets that must be there before the Cluster. `key` (64 hexadecimal characters) may be a Pulumi output."""
+    def secret_objects(self, site: SiteConfig, blueprint: Blueprint, text: Any) -> list[Manifest]:
+        """Return the Secrets that must be there before the Cluster. `text` is what `blueprint.files.encryption` returns, or a Pulumi output of it."""
 
 
 CONFIG = "commonweal-operator"

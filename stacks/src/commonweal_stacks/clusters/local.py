@@ -67,7 +67,7 @@ class LocalAdapter:
             given.append({"name": "mode", "value": site.local.mode})
         return [objects.cluster(site, blueprint, class_name(blueprint), network=False, planes=False, workers=False, variables=given)]
 
-    def secret_objects(self, site: SiteConfig, blueprint: Blueprint, key: Any) -> list[Manifest]:  # noqa: ARG002 - the provider makes its own
+    def secret_objects(self, site: SiteConfig, blueprint: Blueprint, text: Any) -> list[Manifest]:  # noqa: ARG002 - the provider makes its own
         return []
 
 

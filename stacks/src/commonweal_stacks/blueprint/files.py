@@ -1,0 +1,116 @@
+"""What the blueprint's settings look like to the programs of Kubernetes: flags, and the files that flags name. Pure.
+
+Every kind of site whose machines are ours to set up takes them from here, so that they cannot differ.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from commonweal_stacks.blueprint.model import Blueprint
+
+DIRECTORY = "/etc/commonweal"
+"""Where the files lie on a machine; nothing of Kubernetes writes there."""
+
+LOGS = "/var/log/commonweal"
+AUDIT, ADMISSION, ENCRYPTION = f"{DIRECTORY}/audit.yaml", f"{DIRECTORY}/admission.yaml", f"{DIRECTORY}/encryption.yaml"
+AUDIT_MIB, AUDIT_FILES = 100, 10
+ENCRYPTION_KEY = "encryption.yaml"
+"""The key under which a site's Secret holds the file of `encryption`."""
+
+KEY_HEX = 64
+
+_Flags = dict[str, str]
+
+
+def api_server_flags(blueprint: Blueprint) -> _Flags:
+    """Return the flags of the API server that go beyond what sets a cluster up."""
+    return {
+        "admission-control-config-file": ADMISSION,
+        "audit-log-maxage": str(blueprint.audit_days),
+        "audit-log-maxbackup": str(AUDIT_FILES),
+        "audit-log-maxsize": str(AUDIT_MIB),
+        "audit-log-path": f"{LOGS}/audit.log",
+        "audit-policy-file": AUDIT,
+        "enable-admission-plugins": ",".join(blueprint.admission),
+        "encryption-provider-config": ENCRYPTION,
+        "profiling": "false",
+    }
+
+
+def controller_flags(blueprint: Blueprint) -> _Flags:  # noqa: ARG001 - the same in all revisions so far
+    """Return the flags of the controller manager.
+
+    A quota that counts a kind younger than half a minute stays uncounted until the next round, by default five minutes later, and nothing of
+    that kind is admitted meanwhile.
+    """
+    return {"profiling": "false", "resource-quota-sync-period": "10s"}
+
+
+def scheduler_flags(blueprint: Blueprint) -> _Flags:  # noqa: ARG001 - as above
+    """Return the flags of the scheduler."""
+    return {"profiling": "false"}
+
+
+def kubelet_flags(blueprint: Blueprint) -> _Flags:
+    """Return the flags of every node's kubelet."""
+    kubelet = blueprint.kubelet
+    return {
+        "container-log-max-files": str(kubelet.log_files),
+        "container-log-max-size": f"{kubelet.log_mib}Mi",
+        "max-pods": str(kubelet.max_pods),
+        "pod-max-pids": str(kubelet.pod_pids),
+    }
+
+
+def audit_policy() -> dict[str, Any]:
+    """Return who did what to which object, and never what was in it: a body may hold what a person entrusted to a department."""
+    writes = ["create", "update", "patch", "delete", "deletecollection"]
+    secret = {"level": "Metadata", "resources": [{"group": "", "resources": ["secrets", "serviceaccounts/token"]}]}
+    rules = [{"level": "None", "users": ["system:apiserver"]}, secret, {"level": "Metadata", "verbs": writes}, {"level": "None"}]
+    return {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": rules}
+
+
+def admission(blueprint: Blueprint) -> dict[str, Any]:
+    """Return what is held against pods in a namespace whose labels say nothing of it."""
+    pod_security = {
+        "apiVersion": "pod-security.admission.config.k8s.io/v1",
+        "kind": "PodSecurityConfiguration",
+        "defaults": {"enforce": blueprint.pod_security, "enforce-version": "latest", "warn": "restricted", "warn-version": "latest"},
+        "exemptions": {"namespaces": ["kube-system"]},
+    }
+    plugins = [{"name": "PodSecurity", "configuration": pod_security}]
+    return {"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AdmissionConfiguration", "plugins": plugins}
+
+
+def encryption(blueprint: Blueprint, key: str) -> str:
+    """Return the text of the file that holds the key with which the API server encrypts what lies in etcd.
+
+    `key` is 64 hexadecimal characters. Raises ValueError for another. What was written before there was a key stays readable.
+    """
+    raw = bytes.fromhex(key)
+    if len(key) != KEY_HEX:
+        raise ValueError(f"the key is {len(key)} characters long; it must be {KEY_HEX} hexadecimal ones")
+    secret = {"name": "key1", "secret": base64.b64encode(raw).decode()}
+    providers = [{blueprint.encryption: {"keys": [secret]}}, {"identity": {}}]
+    resources = [{"resources": list(blueprint.encrypted), "providers": providers}]
+    return text({"apiVersion": "apiserver.config.k8s.io/v1", "kind": "EncryptionConfiguration", "resources": resources})
+
+
+def text(value: Mapping[str, Any]) -> str:
+    """Return a file's text: JSON, which every reader of YAML takes, in a fixed order of keys."""
+    return json.dumps(value, sort_keys=True, indent=1) + "\n"
+
+
+def machine_files(blueprint: Blueprint, encryption_secret: str) -> list[dict[str, Any]]:
+    """Return the files of a control plane's machine, as every bootstrap provider of Cluster API takes them."""
+    owned = {"owner": "root:root", "permissions": "0600"}
+    secret = {"secret": {"name": encryption_secret, "key": ENCRYPTION_KEY}}
+    return [
+        {"path": AUDIT, **owned, "content": text(audit_policy())},
+        {"path": ADMISSION, **owned, "content": text(admission(blueprint))},
+        {"path": ENCRYPTION, **owned, "contentFrom": secret},
+    ]
