@@ -14,7 +14,7 @@ from commonweal_local.shell import CommandFailed
 
 INTERRUPTED = 130
 # These parse their own arguments.
-PASSED_ON = ("agreement", "audit", "conform", "demo", "journey", "receipt", "site")
+PASSED_ON = ("agreement", "audit", "conform", "demo", "journey", "management", "receipt", "site")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,6 +52,10 @@ def _passed_on(words: Sequence[str]) -> int:
         from commonweal_stacks.conformity.cli import main as conform  # noqa: PLC0415
 
         return conform(words[1:])
+    if words[0] == "management":
+        from commonweal_local.management import main as management  # noqa: PLC0415
+
+        return management(words[1:])
     if words[0] == "site":
         from commonweal_local.pulumi import main as site  # noqa: PLC0415
 
@@ -76,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         ("conform", "compare two sites: commonweal conform SITE SITE"),
         ("demo", "bring everything up, with data"),
         ("journey", "walk through the example again, on the sites that are up"),
+        ("management", "the cluster that makes sites' clusters: commonweal management up|down|status"),
         ("site", "pulumi for a site: commonweal site up|preview|destroy SITE"),
     ):
         _command(commands, name, text, lambda _: 2)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 from commonweal_local.failure import LocalError
 from commonweal_local.paths import write
@@ -67,7 +68,7 @@ class Site:
     revision: int = 0
 
     @classmethod
-    def load(cls, root: Path, name: str) -> Site:
+    def load(cls, root: Path, name: str) -> Self:
         """Read a site back; raises LocalError when there is none of that name."""
         try:
             kept = json.loads((root / name / "site.json").read_text())
