@@ -53,11 +53,14 @@ def destroy(site: str, *, delete_departments: bool = False, say: Say = print, pr
     While it holds departments this is refused, unless they are to go, too, with their data.
     """
     stack = SiteStack(site, project)
-    needed = stack.make_ready(say)
-    kubeconfig = stack.kubeconfig()
-    if kubeconfig:
-        departments.clear(kubeconfig, site=site, delete=delete_departments, say=say)
-    outcome = stack.run("destroy", ["--yes", "--skip-preview", *needed], say)
+    if stack.make_ready(say):
+        raise LocalError(
+            f"the management cluster is another than the one on which {stack.title} was made, and does not know it",
+            f"Let it take the site over with `commonweal site up {site}`, then destroy the site.",
+        )
+    if stack.is_there():
+        departments.clear(stack.kubeconfig(), site=site, delete=delete_departments, say=say)
+    outcome = stack.run("destroy", ["--yes", "--skip-preview"], say)
     stack.record("cluster", "")
     return outcome
 

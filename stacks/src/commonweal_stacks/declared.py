@@ -15,9 +15,10 @@ import pulumi_kubernetes
 from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.management import names
 from commonweal_stacks.platform.component import KubernetesObject
-from commonweal_stacks.platform.manifests import Manifest
+from commonweal_stacks.platform.manifests import Manifest, manifest
 from commonweal_stacks.site import SiteConfigError
 
+CLUSTER_MANAGER = "commonweal"
 WAIT_FOR = "pulumi.com/waitFor"
 # When an object of these kinds is as it should be. Every condition must speak of the newest generation, and all must hold at once: a Cluster is
 # still Available in the moment in which an upgrade begins.
@@ -37,6 +38,13 @@ def awaited(obj: Manifest) -> Manifest:
     metadata = obj["metadata"]
     text = wanted[0] if len(wanted) == 1 else json.dumps(list(wanted))
     return {**obj, "metadata": {**metadata, "annotations": {WAIT_FOR: text, **(metadata.get("annotations") or {})}}}
+
+
+def profile(site: str) -> Manifest:
+    """Return the site's entry in the fleet's inventory, of the form that other tools read; its status is written by whoever examines the site."""
+    made = manifest("multicluster.x-k8s.io/v1alpha1", "ClusterProfile", site, namespace=names.FLEET)
+    made["metadata"]["labels"]["x-k8s.io/cluster-manager"] = CLUSTER_MANAGER
+    return {**made, "spec": {"displayName": site, "clusterManager": {"name": CLUSTER_MANAGER}}}
 
 
 class DeclaredCluster(pulumi.ComponentResource):
@@ -61,6 +69,7 @@ class DeclaredCluster(pulumi.ComponentResource):
             opts = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[*earlier], custom_timeouts=PATIENCE)
             earlier.append(KubernetesObject(awaited(obj), opts))
         cluster = earlier[-1]
+        KubernetesObject(profile(site), pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[cluster]))
         self.kubeconfig = self._kubeconfig(site, cluster, provider)
         self.identifier: pulumi.Output[str] = pulumi.Output.unsecret(self.kubeconfig.apply(lambda text: _identify(text, site)))
         self.register_outputs({"identifier": self.identifier})

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 
 from commonweal_stacks import blueprint, clusters
+from commonweal_stacks.blueprint import files
 from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.conformity.site_key import public_jwk
 from commonweal_stacks.declared import DeclaredCluster
@@ -75,8 +76,11 @@ def _declarations(site: SiteConfig, stack: str) -> list[Manifest]:
         return []
     revision = blueprint.revision(site.blueprint)
     clusters.refuse_change(site, revision, clusters.running_version(site.name))
-    key = _secret(ENCRYPTION_KEY, parse_encryption_key, stack) if clusters.adapter_of(site.kind).declaration.kubeadm else ""
-    return [*clusters.secret_objects(site, revision, pulumi.Output.secret(key)), *clusters.site_objects(site, revision)]
+    made = clusters.site_objects(site, revision)
+    if not clusters.adapter_of(site.kind).declaration.encrypted:
+        return made
+    file = files.encryption(revision, _secret(ENCRYPTION_KEY, parse_encryption_key, stack))
+    return [*clusters.secret_objects(site, revision, pulumi.Output.secret(file)), *made]
 
 
 def _adopted(site: SiteConfig) -> tuple[pulumi.Input[str], pulumi.Input[str]]:

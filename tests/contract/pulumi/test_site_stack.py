@@ -2,105 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from commonweal_local import pulumi
 from commonweal_local.failure import LocalError
 from commonweal_local.pulumi_cli.stack import kept_secret, root
 from commonweal_stacks.conformity import cli
 from commonweal_stacks.conformity.tree import differences
-from support.control_plane import REPOSITORY, ControlPlane
-from support.kube_api import KubeApi, Refused
+from contract.pulumi.stage import CONTROLLERS, Kubelet, Site, looking, ours, project
+from support.control_plane import ControlPlane
 
-SYSTEM = "/apis/apps/v1/namespaces/commonweal-system/deployments"
-IMAGES = {name: f"localhost/commonweal/{name}:1" for name in ("operator", "runtime", "store")}
 MERGE = "application/merge-patch+json"
-
-
-class Kubelet(threading.Thread):
-    """Says of every deployment of the platform that its pods run: there are no nodes here, and no controller that knows better."""
-
-    def __init__(self, api: KubeApi) -> None:
-        super().__init__(daemon=True)
-        self.api, self.stop = api, threading.Event()
-
-    def run(self) -> None:
-        while not self.stop.wait(0.2):
-            try:
-                for item in self.api.request("GET", SYSTEM)["items"]:
-                    self.ready(item["metadata"])
-            except (Refused, OSError):
-                continue
-
-    def ready(self, metadata: dict[str, Any]) -> None:
-        counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1)
-        status = {"status": {"observedGeneration": metadata["generation"], **counts}}
-        self.api.request("PATCH", f"{SYSTEM}/{metadata['name']}/status", status, content_type=MERGE)
-
-
-@dataclass
-class Site:
-    project: Path
-    plane: ControlPlane
-    lines: list[str]
-
-    def configure(self, **changes: Any) -> None:
-        """Write the stack file: that of the checkout, on the test's cluster."""
-        for name in ("onprem", "cloud"):
-            file = f"Pulumi.{name}.yaml"
-            config = yaml.safe_load((REPOSITORY / "stacks" / "site" / file).read_text())
-            kubeconfig = str(self.plane.kubeconfig())
-            config["config"]["commonweal:site"] |= {"kind": "adopted", "kubeconfig": kubeconfig, "expose": "ClusterIP", **changes}
-            (self.project / file).write_text(yaml.safe_dump(config))
-
-    def run(self, operation: Callable[..., pulumi.Outcome], **flags: Any) -> pulumi.Outcome:
-        return operation("onprem", say=self.lines.append, project=self.project, **flags)
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    for variable in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("COMMONWEAL_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "pulumi-home"))
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "images.json").write_text(json.dumps(IMAGES))
-    project = tmp_path / "project"
-    project.mkdir()
-    for name in ("Pulumi.yaml", "__main__.py"):
-        shutil.copy(REPOSITORY / "stacks" / "site" / name, project)
-    with ControlPlane(tmp_path / "plane", controllers=("namespace-controller", "garbage-collector-controller")) as plane:
-        found = Site(project, plane, [])
+    copy = project(tmp_path, monkeypatch)
+    with ControlPlane(tmp_path / "plane", controllers=CONTROLLERS) as plane, looking(Kubelet(plane.api())):
+        found = Site(copy, plane)
         found.configure()
-        kubelet = Kubelet(plane.api())
-        kubelet.start()
         yield found
-        kubelet.stop.set()
-        kubelet.join()
-
-
-def ours(api: KubeApi) -> list[str]:
-    """Return what of ours a cluster holds, among the kinds that outlive a namespace, and the namespace."""
-    paths = {
-        "/api/v1/namespaces",
-        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
-        "/apis/storage.k8s.io/v1/storageclasses",
-        "/apis/rbac.authorization.k8s.io/v1/clusterroles",
-        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
-        "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
-        "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
-    }
-    names = [item["metadata"]["name"] for path in sorted(paths) for item in api.request("GET", path)["items"]]
-    return [name for name in names if "commonweal" in name or name == "std-rwo"]
 
 
 def test_a_site_from_nothing_to_nothing(site: Site) -> None:

@@ -340,3 +340,22 @@ def test_a_conflict_names_the_managers_that_own_the_fields() -> None:
     cause = {"reason": "FieldManagerConflict", "message": 'conflict with "helm" using v1', "field": ".data.a"}
     assert Refused(409, "Conflict", "Apply failed", [cause]).managers == ["helm"]
     assert Refused(422, "Invalid", "spec.x: field is immutable").immutable
+
+
+@pytest.mark.parametrize(
+    ("status", "ready"),
+    [
+        ({"conditions": [{"type": "Available", "status": "True", "observedGeneration": 2}]}, True),
+        ({"conditions": [{"type": "Available", "status": "True", "observedGeneration": 1}]}, False),
+        ({"observedGeneration": 1, "conditions": [{"type": "Available", "status": "True"}]}, False),
+        ({"observedGeneration": 1, "conditions": [{"type": "Available", "status": "True", "observedGeneration": 2}]}, True),
+        ({"conditions": [{"type": "Available", "status": "True"}]}, True),
+    ],
+)
+def test_a_condition_of_an_older_generation_says_nothing_of_this_one(status: dict[str, Any], ready: bool) -> None:
+    assert wait_for("condition=Available")({"metadata": {"generation": 2}, "status": status}).ready is ready
+
+
+def test_what_is_waited_for_names_the_status_that_was_wanted() -> None:
+    rolling = {"status": {"conditions": [{"type": "RollingOut", "status": "True", "reason": "Rolling"}]}}
+    assert wait_for("condition=RollingOut=False")(rolling).message == "waiting for condition RollingOut=False (Rolling)"

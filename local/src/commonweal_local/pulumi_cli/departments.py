@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from kubernetes.client.exceptions import ApiException
 
 from commonweal_local.failure import LocalError
-from commonweal_local.pulumi_cli.api import request
 from commonweal_local.waiting import until
 from commonweal_stacks.clusters.identity import client_of
 
@@ -20,7 +20,7 @@ SECONDS = 300.0
 def names(client: Any) -> list[str]:
     """Return the departments of a cluster; none when it does not know the kind."""
     try:
-        return sorted(item["metadata"]["name"] for item in request(client, "GET", PATH).get("items", []))
+        return sorted(item["metadata"]["name"] for item in _request(client, "GET", PATH).get("items", []))
     except ApiException as error:
         if error.status == 404:
             return []
@@ -29,7 +29,7 @@ def names(client: Any) -> list[str]:
 
 def namespaces(client: Any) -> list[str]:
     """Return the namespaces of departments, those too that are on their way out."""
-    return sorted(item["metadata"]["name"] for item in request(client, "GET", NAMESPACES).get("items", []))
+    return sorted(item["metadata"]["name"] for item in _request(client, "GET", NAMESPACES).get("items", []))
 
 
 def clear(kubeconfig: str, *, site: str, delete: bool, say: Callable[[str], None]) -> None:
@@ -46,9 +46,19 @@ def clear(kubeconfig: str, *, site: str, delete: bool, say: Callable[[str], None
             f"Move or delete them first, or delete them with the site: `commonweal site destroy {site} --delete-departments`.",
         )
     for name in found:
-        request(client, "PATCH", f"{PATH}/{name}", {"metadata": {"annotations": {"commonweal.dev/confirm-delete": name}}})
-        request(client, "DELETE", f"{PATH}/{name}")
+        _request(client, "PATCH", f"{PATH}/{name}", {"metadata": {"annotations": {"commonweal.dev/confirm-delete": name}}})
+        _request(client, "DELETE", f"{PATH}/{name}")
     if found:
         say(f"waiting for the operator to take down {', '.join(found)}")
         until(f"the departments {', '.join(found)} to be gone", SECONDS, lambda: not names(client), every=0.5)
     until("the namespaces of departments to be gone with all that lies in them", SECONDS, lambda: not namespaces(client), every=0.5)
+
+
+def _request(client: Any, method: str, path: str, body: Any = None) -> Any:
+    headers = {"Accept": "application/json", "Content-Type": "application/merge-patch+json"}
+    client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+    response = client.call_api(method, f"{client.configuration.host}{path}", headers, body, _request_timeout=(5.0, 30.0))
+    raw = response.read()
+    if response.status >= 400:
+        raise ApiException(status=response.status, reason=response.reason)
+    return json.loads(raw)

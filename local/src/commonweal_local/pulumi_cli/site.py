@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import urllib3
-from kubernetes.client.exceptions import ApiException
-
-from commonweal_local import paths, sites
+from commonweal_local import paths
 from commonweal_local.failure import LocalError
-from commonweal_local.pulumi_cli.api import found
 from commonweal_local.pulumi_cli.stack import Outcome, Say, Stack
-from commonweal_stacks.clusters import adapter_of, cluster_of
-from commonweal_stacks.clusters.identity import client_of, cluster_uid
-from commonweal_stacks.management import names
+from commonweal_stacks.clusters import adapter_of, cluster_of, running_version
+from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.management.access import management_kubeconfig
 from commonweal_stacks.site import ENCRYPTION_KEY, MASTER_KEY, SIGNING_KEY, SITE_KEY, SiteConfig, SiteConfigError, parse_site
 
 PLATFORM = "commonweal:platform:Platform"
+MANAGEMENT = "the management cluster"
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -83,17 +79,14 @@ class SiteStack(Stack):
     def secrets(self) -> Mapping[str, str]:
         """The sectors' master is one for all sites of this machine, so that people keep their ids when a department moves."""
         own = {SIGNING_KEY: f"site-key-{self.name}"}
-        if adapter_of(self.config.kind).declaration.kubeadm:
+        if adapter_of(self.config.kind).declaration.encrypted:
             own[ENCRYPTION_KEY] = f"encryption-key-{self.name}"
         return {MASTER_KEY: "sectors-master", **own}
 
     @cached_property
     def config(self) -> SiteConfig:
         """The site as its committed file describes it. Raises LocalError."""
-        try:
-            return parse_site(self.committed().get(SITE_KEY), stack=self.name)
-        except SiteConfigError as error:
-            raise LocalError(f"{self.title} cannot be used", str(error)) from error
+        return self._asked(lambda: parse_site(self.committed().get(SITE_KEY), stack=self.name))
 
     @property
     def adopted(self) -> bool:
@@ -114,80 +107,46 @@ class SiteStack(Stack):
         if holds.look_first:
             say("the management cluster is another than before: looking first at what it holds")
         self.record("cluster", facts.cluster or (facts.was if holds.platform else ""))
-        return ["--refresh"] if holds.look_first else []
+        return ["--refresh", "--run-program"] if holds.look_first else []
 
     def note(self, outcome: Outcome) -> None:
         """Remember on which clusters a run worked that went well."""
         self.record("cluster", str(outcome.outputs.get("clusterIdentifier", "")))
         if not self.adopted:
-            self.record("management", self._management_uid())
+            self.record("management", self._asked(lambda: cluster_uid(management_kubeconfig(), site=MANAGEMENT)))
 
     def facts(self) -> Facts:
         """Look at the clusters. Raises LocalError when the management cluster, or an adopted one, does not answer."""
         was = self.recorded("cluster")
         if self.adopted:
-            return Facts(self._uid(self._adopted()), was, adopted=True)
-        kubeconfig = self.kubeconfig()
-        return Facts(
-            cluster=self._uid_if_there(kubeconfig),
-            was=was,
-            declared=self._ask(f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{names.FLEET}/clusters/{self.name}") is not None,
-            management=self._management_uid(),
-            management_was=self.recorded("management"),
-        )
+            return Facts(self.identity(self.kubeconfig()), was, adopted=True)
+        declared = self._asked(lambda: running_version(self.name)) is not None
+        management = self._asked(lambda: cluster_uid(management_kubeconfig(), site=MANAGEMENT))
+        try:
+            cluster = self.identity(self.kubeconfig())
+        except LocalError:  # not made yet, or down: the run itself says what is wrong then
+            cluster = ""
+        return Facts(cluster, was, declared=declared, management=management, management_was=self.recorded("management"))
 
     def kubeconfig(self) -> str:
-        """Return the site's kubeconfig, empty when its cluster is not made yet. Raises LocalError."""
-        if self.adopted:
-            return self._adopted()
-        secret = self._ask(f"/api/v1/namespaces/{names.FLEET}/secrets/{names.kubeconfig_secret(self.name)}")
-        if secret is not None:
-            return b64decode(secret["data"][names.KUBECONFIG_KEY]).decode()
-        here = [one for one in sites.status() if one.name == self.name and self.config.kind == "local" and one.running]
-        return here[0].kubeconfig.read_text(encoding="utf-8") if here else ""
+        """Return the site's kubeconfig. Raises LocalError when there is none, or none yet."""
+        return self._asked(cluster_of(self.config).kubeconfig)
 
-    def _adopted(self) -> str:
+    def is_there(self) -> bool:
+        """Return whether the site has a cluster. Raises LocalError when it has one that does not answer: nobody knows then what it holds."""
+        if not self.adopted and self._asked(lambda: running_version(self.name)) is None and not self.recorded("cluster"):
+            return False
+        return bool(self.identity(self.kubeconfig()))
+
+    def identity(self, kubeconfig: str) -> str:
+        """Return the uid of the site's kube-system. Raises LocalError when it does not answer."""
+        return self._asked(lambda: cluster_uid(kubeconfig, site=self.name))
+
+    def _asked(self, question: Callable[[], Answer]) -> Answer:
         try:
-            return cluster_of(self.config).kubeconfig()
+            return question()
         except SiteConfigError as error:
             raise LocalError(f"{self.title} cannot be used", str(error)) from error
-
-    def _uid(self, kubeconfig: str) -> str:
-        try:
-            return cluster_uid(kubeconfig, site=self.name)
-        except SiteConfigError as error:
-            raise LocalError(f"{self.title} cannot be used", str(error)) from error
-
-    def _uid_if_there(self, kubeconfig: str) -> str:
-        """Return the site's identity, empty when it is not there or does not answer: the run itself says what is wrong then."""
-        try:
-            return cluster_uid(kubeconfig, site=self.name) if kubeconfig else ""
-        except SiteConfigError:
-            return ""
-
-    @cached_property
-    def _management(self) -> str:
-        try:
-            return management_kubeconfig()
-        except SiteConfigError as error:
-            raise LocalError(f"{self.title} cannot be used", str(error)) from error
-
-    def _management_uid(self) -> str:
-        try:
-            return cluster_uid(self._management, site="management")
-        except SiteConfigError as error:
-            raise LocalError(
-                "the management cluster cannot be used", f"{error} (`commonweal management up` starts the embedded one.)"
-            ) from error
-
-    def _ask(self, path: str) -> Any | None:
-        try:
-            return found(client_of(self._management, site="management"), path)
-        except (ApiException, SiteConfigError, urllib3.exceptions.HTTPError, OSError) as error:
-            reason = getattr(error, "reason", None) or error
-            raise LocalError(
-                f"the management cluster cannot be used: {path}: {reason}", "`commonweal management up` starts the embedded one."
-            ) from error
 
     def _forget_platform(self) -> None:
         checkpoint = self.checkpoint()

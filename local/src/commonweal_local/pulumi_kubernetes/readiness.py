@@ -163,14 +163,17 @@ _JSONPATH = re.compile(r"jsonpath=(?:\{(?P<braced>[^}]*)\}|(?P<bare>[^=\[{]+))(?
 
 def _expression(text: str) -> Callable[[Mapping[str, Any]], Verdict]:
     if match := _CONDITION.match(text):
-        type_, wanted = match["type"], (match["status"] or "True").lower()
+        type_, status = match["type"], match["status"] or "True"
+        wanted, named = status.lower(), type_ if status.lower() == "true" else f"{type_}={status}"
 
         def by_condition(obj: Mapping[str, Any]) -> Verdict:
             found = condition(obj, type_)
+            if found and _stale(obj, found):
+                return waiting(f"waiting for condition {type_} of the newest generation")
             if str(found.get("status", "")).lower() == wanted:
                 return READY
             detail = ": ".join(part for part in (found.get("reason", ""), found.get("message", "")) if part)
-            return waiting(f"waiting for condition {type_}" + (f" ({detail})" if detail else ""))
+            return waiting(f"waiting for condition {named}" + (f" ({detail})" if detail else ""))
 
         return by_condition
     if match := _JSONPATH.match(text):
@@ -183,6 +186,13 @@ def _expression(text: str) -> Callable[[Mapping[str, Any]], Verdict]:
 
         return by_path
     raise WaitForError(f"pulumi.com/waitFor: {text!r} is neither condition=TYPE[=STATUS] nor jsonpath={{.a.b}}[=VALUE].")
+
+
+def _stale(obj: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    """Whether a condition speaks of an older generation: as it says itself, else as the whole status says; one that says nothing is believed."""
+    seen = found.get("observedGeneration", (obj.get("status") or {}).get("observedGeneration"))
+    generation = (obj.get("metadata") or {}).get("generation")
+    return seen is not None and generation is not None and int(seen) < int(generation)
 
 
 _STEP = re.compile(r"""\.(?P<key>[A-Za-z0-9_-]+)|\[(?P<index>\d+)\]|\[\?\(@\.(?P<field>\w+)\s*==\s*["'](?P<equals>[^"']*)["']\)\]""")
