@@ -43,7 +43,7 @@ def issue(seed: bytes, name: str, hosts: Sequence[str], *, year: int) -> Pair:
         .sign(authority_key, hashes.SHA256(), ecdsa_deterministic=True)
     )
     server = (
-        _builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])]), issuer, key, year)
+        _builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{name}-webhooks")]), issuer, key, year)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
