@@ -123,7 +123,10 @@ def stop(root: Path, names: Sequence[str], *, keep: bool = False) -> list[str]:
     """
     left: list[str] = []
     with paths.one_at_a_time(root):
-        for site in all_sites(root):
+        known = all_sites(root)
+        for name in set(names) - {site.name for site in known}:
+            _end_stray(root, name)
+        for site in known:
             if not names or site.name in names:
                 left += _end(site)
                 if not keep:
@@ -178,6 +181,12 @@ def _configured(root: Path, wanted: Wanted) -> Site:
         shutil.rmtree(site.directory)
     site.save()
     return site
+
+
+def free_places(root: Path, mode: Mode) -> int:
+    """How many sites of that mode this machine's addresses still allow."""
+    foreign = bridge.foreign_indices(root) if mode is Mode.PODS else _foreign_loopback(root)
+    return len(set(range(MOST_SITES)) - {site.index for site in all_sites(root)} - foreign)
 
 
 def _foreign_loopback(root: Path) -> set[int]:

@@ -1,0 +1,107 @@
+"""What is known when one Cluster is decided about: its objects, its site, and the machine. Plain values, gathered elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from commonweal_local.capi.kinds import Seen
+
+SHARED_SITE = "fleetshared"
+GIB_PER_NODE = 8
+
+
+class Mode(StrEnum):
+    """What stands behind a Cluster, as the API says it."""
+
+    PODS = "Pods"
+    CONTROL_PLANE = "ControlPlane"
+    SHARED = "Shared"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A local site as it was last seen. `reached` is the revision of its file that it runs by; `step` what it is replacing now."""
+
+    name: str
+    cluster: str
+    mode: Mode
+    running: bool
+    ready: bool
+    answers: bool
+    version: str
+    nodes: int | None
+    size: int
+    kubernetes: str
+    revision: int
+    reached: int
+    step: str
+    stage: str
+    error: str
+    change_error: str
+    host: str
+    port: int
+    pods: str
+    services: str
+    digest: str
+    requested_mib: int = 0
+
+    @property
+    def changing(self) -> bool:
+        return self.running and self.reached != self.revision and not self.change_error
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What this machine could still carry."""
+
+    root: bool
+    free_gib: float
+    available_mib: int
+    memory_mib: int
+    free_places: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why something is not as asked; the message names the field and the remedy."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that a decision depends on.
+
+    `wanted_version` is the version that the site is to run: the Cluster's own, or in mode Shared the oldest that any Cluster of that mode asks for.
+    `machine` is known only when a site would have to be started. `failure` is what the last attempt at a step ended with, and `wait` the seconds
+    before the next start may be tried.
+    """
+
+    name: str
+    namespace: str
+    cluster: Seen | None
+    infra: Seen | None
+    plane: Seen | None
+    secret: Seen | None
+    site: Site | None
+    mode: Mode
+    wanted_version: str
+    known: tuple[str, ...]
+    others: int = 0
+    machine: Machine | None = None
+    failure: Problem | None = None
+    wait: float = 0.0
+    errors: tuple[str, ...] = field(default=())
+
+    @property
+    def owner(self) -> str:
+        """What the site's file says when it is this Cluster's."""
+        return f"{self.namespace}/*" if self.mode is Mode.SHARED else f"{self.namespace}/{self.name}"
+
+    @property
+    def nodes(self) -> int | None:
+        """The size that is asked for; None where none is, or where it does not apply."""
+        asked = self.plane.spec.get("nodes") if self.plane else None
+        return None if asked is None or self.mode is Mode.SHARED else int(asked)
