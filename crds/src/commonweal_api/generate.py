@@ -1,6 +1,7 @@
 """Write all that follows from the models: `python -m commonweal_api.generate`, and with `--check` say what has drifted.
 
-Definitions go to `crds/`, the same ones as a chart to `charts/commonweal-crds/`, and the reference pages to `docs/reference/`.
+Definitions go to `crds/`, the same ones as a chart to `charts/commonweal-crds/`, the lock-in policies to `charts/commonweal/`, and the reference pages to
+`docs/reference/`.
 """
 
 from __future__ import annotations
@@ -17,10 +18,16 @@ from typing import Any
 import yaml
 
 from commonweal_api import KINDS
+from commonweal_api.lockin import admission
+from commonweal_api.lockin.page import lock_in_page
 from commonweal_api.reference import api_page, reasons_page, rights_page
 from commonweal_api.schema import crd
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+LOCK_IN = "charts/commonweal/templates/admission/lock-in.yaml"
+LOCK_IN_HEADER = (
+    "# Made from crds/src/commonweal_api/lockin/rules.yaml by `python -m commonweal_api.generate`; change the rules, not this file.\n"
+)
 HEADER = "# Made from the models by `python -m commonweal_api.generate`; change the models, not this file.\n"
 CHART = """apiVersion: v2
 name: commonweal-crds
@@ -39,7 +46,8 @@ def rendered(version: str) -> Mapping[str, str]:
         definition = crd(kind)
         files[f"crds/{kind.plural}.yaml"] = HEADER + _yaml(definition)
         files[f"charts/commonweal-crds/templates/{kind.plural}.yaml"] = HEADER + _yaml(_kept(definition))
-    pages = {"api": api_page(KINDS), "reasons": reasons_page(), "rights": rights_page()}
+    files[LOCK_IN] = LOCK_IN_HEADER + "---\n".join(_yaml(document) for document in admission.manifests())
+    pages = {"api": api_page(KINDS), "lock-in": lock_in_page(), "reasons": reasons_page(), "rights": rights_page()}
     return MappingProxyType(files | {f"docs/reference/{name}.md": page for name, page in pages.items()})
 
 

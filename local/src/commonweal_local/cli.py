@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import sys
@@ -13,8 +14,21 @@ from commonweal_local.progress import Progress
 from commonweal_local.shell import CommandFailed
 
 INTERRUPTED = 130
-# These parse their own arguments.
-PASSED_ON = ("agreement", "audit", "conform", "demo", "journey", "management", "receipt", "site")
+# These parse their own arguments: the command, and the function that takes the words after it.
+PASSED_ON = {
+    "agreement": "commonweal_local.agreements:main",
+    "audit": "commonweal_local.audit:main",
+    "conform": "commonweal_stacks.conformity.cli:main",
+    "demo": "commonweal_local.demo:main",
+    "journey": "commonweal_local.demo:main",
+    "lint": "commonweal_local.lockin:lint_main",
+    "management": "commonweal_local.management:main",
+    "receipt": "commonweal_local.audit:main",
+    "score": "commonweal_local.lockin:score_main",
+    "site": "commonweal_local.pulumi:main",
+}
+# These share a function with another command, and tell by their own name what is wanted.
+WITH_THEIR_NAME = ("audit", "journey", "receipt")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,29 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _passed_on(words: Sequence[str]) -> int:
     """Other parts' commands: imported only when called, so that this one starts fast and needs no more than it uses."""
-    if words[0] == "agreement":
-        from commonweal_local.agreements import main as agreement  # noqa: PLC0415
-
-        return agreement(words[1:])
-    if words[0] in ("audit", "receipt"):
-        from commonweal_local.audit import main as audit  # noqa: PLC0415
-
-        return audit(words)
-    if words[0] == "conform":
-        from commonweal_stacks.conformity.cli import main as conform  # noqa: PLC0415
-
-        return conform(words[1:])
-    if words[0] == "management":
-        from commonweal_local.management import main as management  # noqa: PLC0415
-
-        return management(words[1:])
-    if words[0] == "site":
-        from commonweal_local.pulumi import main as site  # noqa: PLC0415
-
-        return site(words[1:])
-    from commonweal_local.demo import main as demo  # noqa: PLC0415
-
-    return demo(words[1:] if words[0] == "demo" else words)
+    module, _, function = PASSED_ON[words[0]].partition(":")
+    run: Callable[[Sequence[str]], int] = getattr(importlib.import_module(module), function)
+    return run(words if words[0] in WITH_THEIR_NAME else words[1:])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
         ("conform", "compare two sites: commonweal conform SITE SITE"),
         ("demo", "bring everything up, with data"),
         ("journey", "walk through the example again, on the sites that are up"),
+        ("lint", "what in manifests binds a department to one provider: commonweal lint FILE..."),
         ("management", "the cluster that makes sites' clusters: commonweal management up|down|status"),
+        ("score", "how free a department is to leave: commonweal score [DEPARTMENT] --site SITE"),
         ("site", "pulumi for a site: commonweal site up|preview|destroy SITE"),
     ):
         _command(commands, name, text, lambda _: 2)
