@@ -11,7 +11,7 @@ from commonweal_operator.engine.queue import Key
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One object of ours. Either `parsed` is set or `invalid` says why not, naming the field."""
+    """One object of ours. Either `parsed` is set or `invalid` says why not, naming the field. `arriving`: a move brings it, and has not finished."""
 
     key: Key
     uid: str
@@ -21,6 +21,7 @@ class Record:
     parsed: Any
     invalid: str
     status: Mapping[str, Any]
+    arriving: bool = False
 
 
 @dataclass(frozen=True, slots=True)

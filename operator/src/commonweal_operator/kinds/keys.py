@@ -41,29 +41,33 @@ class DepartmentKeys:
         """Return the public half of a department's signing key as it was last seen, or None."""
         return self._public.get(uid)
 
-    async def ensure(self, owner: Owner, api: Caller) -> Problem | None:
-        """Make the department's Secrets where there are none; return what stands in the way."""
+    async def ensure(self, owner: Owner, api: Caller, *, make: bool = True) -> Problem | None:
+        """Make the department's Secrets where there are none, or wait for those that a move brings; return what stands in the way."""
         if owner.uid in self._present:
             return None
-        problem = await self._ensure_keys(owner, api) or await self._ensure_signing(owner, api)
+        problem = await self._ensure_keys(owner, api, make) or await self._ensure_signing(owner, api, make)
         if problem is None:
             self._present.add(owner.uid)
         return problem
 
-    async def _ensure_keys(self, owner: Owner, api: Caller) -> Problem | None:
+    async def _ensure_keys(self, owner: Owner, api: Caller, make: bool) -> Problem | None:
         found = await self._found(owner, NAME, api)
         if found is not None:
             return found if isinstance(found, Problem) else None
+        if not make:
+            return _awaited(NAME)
         master = await self._master(api)
         if isinstance(master, Problem):
             return master
         await _create(keys(owner, database=self._chance(KEY_BYTES), master=master), api)
         return None
 
-    async def _ensure_signing(self, owner: Owner, api: Caller) -> Problem | None:
+    async def _ensure_signing(self, owner: Owner, api: Caller, make: bool) -> Problem | None:
         found = await self._found(owner, SIGNING, api)
         if isinstance(found, Problem):
             return found
+        if found is None and not make:
+            return _awaited(SIGNING)
         if found is None:
             seed = self._chance(KEY_BYTES)
             key = jws.public_key(seed)
@@ -98,6 +102,12 @@ class DepartmentKeys:
         except (KeyError, TypeError, ValueError):
             master = b""
         return master if len(master) == KEY_BYTES else Problem("Secret", name, "Refused", f"The site's master key is unusable. {remedy}")
+
+
+def _awaited(name: str) -> Problem:
+    return Problem(
+        "Secret", name, "Awaited", f"Secret {name}: is awaited from the site that the department moves from. Run `commonweal move` again."
+    )
 
 
 _REMAKE = "Delete it, and it is made anew; agreements signed with the old key must then be signed again."

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from commonweal_api import ConsentPolicy, DataProduct, Department, ModelService, namespace_of
 from commonweal_api.common import API_VERSION
+from commonweal_api.move import ARRIVING
 from commonweal_operator.engine.objects import Record
 from commonweal_operator.engine.queue import Key
 
@@ -53,7 +54,8 @@ def read(body: Mapping[str, Any], old: Record | None) -> Record:
         parsed, invalid = old.parsed, old.invalid
     else:
         parsed, invalid = _parse(MODELS[key.kind], body)
-    return Record(key, uid, int(meta["resourceVersion"]), generation, "deletionTimestamp" in meta, parsed, invalid, status)
+    arriving = ARRIVING in (meta.get("annotations") or {})
+    return Record(key, uid, int(meta["resourceVersion"]), generation, "deletionTimestamp" in meta, parsed, invalid, status, arriving)
 
 
 def _parse(model: type[BaseModel], body: Mapping[str, Any]) -> tuple[Any, str]:

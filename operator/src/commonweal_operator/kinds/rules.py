@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from commonweal_api import ConsentPolicy, namespace_of
-from commonweal_api.plan import MODEL_REPORT, STORE_REPORT
+from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, STORE_PLAN, STORE_REPORT
 from commonweal_api.reasons import ConditionType, Reason
 from commonweal_operator.desired import Child, department_children
 from commonweal_operator.desired.manifest import Owner
@@ -78,7 +78,10 @@ class KindRules:
                 yield from ((record.key, Priority.DRIFT) for record in self.world.objects.of(other, tenant))
 
     def children(self, key: Key, now: datetime) -> Sequence[Child]:
-        """Return what the object shall own. A department whose signing key is not known gets all but its store's plan, which names the key."""
+        """Return what the object shall own. A department whose signing key is not known gets all but its store's plan, which names the key.
+
+        One that arrives from another site gets no plan at all: what its store holds is not the department's yet, and a plan that was there stays.
+        """
         if key.kind != "Department":
             return self._exports.of(key, now)
         record = self.world.department(key.name)
@@ -86,6 +89,8 @@ class KindRules:
             return ()
         inputs = department.gather(record, self.world, now, self._keys.public(record.uid))
         found = department_children(inputs, self.world.platform)
+        if record.arriving:
+            return [c for c in found if c.name not in (STORE_PLAN, MODEL_PLAN)]
         return found if inputs.store.signing is not None else [c for c in found if not c.remembered]
 
     def whole(self, key: Key) -> bool:
@@ -98,9 +103,9 @@ class KindRules:
         self._keys.forget()
 
     async def prepare(self, key: Key, api: Api) -> Problem | None:
-        """Make the department's keys, once."""
+        """Make the department's keys, once; those of one that arrives are brought."""
         record = self.world.department(key.name) if key.kind == "Department" else None
-        return await self._keys.ensure(Owner(key.name, record.uid), api) if record is not None else None
+        return await self._keys.ensure(Owner(key.name, record.uid), api, make=not record.arriving) if record is not None else None
 
     def status(self, key: Key, now: datetime, problems: Sequence[Problem]) -> Mapping[str, Any] | None:
         """Return the status without its times."""

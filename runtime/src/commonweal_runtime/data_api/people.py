@@ -68,6 +68,8 @@ def _refusal(error: asyncpg.PostgresError, refused: Refusals) -> Problem:
     message = str(error.args[0])
     if state == "CW400":
         return invalid_request(message, "See /openapi.json for what may be sent.")
+    if state == "CW014":
+        return refusals.department_moved(message)
     if state not in refused:
         return refusals.store_unavailable()
     return replace(refused[state](), detail=f"{message[:1].upper()}{message[1:]}.") if state == "CW409" else refused[state]()

@@ -171,6 +171,8 @@ class Reader:
             "CW009": refusals.quality_stopped(),
             "CW010": refusals.answers_pending(),
             "CW012": refusals.source_unavailable(),
+            "CW013": refusals.department_moving(),
+            "CW014": refusals.department_moved(str(error.args[0])),
         }
         if error.sqlstate in own:
             return own[error.sqlstate]

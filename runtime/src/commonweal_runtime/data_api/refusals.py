@@ -153,6 +153,29 @@ def source_unavailable() -> Problem:
     )
 
 
+def department_moving() -> Problem:
+    return Problem(
+        503,
+        "DepartmentMoving",
+        "The department is moving",
+        "The department is moving to another site, so nothing is read for the moment. What people say is taken all the while.",
+        "Try again in a few seconds.",
+        {"Retry-After": "5"},
+    )
+
+
+def department_moved(url: str) -> Problem:
+    """Return where to go; `url` is the base of the data API at the new site."""
+    return Problem(
+        421,
+        "DepartmentMoved",
+        "The department has moved",
+        "The department is served by another site now; this one neither reads nor takes anything.",
+        f"Send the request to {url}, with a token of that site.",
+        {"Location": url, "Link": f'<{url}>; rel="alternate"'},
+    )
+
+
 def no_such_agreement() -> Problem:
     return Problem(
         404, "NotFound", "Not found", "There is no agreement of this name in force.", "Take the name from `agreement` in /me/consents."

@@ -124,4 +124,8 @@ def _refusal(error: asyncpg.PostgresError) -> Problem:
         return invalid_request(f"{message[:1].upper()}{message[1:]}.", _FORM)
     if error.sqlstate == "CW007" and message.isdecimal():
         return refusals.rate_limit(int(message))
+    if error.sqlstate == "CW013":
+        return refusals.department_moving()
+    if error.sqlstate == "CW014":
+        return refusals.department_moved(message)
     return refusals.store_unavailable()

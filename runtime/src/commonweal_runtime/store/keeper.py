@@ -18,6 +18,7 @@ from commonweal_runtime.desk import Desk
 from commonweal_runtime.federation.pulling import Feed
 from commonweal_runtime.linkage.linker import Linker
 from commonweal_runtime.store.enforcement import Enforcement
+from commonweal_runtime.store.identity import Identities, identities
 from commonweal_runtime.store.loading.shelves import Shelves
 from commonweal_runtime.store.standing import Standing
 from commonweal_runtime.store.versions import expand, next_end
@@ -44,6 +45,7 @@ class Keeper:
         self._news = asyncio.Event()
         self._judge = asyncio.Event()
         self._enforcement: Enforcement | None = None
+        self._identities = Identities()
         self._standing = Standing(connect, self._news.set)
         self._witness = Witness.of(database_key)
         self._feed = Feed(connect, sector_key)
@@ -56,6 +58,7 @@ class Keeper:
         try:
             self._enforcement = Enforcement(connection, self._database_key)
             await self._enforcement.prepare()
+            self._identities = await identities(connection)
             self._shelves = Shelves(
                 self._connect,
                 self._desk.secret,
@@ -101,7 +104,7 @@ class Keeper:
             if plan is None:
                 continue
             now = datetime.now(UTC)
-            whole = expand(plan, now)
+            whole = expand(self._identities.plan(plan), now)
             await self._feed.follow(whole)  # before agreements by consent open, the store knows whom it must have heard
             self._outcomes, self._carried = await enforcement.apply(whole), plan
             if enforcement.unfinished:  # a load was in the way
@@ -127,7 +130,8 @@ class Keeper:
         try:
             while True:
                 try:
-                    await connection.fetchval("select consent.sweep()")
+                    # a copy that is not the authority yet concludes nothing: what ends meanwhile is told by the site that it came from
+                    await connection.fetchval("select consent.sweep() where not exists (select from move.standing where state <> 'Frozen')")
                     await connection.execute("select audit.tidy()")
                 except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError):
                     log.info("sweep crossed a load; next time")
@@ -148,4 +152,5 @@ class Keeper:
             products = {name: self._shelves.told(outcome) for name, outcome in products.items()}
         told = self._standing.told(products)
         carried = digest_of(self._carried) if self._carried else ""
+        told, agreements = self._identities.outcomes(told), self._identities.outcomes(agreements)
         return StoreReport(plan=carried, products=told, agreements=agreements, witness=Jwk.model_validate(self._witness.jwk))

@@ -7,6 +7,7 @@ into the database that is meant for it. fsync stays on.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from shutil import which
 
 DATABASES = ("department", "models")
+READY = "commonweal-arrived"  # in a copy from another site that was tried and may take this store's place
 SETTINGS = {
     "password_encryption": "'scram-sha-256'",
     "max_connections": "200",
@@ -85,6 +87,27 @@ def initialise(data: Path) -> None:
     fresh.rename(data)
 
 
+def arrived_beside(data: Path) -> Path:
+    """Return where the copy of another site's store is laid, on the same volume."""
+    return data.parent / "arrived"
+
+
+def adopt(data: Path) -> None:
+    """Put a copy that is ready in this store's place. Cut short at any point, the next start completes it.
+
+    What it replaces is a store that has never served: the mover asks for that before it lays anything.
+    """
+    arrived, replaced = arrived_beside(data), data.parent / "replaced"
+    if (arrived / READY).exists():
+        if data.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+            data.rename(replaced)
+        arrived.rename(data)
+    if (data / "PG_VERSION").exists():
+        (data / READY).unlink(missing_ok=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
 def configure(data: Path, socket_directory: Path, settings: dict[str, str]) -> None:
     """Write settings and access rules anew, so that a release's settings reach a cluster made by an earlier one."""
     lines = [f"{key} = {value}" for key, value in {**settings, "unix_socket_directories": f"'{socket_directory}'"}.items()]
@@ -92,17 +115,25 @@ def configure(data: Path, socket_directory: Path, settings: dict[str, str]) -> N
     (data / "pg_hba.conf").write_text(ACCESS)
 
 
-def serve(data: Path) -> int:
-    """Run the server until it ends and return its exit status.
+def serve(data: Path) -> int | None:
+    """Run the server until it ends. Return its exit status, or None when it ended by itself because a copy is ready to take its place.
 
     A pod is stopped with SIGTERM, which to PostgreSQL means «wait until every client has left»: the services' pools never do. So it is passed on as
     SIGINT, a fast shutdown: transactions are rolled back and everything committed is on disk.
     """
     server = subprocess.Popen([binary("postgres"), "-D", str(data)])
+    asked = False
+
+    def stop(*_: object) -> None:
+        nonlocal asked
+        asked = True
+        server.send_signal(signal.SIGINT)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: server.send_signal(signal.SIGINT))
+        signal.signal(number, stop)
     signal.signal(signal.SIGHUP, lambda *_: server.send_signal(signal.SIGHUP))
-    return server.wait()
+    status = server.wait()
+    return None if not asked and (arrived_beside(data) / READY).exists() else status
 
 
 def main() -> int:
@@ -111,9 +142,13 @@ def main() -> int:
     sockets = Path(os.environ.get("COMMONWEAL_SOCKET_DIR", "/run/postgresql"))
     listen = os.environ.get("COMMONWEAL_LISTEN", "*")
     os.umask(0o077)
-    initialise(data)
-    configure(data, sockets, {**SETTINGS, "listen_addresses": f"'{listen}'"})
-    return serve(data)
+    status = None
+    while status is None:
+        adopt(data)
+        initialise(data)
+        configure(data, sockets, {**SETTINGS, "listen_addresses": f"'{listen}'"})
+        status = serve(data)
+    return status
 
 
 if __name__ == "__main__":

@@ -139,6 +139,8 @@ TOLD = {
     "CW009": ("no", 503, "QualityStopped", "60"),
     "CW010": ("no", 503, "AnswersPending", "5"),
     "CW012": ("no", 503, "SourceUnavailable", "5"),
+    "CW013": ("no", 503, "DepartmentMoving", "5"),
+    "CW014": ("https://registry.cloud.example", 421, "DepartmentMoved", None),
     "CW011": ("no", 503, "StoreUnavailable", "2"),
     "XX000": ("secret", 503, "StoreUnavailable", "2"),
 }

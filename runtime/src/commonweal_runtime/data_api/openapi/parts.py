@@ -50,6 +50,8 @@ _EXAMPLES: tuple[Problem, ...] = (
     refusals.quality_stopped(),
     refusals.source_unavailable(),
     refusals.answers_pending(),
+    refusals.department_moving(),
+    refusals.department_moved("https://registry.cloud.example"),
     no_linkage(),
     desk.no_such_row(),
     desk.not_sealed_yet(),

@@ -135,6 +135,7 @@ _RECEIPT: Schema = record(
 )
 _NEXT: Schema = {"type": ["string", "null"], "pattern": "^[0-9]{1,18}$"}
 _STORE = ("StoreUnavailable",)
+_MOVED = "DepartmentMoved"
 
 
 def _own(
@@ -159,7 +160,7 @@ def _decision(name: str, summary: str, states: tuple[str, ...]) -> Schema:
         summary,
         ref("schemas", "Agreement"),
         parameters=("agreement",),
-        reasons=("NotFound", "NothingToDecide"),
+        reasons=("NotFound", "NothingToDecide", _MOVED),
         body=body,
         read=False,
     )
@@ -211,7 +212,7 @@ PATHS: Mapping[str, Any] = {
             ref("schemas", "Delegation"),
             body=DELEGATION_BODY,
             status=201,
-            reasons=("NotFound", "DelegationNotPossible"),
+            reasons=("NotFound", "DelegationNotPossible", _MOVED),
             read=False,
         ),
     },
@@ -221,7 +222,7 @@ PATHS: Mapping[str, Any] = {
             "End a delegation",
             ref("schemas", "Delegation"),
             parameters=("delegation",),
-            reasons=("NotFound",),
+            reasons=("NotFound", _MOVED),
             read=False,
         )
     },
@@ -232,7 +233,7 @@ PATHS: Mapping[str, Any] = {
             "Erase my records of a product",
             {"type": "object"},
             parameters=("product",),
-            reasons=("NotFound", "ErasureNotPossible"),
+            reasons=("NotFound", "ErasureNotPossible", _MOVED),
             read=False,
         )
     },

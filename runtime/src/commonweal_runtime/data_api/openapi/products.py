@@ -48,6 +48,8 @@ _REFUSED = (
     "QualityStopped",
     "AnswersPending",
     "SourceUnavailable",
+    "DepartmentMoving",
+    "DepartmentMoved",
 )
 
 
