@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
 from commonweal_local.shell import CommandFailed
+from commonweal_local.sites import commands as life_of_a_site
 
 INTERRUPTED = 130
 # These parse their own arguments: the command, and the function that takes the words after it.
@@ -102,6 +103,7 @@ def _add_local(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     cut.add_argument("site", metavar="SITE")
     cut.add_argument("--between", action="store_true", help="from the other sites only; the host still reaches it")
     _command(local, "restore", "undo cut", _restore).add_argument("site", metavar="SITE")
+    life_of_a_site.add(local, _command)
 
 
 def _command(
@@ -161,6 +163,8 @@ def _status(arguments: argparse.Namespace) -> int:
         print(f"{site.name}: {state}; {site.mode}; {site.server}; {site.processes} processes, {site.memory_mib} MiB; {site.kubeconfig}")
         if site.error:
             print(f"  {site.error}")
+        if site.certificates:
+            print(f"  {site.certificates}")
         for name, part in site.components.items():
             print(f"  {name:<24} {part.memory_mib:>4} MiB  {part.restarts} restarts  {f'pid {part.pid}' if part.pid else 'down'}")
     return 0

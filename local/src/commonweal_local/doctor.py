@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import platform
 import sys
@@ -14,8 +15,8 @@ from pathlib import Path
 from commonweal_local import debian, machine, paths
 from commonweal_local.failure import LocalError
 from commonweal_local.shell import succeeds
-from commonweal_local.sites import bridge, checks
-from commonweal_local.sites.site import BRIDGE
+from commonweal_local.sites import bridge, checks, pki
+from commonweal_local.sites.site import BRIDGE, all_sites
 from commonweal_local.toolchain import find, golang
 from commonweal_local.toolchain.catalogue import PROGRAMS
 
@@ -49,7 +50,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Look at everything; never changes anything on the machine."""
     as_root = os.geteuid() == 0
-    findings = [_system(), _python(), _root(as_root), _memory(), *_disks(), *_packages(), *_tools()]
+    findings = [_system(), _python(), _root(as_root), _memory(), *_disks(), *_packages(), *_tools(), *_certificates()]
     if as_root:
         findings += [*_kernel(), _bridge(), _forwarding()]
     return findings
@@ -176,6 +177,18 @@ def _kernel() -> list[Finding]:
         Finding(subject, Verdict.GOOD if works else Verdict.MISSING, "works" if works else "does not work", "" if works else remedy)
         for subject, (works, remedy) in trials.items()
     ]
+
+
+def _certificates() -> list[Finding]:
+    now = dt.datetime.now(dt.UTC)
+    return [certificates(site.name, *pki.outlook(site, now)) for site in all_sites(paths.sites())]
+
+
+def certificates(site: str, outlook: str, soon: bool) -> Finding:
+    """Whether a site's certificates last; one that ends soon would stop the site, but not now."""
+    if soon:
+        return Finding(f"certificates of site {site}", Verdict.NOTE, outlook, f"`commonweal local rotate {site}` issues them anew.")
+    return Finding(f"certificates of site {site}", Verdict.GOOD, outlook or "none yet")
 
 
 def _bridge() -> Finding:

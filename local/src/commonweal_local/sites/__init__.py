@@ -30,14 +30,17 @@ def up(
     are missing are built first, which takes minutes the first time. Raises LocalError, which says what to do.
     """
     from commonweal_local.images.archives import archive_of  # noqa: PLC0415
-    from commonweal_local.sites import checks, host  # noqa: PLC0415
+    from commonweal_local.sites import checks, host, rotation  # noqa: PLC0415
 
     shown = progress or Progress()
     chosen = mode or checks.default_mode()
     checks.before_any(paths.sites(), chosen)
     archives = [archive_of(image) for image in images] if chosen is Mode.PODS else []
     wanted = [host.Wanted(name, chosen, programs(chosen, _version_of(name), shown), archives) for name in names]
-    return host.start(paths.sites(), wanted, shown)
+    started = host.start(paths.sites(), wanted, shown)
+    for site in started:
+        rotation.settle(site, shown.say)  # for one from before its Secrets were sealed
+    return started
 
 
 def programs(mode: Mode, kubernetes: str = "", progress: Progress | None = None) -> dict[str, str]:

@@ -83,6 +83,8 @@ def _apiserver(site: Site) -> list[str]:
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
         "--profiling=false",
+        # Without it a server that is to be replaced waits a minute for watches that never end by themselves, and answers nobody meanwhile.
+        "--shutdown-watch-termination-grace-period=2s",
         *_apiserver_to_kubelet(site),
         *_apiserver_as_front(site),
         *([] if site.runs_pods else ["--endpoint-reconciler-type=none"]),

@@ -16,7 +16,7 @@ from commonweal_local.failure import LocalError
 from commonweal_local.images.base import write_base_image
 from commonweal_local.progress import Progress, Step
 from commonweal_local.shell import CommandFailed
-from commonweal_local.sites import addons, bridge, cgroups, checks, pki, processes
+from commonweal_local.sites import addons, bridge, cgroups, checks, pki, processes, stock
 from commonweal_local.sites.api import MERGE, Api, Unreachable
 from commonweal_local.sites.components import CONTROL_PLANE
 from commonweal_local.sites.containers import import_images
@@ -208,6 +208,7 @@ def _ensure_running(site: Site) -> None:
         if not recorded(site)["error"]:
             return
         _end(site)
+    stock.require(site)
     pki.make(site)
     (site.directory / "state.json").unlink(missing_ok=True)
     _launch(site)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from commonweal_local.failure import LocalError
 from commonweal_local.shell import CommandFailed, succeeds
-from commonweal_local.sites import addons, cgroups, fake_nodes, namespaces, node, policy, roll
+from commonweal_local.sites import addons, cgroups, fake_nodes, namespaces, node, policy, roll, stock
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.balancer import Balancer
 from commonweal_local.sites.components import FIRST, command_lines
@@ -95,6 +95,7 @@ def _start_first(site: Site, supervisor: Supervisor, background: ThreadPoolExecu
 def _start_rest(site: Site, supervisor: Supervisor, api: Api) -> None:
     until("the API server", API_SECONDS, api.ready, every=0.2, meanwhile=Unreachable)
     supervisor.mark("api-server")
+    stock.remember(site)
     for name, argv in command_lines(site).items():
         if name not in FIRST:
             supervisor.start(name, argv)

@@ -135,6 +135,18 @@ def ends(site: Site) -> dict[str, dt.datetime]:
     }
 
 
+def outlook(site: Site, now: dt.datetime) -> tuple[str, bool]:
+    """When the first certificate of the site ends, in a sentence, and whether that is soon; nothing to say of a site without certificates."""
+    found = ends(site)
+    if not found:
+        return "", False
+    name, end = min(found.items(), key=lambda pair: pair[1])
+    soon = end - now <= RENEW_WITHIN
+    if not soon:
+        return f"certificates until {end:%Y-%m-%d}", False
+    return f"certificate {name} {'ended' if end <= now else 'ends'} {end:%Y-%m-%d}: `commonweal local rotate {site.name}`", True
+
+
 def issue(site: Site, leaf: Leaf, now: dt.datetime) -> None:
     """Make one certificate unless it is there, fits and lasts; the site's authorities must be there."""
     if not _fits(site, leaf, now):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from commonweal_local.sites import processes
+from commonweal_local.sites import pki, processes
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.site import Site
 
@@ -39,6 +40,7 @@ class Status:
     processes: int
     memory_mib: int
     components: Mapping[str, Component] = field(default_factory=dict)
+    certificates: str = ""
 
     def document(self) -> dict[str, Any]:
         """For JSON."""
@@ -70,6 +72,7 @@ def status_of(site: Site) -> Status:
         seconds_to_ready=state["marks"].get("ready"),
         processes=len(members),
         memory_mib=processes.memory_mib(members),
+        certificates=pki.outlook(site, dt.datetime.now(dt.UTC))[0],
         components={name: _component(kept, host_pid.get(kept["pid"])) for name, kept in state["components"].items()},
     )
 
