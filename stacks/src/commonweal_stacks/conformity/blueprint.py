@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from commonweal_stacks.conformity.normal import leaves_of
-from commonweal_stacks.conformity.tree import layer_root
+from commonweal_stacks.conformity.tree import flatten, layer_root, spelled
 
 LAYER = "blueprint"
 
@@ -14,6 +14,11 @@ LAYER = "blueprint"
 def blueprint_leaves(objects: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the leaves of rendered objects; the values of Secrets play no part."""
     return {path: value for obj in objects for path, value in leaves_of(obj).items()}
+
+
+def cluster_leaves(blueprint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the leaves of a blueprint of clusters, given as plain values: what is alike on every kind of site."""
+    return {f"cluster:{spelled(steps)}": value for steps, value in flatten(blueprint)}
 
 
 def blueprint_root(objects: Iterable[Mapping[str, Any]]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,11 +10,13 @@ import urllib3
 from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic.exceptions import DynamicApiError, NotFoundError, ResourceNotFoundError
 
-from commonweal_stacks.clusters.identity import client_of
+from commonweal_stacks.blueprint import Blueprint
+from commonweal_stacks.clusters import ADAPTERS
+from commonweal_stacks.conformity.api import Api
 from commonweal_stacks.conformity.blueprint import LAYER as BLUEPRINT
-from commonweal_stacks.conformity.blueprint import blueprint_leaves
-from commonweal_stacks.conformity.normal import allow_list, leaves_of
-from commonweal_stacks.conformity.tree import ABSENT, Digest, flatten, spelled
+from commonweal_stacks.conformity.blueprint import blueprint_leaves, cluster_leaves
+from commonweal_stacks.conformity.normal import allow_list, declared_list, leaves_of
+from commonweal_stacks.conformity.tree import Digest, flatten, spelled
 from commonweal_stacks.platform.layer import POLICY_GROUP, Layer
 from commonweal_stacks.platform.manifests import NAMESPACE, key_of
 from commonweal_stacks.site import SiteConfigError
@@ -27,24 +28,21 @@ OURS = "app.kubernetes.io/part-of=commonweal,!commonweal.dev/department"
 Object = Mapping[str, Any]
 
 
-def gather(layer: Layer, kubeconfig: str, *, site: str) -> Digest:
-    """Return the digest of a site: what was meant, what is served, what is there. Raises SiteConfigError when the site does not answer."""
-    client = client_of(kubeconfig, site=site)
+def gather(layer: Layer, blueprint: Blueprint, api: Api, probes: Mapping[str, str]) -> Digest:
+    """Return the digest of a site: what was meant, what is served, what is there, how it behaved. Raises SiteConfigError when it does not answer."""
     try:
-        live = list(_live(_dynamic_client(client), layer.objects))
-        served = _served(client)
+        live = list(_live(_dynamic_client(api.client), layer.objects))
     except (urllib3.exceptions.HTTPError, OSError, ApiException, DynamicApiError) as error:
-        raise SiteConfigError(
-            f"Site {site} ({client.configuration.host}) could not be read: {type(error).__name__}. Start it, or use an administrator's kubeconfig."
-        ) from error
+        raise api.silent(error) from error
     policies = [obj for obj in live if _is_policy(obj)]
     return Digest(
         {
-            "allowed": allow_list(),
-            BLUEPRINT: blueprint_leaves(layer.objects),
-            "api": served,
+            "allowed": {**allow_list(), **declared_list(adapter.declaration for adapter in ADAPTERS.values())},
+            BLUEPRINT: {**cluster_leaves(blueprint.data()), **blueprint_leaves(layer.objects)},
+            "api": _served(api),
             "layer": _leaves(obj for obj in live if obj not in policies),
             "policies": _leaves(policies),
+            "probes": dict(probes),
         }
     )
 
@@ -98,34 +96,28 @@ def _single(resource: Any, obj: Object) -> Object:
 def _gone(obj: Object) -> Object:
     """Return what stands for an object that is not there: a leaf of its own, so that it is named."""
     metadata = {key: value for key, value in obj["metadata"].items() if key in {"name", "namespace"}}
-    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata, "presence": ABSENT}
+    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata, "presence": "gone"}
 
 
-def _served(client: Any) -> dict[str, Any]:
+def _served(api: Api) -> dict[str, Any]:
     """Return the leaves of what the API server says about our group, and of its own minor version."""
-    version = _json(client, "/version")
+    version = _json(api, "/version")
     leaves: dict[str, Any] = {"kubernetes:minor": f"{version['major']}.{version['minor'].rstrip('+')}"}
-    group = _json(client, f"/apis/{GROUP}")
+    group = _json(api, f"/apis/{GROUP}")
     for entry in group.get("versions", []):
         name = entry["version"]
         leaves[f"{GROUP}:version/{name}"] = "served"
-        schemas = _json(client, f"/openapi/v3/apis/{GROUP}/{name}").get("components", {}).get("schemas", {})
+        schemas = _json(api, f"/openapi/v3/apis/{GROUP}/{name}").get("components", {}).get("schemas", {})
         ours = {key: value for key, value in schemas.items() if key.startswith("dev.commonweal.")}
         leaves.update({f"{GROUP}/{name}:{spelled(steps)}": value for steps, value in flatten(ours)})
     return leaves
 
 
-def _json(client: Any, path: str) -> dict[str, Any]:
-    headers = {"Accept": "application/json"}
-    client.update_params_for_auth(headers, [], ["BearerToken"], path, "GET", None)
-    try:
-        response = client.call_api("GET", f"{client.configuration.host}{path}", headers, _request_timeout=(5.0, 30.0))
-    except ApiException as error:
-        if error.status == 404:
-            return {}
-        raise
-    raw = response.read()
-    if response.status == 404:
-        return {}
-    parsed: dict[str, Any] = json.loads(raw)
-    return parsed
+def _json(api: Api, path: str) -> Mapping[str, Any]:
+    """Return what the server says at a path, and nothing where there is nothing. Raises SiteConfigError when it refuses."""
+    answer = api.ask("GET", path)
+    if not answer.ok and answer.status != 404:
+        raise SiteConfigError(
+            f"Site {api.site} refused to show {path}: {answer.status}: {answer.message}. Use an administrator's kubeconfig."
+        )
+    return answer.body if answer.ok else {}

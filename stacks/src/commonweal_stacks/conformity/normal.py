@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from commonweal_stacks.clusters.contract import ALLOWED_DIFFERENCES, Difference
+from commonweal_stacks.clusters.contract import ALLOWED_DIFFERENCES, Declaration, Difference
 from commonweal_stacks.conformity.tree import flatten, spelled
 from commonweal_stacks.platform.manifests import key_of
 
@@ -78,3 +78,8 @@ def _parsed(key: str, text: Any) -> Any:
 def allow_list(allowed: Iterable[Difference] = ALLOWED_DIFFERENCES) -> dict[str, Any]:
     """Return the leaves of the list itself: hiding a difference changes the root, too."""
     return {f"{d.kind}/{d.name or '*'}:{d.path}": d.why for d in allowed}
+
+
+def declared_list(declarations: Iterable[Declaration]) -> dict[str, Any]:
+    """Return the leaves of what every kind of site may differ in; all kinds' on every site, so that sites of different kinds can be alike."""
+    return {f"{each.kind}: {path}": why for each in declarations for path, why in allow_list(each.differences).items()}

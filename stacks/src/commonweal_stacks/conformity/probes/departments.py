@@ -1,0 +1,122 @@
+"""Probes in two scratch departments: what one may not do to the other, nor anybody to what the platform made. Needs the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from commonweal_stacks.conformity.api import DRY, Api
+from commonweal_stacks.conformity.probes.scratch import CLAIM, DEPARTMENTS, A, B, meta, space, within
+from commonweal_stacks.conformity.probes.server import agreement, privileged
+from commonweal_stacks.conformity.probes.verdicts import Verdict, broken, counted, kept_apart, not_probed, refused
+from commonweal_stacks.platform.manifests import STORAGE_CLASS
+
+NAMES: Final = (
+    "access.cross-department",
+    "admission.borrowed-identity",
+    "admission.confirm-deletion",
+    "admission.owned-objects",
+    "admission.owner-grants",
+    "pod-security.department",
+    "quota.memory",
+    "quota.storage",
+)
+SETTLES_SECONDS: Final = 5.0  # what a server may take to know of a new binding
+USER: Final = f"system:serviceaccount:dept-{A}:default"
+RBAC: Final = f"/apis/rbac.authorization.k8s.io/v1/namespaces/dept-{A}/rolebindings"
+
+
+def none(why: str) -> dict[str, Verdict]:
+    """Return the leaves of a site on which there is no operator to furnish a department."""
+    return dict.fromkeys(NAMES, not_probed(why))
+
+
+def failed(why: str) -> dict[str, Verdict]:
+    """Return the leaves of a site whose operator did not furnish a department."""
+    return dict.fromkeys(NAMES, broken("no department", why))
+
+
+def pod(name: str, **changes: Any) -> dict[str, Any]:
+    """Return a pod of the strictest standard; `changes` go over its spec."""
+    locked = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    container = {"name": "probe", "image": "localhost/none", "securityContext": locked, "resources": {"limits": {"memory": "96Mi"}}}
+    spec = {
+        "automountServiceAccountToken": False,
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 0,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 10001, "fsGroup": 10001, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [{**container, **changes.pop("container", {})}],
+        **changes,
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta(name), "spec": spec}
+
+
+def claim(name: str) -> dict[str, Any]:
+    """Return a claim of the class that every site promises."""
+    spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": STORAGE_CLASS, "resources": {"requests": {"storage": CLAIM}}}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta(name), "spec": spec}
+
+
+def verdicts(api: Api) -> dict[str, Verdict]:
+    """Return what the two departments, once furnished, show. The claim `probe` in the first one stays, for a pod to use."""
+    for role in ("edit", "commonweal-edit"):
+        _bind(api, role)
+    hungry = pod("commonweal-probe-hungry", container={"resources": {"limits": {"memory": "256Mi"}}})
+    posing = pod("commonweal-probe-posing", serviceAccountName="store")
+    claims = f"{space(A)}/persistentvolumeclaims"
+    store = f"/apis/apps/v1/namespaces/dept-{A}/statefulsets/store"
+    policies = f"/apis/commonweal.dev/v1alpha1/namespaces/dept-{A}/consentpolicies"
+    return {
+        "access.cross-department": _apart(api),
+        "admission.borrowed-identity": _settled(
+            lambda: refused(api.ask("POST", f"{space(A)}/pods", posing, query=DRY, user=USER), "are the platform's own")
+        ),
+        "admission.confirm-deletion": refused(
+            api.ask("DELETE", f"{DEPARTMENTS}/{A}", query=DRY), "deleting this Department deletes its data"
+        ),
+        "admission.owned-objects": _settled(lambda: refused(api.ask("DELETE", store, query=DRY, user=USER), "belongs to Commonweal")),
+        "admission.owner-grants": _settled(
+            lambda: refused(api.ask("POST", policies, agreement(), query=DRY, user=USER), "may not grant access")
+        ),
+        "pod-security.department": privileged(api, f"{space(A)}/pods"),
+        "quota.memory": _settled(lambda: refused(api.ask("POST", f"{space(A)}/pods", hungry, query=DRY), "exceeded quota")),
+        "quota.storage": counted(api.ask("POST", claims, claim("probe")), api.ask("POST", claims, claim("probe-more"))),
+    }
+
+
+def _bind(api: Api, role: str) -> None:
+    """Let the first department's own account edit its namespace, as a department's team may."""
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
+    subject = {"kind": "ServiceAccount", "name": "default", "namespace": f"dept-{A}"}
+    binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": meta(f"commonweal-probe-{role}")}
+    api.ask("POST", RBAC, {**binding, "roleRef": reference, "subjects": [subject]})
+
+
+def _apart(api: Api) -> Verdict:
+    """The accounts of one department read nothing of the other: no secret, no setting, no product, no agreement."""
+    ours = f"/apis/commonweal.dev/v1alpha1/namespaces/dept-{B}"
+    paths = {
+        "secrets": f"{space(B)}/secrets",
+        "settings": f"{space(B)}/configmaps",
+        "products": f"{ours}/dataproducts",
+        "agreements": f"{ours}/consentpolicies",
+    }
+    accounts = ("default", "store", "data-api", "models")
+    answers = {
+        f"{what} as {account}": api.ask("GET", path, user=f"system:serviceaccount:dept-{A}:{account}")
+        for what, path in paths.items()
+        for account in accounts
+    }
+    return kept_apart(answers, api.ask("GET", paths["secrets"]))
+
+
+def _settled(ask: Callable[[], Verdict]) -> Verdict:
+    """Return the verdict once it holds, or the last one in time: a server knows of what was just made after a moment only."""
+    found: list[Verdict] = []
+
+    def holds() -> bool:
+        found.append(ask())
+        return not found[-1].broken
+
+    within(SETTLES_SECONDS, holds, every=0.2)
+    return found[-1]

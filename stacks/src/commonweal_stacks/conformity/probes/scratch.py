@@ -1,0 +1,174 @@
+"""The place where probes try things: two departments that exist for some seconds, made by the operator as any other, and nothing after that.
+
+They cannot grow: their quota is too small for a store, so that of all that the operator makes only names, accounts, limits and policies come to
+life. Everything carries `LABEL` and is swept at the start of each run, too: a run that was killed leaves nothing for longer than until the next.
+A Lease keeps two runs from sweeping each other.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from commonweal_stacks.conformity.api import MERGE, Answer, Api
+from commonweal_stacks.platform.manifests import NAMESPACE
+from commonweal_stacks.site import SiteConfigError
+
+LABEL: Final = "commonweal.dev/probe"
+OURS: Final[dict[str, str]] = {"labelSelector": f"{LABEL}=true"}
+A, B = "commonweal-probe-a", "commonweal-probe-b"
+CLAIM: Final = "1Gi"  # the least that every provisioner gives
+DEPARTMENTS: Final = "/apis/commonweal.dev/v1alpha1/departments"
+LEASES: Final = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
+LEASE: Final = "commonweal-probe"
+LEASE_SECONDS, READY_SECONDS, GONE_SECONDS = 90, 20.0, 30.0
+
+Say = Callable[[str], None]
+_never = threading.Event()
+
+
+def within(seconds: float, condition: Callable[[], bool], *, every: float = 0.1) -> bool:
+    """Return whether the condition became true in time; it is asked at least once."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= end:
+            return False
+        _never.wait(every)
+    return True
+
+
+def space(department: str) -> str:
+    """Return the path of a scratch department's namespace."""
+    return f"/api/v1/namespaces/dept-{department}"
+
+
+def meta(name: str) -> dict[str, Any]:
+    """Return the metadata of an object that the next sweep takes away."""
+    return {"name": name, "labels": {LABEL: "true"}}
+
+
+def department(name: str) -> dict[str, Any]:
+    """Return a department whose quota lets a probe's pod and volume in, and no store."""
+    spec = {
+        "displayName": "Conformity probe",
+        "contact": "mailto:conformity@commonweal.invalid",
+        "quota": {"cpu": "1", "memory": "128Mi", "storage": CLAIM, "objects": 1},
+        "store": {"size": "2Gi"},
+    }
+    return {"apiVersion": "commonweal.dev/v1alpha1", "kind": "Department", "metadata": meta(name), "spec": spec}
+
+
+@contextmanager
+def held(api: Api, say: Say) -> Iterator[None]:
+    """Be the one run that probes the site, for the length of the block; sweeps before and after. Raises SiteConfigError."""
+    lease = _take(api, say)
+    try:
+        sweep(api, say)
+        try:
+            yield
+        finally:
+            sweep(api, say)
+    finally:
+        api.ask("DELETE", f"{LEASES}/{LEASE}", {"preconditions": {"uid": lease}})
+
+
+def make(api: Api, say: Say) -> str:
+    """Make both departments and wait until the operator has furnished them; return why not, or nothing."""
+    say("two departments are made for some seconds")
+    for name in (A, B):
+        made = api.ask("POST", DEPARTMENTS, department(name))
+        if not made.ok:
+            return f"{made.status}: {made.message[:300]}"
+    seen: dict[str, Answer] = {}
+
+    def ready() -> bool:
+        seen.update({name: api.ask("GET", f"{DEPARTMENTS}/{name}") for name in (A, B)})
+        return all(_furnished(answer) for answer in seen.values())
+
+    if within(READY_SECONDS, ready, every=0.2):
+        return ""
+    waiting = next(name for name, answer in seen.items() if not _furnished(answer))
+    return f"department {waiting} has no namespace after {READY_SECONDS:.0f} s; see whether the operator runs in {NAMESPACE}"
+
+
+def _furnished(answer: Answer) -> bool:
+    conditions = (answer.body.get("status") or {}).get("conditions") or ()
+    return any(c["type"] == "NamespaceReady" and c["status"] == "True" for c in conditions)
+
+
+def sweep(api: Api, say: Say) -> None:
+    """Take away all that a probe made, whoever made it; return when it is gone. Raises SiteConfigError when it would not go."""
+    for kind in ("pods", "secrets"):
+        _delete_all(api, f"/api/v1/namespaces/{NAMESPACE}/{kind}")
+    found = [item["metadata"]["name"] for item in _items(api, DEPARTMENTS)]
+    for name in found:
+        _delete_all(api, f"{space(name)}/pods")
+        api.ask("PATCH", f"{DEPARTMENTS}/{name}", {"metadata": {"annotations": {"commonweal.dev/confirm-delete": name}}}, content=MERGE)
+        api.ask("DELETE", f"{DEPARTMENTS}/{name}")
+    if found:
+        say("the two departments are taken away again")
+    if not within(GONE_SECONDS, lambda: not left(api), every=0.2):
+        raise SiteConfigError(
+            f"Site {api.site}: what was made for probing is not gone after {GONE_SECONDS:.0f} s: {', '.join(left(api))}. "
+            "See with `kubectl describe` what holds it; the next run takes it away."
+        )
+
+
+def left(api: Api) -> list[str]:
+    """Return what of a probe's there is on a site."""
+    names = [f"department {item['metadata']['name']}" for item in _items(api, DEPARTMENTS)]
+    names += [f"namespace dept-{name}" for name in (A, B) if api.ask("GET", space(name)).status != 404]
+    for kind in ("pods", "secrets"):
+        names += [f"{kind} {item['metadata']['name']}" for item in _items(api, f"/api/v1/namespaces/{NAMESPACE}/{kind}")]
+    return names
+
+
+def _items(api: Api, path: str) -> list[dict[str, Any]]:
+    return list(api.ask("GET", path, query=OURS).body.get("items") or ())
+
+
+def _delete_all(api: Api, path: str) -> None:
+    api.ask("DELETE", path, {"gracePeriodSeconds": 0}, query=OURS)
+
+
+def _take(api: Api, say: Say) -> str:
+    """Take the Lease and return its uid; waits for another run that holds it, and takes over from one that is gone."""
+    told = False
+    while True:
+        now = datetime.now(UTC)
+        spec = {
+            "holderIdentity": f"{socket.gethostname()}/{os.getpid()}",
+            "leaseDurationSeconds": LEASE_SECONDS,
+            "acquireTime": now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        }
+        made = api.ask("POST", LEASES, {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta(LEASE), "spec": spec})
+        if made.ok:
+            return str(made.body["metadata"]["uid"])
+        other = api.ask("GET", f"{LEASES}/{LEASE}")
+        if made.status != 409 or other.status not in (200, 404):
+            raise SiteConfigError(
+                f"Site {api.site}: the Lease {NAMESPACE}/{LEASE} cannot be taken: {made.status}: {made.message}. "
+                f"Run `commonweal site up {api.site}` first, and use an administrator's kubeconfig."
+            )
+        if other.ok and not abandoned(other.body["spec"], now, socket.gethostname(), lambda pid: Path("/proc", pid).exists()):
+            if not told:
+                say(f"another run probes the site ({other.body['spec']['holderIdentity']}); waiting for it")
+                told = True
+            _never.wait(0.5)
+        elif other.ok:
+            api.ask("DELETE", f"{LEASES}/{LEASE}", {"preconditions": {"uid": other.body["metadata"]["uid"]}})
+
+
+def abandoned(spec: dict[str, Any], now: datetime, host: str, alive: Callable[[str], bool]) -> bool:
+    """Return whether a Lease's holder is gone: its time is over, or it was a process of this machine that is no more. Pure."""
+    holder, _, pid = str(spec.get("holderIdentity", "")).rpartition("/")
+    taken = datetime.fromisoformat(str(spec["acquireTime"]))
+    over = now - taken > timedelta(seconds=int(spec.get("leaseDurationSeconds", LEASE_SECONDS)))
+    return over or (holder == host and not alive(pid))

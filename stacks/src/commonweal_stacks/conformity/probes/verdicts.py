@@ -1,0 +1,140 @@
+"""What an answer means: whether a promise of the site holds. Pure.
+
+A leaf says one of a few words, the same for the same behaviour on every site; what the server said in detail is for the reader of a report, and
+no part of the digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from commonweal_stacks.conformity.api import Answer
+
+HOLDS: Final = "holds"
+BROKEN: Final = "broken"
+NOT_PROBED: Final = "not probed"
+MOST_SKEW: Final = timedelta(seconds=5)  # what tokens and agreements that begin and end can bear
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`leaf` is what goes into the digest; `detail` is for people."""
+
+    leaf: str
+    detail: str = ""
+
+    @property
+    def broken(self) -> bool:
+        return self.leaf.startswith(BROKEN)
+
+    @property
+    def known(self) -> bool:
+        return not self.leaf.startswith(NOT_PROBED)
+
+
+def holds(detail: str = "") -> Verdict:
+    return Verdict(HOLDS, detail)
+
+
+def broken(how: str, detail: str = "") -> Verdict:
+    """A promise that does not hold; `how` is one of a few fixed words."""
+    return Verdict(f"{BROKEN}: {how}", detail)
+
+
+def not_probed(why: str) -> Verdict:
+    """A leaf of its own: a site on which this cannot be known is never equal to one on which it holds."""
+    return Verdict(f"{NOT_PROBED}: {why}")
+
+
+def refused(answer: Answer, *words: str, statuses: Sequence[int] = (403,)) -> Verdict:
+    """Holds when the request was refused for the expected reason: one of the statuses, and a message with all of the words."""
+    if answer.ok:
+        return broken("accepted", "the request was accepted, and should have been refused")
+    if answer.status not in statuses or not all(word in answer.message for word in words):
+        return broken("refused for another reason", f"{answer.status}: {answer.message[:300]}")
+    return holds(answer.message[:300])
+
+
+def both(one: Verdict, other: Verdict) -> Verdict:
+    """Return the first of two verdicts that is broken, else the second."""
+    return one if one.broken else other
+
+
+def kept_apart(answers: Mapping[str, Answer], control: Answer) -> Verdict:
+    """Holds when every read was refused, while the same read succeeds for an administrator: an empty cluster refuses nobody."""
+    if not control.ok:
+        return broken("nothing to read", f"the administrator's own read was refused: {control.status}: {control.message[:200]}")
+    through = sorted(name for name, answer in answers.items() if answer.status != 403)
+    if through:
+        return broken("read", f"not refused: {', '.join(f'{name} ({answers[name].status})' for name in through)}")
+    return holds(f"{len(answers)} reads refused")
+
+
+def counted(first: Answer, second: Answer) -> Verdict:
+    """Holds when the first of two equal claims fits into a quota and the second does not: the quota counts what there is."""
+    if not first.ok:
+        return broken("the first claim was refused", f"{first.status}: {first.message[:300]}")
+    return refused(second, "exceeded quota")
+
+
+def in_step(answer: Answer, before: datetime, after: datetime) -> Verdict:
+    """Holds when the server's clock, which tells whole seconds, lies within five seconds of ours at the time of asking."""
+    if answer.date is None:
+        return not_probed("the server tells no time")
+    early, late = before - MOST_SKEW - timedelta(seconds=1), after + MOST_SKEW
+    shown = f"the server's clock says {answer.date.isoformat()}, ours {after.isoformat()}"
+    return holds(shown) if early <= answer.date <= late else broken("clock", f"{shown}; more than {MOST_SKEW.seconds} s apart")
+
+
+def sealed(before: Answer, after: Answer) -> Verdict:
+    """Holds when the server counted a Secret encrypted on its way to storage after one was written. The answers are the server's metrics."""
+    if not (before.ok and after.ok):
+        return not_probed("the server's metrics cannot be read")
+    if encrypted_writes(after.text) > encrypted_writes(before.text):
+        return holds(f"{encrypted_writes(after.text):.0f} Secrets encrypted since the server started")
+    return broken("in clear", "a Secret was written, and no encryption was counted: set --encryption-provider-config")
+
+
+def encrypted_writes(metrics: str) -> float:
+    """Return how many Secrets the server has encrypted on their way to storage, by its metrics' text; 0 without an encryption provider."""
+    found = 0.0
+    for line in metrics.splitlines():
+        if line.startswith("apiserver_storage_transformation_operations_total{") and all(part in line for part in _ENCRYPTED):
+            found += float(line.rpartition(" ")[2])
+    return found
+
+
+_ENCRYPTED = ('resource="secrets"', 'transformation_type="to_storage"', 'transformer_prefix="k8s:enc:', 'status="OK"')
+
+
+def bound(claim: Answer, said: Mapping[str, Any] | None) -> Verdict:
+    """Holds when the claim of the promised class was bound and the pod could write to the volume."""
+    phase = (claim.body.get("status") or {}).get("phase", "unknown")
+    if phase != "Bound":
+        return broken("not bound", f"the claim is {phase}")
+    if not said or said.get("volume") != "written":
+        return broken("not writable", f"the pod said of its volume: {(said or {}).get('volume', 'nothing')}")
+    return holds("bound and written to")
+
+
+def closed(said: Mapping[str, Any] | None, targets: Sequence[str], *, open_too: str = "") -> Verdict:
+    """Holds when the pod reached none of the targets, though it did reach `open_too`: a pod without any network proves nothing."""
+    if said is None:
+        return broken("the pod said nothing", "it did not start, or did not end in time")
+    if open_too and said.get(open_too) != "open":
+        return broken("nothing is reached", f"{open_too} must be reached, and is {said.get(open_too, 'not tried')}")
+    reached = [target for target in targets if said.get(target) != "closed"]
+    return broken("open", f"reached: {', '.join(reached)}") if reached else holds(f"closed: {', '.join(targets)}")
+
+
+def leaves_of(verdicts: Mapping[str, Verdict]) -> dict[str, str]:
+    """Return the leaves of the digest's layer `probes`."""
+    return {name: verdict.leaf for name, verdict in verdicts.items()}
+
+
+def broken_ones(verdicts: Mapping[str, Verdict]) -> list[str]:
+    """Return a line for each promise that does not hold."""
+    return [f"{name}: {verdict.leaf}: {verdict.detail}" for name, verdict in sorted(verdicts.items()) if verdict.broken]
