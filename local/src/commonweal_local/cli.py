@@ -21,6 +21,7 @@ PASSED_ON = {
     "audit": "commonweal_local.audit:main",
     "conform": "commonweal_stacks.conformity.cli:main",
     "demo": "commonweal_local.demo:main",
+    "erasure": "commonweal_local.decommission:erasure_main",
     "journey": "commonweal_local.demo:main",
     "lint": "commonweal_local.lockin:lint_main",
     "management": "commonweal_local.management:main",
@@ -74,11 +75,12 @@ def _parser() -> argparse.ArgumentParser:
         ("receipt", "check what a department acknowledged: commonweal receipt verify FILE --jwks FILE"),
         ("conform", "compare two sites: commonweal conform SITE SITE"),
         ("demo", "bring everything up, with data"),
+        ("erasure", "check a certificate of erasure: commonweal erasure verify FILE --key FILE"),
         ("journey", "walk through the example again, on the sites that are up"),
         ("lint", "what in manifests binds a department to one provider: commonweal lint FILE..."),
         ("management", "the cluster that makes sites' clusters: commonweal management up|down|status"),
         ("score", "how free a department is to leave: commonweal score [DEPARTMENT] --site SITE"),
-        ("site", "pulumi for a site: commonweal site up|preview|destroy SITE"),
+        ("site", "pulumi for a site: commonweal site up|preview|destroy|decommission SITE"),
     ):
         _command(commands, name, text, lambda _: 2)
     return parser

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from commonweal_local import decommission
 from commonweal_local.failure import LocalError
 from commonweal_local.pulumi_cli import departments
 from commonweal_local.pulumi_cli.site import SiteStack
@@ -77,7 +78,9 @@ def summary(outcome: Outcome) -> str:
 
 
 def main(argv: Sequence[str]) -> int:
-    """`commonweal site up|preview|destroy NAME`. Exit code 0: done; 1: failed, with the reason on standard error."""
+    """`commonweal site up|preview|destroy|decommission NAME`. Exit code 0: done; 1: failed, with the reason on standard error."""
+    if argv[:1] == ["decommission"]:
+        return decommission.main(argv[1:])
     parser = argparse.ArgumentParser(prog="commonweal site", description="Put the platform layer on a site, or take it off.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (("up", "bring the site to its stack file"), ("preview", "tell what up would change")):
@@ -87,6 +90,7 @@ def main(argv: Sequence[str]) -> int:
     gone = commands.add_parser("destroy", help="take everything of ours off the site")
     gone.add_argument("--delete-departments", action="store_true", help="delete its departments first, with all their data")
     gone.add_argument("site")
+    commands.add_parser("decommission", help="take the site down for good, and certify what was erased")
     args = parser.parse_args(argv)
     try:
         outcome = _carry_out(args)
