@@ -42,7 +42,10 @@ PLAN = _object("ConfigMap", "commonweal-store-plan", OWNED, data={"plan.json": "
 REPORT = _object("ConfigMap", "commonweal-store-report", OWNED)
 ACCOUNT = _object("ServiceAccount", "store", OWNED)
 CLAIM = _object(
-    "PersistentVolumeClaim", "data", OWNED, spec={"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    "PersistentVolumeClaim",
+    "data",
+    OWNED,
+    spec={"accessModes": ["ReadWriteOnce"], "storageClassName": "std-rwo", "resources": {"requests": {"storage": "1Gi"}}},
 )
 POD = _object("Pod", "store-0", OWNED, spec={"serviceAccountName": "app", "containers": [{"name": "c", "image": "store:1"}]})
 
