@@ -59,7 +59,7 @@ class Site:
             "PGDATA": str(self.store.data),
             "PGPORT": str(self.store.port),
             "COMMONWEAL_SOCKET_DIR": str(self.store.sockets),
-            "TMPDIR": "/tmp",  # noqa: S108 - sockets need a short path
+            "TMPDIR": "/tmp",
         }
         command = [sys.executable, "-m", "commonweal_runtime.moving", verb, *words]
         return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/")

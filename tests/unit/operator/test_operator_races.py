@@ -72,7 +72,7 @@ class Server:
 
 
 class Keys(DepartmentKeys):
-    async def ensure(self, owner: Owner, api: Any) -> None:
+    async def ensure(self, owner: Owner, api: Any, *, make: bool = True) -> None:
         """Nothing is made here, for tests of the keys have a file of their own; but the public half is known from now on."""
         self._public[owner.uid] = signing_key("tax")
 

@@ -46,6 +46,7 @@ async def look() -> None:
     _say(
         {
             "standing": await stores.standing(),
+            "certificate": await stores.certificate(),
             "bytes": sum(p.stat().st_size for p in data.rglob("*") if p.is_file()),
             "free": shutil.disk_usage(data.parent).free,
             "laid": sum(p.stat().st_size for p in arrived_beside(data).rglob("*") if p.is_file()),

@@ -6,7 +6,7 @@ import json
 import struct
 import zlib
 from collections.abc import Mapping
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 MOST_HEADER, MOST_BODY = 64 * 2**20, 8 * 2**20
 _LENGTHS = struct.Struct(">II")
@@ -37,7 +37,7 @@ def frame(kind: str, body: bytes = b"", **head: Any) -> Frame:
     return Frame({"kind": kind, **head}, zlib.compress(body, 1) if body else b"")
 
 
-def write(stream: BinaryIO, one: Frame) -> int:
+def write(stream: IO[bytes], one: Frame) -> int:
     """Write a frame and return its length in bytes."""
     head = json.dumps(one.head, separators=(",", ":")).encode()
     stream.write(_LENGTHS.pack(len(head), len(one.packed)))
@@ -46,7 +46,7 @@ def write(stream: BinaryIO, one: Frame) -> int:
     return _LENGTHS.size + len(head) + len(one.packed)
 
 
-def read(stream: BinaryIO) -> Frame | None:
+def read(stream: IO[bytes]) -> Frame | None:
     """Return the next frame, or None at the end of the stream. Raises BrokenError."""
     lengths = stream.read(_LENGTHS.size)
     if not lengths:
@@ -64,7 +64,7 @@ def read(stream: BinaryIO) -> Frame | None:
     return Frame(dict(found), body)
 
 
-def _exactly(stream: BinaryIO, length: int) -> bytes:
+def _exactly(stream: IO[bytes], length: int) -> bytes:
     content = stream.read(length) if length else b""
     if len(content) < length:
         raise BrokenError("the stream ended inside a frame")

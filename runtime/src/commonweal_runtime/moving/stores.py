@@ -163,3 +163,12 @@ async def keep_certificate(move: str, content: dict[str, Any]) -> None:
             move,
             json.dumps(content),
         )
+
+
+async def certificate() -> dict[str, Any] | None:
+    """Return the newest certificate that is kept here, or None; one that is `pending` has not been signed yet."""
+    async with store(DEPARTMENT) as db:
+        if await db.fetchval("select to_regclass('move.certificate')") is None:
+            return None
+        text = await db.fetchval("select content::text from move.certificate order by at desc limit 1")
+        return None if text is None else dict(json.loads(text))

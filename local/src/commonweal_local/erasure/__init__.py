@@ -1,0 +1,1 @@
+"""Certificates that something was erased: signed by the site that held it."""
