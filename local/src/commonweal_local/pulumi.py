@@ -15,9 +15,9 @@ from commonweal_local import decommission
 from commonweal_local.failure import LocalError
 from commonweal_local.pulumi_cli import departments
 from commonweal_local.pulumi_cli.site import SiteStack
-from commonweal_local.pulumi_cli.stack import Outcome
+from commonweal_local.pulumi_cli.stack import Outcome, root
 
-__all__ = ["Outcome", "destroy", "forget", "main", "preview", "up"]
+__all__ = ["Outcome", "destroy", "forget", "known", "main", "preview", "up"]
 
 COUNTED: Mapping[str, str] = {
     "create": "created",
@@ -69,6 +69,11 @@ def destroy(site: str, *, delete_departments: bool = False, say: Say = print, pr
 def forget(site: str) -> None:
     """Forget the state of a site whose cluster is gone; nothing on any cluster is touched."""
     SiteStack(site).forget()
+
+
+def known() -> list[str]:
+    """Return the sites of which this machine has a stack."""
+    return sorted(directory.name for directory in (root() / "sites").glob("*") if directory.is_dir())
 
 
 def summary(outcome: Outcome) -> str:

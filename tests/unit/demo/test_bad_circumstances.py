@@ -170,13 +170,14 @@ def test_the_heritage_machine_of_another_home_is_neither_ended_nor_replaced(monk
 # without root
 
 
-def test_without_root_the_sites_differ_from_the_committed_ones_in_balancers_and_images_only() -> None:
+def test_without_root_the_sites_differ_from_the_committed_ones_in_pods_balancers_and_images_only() -> None:
     copy = control_plane.project(bring_up.SITES)
     for name in bring_up.SITES:
         committed = yaml.safe_load((paths.source() / "stacks" / "site" / f"Pulumi.{name}.yaml").read_text())
         ours = yaml.safe_load((copy / f"Pulumi.{name}.yaml").read_text())
         assert ours["config"].pop("commonweal:images") == str(copy / "images.json")
         assert ours["config"]["commonweal:site"].pop("expose") == "ClusterIP"
+        assert ours["config"]["commonweal:site"].pop("local") == {"mode": "ControlPlane"}
         del committed["config"]["commonweal:site"]["expose"]
         assert ours == committed
 

@@ -176,6 +176,7 @@ OLD, NEW = "uid-of-the-old-one", "uid-of-the-new-one"
         (Facts(cluster="", was=OLD, declared=True, management="m", management_was="m"), True, False),
         (Facts(cluster="", was=OLD, declared=False, management="m", management_was="m"), False, False),
         (Facts(cluster="", was=OLD, declared=False, management="n", management_was="m"), True, True),
+        (Facts(cluster="", was=OLD, declared=False, management="n", management_was="m", lost=True), False, True),
         (Facts(cluster=OLD, was=OLD, declared=False, management="n", management_was="m"), True, True),
         (Facts(cluster=NEW, was=OLD, declared=False, management="n", management_was="m"), False, True),
         (Facts(cluster=NEW, was=OLD, adopted=True), False, False),

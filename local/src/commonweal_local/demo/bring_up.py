@@ -14,16 +14,18 @@ from pathlib import Path
 
 import asyncpg
 
-from commonweal_local import debian, machine, paths, pulumi, sites, toolchain
+from commonweal_local import debian, machine, management, paths, pulumi, sites, toolchain
 from commonweal_local.demo import leftovers
 from commonweal_local.demo.cluster import Cluster
 from commonweal_local.demo.heritage import HeritageMachine
 from commonweal_local.failure import LocalError
 from commonweal_local.images import builder
-from commonweal_local.progress import Progress
-from commonweal_local.sites import bridge, checks
+from commonweal_local.management import plane
+from commonweal_local.progress import Progress, Silent
+from commonweal_local.sites import bridge, checks, host
 from commonweal_local.sites.site import NETWORK
 from commonweal_runtime.identity.accounts import hash_password
+from commonweal_stacks.management.names import FLEET
 
 SITES = ("onprem", "cloud")
 TOOLS = ("kubectl", "helm", "pulumi")
@@ -34,6 +36,7 @@ PEOPLE = tuple(
     for name, family in (("ada", "lovelace"), ("ben", "okri"), ("cleo", "laine"), ("dev", "patel"), ("ena", "mccrae"), ("fay", "weldon"))
 )
 READY_SECONDS = 300.0
+CLUSTER_MADE, CLUSTERS_THERE = "created Cluster.cluster.x-k8s.io/", "of it until the clusters were there"
 
 
 @dataclass
@@ -86,25 +89,56 @@ def platform(names: Sequence[str] = SITES, progress: Progress | None = None) -> 
     shown, stages = progress or Progress(), Stages()
     leftovers.sign()
     mend(shown)
+    checks.before_any(paths.sites(), sites.Mode.PODS)
     with stages.measured("Debian packages"):
         debian.install(debian.missing({**debian.SITE_PACKAGES, **debian.TEST_PACKAGES}), shown)
     with stages.measured("tools"):
-        tools = toolchain.ensure(TOOLS, shown)
-    with stages.measured("images"):
-        images = builder.build(shown)
-    with stages.measured("sites"):
-        forget_lost(names)
-        up = sites.up(names, list(images.values()), progress=shown)
-        heritage = heritage_machine()
-        with shown.step("the heritage machine, outside every site"):
+        tools = tools_for(sites.Mode.PODS, shown)
+    with ThreadPoolExecutor(1) as pool:
+        fleet = pool.submit(management_cluster, stages)
+        with stages.measured("images"):
+            images = builder.build(shown)
+        with stages.measured("heritage machine"), shown.step("the heritage machine, outside every site"):
+            heritage = heritage_machine()
+            with paths.one_at_a_time(paths.sites()):
+                bridge.make()
             heritage.up()
-    clusters = tuple(Cluster(site.name, tools["kubectl"].path, site.kubeconfig) for site in up)
+        with shown.step("the management cluster, with Cluster API on it"):
+            fleet.result()
+    take_over(names, list(images.values()))
     with stages.measured("pulumi up"):
-        outcomes = pulumi_up(names, shown)
+        outcomes = pulumi_up(names, shown, stages=stages)
+    clusters = tuple(Cluster(name, tools["kubectl"].path, sites.find(name).kubeconfig) for name in names)
     password = kept_password()
     for cluster in clusters:
         enrol(cluster, password)
     return Brought(clusters, heritage, password, stages, outcomes)
+
+
+def tools_for(mode: sites.Mode, progress: Progress) -> dict[str, toolchain.Tool]:
+    """Return the programs that a demonstration needs; what the management cluster and its sites need is built here, where it is shown."""
+    wanted = (*TOOLS, *plane.PROGRAMS, *host.programs_for(mode))
+    toolchain.definitions("cluster-api", progress)
+    return toolchain.ensure(tuple(dict.fromkeys(wanted)), progress)
+
+
+def management_cluster(stages: Stages) -> None:
+    """Start the management cluster, and put Cluster API and the classes of sites on it."""
+    quiet = Silent()
+    with stages.measured("management cluster"):
+        management.up(quiet)
+    with stages.measured("pulumi up of the management cluster"):
+        management.apply(lambda _line: None)
+
+
+def take_over(names: Sequence[str], images: Sequence[str] = ()) -> None:
+    """Have the management cluster keep those of the sites that run already, and give them the images; the others are made with both."""
+    for status in sites.status():
+        if status.name not in names:
+            continue
+        sites.hand_over(status.name, f"{FLEET}/{status.name}")
+        if images and status.running and status.mode == sites.Mode.PODS:
+            sites.load(images, [status.name])
 
 
 def mend(progress: Progress) -> None:
@@ -118,12 +152,6 @@ def mend(progress: Progress) -> None:
         )
     for one in leftovers.end():
         progress.say(f"  ended {one}")
-
-
-def forget_lost(names: Sequence[str]) -> None:
-    """Forget what Pulumi knows of sites that are not there: what an earlier cluster of that name held went with it."""
-    for name in set(names) - {status.name for status in sites.status()}:
-        pulumi.forget(name)
 
 
 def as_it_is() -> Brought:
@@ -142,12 +170,23 @@ def as_it_is() -> Brought:
     return Brought(clusters, heritage_machine(), kept_password(), Stages(), {})
 
 
-def pulumi_up(names: Sequence[str], progress: Progress, project: Path | None = None) -> dict[str, pulumi.Outcome]:
-    """Run `pulumi up` for all sites at once; return each outcome. `project` holds the stack files, by default those of the checkout."""
+def pulumi_up(
+    names: Sequence[str], progress: Progress, project: Path | None = None, *, stages: Stages | None = None
+) -> dict[str, pulumi.Outcome]:
+    """Run `pulumi up` for all sites at once; return each outcome. `project` holds the stack files, by default those of the checkout.
+
+    `stages` is told when the last of the clusters was there that the runs made.
+    """
+    started = time.monotonic()
     with progress.step(f"pulumi up for {', '.join(names)}") as step, ThreadPoolExecutor(len(names)) as pool:
 
         def one(name: str) -> pulumi.Outcome:
-            return pulumi.up(name, say=lambda line: step.update(f"{name}: {line}"), project=project)
+            def say(line: str) -> None:
+                step.update(f"{name}: {line}")
+                if stages and line.startswith(CLUSTER_MADE):
+                    stages.seconds[CLUSTERS_THERE] = time.monotonic() - started
+
+            return pulumi.up(name, say=say, project=project)
 
         outcomes = dict(zip(names, pool.map(one, names), strict=True))
     for name, outcome in outcomes.items():
@@ -209,10 +248,11 @@ def sign(cluster: Cluster) -> list[str]:
 def down() -> list[str]:
     """Take everything down that the demonstration brought up, also half of it; return what would not go, normally nothing."""
     leftovers.end()
-    names = [status.name for status in sites.status()]
+    names = {status.name for status in sites.status()} | set(pulumi.known())
+    left = management.down()  # first: it would bring its sites back
     heritage_machine().down()
-    left = sites.down()
-    for name in names:
+    left += sites.down()
+    for name in sorted(names):
         with suppress(LocalError):  # without pulumi there is nothing to forget with; the next `up` forgets a cluster that is gone
             pulumi.forget(name)
     return left

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-from commonweal_local import paths, sites
+from commonweal_local import management, paths, sites
 from commonweal_local.demo import bring_up, control_plane, learning, proofs
 from commonweal_local.demo.cluster import Cluster, ClusterError
 from commonweal_local.demo.heritage import HeritageError
@@ -81,7 +81,7 @@ def timings(stages: bring_up.Stages, total: float) -> str:
 
 
 def memory(mib: Mapping[str, int]) -> str:
-    """Return what each site holds in memory."""
+    """Return what each cluster holds in memory."""
     return "\n".join(["Memory:", *(f"  {name:<32} {each:7} MiB" for name, each in mib.items())])
 
 
@@ -99,7 +99,8 @@ def demonstrate(names: Sequence[str], progress: Progress) -> Record:
     alike = len(names) < 2 or compared(names[:2])
     held = {status.name: status.memory_mib for status in sites.status()}
     record = Record("pods", good and alike, time.monotonic() - started, brought.stages.seconds, held, alike, rows)
-    print(f"\n{timings(brought.stages, record.seconds)}\n{memory(held)}\n\n{endpoints(brought)}")
+    shown = {**held, "the management cluster": management.status().memory_mib}
+    print(f"\n{timings(brought.stages, record.seconds)}\n{memory(shown)}\n\n{endpoints(brought)}")
     return record
 
 
@@ -113,7 +114,8 @@ def without_pods(names: Sequence[str], progress: Progress) -> Record:
     """Run what can be shown without root, print what happened and what was not shown, and return the record of it."""
     progress.say("not root: the sites' control planes will be real, their nodes and pods simulated")
     record, text = control_plane.demonstrate(names, progress)
-    print(f"{text}\n\n{timings(bring_up.Stages(dict(record.stages)), record.seconds)}\n{memory(record.memory_mib)}")
+    held = {**record.memory_mib, "the management cluster": management.status().memory_mib}
+    print(f"{text}\n\n{timings(bring_up.Stages(dict(record.stages)), record.seconds)}\n{memory(held)}")
     return record
 
 

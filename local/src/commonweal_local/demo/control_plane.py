@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from commonweal_local import paths, pulumi, sites, toolchain
+from commonweal_local import paths, pulumi, sites
 from commonweal_local.demo import bring_up, leftovers
 from commonweal_local.demo.bring_up import KINDS, READY_SECONDS, Stages
 from commonweal_local.demo.cluster import Cluster, ClusterError
@@ -20,6 +20,7 @@ from commonweal_local.demo.record import Record
 from commonweal_local.demo.report import Row, changes, table
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
+from commonweal_local.sites import checks
 from commonweal_stacks.conformity.cli import main as conform
 from commonweal_stacks.site import IMAGE_NAMES, IMAGES_KEY, SITE_KEY, stack_file
 
@@ -50,9 +51,10 @@ def project(names: Sequence[str]) -> Path:
 
 
 def adapted(stack: Mapping[str, Any], images: Path) -> dict[str, Any]:
-    """Return a stack file's content with what a site without pods cannot have taken out: load balancers, and images of its own."""
+    """Return a stack file's content for a site without pods: it has no load balancers, and images of its own."""
     config = stack["config"]
-    return {**stack, "config": {**config, SITE_KEY: {**config[SITE_KEY], "expose": "ClusterIP"}, IMAGES_KEY: str(images)}}
+    site = {**config[SITE_KEY], "expose": "ClusterIP", "local": {"mode": "ControlPlane"}}
+    return {**stack, "config": {**config, SITE_KEY: site, IMAGES_KEY: str(images)}}
 
 
 def demonstrate(names: Sequence[str], progress: Progress) -> tuple[Record, str]:
@@ -60,15 +62,16 @@ def demonstrate(names: Sequence[str], progress: Progress) -> tuple[Record, str]:
     started, stages = time.monotonic(), Stages()
     leftovers.sign()
     bring_up.mend(progress)
-    with stages.measured("tools"):
-        tools = toolchain.ensure(bring_up.TOOLS, progress)
-    with stages.measured("sites"):
-        bring_up.forget_lost(names)
-        up = sites.up(names, mode=sites.Mode.CONTROL_PLANE, progress=progress)
-    clusters = [Cluster(site.name, tools["kubectl"].path, site.kubeconfig) for site in up]
+    checks.before_any(paths.sites(), sites.Mode.CONTROL_PLANE)
     stacks = project(names)
+    with stages.measured("tools"):
+        tools = bring_up.tools_for(sites.Mode.CONTROL_PLANE, progress)
+    with progress.step("the management cluster, with Cluster API on it"):
+        bring_up.management_cluster(stages)
+    bring_up.take_over(names)
     with stages.measured("pulumi up"):
-        bring_up.pulumi_up(names, progress, stacks)
+        bring_up.pulumi_up(names, progress, stacks, stages=stages)
+    clusters = [Cluster(name, tools["kubectl"].path, sites.find(name).kubeconfig) for name in names]
     with stages.measured("departments and all they publish"):
         rows = {cluster.name: _site(cluster, progress) for cluster in clusters}
     with stages.measured("second pulumi up"):

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from commonweal_local import paths
+from commonweal_local import paths, sites
 from commonweal_local.failure import LocalError
 from commonweal_local.pulumi_cli.stack import Outcome, Say, Stack
 from commonweal_stacks.clusters import adapter_of, cluster_of, running_version
@@ -25,7 +25,8 @@ Answer = TypeVar("Answer")
 class Facts:
     """What was found before a run. Identities are uids of `kube-system`, empty where there is none or nobody answers.
 
-    `declared`: the site's Cluster is on the management cluster. `cluster` is the site's own identity now, `was` that of the last run.
+    `declared`: the site's Cluster is on the management cluster. `cluster` is the site's own identity now, `was` that of the last run. `lost`:
+    it was a site of this machine, which holds none of that name any more.
     """
 
     cluster: str
@@ -34,6 +35,7 @@ class Facts:
     declared: bool = False
     management: str = ""
     management_was: str = ""
+    lost: bool = False
 
     @property
     def moved(self) -> bool:
@@ -61,7 +63,7 @@ def validity(facts: Facts) -> Validity:
         return Validity(platform=True, look_first=facts.moved)
     if facts.cluster:
         return Validity(platform=facts.cluster == facts.was, look_first=facts.moved)
-    gone = not facts.adopted and not facts.declared and not facts.moved
+    gone = not facts.adopted and not facts.declared and (facts.lost or not facts.moved)
     return Validity(platform=not gone, look_first=facts.moved)
 
 
@@ -126,7 +128,14 @@ class SiteStack(Stack):
             cluster = self.identity(self.kubeconfig())
         except LocalError:  # not made yet, or down: the run itself says what is wrong then
             cluster = ""
-        return Facts(cluster, was, declared=declared, management=management, management_was=self.recorded("management"))
+        return Facts(
+            cluster,
+            was,
+            declared=declared,
+            management=management,
+            management_was=self.recorded("management"),
+            lost=self.config.kind == "local" and self.name not in {one.name for one in sites.status()},
+        )
 
     def kubeconfig(self) -> str:
         """Return the site's kubeconfig. Raises LocalError when there is none, or none yet."""
