@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
-from commonweal_stacks.clusters import AdoptedCluster, LocalCluster, cluster_of
+from commonweal_stacks.blueprint import revision
+from commonweal_stacks.clusters import AdoptedCluster, LocalCluster, cluster_of, refuse_change
 from commonweal_stacks.site import SiteConfig, SiteConfigError, load_images, parse_master, parse_site
+from commonweal_stacks.site_kinds import Kind
+from support.sites import ADDRESSES, MACHINES, described, site
 
 STACKS = Path(__file__).resolve().parents[3] / "stacks" / "site"
 GOOD: dict[str, Any] = {
@@ -62,6 +65,73 @@ def test_a_bad_site_is_refused_with_key_file_and_remedy(value: Any, words: list[
         parse_site(value, stack="onprem")
     for word in words:
         assert word in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_a_site_of_each_kind_is_read_with_its_own_block_only(kind: Kind) -> None:
+    good = described(kind)
+    assert parse_site(good, stack=good["name"]).kind == kind
+    others = {key: value for other in get_args(Kind) if other not in {kind, "adopted"} for key, value in ADDRESSES[other].items()}
+    for key, block in others.items():
+        with pytest.raises(
+            SiteConfigError, match=rf"commonweal:site in .*: {key} belongs to kind .*, and the site is of kind {kind}; take {key} out"
+        ):
+            parse_site({**good, key: block}, stack=good["name"])
+    if kind != "adopted":
+        with pytest.raises(SiteConfigError, match=f"kind {kind} takes no kubeconfig: .* leave it out, or use kind adopted"):
+            parse_site({**good, "kubeconfig": "/x"}, stack=good["name"])
+
+
+@pytest.mark.parametrize("kind", MACHINES)
+def test_a_kind_that_needs_addresses_says_so(kind: Kind) -> None:
+    (key,) = ADDRESSES[kind]
+    with pytest.raises(SiteConfigError, match=rf"kind {kind} needs {key}: the block with its addresses \(docs/reference/site-kinds.md"):
+        site(kind, **{key: ...})
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "words"),
+    [
+        ("aws", {"region": "Frankfurt"}, ["commonweal:site.aws.region in Pulumi.site-aws.yaml", "pattern", "Correct it."]),
+        ("aws", {"imageAccount": "12"}, ["commonweal:site.aws.imageAccount"]),
+        ("aws", {"instanceType": "x"}, ["commonweal:site.aws.instanceType", "Take it out, or correct its spelling."]),
+        ("aws", {"nodes": "10.0.0.1/16"}, ["commonweal:site.aws.nodes", "write a network such as 10.1.0.0/16"]),
+        (
+            "gcp",
+            {"nodes": "10.244.0.0/20"},
+            ["gcp.nodes 10.244.0.0/20 overlaps 10.244.0.0/16, which the blueprint uses inside the cluster"],
+        ),
+        ("edge-k3s", {"nodes": "10.96.9.0/24"}, ["edgeK3s.nodes 10.96.9.0/24 overlaps 10.96.0.0/16"]),
+        ("gcp", {"project": ...}, ["commonweal:site.gcp.project", "Field required", "Add it."]),
+        ("azure", {"subscriptionId": "mine"}, ["commonweal:site.azure.subscriptionId"]),
+        ("vsphere", {"thumbprint": "ab:cd"}, ["commonweal:site.vsphere.thumbprint"]),
+        ("metal3", {"images": "ftp://x"}, ["commonweal:site.metal3.images"]),
+        ("local", {"mode": "pods"}, ["commonweal:site.local.mode", "'Pods', 'ControlPlane' or 'Shared'"]),
+    ],
+)
+def test_a_bad_address_is_refused_with_key_file_and_remedy(kind: Kind, changes: dict[str, Any], words: list[str]) -> None:
+    ((key, block),) = ADDRESSES[kind].items()
+    with pytest.raises(SiteConfigError) as refused:
+        site(kind, **{key: {name: value for name, value in (block | changes).items() if value is not ...}})
+    for word in words:
+        assert word in str(refused.value)
+
+
+def test_size_and_blueprint_are_chosen_by_name() -> None:
+    assert (site("aws").size, site("aws").blueprint) == ("small", "r2")
+    with pytest.raises(SiteConfigError, match=r"commonweal:site\.size in .*'small', 'medium' or 'large'"):
+        site("aws", size="huge")
+    with pytest.raises(
+        SiteConfigError, match=r"commonweal:site\.blueprint in .*: there is no blueprint 'r9'; there are r1, r2, r3\. Correct it"
+    ):
+        site("aws", blueprint="r9")
+
+
+def test_a_revision_that_the_cluster_cannot_go_back_to_is_refused_with_the_key() -> None:
+    refuse_change(site("local", blueprint="r1"), revision("r1"), "v1.34.4")
+    refuse_change(site("local", blueprint="r3"), revision("r3"), None)
+    with pytest.raises(SiteConfigError, match=r"commonweal:site\.blueprint in Pulumi\.site-local\.yaml: .*cannot decrease a version"):
+        refuse_change(site("local", blueprint="r2"), revision("r2"), "v1.35.4")
 
 
 def test_every_problem_of_a_site_is_named_at_once() -> None:

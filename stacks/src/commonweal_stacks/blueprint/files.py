@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +22,7 @@ AUDIT_MIB, AUDIT_FILES = 100, 10
 ENCRYPTION_KEY = "encryption.yaml"
 """The key under which a site's Secret holds the file of `encryption`."""
 
-KEY_HEX = 64
+_KEY = re.compile(r"[0-9a-f]{64}")
 
 _Flags = dict[str, str]
 
@@ -38,6 +39,8 @@ def api_server_flags(blueprint: Blueprint) -> _Flags:
         "enable-admission-plugins": ",".join(blueprint.admission),
         "encryption-provider-config": ENCRYPTION,
         "profiling": "false",
+        # By default a server that is to end waits a minute for watches, and answers nobody meanwhile.
+        "shutdown-watch-termination-grace-period": "2s",
     }
 
 
@@ -91,10 +94,9 @@ def encryption(blueprint: Blueprint, key: str) -> str:
 
     `key` is 64 hexadecimal characters. Raises ValueError for another. What was written before there was a key stays readable.
     """
-    raw = bytes.fromhex(key)
-    if len(key) != KEY_HEX:
-        raise ValueError(f"the key is {len(key)} characters long; it must be {KEY_HEX} hexadecimal ones")
-    secret = {"name": "key1", "secret": base64.b64encode(raw).decode()}
+    if not _KEY.fullmatch(key):
+        raise ValueError("the key of encryption must be 64 hexadecimal characters in lower case")
+    secret = {"name": "key1", "secret": base64.b64encode(bytes.fromhex(key)).decode()}
     providers = [{blueprint.encryption: {"keys": [secret]}}, {"identity": {}}]
     resources = [{"resources": list(blueprint.encrypted), "providers": providers}]
     return text({"apiVersion": "apiserver.config.k8s.io/v1", "kind": "EncryptionConfiguration", "resources": resources})

@@ -33,13 +33,12 @@ DECLARATION = Declaration(
         Difference(
             "ClusterClass", "spec/patches", "the provider writes each machine template's cloud settings into a Secret named after it"
         ),
-        Difference(kubeadm.BOOTSTRAP, f"{kubeadm.OF_WORKER}/files", "the list into which those patches put that Secret"),
     ),
     variables=("builtin.controlPlane.machineTemplate", "builtin.machineDeployment.infrastructureRef"),
     needs=(
         "the kubeadm providers v1.14.2 and the Azure provider",
         "an AzureClusterIdentity `identity` that the fleet's namespace may use",
-        "machine images named after the blueprint's image in the community gallery `imageGallery`",
+        "machine images in the gallery `imageGallery`, named as the blueprint's operating system, their version that of Kubernetes",
         "a network plug-in and the Azure cloud controller on the new cluster",
     ),
 )
