@@ -121,7 +121,12 @@ class End:
 @contextmanager
 def within_reason(seconds: float, *ends: End) -> Iterator[None]:
     """End every step of both sites when the block has taken so long: no department stays frozen because a link is cut."""
-    timer = threading.Timer(seconds, lambda: [end.end_all() for end in ends])
+
+    def end_all() -> None:
+        for end in ends:
+            end.end_all()
+
+    timer = threading.Timer(seconds, end_all)
     timer.daemon = True
     timer.start()
     try:
