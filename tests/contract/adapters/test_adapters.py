@@ -14,6 +14,8 @@ from typing import Any, get_args
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from commonweal_stacks import clusters
 from commonweal_stacks.blueprint import REVISIONS, current, files, revision
@@ -152,6 +154,18 @@ def test_the_provider_shows_only_where_the_adapter_says(kind: Kind) -> None:
 @pytest.mark.parametrize("blueprint", REVISIONS)
 def test_sites_of_two_kinds_differ_only_where_it_is_declared(one: Kind, other: Kind, blueprint: str) -> None:
     assert unlike(pair(one, blueprint=blueprint, size="large"), pair(other, blueprint=blueprint, size="large")) == []
+
+
+@given(
+    kinds=st.tuples(st.sampled_from(KUBEADM), st.sampled_from(KUBEADM)),
+    site_names=st.lists(st.from_regex(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", fullmatch=True), min_size=2, max_size=2, unique=True),
+    size=st.sampled_from(SIZES),
+    blueprint=st.sampled_from(list(REVISIONS)),
+)
+@settings(max_examples=40, deadline=None)
+def test_so_do_sites_of_any_names_and_of_one_kind(kinds: tuple[Kind, Kind], site_names: list[str], size: str, blueprint: str) -> None:
+    one, other = (pair(kind, name=name, size=size, blueprint=blueprint) for kind, name in zip(kinds, site_names, strict=True))
+    assert unlike(one, other) == []
 
 
 @pytest.mark.parametrize("kind", KUBEADM)

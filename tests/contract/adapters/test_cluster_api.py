@@ -63,11 +63,11 @@ def test_every_object_passes_the_real_definitions_and_none_does_with_a_wrong_fie
 
 @pytest.mark.parametrize("kind", REAL)
 def test_optional_addresses_pass_too(management: ClusterApi, kind: Kind) -> None:
-    blocks: dict[Kind, dict[str, Any]] = {
+    blocks: dict[str, dict[str, Any]] = {
         "aws": {"region": "us-gov-west-1", "nodes": "172.16.0.0/16"},
         "gcp": {"project": "other-project", "region": "us-east1", "nodes": "172.16.0.0/20", "imageProject": "images-project"},
     }
-    for each in rendered(kind, f"other-{kind}", **{kind: blocks[kind]})[:-1]:
+    for each in rendered(kind, f"other-{kind}", current().revision, **{str(kind): blocks[kind]})[:-1]:
         assert management.dry_run(each) == ""
 
 

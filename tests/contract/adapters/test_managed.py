@@ -36,7 +36,7 @@ def test_a_secret_without_a_kubeconfig_is_named(asked: ClusterApi) -> None:
     broken = kubeconfig_secret(site("aws", name="broken"), "")
     broken["stringData"] = {"other": "x"}
     asked.apply(broken)
-    with pytest.raises(SiteConfigError, match="broken-kubeconfig of the management cluster holds no kubeconfig under 'value'. Delete it"):
+    with pytest.raises(SiteConfigError, match=r"broken-kubeconfig of the management cluster holds no kubeconfig under 'value'. Delete it"):
         ManagedCluster("broken").kubeconfig()
 
 
@@ -54,5 +54,5 @@ def test_a_management_cluster_that_does_not_answer_is_named_with_the_remedy(
     gone = tmp_path / "gone.kubeconfig"
     gone.write_text(asked.kubeconfig().read_text().replace(asked.url, "https://127.0.0.1:1"))
     monkeypatch.setenv(VARIABLE, str(gone))
-    with pytest.raises(SiteConfigError, match="does not answer at https://127.0.0.1:1: .* Start it with `commonweal management up`"):
+    with pytest.raises(SiteConfigError, match=r"does not answer at https://127.0.0.1:1: .* Start it with `commonweal management up`"):
         running_version("any")

@@ -30,7 +30,7 @@ def test_revisions_go_by_their_names_and_cannot_be_edited() -> None:
         assert revision(name) is each
     assert current() is REVISIONS[blueprint.CURRENT]
     newest = max(name for name, each in REVISIONS.items() if each.kubernetes == current().kubernetes)
-    assert blueprint.CURRENT == newest
+    assert newest == blueprint.CURRENT
     with pytest.raises(dataclasses.FrozenInstanceError):
         current().kubernetes = "v1.0.0"  # type: ignore[misc]
     for mapping in (current().sizes, current().machines, REVISIONS):
@@ -88,7 +88,7 @@ def test_a_change_that_cluster_api_would_refuse_is_foretold(running: str | None,
 
 
 def test_a_version_that_is_none_is_not_guessed_at() -> None:
-    with pytest.raises(ValueError, match="'latest' is not a Kubernetes version such as v1.34.4"):
+    with pytest.raises(ValueError, match=r"'latest' is not a Kubernetes version such as v1.34.4"):
         parts_of("latest")
 
 
