@@ -58,7 +58,7 @@ class Sites:
             revision=found.revision,
             reached=int(change["revision"]) if running else found.revision,
             step=str(change["step"]),
-            stage=host.STAGES.get(next(reversed(state["marks"]), ""), "the last step"),
+            stage=_stage(found, state["marks"]),
             error=str(state["error"]),
             change_error=str(change["error"]),
             host=found.address,
@@ -150,6 +150,13 @@ def _asked(found: config.Site) -> tuple[str, int | None]:
         return version, len(api.call("GET", "/api/v1/nodes?resourceVersion=0", timeout=3)["items"])
     except (*Unreachable, KeyError):
         return "", None
+
+
+def _stage(found: config.Site, marks: Mapping[str, float]) -> str:
+    """What a starting site waits for now."""
+    if found.mode is config.Mode.CONTROL_PLANE:
+        return "its nodes" if marks else "the API server"
+    return host.STAGES.get(next(reversed(marks), ""), "the last step")
 
 
 def _mode(mode: Mode) -> config.Mode:

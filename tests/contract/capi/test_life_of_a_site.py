@@ -1,0 +1,166 @@
+"""A site with a control plane of its own, from its Cluster to its end, against Cluster API's real core."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commonweal_local.sites import processes
+from commonweal_local.sites.api import Api
+from commonweal_local.waiting import until, within
+from commonweal_stacks.management import names
+from support.local_provider import NEW, OLD, LocalFleet, cluster, site
+
+NAME = "capione"
+
+
+@pytest.fixture(scope="module")
+def made(fleet: LocalFleet) -> LocalFleet:
+    """The fleet with the site in it, Available."""
+    fleet.declare(NAME)
+    fleet.available(NAME)
+    return fleet
+
+
+def nodes() -> int:
+    return len(Api(site(NAME)).call("GET", "/api/v1/nodes")["items"])
+
+
+def patch(fleet: LocalFleet, body: dict[str, Any]) -> None:
+    path = fleet.api().path_of(cluster(NAME))
+    fleet.api().request("PATCH", path, body, content_type="application/merge-patch+json")
+
+
+def test_a_cluster_becomes_available_with_a_real_api_server_behind_it(made: LocalFleet) -> None:
+    plane, place, whole = (made.object(kind, NAME) for kind in ("LocalControlPlane", "LocalCluster", "Cluster"))
+    assert plane
+    assert place
+    assert whole
+    assert plane["status"]["version"] == Api(site(NAME)).call("GET", "/version")["gitVersion"] == OLD
+    assert plane["status"]["versions"] == [{"version": OLD}]
+    assert plane["status"]["externalManagedControlPlane"] is True
+    assert "replicas" not in plane["spec"]
+    assert "replicas" not in plane["status"]
+    assert plane["status"]["nodes"] == nodes() == 2
+    endpoint = place["spec"]["controlPlaneEndpoint"]
+    assert whole["spec"]["controlPlaneEndpoint"] == endpoint
+    assert site(NAME).server == f"https://{endpoint['host']}:{endpoint['port']}"
+    assert place["status"]["network"] == {"podCIDR": site(NAME).pods, "serviceCIDR": site(NAME).services}
+
+
+def test_the_kubeconfig_secret_is_of_the_contracts_shape_and_works(made: LocalFleet, tmp_path: Path) -> None:
+    from commonweal_operator.engine.cluster import Cluster
+
+    secret, plane = made.object("Secret", names.kubeconfig_secret(NAME)), made.object("LocalControlPlane", NAME)
+    assert secret
+    assert plane
+    assert secret["type"] == "cluster.x-k8s.io/secret"
+    assert secret["metadata"]["labels"] == {"cluster.x-k8s.io/cluster-name": NAME}
+    (owner,) = secret["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"], owner["controller"]) == ("LocalControlPlane", plane["metadata"]["uid"], True)
+    assert list(secret["data"]) == ["value"]
+    file = tmp_path / "kubeconfig"
+    file.write_bytes(base64.b64decode(secret["data"]["value"]))
+    assert Cluster.from_kubeconfig(file).url == site(NAME).server
+
+
+def test_it_grows_and_shrinks_while_it_runs(made: LocalFleet) -> None:
+    first = processes.first_process(site(NAME))
+    for size in (4, 1):
+        made.declare(NAME, nodes=size)
+        until(f"{size} nodes", 60, lambda size=size: nodes() == size)  # type: ignore[misc]
+        made.becomes("LocalControlPlane", NAME, "SizeApplied", "SizeApplied")
+        assert (made.object("LocalControlPlane", NAME) or {})["status"]["nodes"] == size
+    assert processes.first_process(site(NAME)) == first
+
+
+def test_a_killed_provider_takes_up_what_runs_and_writes_nothing(made: LocalFleet) -> None:
+    made.becomes("Cluster", NAME, "TopologyReconciled", "ReconcileSucceeded")
+    first, before = processes.first_process(site(NAME)), made.versions(NAME)
+    os.kill(made.processes["provider"].pid, signal.SIGKILL)
+    made.processes["provider"].wait(10)
+    said = len(made.log())
+    made.start_provider()
+    until("the provider to have read everything", 60, lambda: "synced" in made.log()[said:])
+    # A change that it makes shows that it has gone through all there was.
+    made.declare("capitwo", version="v1.34.99")
+    made.becomes("LocalCluster", "capitwo", "Ready", "VersionUnknown")
+    assert made.versions(NAME) == before
+    assert processes.first_process(site(NAME)) == first
+    made.delete("capitwo")
+
+
+def test_paused_nothing_is_brought_back_and_then_it_comes_with_its_data(made: LocalFleet) -> None:
+    Api(site(NAME)).call("POST", "/api/v1/namespaces", {"metadata": {"name": "kept"}})
+    patch(made, {"spec": {"paused": True}})
+    made.becomes("LocalControlPlane", NAME, "Paused", "Paused")
+    first = processes.first_process(site(NAME))
+    assert first
+    os.kill(first, signal.SIGKILL)
+    until("it to be dead", 10, lambda: not processes.alive(first))
+    assert not within(3, lambda: processes.first_process(site(NAME)) is not None, every=0.5)
+    assert made.condition("LocalControlPlane", NAME, "Available")[0] == "True", "paused, it says what it said"
+    patch(made, {"spec": {"paused": False}})
+    until("another first process", 60, lambda: processes.first_process(site(NAME)) not in (None, first))
+    made.becomes("LocalControlPlane", NAME, "Available", "Available")
+    assert Api(site(NAME)).call("GET", "/api/v1/namespaces/kept")["metadata"]["name"] == "kept"
+
+
+def test_a_new_version_rolls_through_the_programs_and_is_what_the_site_says(made: LocalFleet) -> None:
+    first = processes.first_process(site(NAME))
+    made.declare(NAME, NEW, revision="r3", nodes=1)
+    made.runs(NAME, NEW)
+    made.available(NAME)
+    assert Api(site(NAME)).call("GET", "/version")["gitVersion"] == NEW
+    assert processes.first_process(site(NAME)) == first
+    state = json.loads((site(NAME).directory / "state.json").read_text())
+    assert {part["restarts"] for part in state["components"].values()} == {0}, "each program was replaced, none died"
+    running = {Path(f"/proc/{part['pid']}/exe").readlink() for part in state["components"].values()}
+    old = Path(site(NAME).programs["kube-apiserver"]).resolve()
+    assert old in running
+    assert len(running) == 2, "one binary holds Kubernetes and etcd, another kwok"
+
+
+def test_there_is_no_way_back_to_an_older_version(made: LocalFleet) -> None:
+    from support.kube_api import Refused
+
+    with pytest.raises(Refused, match="version cannot be decreased"):
+        made.declare(NAME, OLD, nodes=1)
+
+
+def test_a_site_whose_files_were_removed_comes_back_empty_under_its_address(made: LocalFleet) -> None:
+    place, first = made.object("LocalCluster", NAME), processes.first_process(site(NAME))
+    assert place
+    shutil.rmtree(site(NAME).directory)
+    until("a new site", 90, lambda: (site_pid := _pid()) is not None and site_pid != first)
+    made.becomes("LocalControlPlane", NAME, "Available", "Available")
+    made.available(NAME)
+    assert (made.object("LocalCluster", NAME) or {})["spec"] == place["spec"]
+    found = [item["metadata"]["name"] for item in Api(site(NAME)).call("GET", "/api/v1/namespaces")["items"]]
+    assert "kept" not in found
+
+
+def test_deleting_the_cluster_leaves_nothing(made: LocalFleet, sites_home: Path) -> None:
+    one = site(NAME)
+    members = processes.members(one)
+    assert len(members) == 6
+    made.delete(NAME)
+    assert not any(processes.alive(pid) for pid in members)
+    assert not one.directory.exists()
+    assert [entry.name for entry in (sites_home / "sites").iterdir()] == [".lock"]
+
+
+def _pid() -> int | None:
+    from commonweal_local.failure import LocalError
+
+    try:
+        return processes.first_process(site(NAME))
+    except LocalError:
+        return None
