@@ -19,6 +19,7 @@ INTERRUPTED = 130
 PASSED_ON = {
     "agreement": "commonweal_local.agreements:main",
     "audit": "commonweal_local.audit:main",
+    "bundle": "commonweal_local.bundle:main",
     "conform": "commonweal_stacks.conformity.cli:main",
     "demo": "commonweal_local.demo:main",
     "erasure": "commonweal_local.decommission:erasure_main",
@@ -75,7 +76,11 @@ def _parser() -> argparse.ArgumentParser:
         ("agreement", "sign and check what departments agree: commonweal agreement sign|verify|show NAME"),
         ("audit", "check who read what: commonweal audit verify DEPARTMENT; commonweal audit proof FILE --jwks FILE"),
         ("receipt", "check what a department acknowledged: commonweal receipt verify FILE --jwks FILE"),
-        ("conform", "compare two sites: commonweal conform SITE SITE; commonweal conform sign SITE; commonweal conform verify FILE --key FILE"),
+        ("bundle", "everything that a machine without a network needs: commonweal bundle make|verify|open FILE"),
+        (
+            "conform",
+            "compare two sites: commonweal conform SITE SITE; commonweal conform sign SITE; commonweal conform verify FILE --key FILE",
+        ),
         ("fleet", "a change for many sites, in rings: commonweal fleet rings|roll|status|rollback"),
         ("demo", "bring everything up, with data"),
         ("move", "move a department with all its data: commonweal move DEPARTMENT --from SITE --to SITE"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -63,6 +63,15 @@ def install(packages: list[str], progress: Progress) -> None:
         refresh_lists()
         step.update("download and set-up")
         _apt("install", "--yes", "--no-install-recommends", *packages)
+
+
+def install_files(files: Sequence[Path]) -> None:
+    """Install package files without fetching anything and without starting services; needs root. Raises LocalError."""
+    with _no_services():
+        try:
+            run("env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--install", *files)
+        except CommandFailed as error:
+            raise LocalError(f"dpkg could not install the packages ({error})", "Mend what it says, then repeat.") from error
 
 
 def refresh_lists() -> None:

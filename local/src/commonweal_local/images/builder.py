@@ -18,13 +18,19 @@ from commonweal_local.progress import Progress
 REPOSITORY = "localhost/commonweal"
 TAG_LENGTH = 16
 KEPT_SECONDS = 3600
+# In a cache that came out of a bundle: the images that the bundle brought. They are used as they are, for nothing can be fetched to make others.
+OPENED = "opened.json"
 
 
 def build(progress: Progress) -> dict[str, str]:
     """Make every image that is not there yet, write `images.json`, and return it: `{"operator": reference, ...}`.
 
-    The tag is a digest of the content. Nothing is made twice; archives that no image has needed for an hour are removed.
+    The tag is a digest of the content. Nothing is made twice; archives that no image has needed for an hour are removed. In a cache that came out of a
+    bundle nothing is made at all.
     """
+    if (paths.cache() / "images" / OPENED).is_file():
+        paths.write(paths.images_file(), (paths.cache() / "images" / OPENED).read_text(encoding="utf-8"))
+        return built()
     with paths.one_at_a_time(paths.cache() / "images"):  # two builds would do the same work twice
         with progress.step("images: versions of Debian packages"):
             chosen = selection.select()
