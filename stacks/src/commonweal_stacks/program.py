@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pulumi
 
-from commonweal_stacks import blueprint, clusters
+from commonweal_stacks import blueprint, clusters, lockin
 from commonweal_stacks.blueprint import files
 from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.conformity.site_key import public_jwk
@@ -63,6 +64,8 @@ def _plan(stack: str) -> Plan:
     master = _secret(MASTER_KEY, parse_master, stack)
     signing = _secret(SIGNING_KEY, parse_signing_key, stack)
     layer = build_layer(site, images, pulumi.Output.secret(master), pulumi.Output.secret(signing))
+    for finding in lockin.check(layer.objects, today=datetime.now(UTC).date()):
+        pulumi.log.warn(f"{finding.object}: {finding.sentence()}")
     return Plan(site, layer, tuple(_declarations(site, stack)), public_jwk(signing))
 
 

@@ -172,7 +172,7 @@ def _expression(text: str) -> Callable[[Mapping[str, Any]], Verdict]:
                 return waiting(f"waiting for condition {type_} of the newest generation")
             if str(found.get("status", "")).lower() == wanted:
                 return READY
-            detail = ": ".join(part for part in (found.get("reason", ""), found.get("message", "")) if part)
+            detail = " ".join(": ".join(part for part in (found.get("reason", ""), found.get("message", "")) if part).split())
             return waiting(f"waiting for condition {named}" + (f" ({detail})" if detail else ""))
 
         return by_condition
