@@ -21,6 +21,12 @@ SAID = {
     "naive": "naive: Cedar per request, own audit insert",
     "filter": "rows filtered in the application, no audit",
 }
+FLEET = {
+    "up_seconds": "`pulumi up` of so many sites, seconds",
+    "second_seconds": "the second `pulumi up`, seconds",
+    "memory_mib": "management cluster and shared API server, MiB",
+    "writes": "writes that the API server took",
+}
 STYLE = "<style>text{font:12px system-ui,sans-serif;fill:#222}.small{font-size:11px;fill:#555}.head{font-weight:600;font-size:14px}</style>"
 PAPER = '<rect width="100%" height="100%" fill="#fff"/>'
 
@@ -106,6 +112,39 @@ def shares(result: Mapping[str, Any]) -> str:
     return picture(800, 380, [*parts, text(60, 370, about(result), "small")])
 
 
+def fleet(result: Mapping[str, Any]) -> str:
+    """Return the picture of a fleet's growth: what each measure is for few sites and for many, and the parts of one site's run."""
+    rows, parts = result["series"]["fleet"], [STYLE, PAPER]
+    for n, (key, said) in enumerate(FLEET.items()):
+        parts += growing(Panel(60 + n % 2 * 400, 50 + n // 2 * 230, 320, 150), rows, key, said)
+    parts.append(text(60, 500, "`pulumi up` of one site from nothing, seconds by part", "head"))
+    whole, at = sum(result["series"]["site"].values()) or 1.0, 60.0
+    for n, (part, seconds) in enumerate(result["series"]["site"].items()):
+        wide, colour = 700 * seconds / whole, list(BARS.values())[n % len(BARS)]
+        parts.append(f'<rect x="{at:.1f}" y="514" width="{wide:.1f}" height="18" fill="{colour}"/>')
+        x, y = 60 + n % 2 * 350, 556 + n // 2 * 20
+        parts += [f'<rect x="{x}" y="{y - 10}" width="12" height="12" fill="{colour}"/>', text(x + 18, y, f"{part}: {seconds:g} s")]
+        at += wide
+    return picture(800, 630, [*parts, text(60, 616, about(result), "small")])
+
+
+def growing(panel: Panel, rows: Sequence[Mapping[str, float]], key: str, said: str) -> list[str]:
+    """Return one plot over the number of sites."""
+    xs, most = [row["sites"] for row in rows], nice(max([1e-9, *(row[key] for row in rows)]))
+    out = [text(panel.left, panel.top - 12, said, "head")]
+    for step in range(5):
+        _, y = panel.place(xs[0], most * step / 4, xs, most)
+        out += [line(panel.left, y, panel.left + panel.width, y), text(panel.left - 6, y + 4, f"{most * step / 4:g}", "small", "end")]
+    spots = [panel.place(row["sites"], row[key], xs, most) for row in rows]
+    out.append(
+        f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in spots)}" fill="none" stroke="{COLOURS["door"]}" stroke-width="2"/>'
+    )
+    for row, (x, y) in zip(rows, spots, strict=True):
+        out.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{COLOURS["door"]}"/>')
+        out.append(text(x, panel.top + panel.height + 18, f"{row['sites']:,}", "small", "middle"))
+    return out
+
+
 def about(result: Mapping[str, Any]) -> str:
     """Return what was measured, when and where."""
     return f"{result['command']}, {result['date']}, {result['machine']}"
@@ -119,8 +158,9 @@ def picture(width: int, height: int, parts: Sequence[str]) -> str:
 
 def drawn(results: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Return every picture by its file name."""
-    data = results.get("data")
-    return {"data-growth.svg": growth(data), "data-rates.svg": shares(data)} if data is not None and "series" in data else {}
+    data, many = results.get("data"), results.get("fleet")
+    found = {"data-growth.svg": growth(data), "data-rates.svg": shares(data)} if data is not None and "series" in data else {}
+    return found | ({"fleet-growth.svg": fleet(many)} if many is not None else {})
 
 
 def main(arguments: list[str]) -> int:
