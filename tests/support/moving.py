@@ -31,6 +31,7 @@ class Site:
 
     def __init__(self, name: str, issuer: Issuer) -> None:
         self.name, self._issuer = name, issuer
+        self.prefix: tuple[str, ...] = ()  # of a step's command, to limit what it may use
         self.store = StoreServer()
         self.desk = Desk(self.store.directory / "desk")
         self.keeper = KeeperProcess(self.store, self.desk.directory)
@@ -61,7 +62,7 @@ class Site:
             "COMMONWEAL_SOCKET_DIR": str(self.store.sockets),
             "TMPDIR": "/tmp",
         }
-        command = [sys.executable, "-m", "commonweal_runtime.moving", verb, *words]
+        command = [*self.prefix, sys.executable, "-m", "commonweal_runtime.moving", verb, *words]
         return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/")
 
     def step(self, verb: str, *words: str, asked: Any = None) -> Any:
@@ -171,6 +172,10 @@ class Move:
         said = self.old.step("words", asked=reached)
         self.new.step("take", asked=said)
         return {**said["reached"], "uses": reached["uses"]}
+
+    def carry_nothing(self, reached: dict[str, int]) -> dict[str, int]:
+        """Return how far the old site's words have come now, as if they had been carried."""
+        return {**self.old.step("words", asked=reached)["reached"], "uses": reached["uses"]}
 
     def leave(self, reached: dict[str, int], models: str) -> str:
         """Try the switch; return the answer."""
