@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commonweal_stacks.conformity import site_key
@@ -68,6 +68,7 @@ def places(envelope: dict[str, Any]) -> dict[str, str]:
     }
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(where=st.sampled_from(["payload", "payloadType", "keyid", "sig"]), data=st.data())
 def test_no_character_of_any_field_can_be_changed_added_or_taken_out(where: str, data: st.DataObject) -> None:
     envelope = signed()
@@ -81,6 +82,7 @@ def test_no_character_of_any_field_can_be_changed_added_or_taken_out(where: str,
         verify(envelope, [KEY])
 
 
+@settings(deadline=None)
 @given(bit=st.integers(0, len(b64decode(signed()["payload"])) * 8 - 1))
 def test_no_bit_of_the_payload_can_be_turned(bit: int) -> None:
     envelope = signed()

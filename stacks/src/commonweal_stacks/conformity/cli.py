@@ -64,7 +64,7 @@ def held_against(found: Examined, expected: Expected, out: TextIO) -> int:
     layers = [name for name in sorted({*roots, *expected.layers}) if roots.get(name) != expected.layers.get(name)]
     if expected.layers:
         print(f"different in the layers {', '.join(layers)}", file=out)
-    _line(
+    print(
         f"To see the leaf: `commonweal conform {found.site} SITE` with a site that is as expected, or --expect-file with its leaves.",
         file=out,
     )

@@ -43,6 +43,6 @@ def probe(api: Api, image: str, *, say: Say, abilities: Abilities | None = None)
             return found | departments.none(SIMULATED) | traffic.none(SIMULATED)
         why = scratch.make(api, say)
         if why:
-            return found | departments.failed(why) | (traffic.failed(why) if able.pods else traffic.none(SIMULATED))
+            return found | departments.failed(why) | (traffic.failed("no department", why) if able.pods else traffic.none(SIMULATED))
         found |= departments.verdicts(api)
         return found | (traffic.verdicts(api, image, say) if able.pods else traffic.none(SIMULATED))

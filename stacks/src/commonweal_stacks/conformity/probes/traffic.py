@@ -1,4 +1,8 @@
-"""Probes by real pods: what they reach and what they do not, and whether they get a volume. Needs nodes."""
+"""Probes by real pods: what they reach and what they do not, and whether they get a volume. Needs nodes.
+
+Four pods of one image, each of which listens: `outside` and `asking` in a namespace without any policy, one in a scratch department, one in the
+platform's namespace. That something is closed counts only because the same pod reaches something else: a broken network closes everything.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +10,32 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from commonweal_stacks.conformity.api import Answer, Api
+from commonweal_stacks.conformity.api import Api
 from commonweal_stacks.conformity.probes.departments import pod
-from commonweal_stacks.conformity.probes.scratch import A, Say, space, within
+from commonweal_stacks.conformity.probes.scratch import OPEN, A, Say, meta, space, within
 from commonweal_stacks.conformity.probes.server import SYSTEM
 from commonweal_stacks.conformity.probes.verdicts import Verdict, bound, broken, closed, not_probed
 
-NAMES: Final = ("network.department", "network.platform", "storage.std-rwo")
-STARTS_SECONDS, ENDS_SECONDS = 10.0, 40.0
-# What the pods run. The answer is the container's termination message, which comes back in the pod's status.
+NAMES: Final = ("network.department-in", "network.department-out", "network.platform-in", "network.platform-out", "storage.std-rwo")
+STARTS_SECONDS, READY_SECONDS, SAYS_SECONDS = 20.0, 60.0, 45.0
+PORT: Final = 8080
+OUTSIDE, ASKING, DEPARTMENT, PLATFORM = (
+    f"{OPEN}/pods/outside",
+    f"{OPEN}/pods/asking",
+    f"{space(A)}/pods/probe",
+    f"{SYSTEM}/pods/commonweal-probe",
+)
+# What the pods run: listen, try each target until it is as it must be (agents need a moment to know a new pod), say it in one line, stay.
 SCRIPT: Final = """
-import json, os, pathlib, socket, time
+import json, os, pathlib, socket, threading, time
 
-def reach(host, port, wanted, seconds=6):
-    end = time.monotonic() + seconds
+def listen():
+    server = socket.create_server(("", 8080))
+    while True:
+        server.accept()[0].close()
+
+def reach(host, port, wanted):
+    end = time.monotonic() + 8
     while True:
         try:
             socket.create_connection((host, port), timeout=1.5).close()
@@ -30,9 +46,11 @@ def reach(host, port, wanted, seconds=6):
             return found
         time.sleep(0.2)
 
-names = [line.split()[1] for line in open("/etc/resolv.conf") if line.startswith("nameserver")][0]
-said = {"names": reach(names, 53, os.environ["NAMES"])}
-said["api-server"] = reach(os.environ["KUBERNETES_SERVICE_HOST"], int(os.environ["KUBERNETES_SERVICE_PORT"]), "closed")
+threading.Thread(target=listen, daemon=True).start()
+said = {}
+for name, (host, port, wanted) in json.loads(os.environ["TARGETS"]).items():
+    host = host or [line.split()[1] for line in open("/etc/resolv.conf") if line.startswith("nameserver")][0]
+    said[name] = reach(host, port, wanted)
 volume = pathlib.Path("/volume")
 if volume.is_dir():
     try:
@@ -40,7 +58,8 @@ if volume.is_dir():
         said["volume"] = (volume / "probe").read_text()
     except OSError as error:
         said["volume"] = type(error).__name__
-open("/dev/termination-log", "w").write(json.dumps(said))
+print(json.dumps(said), flush=True)
+time.sleep(300)
 """
 
 
@@ -49,78 +68,98 @@ def none(why: str) -> dict[str, Verdict]:
     return dict.fromkeys(NAMES, not_probed(why))
 
 
-def failed(why: str) -> dict[str, Verdict]:
-    """Return the leaves of a site whose departments' pods had no place to run."""
-    return dict.fromkeys(NAMES, broken("no department", why))
+def failed(how: str, why: str) -> dict[str, Verdict]:
+    """Return the leaves of a site on which the pods could not be tried; `how` is a fixed word."""
+    return dict.fromkeys(NAMES, broken(how, why))
 
 
 def verdicts(api: Api, image: str, say: Say) -> dict[str, Verdict]:
-    """Return what pods of the runtime image find in the first scratch department, with its claim, and in the platform's namespace."""
-    say("two pods try what they must not reach, and a volume")
-    mounted = {"volumeMounts": [{"name": "volume", "mountPath": "/volume"}]}
-    volumes = [{"name": "volume", "persistentVolumeClaim": {"claimName": "probe"}}]
-    department = _pod("probe", image, "open", mounted, volumes=volumes)
-    platform = _pod("commonweal-probe", image, "closed", {})
-    started = {path: _start(api, path, body) for path, body in ((f"{space(A)}/pods", department), (f"{SYSTEM}/pods", platform))}
-    why = [f"{answer.status}: {answer.message[:200]}" for answer in started.values() if not answer.ok]
+    """Return what pods of the runtime image reach, in and out of a scratch department and the platform's namespace, and what became of a claim."""
+    say("pods try what they must not reach, and a volume")
+    api.ask("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": meta("commonweal-probe")})
+    outside, why = _ready(api, [_start(api, OUTSIDE, image, {})])
     if why:
-        return dict.fromkeys(NAMES, broken("no pod", "; ".join(why)))
-    said = _heard(api, (f"{space(A)}/pods/probe", f"{SYSTEM}/pods/commonweal-probe"))
+        return failed("no pod", why)
+    target = (outside[0], PORT, "closed")
+    mounted = {"container": {"volumeMounts": [{"name": "volume", "mountPath": "/volume"}]}}
+    volumes = [{"name": "volume", "persistentVolumeClaim": {"claimName": "probe"}}]
+    inside = [
+        _start(api, DEPARTMENT, image, {"names": ("", 53, "open"), "outside": target}, **mounted, volumes=volumes),
+        _start(api, PLATFORM, image, {"names": ("", 53, "closed"), "outside": target}),
+    ]
+    addresses, why = _ready(api, inside)
+    if why:
+        return failed("no pod", why)
+    found = {"outside": (outside[0], PORT, "open")}
+    found |= {name: (address, PORT, "closed") for name, address in zip(("department", "platform"), addresses, strict=True)}
+    _, why = _ready(api, [_start(api, ASKING, image, found)])
+    return failed("no pod", why) if why else _judged(api)
+
+
+def _judged(api: Api) -> dict[str, Verdict]:
+    department, platform, asking = (_said(api, path) for path in (DEPARTMENT, PLATFORM, ASKING))
     return {
-        "network.department": closed(said[0], ["api-server"], open_too="names"),
-        "network.platform": closed(said[1], ["api-server", "names"]),
-        "storage.std-rwo": bound(api.ask("GET", f"{space(A)}/persistentvolumeclaims/probe"), said[0]),
+        "network.department-in": closed(asking, ["department"], open_too="outside"),
+        "network.department-out": closed(department, ["outside"], open_too="names"),
+        "network.platform-in": closed(asking, ["platform"], open_too="outside"),
+        "network.platform-out": closed(platform, ["outside", "names"]),
+        "storage.std-rwo": bound(api.ask("GET", f"{space(A)}/persistentvolumeclaims/probe"), department),
     }
 
 
-def _pod(name: str, image: str, names: str, container: Mapping[str, Any], **spec: Any) -> dict[str, Any]:
-    """Return the pod; `names` is what it must find of the name service before it goes on: open or closed."""
+def _start(api: Api, path: str, image: str, targets: Mapping[str, tuple[str, int, str]], **spec: Any) -> tuple[str, str]:
+    """Create a pod, again while the namespace's account is not there yet; return its path, and why it could not be made."""
+    listening = {"tcpSocket": {"port": PORT}, "periodSeconds": 1, "failureThreshold": 60}
     program = {
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "-c", SCRIPT],
-        "env": [{"name": "NAMES", "value": names}],
+        "env": [{"name": "TARGETS", "value": json.dumps(targets)}],
+        "readinessProbe": listening,
+        **spec.pop("container", {}),
     }
-    return pod(name, container={**program, **container}, enableServiceLinks=False, **spec)
-
-
-def _start(api: Api, path: str, body: Mapping[str, Any]) -> Answer:
-    """Create the pod; again while the namespace's account is not there yet."""
-    answers: list[Answer] = []
+    parent, _, name = path.rpartition("/")
+    body, why = pod(name, container=program, enableServiceLinks=False, **spec), ""
 
     def created() -> bool:
-        answers.append(api.ask("POST", path, body))
-        return answers[-1].ok or "serviceaccount" not in answers[-1].message
+        nonlocal why
+        answer = api.ask("POST", parent, body)
+        why = "" if answer.ok else f"{name}: {answer.status}: {answer.message[:200]}"
+        return answer.ok or "serviceaccount" not in answer.message
 
     within(STARTS_SECONDS, created, every=0.2)
-    return answers[-1]
+    return path, why
 
 
-def _heard(api: Api, paths: tuple[str, ...]) -> list[Mapping[str, Any] | None]:
-    """Return what each pod said in the end; None for one that did not end in time."""
-    found: dict[str, Mapping[str, Any] | None] = {}
+def _ready(api: Api, started: list[tuple[str, str]]) -> tuple[list[str], str]:
+    """Wait until the pods listen; return their addresses, or why not."""
+    why = next((reason for _, reason in started if reason), "")
+    addresses: dict[str, str] = {}
 
-    def ended() -> bool:
-        for path in paths:
-            if path not in found:
-                state = _state(api.ask("GET", path))
-                if state is not None:
-                    found[path] = _said(state)
-        return len(found) == len(paths)
+    def all_ready() -> bool:
+        nonlocal why
+        for path, _ in started:
+            status = api.ask("GET", path).body.get("status") or {}
+            if any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ()):
+                addresses[path] = status["podIP"]
+            else:
+                why = f"{path.rpartition('/')[2]}: not ready after {READY_SECONDS:.0f} s, {status.get('phase', 'unknown')}; see `kubectl describe`"
+        return len(addresses) == len(started)
 
-    within(ENDS_SECONDS, ended, every=0.3)
-    return [found.get(path) for path in paths]
-
-
-def _state(answer: Answer) -> Mapping[str, Any] | None:
-    statuses = (answer.body.get("status") or {}).get("containerStatuses") or [{}]
-    state: Mapping[str, Any] | None = (statuses[0].get("state") or {}).get("terminated")
-    return state
+    if why or not within(READY_SECONDS, all_ready, every=0.3):
+        return [], why
+    return [addresses[path] for path, _ in started], ""
 
 
-def _said(state: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    try:
-        parsed = json.loads(state.get("message") or "")
-    except ValueError:
-        return None
-    return parsed if isinstance(parsed, dict) else None
+def _said(api: Api, path: str) -> Mapping[str, Any] | None:
+    """Return what a pod said; None when it did not in time."""
+    found: dict[str, Any] = {}
+
+    def spoke() -> bool:
+        try:
+            found.update(json.loads(api.ask("GET", f"{path}/log").text))
+        except ValueError:
+            return False
+        return bool(found)
+
+    return found if within(SAYS_SECONDS, spoke, every=0.3) else None

@@ -136,5 +136,9 @@ def leaves_of(verdicts: Mapping[str, Verdict]) -> dict[str, str]:
 
 
 def broken_ones(verdicts: Mapping[str, Verdict]) -> list[str]:
-    """Return a line for each promise that does not hold."""
-    return [f"{name}: {verdict.leaf}: {verdict.detail}" for name, verdict in sorted(verdicts.items()) if verdict.broken]
+    """Return a line for each reason for which promises do not hold, with their names."""
+    names: dict[str, list[str]] = {}
+    for name, verdict in sorted(verdicts.items()):
+        if verdict.broken:
+            names.setdefault(f"{verdict.leaf}: {verdict.detail}", []).append(name)
+    return [f"{', '.join(those)}: {why}" for why, those in names.items()]

@@ -1,0 +1,157 @@
+"""What an answer means for a promise: a refusal for the right reason holds, and what cannot be known is never taken for good."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from commonweal_stacks.conformity.api import Answer
+from commonweal_stacks.conformity.probes import Abilities, Verdict, abilities_of, broken_ones, leaves_of
+from commonweal_stacks.conformity.probes.verdicts import (
+    HOLDS,
+    both,
+    bound,
+    broken,
+    closed,
+    counted,
+    encrypted_writes,
+    holds,
+    in_step,
+    kept_apart,
+    not_probed,
+    refused,
+    sealed,
+)
+
+NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
+OK, NO = Answer(201, {}), Answer(403, {"message": 'pods "x" is forbidden: exceeded quota: department'})
+
+
+@pytest.mark.parametrize(
+    ("answer", "leaf"),
+    [
+        (Answer(403, {"message": "violates PodSecurity restricted"}), HOLDS),
+        (Answer(200, {}), "broken: accepted"),
+        (Answer(201, {}), "broken: accepted"),
+        (Answer(403, {"message": "no right to"}), "broken: refused for another reason"),
+        (Answer(404, {"message": "violates PodSecurity"}), "broken: refused for another reason"),
+        (Answer(500, {}), "broken: refused for another reason"),
+    ],
+)
+def test_a_refusal_holds_for_the_expected_reason_only(answer: Answer, leaf: str) -> None:
+    assert refused(answer, "violates PodSecurity").leaf == leaf
+
+
+def test_of_two_verdicts_the_broken_one_counts() -> None:
+    assert both(holds(), broken("one")).leaf == both(broken("one"), holds()).leaf == "broken: one"
+    assert both(holds(), holds()).leaf == HOLDS
+
+
+def test_reads_that_are_refused_prove_nothing_where_there_is_nothing_to_read() -> None:
+    refusals = {"secrets as store": Answer(403, {}), "products as default": Answer(403, {})}
+    assert kept_apart(refusals, Answer(200, {})).leaf == HOLDS
+    assert kept_apart(refusals, Answer(404, {"message": "gone"})).leaf == "broken: nothing to read"
+    through = kept_apart(refusals | {"settings as store": Answer(200, {})}, Answer(200, {}))
+    assert (through.leaf, through.detail) == ("broken: read", "not refused: settings as store (200)")
+    assert kept_apart(refusals | {"settings as store": Answer(404, {})}, Answer(200, {})).broken
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "leaf"), [(OK, NO, HOLDS), (OK, OK, "broken: accepted"), (NO, NO, "broken: the first claim was refused")]
+)
+def test_a_quota_counts_when_the_first_fits_and_the_second_does_not(first: Answer, second: Answer, leaf: str) -> None:
+    assert counted(first, second).leaf == leaf
+
+
+@pytest.mark.parametrize(
+    ("seconds", "leaf"), [(0, HOLDS), (-6, HOLDS), (5, HOLDS), (-7, "broken: clock"), (7, "broken: clock"), (3600, "broken: clock")]
+)
+def test_a_clock_may_be_five_seconds_off_and_tells_whole_seconds(seconds: int, leaf: str) -> None:
+    assert in_step(Answer(200, {}, "", NOW + timedelta(seconds=seconds)), NOW, NOW + timedelta(milliseconds=40)).leaf == leaf
+
+
+def test_a_server_without_a_clock_is_not_said_to_be_right() -> None:
+    assert in_step(Answer(200, {}), NOW, NOW).leaf == "not probed: the server tells no time"
+
+
+METRICS = """
+# TYPE apiserver_storage_transformation_operations_total counter
+apiserver_storage_transformation_operations_total{resource="secrets",status="OK",transformation_type="from_storage",transformer_prefix="identity"} 4
+apiserver_storage_transformation_operations_total{resource="secrets",status="OK",transformation_type="to_storage",transformer_prefix="%s"} %s
+apiserver_storage_transformation_operations_total{resource="configmaps",status="OK",transformation_type="to_storage",transformer_prefix="k8s:enc:secretbox:v1:"} 9
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "leaf"),
+    [
+        (("k8s:enc:secretbox:v1:", 3), ("k8s:enc:secretbox:v1:", 4), HOLDS),
+        (("k8s:enc:kms:v2:", 3), ("k8s:enc:kms:v2:", 5), HOLDS),
+        (("k8s:enc:secretbox:v1:", 3), ("k8s:enc:secretbox:v1:", 3), "broken: in clear"),
+        (("identity", 3), ("identity", 4), "broken: in clear"),
+    ],
+)
+def test_secrets_are_sealed_when_one_more_was_counted_as_encrypted(before: Any, after: Any, leaf: str) -> None:
+    assert sealed(Answer(200, {}, METRICS % before), Answer(200, {}, METRICS % after)).leaf == leaf
+
+
+def test_metrics_that_cannot_be_read_claim_nothing() -> None:
+    assert sealed(Answer(403, {}), Answer(403, {})).leaf == "not probed: the server's metrics cannot be read"
+    assert encrypted_writes("") == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "leaf"),
+    [
+        ({"names": "open", "outside": "closed"}, HOLDS),
+        ({"names": "open", "outside": "open"}, "broken: open"),
+        ({"names": "open"}, "broken: open"),
+        ({"names": "closed", "outside": "closed"}, "broken: nothing is reached"),
+        ({"outside": "closed"}, "broken: nothing is reached"),
+        (None, "broken: the pod said nothing"),
+    ],
+)
+def test_closed_counts_only_where_something_else_is_open(said: Any, leaf: str) -> None:
+    assert closed(said, ["outside"], open_too="names").leaf == leaf
+
+
+@pytest.mark.parametrize(
+    ("phase", "said", "leaf"),
+    [
+        ("Bound", {"volume": "written"}, HOLDS),
+        ("Bound", {"volume": "PermissionError"}, "broken: not writable"),
+        ("Bound", {}, "broken: not writable"),
+        ("Bound", None, "broken: not writable"),
+        ("Pending", {"volume": "written"}, "broken: not bound"),
+    ],
+)
+def test_a_volume_counts_when_it_is_bound_and_written_to(phase: str, said: Any, leaf: str) -> None:
+    assert bound(Answer(200, {"status": {"phase": phase}}), said).leaf == leaf
+
+
+def test_what_cannot_be_tried_is_a_leaf_of_its_own() -> None:
+    one, other = not_probed("no node runs pods"), holds()
+    assert leaves_of({"a": one}) != leaves_of({"a": other})
+    assert not one.broken
+    assert not one.known
+    assert broken("x").known
+
+
+def test_details_are_for_people_and_no_part_of_the_digest() -> None:
+    assert leaves_of({"a": Verdict(HOLDS, "10.210.0.11")}) == leaves_of({"a": Verdict(HOLDS, "10.210.0.12")})
+
+
+def test_promises_that_break_for_one_reason_are_told_once() -> None:
+    why = broken("no department", "the operator is down")
+    assert broken_ones({"b": why, "a": why, "c": holds(), "d": broken("open", "x")}) == [
+        "a, b: broken: no department: the operator is down",
+        "d: broken: open: x",
+    ]
+
+
+def test_simulated_nodes_run_nothing() -> None:
+    simulated = {"metadata": {"annotations": {"kwok.x-k8s.io/node": "fake"}}}
+    assert abilities_of([]) == abilities_of([simulated]) == Abilities(operator=False, pods=False)
+    assert abilities_of([simulated, {"metadata": {}}]) == Abilities(operator=True, pods=True)
