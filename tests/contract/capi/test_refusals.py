@@ -24,7 +24,7 @@ from support.local_provider import GROUP, LocalFleet, site
 def test_what_cannot_be_is_refused_with_the_remedy(fleet: LocalFleet, name: str, version: str, reason: str, words: str) -> None:
     fleet.declare(name, version)
     assert words in fleet.becomes("LocalCluster", name, "Ready", reason, seconds=30)
-    assert fleet.condition("LocalControlPlane", name, "Available")[1] == reason
+    fleet.becomes("LocalControlPlane", name, "Available", reason, seconds=30)
     before = fleet.versions(name)
     fleet.delete(name)
     assert len(before) == 3, "no Secret"
