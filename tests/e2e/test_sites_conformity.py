@@ -1,0 +1,112 @@
+"""Two real sites, tried: they keep the same promises; a hand that breaks one is found by what the site does, and a roll-out stops at it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from commonweal_local import pulumi
+from commonweal_local.demo import bring_up
+from commonweal_local.demo.cluster import Cluster
+from commonweal_local.fleet import main as fleet
+from commonweal_stacks.conformity import probes
+from commonweal_stacks.conformity.api import Api
+from commonweal_stacks.conformity.cli import DIFFERENT, EQUAL
+from commonweal_stacks.conformity.cli import main as conform
+
+pytestmark = pytest.mark.sites
+ONPREM, CLOUD = bring_up.SITES
+# By hand, without any label of ours: no object of the platform is touched, and yet everybody may talk to everybody.
+OPENED = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "NetworkPolicy",
+    "metadata": {"name": "by-hand", "namespace": bring_up.SYSTEM},
+    "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}]},
+}
+
+
+@pytest.fixture
+def cloud(brought: bring_up.Brought) -> Cluster:
+    return brought.clusters[1]
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(brought: bring_up.Brought) -> Iterator[None]:
+    """Whatever a test tried, no site keeps anything of it."""
+    yield
+    for cluster in brought.clusters:
+        assert probes.left(Api(cluster.kubeconfig.read_text(), site=cluster.name)) == []
+
+
+@contextmanager
+def opened(cluster: Cluster) -> Iterator[None]:
+    """Open the platform's namespace to all traffic, for the length of the block."""
+    cluster.apply_object(OPENED)
+    try:
+        yield
+    finally:
+        cluster.run("delete", "networkpolicy", "by-hand", "-n", bring_up.SYSTEM)
+
+
+def test_one_site_signs_what_it_is_and_the_other_is_held_to_it(
+    brought: bring_up.Brought, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, key = tmp_path / "onprem.json", tmp_path / "onprem.jwk"
+    key.write_text(brought.outcomes[ONPREM].outputs["siteKey"])
+
+    assert conform(["sign", ONPREM, "--out", str(file)]) == EQUAL
+    said = capsys.readouterr().out
+    assert "breaks a promise" not in said
+    assert "not probed" not in said
+    statement = json.loads(brought.clusters[0].one("configmaps", "commonweal-conformity", bring_up.SYSTEM)["data"]["statement.json"])
+    assert statement == json.loads(file.read_text())
+
+    assert conform(["verify", str(file), "--key", str(key)]) == EQUAL
+    assert conform([CLOUD, "--expect-file", str(file), "--key", str(key)]) == EQUAL
+    file.write_text(json.dumps(statement | {"payload": statement["payload"][:-8] + "AAAAfQ=="}))
+    assert conform(["verify", str(file), "--key", str(key)]) == DIFFERENT
+
+
+def test_a_broken_promise_is_found_by_what_the_site_does_and_mended(
+    brought: bring_up.Brought, cloud: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "trees.html"
+    label = "pod-security.kubernetes.io/enforce"
+    cloud.run("label", "namespace", bring_up.SYSTEM, f"{label}=privileged", "--overwrite")
+    try:
+        with opened(cloud):
+            assert conform([ONPREM, CLOUD, "--html", str(picture)]) == DIFFERENT
+    finally:
+        pulumi.up(CLOUD, refresh=True, say=lambda _: None)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert lines == [
+        f'layer: Namespace/{bring_up.SYSTEM}:metadata.labels."{label}": "restricted" | "privileged"',
+        'probes: network.platform-in: "holds" | "broken: open"',
+        'probes: network.platform-out: "holds" | "broken: open"',
+        'probes: pod-security.platform: "holds" | "broken: accepted"',
+    ]
+    drawn = picture.read_text()
+    assert "3 of" in drawn
+    assert "broken: open" in drawn
+    assert cloud.one("namespaces", bring_up.SYSTEM)["metadata"]["labels"][label] == "restricted"
+
+
+def test_a_roll_out_stops_at_the_site_that_breaks_a_promise_goes_on_when_it_is_mended_and_goes_back(
+    brought: bring_up.Brought, cloud: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["roll", "--sites", f"{ONPREM},{CLOUD}", "--rings", "1,all"]
+    with opened(cloud):
+        assert fleet(words) == 1
+    said = capsys.readouterr().out
+    assert "ring 1: 1 done" in said
+    assert f"{CLOUD}: it breaks a promise: network.platform-in, network.platform-out: broken: open" in said
+
+    assert fleet(words) == 0
+    assert "ring 2: 1 done" in capsys.readouterr().out
+
+    assert fleet(["rollback", "--sites", CLOUD]) == 0
+    assert f"{CLOUD}: rolled back" in capsys.readouterr().out
