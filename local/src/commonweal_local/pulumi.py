@@ -17,7 +17,7 @@ from commonweal_local.pulumi_cli import departments
 from commonweal_local.pulumi_cli.site import SiteStack
 from commonweal_local.pulumi_cli.stack import Outcome, root
 
-__all__ = ["Outcome", "destroy", "forget", "known", "main", "preview", "up"]
+__all__ = ["Outcome", "destroy", "forget", "known", "main", "prepare", "preview", "up"]
 
 COUNTED: Mapping[str, str] = {
     "create": "created",
@@ -64,6 +64,11 @@ def destroy(site: str, *, delete_departments: bool = False, say: Say = print, pr
     outcome = stack.run("destroy", ["--yes", "--skip-preview"], say)
     stack.record("cluster", "")
     return outcome
+
+
+def prepare(site: str, project: Path | None = None) -> None:
+    """Make a site's stack and its secrets, which `up` does too: for a caller who has time before there is a management cluster."""
+    SiteStack(site, project).prepare(lambda _line: None)
 
 
 def forget(site: str) -> None:

@@ -95,7 +95,7 @@ def platform(names: Sequence[str] = SITES, progress: Progress | None = None) -> 
     with stages.measured("tools"):
         tools = tools_for(sites.Mode.PODS, shown)
     with ThreadPoolExecutor(1) as pool:
-        fleet = pool.submit(management_cluster, stages)
+        fleet = pool.submit(management_cluster, names, stages)
         with stages.measured("images"):
             images = builder.build(shown)
         with stages.measured("heritage machine"), shown.step("the heritage machine, outside every site"):
@@ -122,13 +122,16 @@ def tools_for(mode: sites.Mode, progress: Progress) -> dict[str, toolchain.Tool]
     return toolchain.ensure(tuple(dict.fromkeys(wanted)), progress)
 
 
-def management_cluster(stages: Stages) -> None:
-    """Start the management cluster, and put Cluster API and the classes of sites on it."""
-    quiet = Silent()
-    with stages.measured("management cluster"):
-        management.up(quiet)
-    with stages.measured("pulumi up of the management cluster"):
-        management.apply(lambda _line: None)
+def management_cluster(names: Sequence[str], stages: Stages, project: Path | None = None) -> None:
+    """Start the management cluster, put Cluster API and the classes of sites on it, and meanwhile make the stacks of the sites."""
+    with ThreadPoolExecutor(len(names)) as pool:
+        stacks = [pool.submit(pulumi.prepare, name, project) for name in names]
+        with stages.measured("management cluster"):
+            management.up(Silent())
+        with stages.measured("pulumi up of the management cluster"):
+            management.apply(lambda _line: None)
+        for stack in stacks:
+            stack.result()
 
 
 def take_over(names: Sequence[str], images: Sequence[str] = ()) -> None:

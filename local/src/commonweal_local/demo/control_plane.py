@@ -67,7 +67,7 @@ def demonstrate(names: Sequence[str], progress: Progress) -> tuple[Record, str]:
     with stages.measured("tools"):
         tools = bring_up.tools_for(sites.Mode.CONTROL_PLANE, progress)
     with progress.step("the management cluster, with Cluster API on it"):
-        bring_up.management_cluster(stages)
+        bring_up.management_cluster(names, stages, stacks)
     bring_up.take_over(names)
     with stages.measured("pulumi up"):
         bring_up.pulumi_up(names, progress, stacks, stages=stages)
