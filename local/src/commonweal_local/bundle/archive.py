@@ -11,6 +11,7 @@ import io
 import json
 import posixpath
 import tarfile
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BufferedIOBase
@@ -67,14 +68,20 @@ def digests(contents: Contents, told: Told) -> dict[str, str]:
 
 
 def write(file: Path, contents: Contents, envelope: Mapping[str, Any], *, modified: int, told: Told) -> None:
-    """Write the archive whole or not at all; `modified` (seconds since 1970) is the time of every member."""
+    """Write the archive whole or not at all; `modified` (seconds since 1970) is the time of every member.
+
+    Raises LocalError for a file that is no longer what was signed.
+    """
     statement = Entry(STATEMENT, (json.dumps(envelope, indent=1, sort_keys=True) + "\n").encode())
+    signed = subjects_of(json.loads(b64decode(envelope["payload"])))
     draft, written = file.with_name(f"{file.name}.new"), 0
     file.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(draft, "w", format=tarfile.GNU_FORMAT) as tar:
         for entry in (statement, *sorted(contents.entries, key=lambda e: e.name)):
-            with entry.open() as stream:
+            with _Digesting(entry.open()) as stream:
                 tar.addfile(_member(entry, modified), stream)
+            if entry is not statement and stream.digest.hexdigest() != signed[entry.name]:
+                raise LocalError(f"{entry.name} was changed while the archive was made", "Repeat it when nobody works on that file.")
             written += entry.size
             told(written)
         for name, target in sorted(contents.links.items()):
@@ -82,6 +89,22 @@ def write(file: Path, contents: Contents, envelope: Mapping[str, Any], *, modifi
             link.type, link.linkname, link.mtime, link.mode = tarfile.SYMTYPE, target, modified, 0o777
             tar.addfile(link)
     draft.replace(file)
+
+
+class _Digesting(io.RawIOBase):
+    """A stream that keeps the digest of what was read of it."""
+
+    def __init__(self, stream: BufferedIOBase) -> None:
+        self._stream, self.digest = stream, hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        found = self._stream.read(size)
+        self.digest.update(found)
+        return found
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
 
 def _member(entry: Entry, modified: int) -> tarfile.TarInfo:

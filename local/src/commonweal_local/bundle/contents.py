@@ -58,12 +58,12 @@ def committed_at() -> int:
 
 
 def checkout() -> Iterator[Entry]:
-    """Yield every file that is under version control, as it lies there now."""
+    """Yield every file that is under version control, as it lies there now; read at once, for somebody may be working on it."""
     root = paths.source()
     for name in sorted(filter(None, _git("ls-files", "-z").split("\0"))):
         file = root / name
         if file.is_file() and not file.is_symlink():
-            yield Entry(f"{CHECKOUT}/{name}", file, executable=os.access(file, os.X_OK))
+            yield Entry(f"{CHECKOUT}/{name}", file.read_bytes(), executable=os.access(file, os.X_OK))
 
 
 def _programs() -> Iterator[Entry]:
