@@ -31,7 +31,7 @@ from support.kube_api import Refused, wait_for
 HOST = "localhost"
 # Kinds for which other parts are used than these adapters take; each kind costs the API server memory.
 USED = ("clusters", "clustertemplates", "machines", "machinetemplates")
-SECONDS = 60
+SECONDS = 120  # a cold machine that builds other things meanwhile
 
 
 class ClusterApi(ControlPlane):
@@ -98,7 +98,7 @@ class ClusterApi(ControlPlane):
         for definition in installed:
             version = next(each["name"] for each in definition["spec"]["versions"] if each["served"])
             path = f"/apis/{definition['spec']['group']}/{version}"
-            wait_for(f"{definition['metadata']['name']}", partial(self._served, path, definition["spec"]["names"]["plural"]))
+            wait_for(definition["metadata"]["name"], partial(self._served, path, definition["spec"]["names"]["plural"]), seconds=SECONDS)
 
     def _webhook(self, path: str) -> dict[str, str]:
         return {"url": f"https://{HOST}:{self._webhooks}{path}", "caBundle": base64.b64encode(self._authority.encode()).decode()}

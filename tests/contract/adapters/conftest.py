@@ -38,7 +38,7 @@ def local_definitions() -> list[dict[str, Any]]:
     return [each for each in found if each["kind"] == "CustomResourceDefinition"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def management(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterApi]:
     more = [*open_definitions(), *local_definitions()]
     with ClusterApi(tmp_path_factory.mktemp("management"), REAL, more) as running:

@@ -23,7 +23,7 @@ REGISTRATIONS = (
 )
 
 
-def named_after_the_site(*, own_class: bool = True) -> tuple[Difference, ...]:
+def _two_sites() -> tuple[Difference, ...]:
     """Return the places that differ between any two sites, of one kind or of two, because they are two."""
     labels = ("commonweal.dev~1kind", "commonweal.dev~1site")
     refers = (
@@ -37,12 +37,12 @@ def named_after_the_site(*, own_class: bool = True) -> tuple[Difference, ...]:
     return (
         Difference("*", "metadata/name", "objects of one namespace have names of their own"),
         *(Difference("*", f"metadata/labels/{label}", "says which site and kind it belongs to") for label in labels),
-        *(Difference(kind, path, "the site's own templates") for kind, path in refers if own_class),
+        *(Difference(kind, path, "the site's own templates") for kind, path in refers),
     )
 
 
 SHARED: tuple[Difference, ...] = (
-    *named_after_the_site(),
+    *_two_sites(),
     Difference(PLANE, f"{OF_PLANE}/files/~1etc~1commonweal~1encryption.yaml/contentFrom/secret/name", "each site has a key of its own"),
 )
 

@@ -65,7 +65,7 @@ class LocalAdapter:
         given: list[dict[str, Any]] = [{"name": "nodes", "value": blueprint.sizes[site.size].workers}]
         if site.local and site.local.mode:
             given.append({"name": "mode", "value": site.local.mode})
-        return [objects.cluster(site, blueprint, class_name(blueprint), network=False, planes=False, workers=False, variables=given)]
+        return [objects.cluster(site, blueprint, class_name(blueprint), machines=False, variables=given)]
 
     def secret_objects(self, site: SiteConfig, blueprint: Blueprint, text: Any) -> list[Manifest]:  # noqa: ARG002 - the provider makes its own
         return []

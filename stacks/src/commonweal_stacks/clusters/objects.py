@@ -43,25 +43,21 @@ def cluster(
     blueprint: Blueprint,
     class_name: str,
     *,
-    network: bool = True,
-    planes: bool = True,
-    workers: bool = True,
+    machines: bool = True,
     variables: Sequence[Mapping[str, Any]] = (),
 ) -> Manifest:
     """Return the site's Cluster, named as the site.
 
-    `network`: with the blueprint's networks. `planes`, `workers`: with the number of machines that the site's size asks for; both are left out
-    where the provider has no machines.
+    `machines`: with the blueprint's networks, and the number of machines that the site's size asks for.
     """
     size = blueprint.sizes[site.size]
     topology: dict[str, Any] = {"classRef": {"name": class_name}, "version": blueprint.kubernetes}
-    if planes:
+    if machines:
         topology["controlPlane"] = {"replicas": size.planes}
-    if workers:
         topology["workers"] = {"machineDeployments": [{"class": WORKERS, "name": WORKERS, "replicas": size.workers}]}
     if variables:
         topology["variables"] = [dict(variable) for variable in variables]
-    spec: dict[str, Any] = {"clusterNetwork": cluster_network(blueprint)} if network else {}
+    spec: dict[str, Any] = {"clusterNetwork": cluster_network(blueprint)} if machines else {}
     return fleet_object(CORE, "Cluster", site.name, labels_of(site.kind, blueprint, site.name), {**spec, "topology": topology})
 
 
