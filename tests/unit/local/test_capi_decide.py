@@ -148,6 +148,13 @@ def test_a_place_that_cannot_be_names_the_field_and_the_remedy(changes: dict[str
     assert conditions(infra_status(asked))["Ready"] == ("False", reason)
 
 
+def test_nothing_is_said_of_a_mode_before_the_control_plane_says_it() -> None:
+    early = facts(plane=None, mode=Mode.PODS)
+    assert infra_status(early) is None
+    assert plane_status(early) is None
+    assert decide(early) is Step.NOTHING
+
+
 def test_a_name_with_dashes_is_fine_where_all_share_one_site() -> None:
     shared = facts(name="a-b", mode=Mode.SHARED, site=replace(SITE, name="fleetshared", cluster="commonweal-fleet/*"))
     assert of_place(shared) is None

@@ -41,8 +41,8 @@ def of_place(facts: Facts) -> Problem | None:
     if site is not None and site.mode is not (Mode.CONTROL_PLANE if facts.mode is Mode.SHARED else facts.mode):
         return Problem(
             "ModeDiffers",
-            f"spec.mode of the LocalControlPlane asks for {facts.mode}, and the site {site.name!r} is there as {site.mode}. Delete the Cluster and "
-            "make it anew, or name the mode it has.",
+            f"spec.mode of the LocalControlPlane asks for {facts.mode}, and the site {site.name!r} is there as {site.mode}. Name that mode in "
+            "the class's variable `mode`; only where its data may go, delete the Cluster and make it anew.",
         )
     return None
 

@@ -18,9 +18,9 @@ PAUSED = Problem(
 
 
 def infra_status(facts: Facts) -> Status | None:
-    """What the LocalCluster says; None when there is nobody to tell, or everything is paused and only that changes."""
+    """What the LocalCluster says; None when there is nobody to tell, or nothing to say yet: before there is a control plane its mode is not known."""
     seen = facts.infra
-    if seen is None:
+    if seen is None or (facts.plane is None and not leaving(facts)):
         return None
     if is_paused(facts):
         return _only_paused(seen)
