@@ -192,3 +192,39 @@ def test_a_moved_kubeconfig_replaces_nothing_while_the_cluster_identifier_stays(
     project.ok("up")
 
     assert get(f"/api/v1/namespaces/{namespace}/configmaps/settings")["metadata"]["uid"] == uid
+
+
+def reading(namespace: str, name: str) -> str:
+    return f"""
+    from pulumi_kubernetes.core.v1 import Secret
+    found = Secret.get("found", "{namespace}/{name}", pulumi.ResourceOptions(provider=provider))
+    pulumi.export("length", pulumi.Output.unsecret(found.data.apply(lambda data: len(data["value"]))))
+    """
+
+
+def test_what_others_made_is_read_in_previews_too_and_never_touched(project: Any, namespace: str, api: KubeApi, get: Get) -> None:
+    path = f"/api/v1/namespaces/{namespace}/secrets/theirs"
+    api.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "theirs", "namespace": namespace},
+            "stringData": {"value": "opensesame"},
+        }
+    )
+    before = get(path)["metadata"]["resourceVersion"]
+    project.program(reading(namespace, "theirs"))
+
+    project.ok("preview")
+    assert project.ok("up").counts == {"create": 2}
+    assert "opensesame" not in project.state()
+    assert base64.b64encode(b"opensesame").decode() not in project.state()
+    project.ok("destroy")
+    assert get(path)["metadata"]["resourceVersion"] == before
+
+
+def test_reading_what_is_not_there_fails_in_the_preview_already(project: Any, namespace: str) -> None:
+    project.program(reading(namespace, "nobodys"))
+    ran = project.run("preview")
+    assert ran.status != 0
+    assert f"'{namespace}/nobodys' does not exist" in ran.errors
