@@ -61,3 +61,25 @@ def test_the_committed_pictures_are_true_of_the_committed_results(pictures: obje
     results = {file.stem: json.loads(file.read_text()) for file in (BENCH / "results").glob("*.json")}
     for name, svg in pictures.drawn(results).items():  # type: ignore[attr-defined]
         assert (BENCH.parent / "docs" / "pictures" / name).read_text() == svg
+
+
+FLEET = {
+    "date": "2026-11-22 13:00", "command": "python bench/fleet.py", "machine": "two cores", "figures": [],
+    "series": {
+        "fleet": [
+            {"sites": 10, "up_seconds": 20.0, "second_seconds": 6.0, "memory_mib": 900, "writes": 260},
+            {"sites": 465, "up_seconds": 300.0, "second_seconds": 30.0, "memory_mib": 2400, "writes": 12_000},
+        ],
+        "site": {"cluster Available": 8.0, "definitions": 2.0},
+    },
+}  # fmt: skip
+
+
+def test_the_picture_of_a_fleet_shows_each_size_and_each_part(pictures: object) -> None:
+    svg = pictures.drawn({"fleet": FLEET})["fleet-growth.svg"]  # type: ignore[attr-defined]
+    drawing = ET.fromstring(svg)
+    said = list(drawing.itertext())
+    assert said.count("465") == 4, "once under each of the four plots"
+    assert "cluster Available: 8 s" in said
+    bars = [float(found.get("width", "0")) for found in drawing.iter() if found.tag.endswith("rect") and found.get("height") == "18"]
+    assert bars == pytest.approx([560.0, 140.0]), "parts are drawn in proportion"

@@ -16,13 +16,13 @@ from commonweal_local.sites import pki
 from commonweal_local.sites.components import command_lines
 from commonweal_local.sites.pki import Leaf
 from commonweal_local.sites.site import Mode, Ports, Site
+from commonweal_stacks.management.controllers import GATES
 
 NAME = "management"
 CORE, PROVIDER, WEBHOOKS = "cluster-api", "local-provider", "webhooks"
 FIRST_PORT, BLOCK, BLOCKS = 24000, 100, 40
 # Enough for owned objects to go with their owners, namespaces to empty, and roles to gather the rules that providers bring.
 CONTROLLERS = ("garbage-collector-controller", "namespace-controller", "clusterrole-aggregation-controller")
-GATES = "ClusterTopology=true,MachinePool=false"
 # More makes more conflicts than progress: several controllers write the status of one Cluster.
 QUERIES_PER_SECOND, BURST = 50, 100
 # What the first process takes from a site's list of programs.
