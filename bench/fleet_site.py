@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from commonweal_local import paths, pulumi
+from commonweal_stacks.conformity.examine import examine
 from commonweal_stacks.site import IMAGE_NAMES, IMAGES_KEY, SITE_KEY, stack_file
 
 SITE = "benchsite"
@@ -45,9 +46,18 @@ def one_site(home: Path) -> OneSite:
         {
             "`pulumi up` of a site from nothing (control plane; Cluster, API server, platform layer)": round(cold.seconds, 1),
             "`pulumi up` of a site that is there": round(warm.seconds, 1),
+            "digest of a site, nothing tried": examined(project, probing=False),
+            "digest of a site, its promises tried (those that need no pod)": examined(project, probing=True),
         },
         shares(heard, whole),
     )
+
+
+def examined(project: Path, *, probing: bool) -> float:
+    """Return how long the digest of the site takes, seconds; comparing two of them is no work."""
+    begun = time.monotonic()
+    examine(SITE, project, probing=probing, say=lambda _line: None)
+    return round(time.monotonic() - begun, 1)
 
 
 def shares(heard: list[tuple[float, str]], whole: float) -> dict[str, float]:
