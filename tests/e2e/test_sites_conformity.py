@@ -71,28 +71,55 @@ def test_one_site_signs_what_it_is_and_the_other_is_held_to_it(
     assert conform(["verify", str(file), "--key", str(key)]) == DIFFERENT
 
 
-def test_a_broken_promise_is_found_by_what_the_site_does_and_mended(
+LABEL = "pod-security.kubernetes.io/enforce"
+LENGTH = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/displayName/maxLength"
+# What a hand does with kubectl, and the leaves by which it is found: in what is there, and in what the site then does.
+DRIFT: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (
+        ("label", "namespace", bring_up.SYSTEM, f"{LABEL}=privileged", "--overwrite"),
+        (
+            f'layer: Namespace/{bring_up.SYSTEM}:metadata.labels."{LABEL}": "restricted" | "privileged"',
+            'probes: pod-security.platform: "holds" | "broken: accepted"',
+        ),
+    ),
+    (
+        ("delete", "networkpolicy", "default-deny", "-n", bring_up.SYSTEM),
+        (
+            f'layer: NetworkPolicy.networking.k8s.io/{bring_up.SYSTEM}/default-deny:presence: (absent) | "gone"',
+            'probes: network.platform-in: "holds" | "broken: open"',
+            'probes: network.platform-out: "holds" | "broken: open"',
+        ),
+    ),
+    (
+        ("delete", "validatingadmissionpolicybinding", "commonweal-department-namespaces"),
+        (
+            'commonweal-department-namespaces:presence: (absent) | "gone"',
+            'probes: admission.agreement-in-a-department: "holds" | "broken: accepted"',
+        ),
+    ),
+    (
+        ("patch", "crd", "departments.commonweal.dev", "--type=json", "-p", json.dumps([{"op": "replace", "path": LENGTH, "value": 9999}])),
+        ("spec.properties.displayName.maxLength: 120 | 9999",),
+    ),
+)
+
+
+def test_what_a_hand_breaks_is_found_by_what_the_site_does_and_mended_by_pulumi(
     brought: bring_up.Brought, cloud: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     picture = tmp_path / "trees.html"
-    label = "pod-security.kubernetes.io/enforce"
-    cloud.run("label", "namespace", bring_up.SYSTEM, f"{label}=privileged", "--overwrite")
     try:
-        with opened(cloud):
-            assert conform([ONPREM, CLOUD, "--html", str(picture)]) == DIFFERENT
+        for words, _ in DRIFT:
+            cloud.run(*words)
+        assert conform([ONPREM, CLOUD, "--html", str(picture)]) == DIFFERENT
     finally:
         pulumi.up(CLOUD, refresh=True, say=lambda _: None)
-    lines = [line.strip() for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
-    assert lines == [
-        f'layer: Namespace/{bring_up.SYSTEM}:metadata.labels."{label}": "restricted" | "privileged"',
-        'probes: network.platform-in: "holds" | "broken: open"',
-        'probes: network.platform-out: "holds" | "broken: open"',
-        'probes: pod-security.platform: "holds" | "broken: accepted"',
-    ]
-    drawn = picture.read_text()
-    assert "3 of" in drawn
-    assert "broken: open" in drawn
-    assert cloud.one("namespaces", bring_up.SYSTEM)["metadata"]["labels"][label] == "restricted"
+    said = capsys.readouterr().out
+    assert [leaf for _, leaves in DRIFT for leaf in leaves if leaf not in said] == [], said
+    probed = [line.split(": ")[1] for line in said.splitlines() if line.startswith("  probes: ")]
+    assert probed == ["admission.agreement-in-a-department", "network.platform-in", "network.platform-out", "pod-security.platform"]
+    assert "4 of 20 leaves differ" in picture.read_text()
+    assert conform([ONPREM, CLOUD, "--no-probes"]) == EQUAL
 
 
 def test_a_roll_out_stops_at_the_site_that_breaks_a_promise_goes_on_when_it_is_mended_and_goes_back(

@@ -41,8 +41,9 @@ def probe(api: Api, image: str, *, say: Say, abilities: Abilities | None = None)
         found = server.verdicts(api)
         if not able.operator:
             return found | departments.none(SIMULATED) | traffic.none(SIMULATED)
+        begun = traffic.begin(api, image) if able.pods else None
         why = scratch.make(api, say)
         if why:
-            return found | departments.failed(why) | (traffic.failed("no department", why) if able.pods else traffic.none(SIMULATED))
+            return found | departments.failed(why) | (traffic.failed("no department", why) if begun else traffic.none(SIMULATED))
         found |= departments.verdicts(api)
-        return found | (traffic.verdicts(api, image, say) if able.pods else traffic.none(SIMULATED))
+        return found | (traffic.verdicts(api, image, begun, say) if begun else traffic.none(SIMULATED))
