@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ AWAITED: Mapping[str, Sequence[str]] = {
     "ClusterClass": ("condition=VariablesReady",),
     "Cluster": ("condition=TopologyReconciled", "condition=RollingOut=False", "condition=Available"),
 }
+# A Cluster that did not change is not waited for, though after a restart of its machines it may still be coming up.
+ANSWER_SECONDS, LOOK_AGAIN_SECONDS = 120.0, 1.0
 # Machines of a cloud take minutes each; a delete waits until the provider has removed the last of them.
 PATIENCE = pulumi.CustomTimeouts(create="30m", update="60m", delete="30m")
 
@@ -38,6 +41,19 @@ def awaited(obj: Manifest) -> Manifest:
     metadata = obj["metadata"]
     text = wanted[0] if len(wanted) == 1 else json.dumps(list(wanted))
     return {**obj, "metadata": {**metadata, "annotations": {WAIT_FOR: text, **(metadata.get("annotations") or {})}}}
+
+
+def classed(obj: Manifest, made: Mapping[str, pulumi.CustomResource]) -> Manifest:
+    """Return a Cluster whose class's name is known once the class, if it is one of those made with it, is there.
+
+    In a preview the API server is asked what would become of a Cluster, and refuses one of a class that is not there yet.
+    """
+    topology = obj.get("spec", {}).get("topology", {}) if obj["kind"] == "Cluster" else {}
+    name = topology.get("classRef", {}).get("name")
+    if name not in made:
+        return obj
+    known = pulumi.Output.from_input(made[name].id).apply(lambda _made: name)
+    return {**obj, "spec": {**obj["spec"], "topology": {**topology, "classRef": {**topology["classRef"], "name": known}}}}
 
 
 def profile(site: str) -> Manifest:
@@ -65,9 +81,13 @@ class DeclaredCluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         earlier: list[pulumi.Resource] = []
+        classes: dict[str, pulumi.CustomResource] = {}
         for obj in objects:
             opts = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[*earlier], custom_timeouts=PATIENCE)
-            earlier.append(KubernetesObject(awaited(obj), opts))
+            made = KubernetesObject(awaited(classed(obj, classes)), opts)
+            earlier.append(made)
+            if obj["kind"] == "ClusterClass":
+                classes[obj["metadata"]["name"]] = made
         cluster = earlier[-1]
         KubernetesObject(profile(site), pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[cluster]))
         self.kubeconfig = self._kubeconfig(site, cluster, provider)
@@ -94,8 +114,12 @@ def _contents(data: Mapping[str, Any] | None, site: str) -> str:
 
 
 async def _identify(kubeconfig: str, site: str) -> str:
-    """Return the uid of the site's kube-system. Raises RunError, which says what to do."""
-    try:
-        return await asyncio.to_thread(cluster_uid, kubeconfig, site=site)
-    except SiteConfigError as error:
-        raise pulumi.RunError(str(error)) from error
+    """Return the uid of the site's kube-system, waiting a while for a site that is starting. Raises RunError, which says what to do."""
+    deadline = time.monotonic() + (0 if pulumi.runtime.is_dry_run() else ANSWER_SECONDS)
+    while True:
+        try:
+            return await asyncio.to_thread(cluster_uid, kubeconfig, site=site)
+        except SiteConfigError as error:
+            if time.monotonic() >= deadline:
+                raise pulumi.RunError(str(error)) from error
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
