@@ -28,6 +28,7 @@ from commonweal_local.progress import Silent
 from commonweal_local.pulumi import Outcome
 from commonweal_local.sites import bridge, checks, processes
 from commonweal_local.sites.site import Mode
+from commonweal_stacks.management.access import VARIABLE
 
 START_A_CHILD = (
     "import subprocess, sys; print(subprocess.Popen(['sleep', '300'], stdout=subprocess.DEVNULL).pid, flush=True); sys.stdin.read()"
@@ -39,6 +40,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COMMONWEAL_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COMMONWEAL_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv(leftovers.MARK, raising=False)
+    monkeypatch.delenv(VARIABLE, raising=False)
     return tmp_path / "home"
 
 
@@ -109,6 +111,12 @@ def test_a_network_that_is_taken_stops_the_run_before_any_long_work(monkeypatch:
     monkeypatch.setattr(machine, "program", lambda name: f"/sbin/{name}")
     monkeypatch.setattr(bridge, "conflicting_interface", lambda: "vpn0")
     with pytest.raises(LocalError, match=r"vpn0 has an address in 10\.210\.0\.0/24.*ip addr show vpn0"):
+        bring_up.mend(Silent())
+
+
+def test_another_management_cluster_stops_the_run_before_anything_is_put_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "production.kubeconfig")
+    with pytest.raises(LocalError, match=f"unset {VARIABLE}"):
         bring_up.mend(Silent())
 
 

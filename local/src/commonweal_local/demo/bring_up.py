@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ from commonweal_local.progress import Progress, Silent
 from commonweal_local.sites import bridge, checks, host
 from commonweal_local.sites.site import NETWORK
 from commonweal_runtime.identity.accounts import hash_password
+from commonweal_stacks.management.access import VARIABLE
 from commonweal_stacks.management.names import FLEET
 
 SITES = ("onprem", "cloud")
@@ -146,6 +148,11 @@ def take_over(names: Sequence[str], images: Sequence[str] = ()) -> None:
 
 def mend(progress: Progress) -> None:
     """See that there is room, and end what an earlier run left that was killed. Raises LocalError before any long work."""
+    if VARIABLE in os.environ:
+        raise LocalError(
+            f"{VARIABLE} names a management cluster, and the demonstration puts its sites on one of its own",
+            f"Run it without: `unset {VARIABLE}`.",
+        )
     for place in (paths.home(), paths.cache()):
         machine.require_space(place)
     if checks.default_mode() is sites.Mode.PODS and machine.program("ip") and (clash := bridge.conflicting_interface()):
