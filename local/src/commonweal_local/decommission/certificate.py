@@ -15,9 +15,13 @@ from commonweal_stacks.conformity.statement import ERASURE, sign
 BACKUPS = "Backups of the site, and the keys written beside them, lie wherever they were put: they are not looked for."
 LIMITS: Mapping[str, str] = {
     "local": "Files were removed, their blocks were not overwritten: on solid-state disks and copying file systems that would promise nothing. "
-    "Secrets and ConfigMaps were sealed with a key that is gone; volumes were not sealed.",
+    "Secrets and ConfigMaps were sealed, with a key whose file was removed in the same way; volumes were not sealed.",
     "adopted": "The cluster is somebody else's: what this stack had put there was taken off; the cluster, its disks and its etcd were left to its owner.",
 }
+HISTORY = (
+    "The management cluster's etcd keeps earlier versions of the site's objects until it is compacted, which it is every five minutes; "
+    "the kubeconfig among them opens nothing any more."
+)
 MACHINES = "The provider was told to delete the machines and disks; what it keeps in copies of its own cannot be seen from here."
 UNREACHABLE = "The site did not answer: what it held is not named here, and nothing on it was seen to be erased."
 
@@ -29,7 +33,7 @@ def left(checks: Sequence[Check]) -> list[Check]:
 
 def limits(journal: Journal) -> list[str]:
     """What the certificate cannot promise, for the kind of site."""
-    return [LIMITS.get(journal.kind, MACHINES), BACKUPS, *([] if journal.asked else [UNREACHABLE])]
+    return [LIMITS.get(journal.kind, MACHINES), HISTORY, BACKUPS, *([] if journal.asked else [UNREACHABLE])]
 
 
 def certify(journal: Journal, checks: Sequence[Check], at: datetime) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,8 @@ def decommission(wish: Wish, to: Path | None, *, clock: Callable[[], datetime], 
     for check in checks:
         say(f"  {check.check}: {check.result}{f' ({check.detail})' if check.detail else ''}")
     _refuse_leftovers(wish.site, checks)
-    file = to or paths.home() / "erasures" / f"{wish.site}-{journal.started.replace(':', '')}.json"
+    started = datetime.fromisoformat(journal.started).astimezone(UTC)
+    file = to or paths.home() / "erasures" / f"{wish.site}-{started:%Y%m%dT%H%M%SZ}.json"
     _write(file, certificate.certify(journal, checks, clock()), public_jwk(journal.seed))
     journal.remove()
     return file

@@ -42,8 +42,8 @@ def read(file: Path, key: Path) -> dict[str, Any]:
 def lines(statement: Mapping[str, Any]) -> Iterator[str]:
     """What the certificate says, for a person."""
     said = statement["predicate"]
-    subject = f"department {said['department']} at site {said['site']}" if said.get("department") else f"site {said['site']}"
-    yield f"erased: {said['what']} of {subject}, finished {said['finished']}, signed {said['signedAt']}"
+    of = f" of department {said['department']}" if said.get("department") else ""
+    yield f"erased: {said['what']}{of} at site {said['site']}, finished {said['finished']}, signed {said['signedAt']}"
     yield from (f"  {name}  sha256:{digest}" for name, digest in sorted(subjects_of(statement).items()))
     yield from (f"  {what}: {count}" for what, count in sorted(said.get("counts", {}).items()))
     yield from (f"  checked: {_shown(check)}" for check in said.get("checks", []))
