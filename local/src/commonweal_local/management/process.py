@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from commonweal_local.management import plane as planes
 from commonweal_local.management.plane import Plane
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.supervisor import Supervisor
 from commonweal_local.waiting import until
 from commonweal_stacks.management.upstream import fetched
+from commonweal_stacks.platform.manifests import documents
 
 API_SECONDS = 120
 LOOK_AGAIN_SECONDS = 0.5
@@ -60,7 +59,7 @@ def main(directory: Path) -> None:
 
 def controllers_of(one: Plane) -> list[Controller]:
     """Cluster API's core and our provider of local sites, each with what it waits for."""
-    definitions = [yaml.safe_load(file.read_text()) for file in sorted((fetched(planes.CORE) / "crds").glob("*.yaml"))]
+    definitions = [one for file in sorted((fetched(planes.CORE) / "crds").glob("*.yaml")) for one in documents(file.read_text())]
     core = tuple(kind for definition in definitions for kind in _kinds(definition))
     ours = tuple(Kind(PROVIDER_GROUP, "v1alpha1", plural) for plural in PROVIDER_KINDS)
     return [

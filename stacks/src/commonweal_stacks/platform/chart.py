@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from commonweal_stacks.platform.manifests import NAMESPACE, SECTORS_SECRET, STORAGE_CLASS, Manifest
+from commonweal_stacks.platform.manifests import NAMESPACE, SECTORS_SECRET, STORAGE_CLASS, Manifest, documents
 from commonweal_stacks.site import SiteConfig
 
 RELEASE = "commonweal"
@@ -55,4 +55,4 @@ def render(chart: Path, chart_values: Mapping[str, Any]) -> list[Manifest]:
     done = subprocess.run(command, input=yaml.safe_dump(dict(chart_values)), capture_output=True, text=True, timeout=SECONDS, check=False)
     if done.returncode != 0:
         raise ChartError(f"helm could not render {chart}: {done.stderr.strip()}. Correct the chart or its values.")
-    return [obj for obj in yaml.safe_load_all(done.stdout) if obj]
+    return list(documents(done.stdout))

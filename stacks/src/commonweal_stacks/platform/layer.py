@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from commonweal_stacks.platform import chart, foundation
-from commonweal_stacks.platform.manifests import NAMESPACE, Manifest, key_of
+from commonweal_stacks.platform.manifests import NAMESPACE, Manifest, documents, key_of
 from commonweal_stacks.site import SiteConfig
 
 POLICY_GROUP = "admissionregistration.k8s.io"
@@ -52,7 +50,7 @@ class Layer:
 
 def definitions(directory: Path) -> list[Manifest]:
     """Return the CustomResourceDefinitions of a directory, in the order of their names."""
-    found = [obj for file in sorted(directory.glob("*.yaml")) for obj in yaml.safe_load_all(file.read_text(encoding="utf-8")) if obj]
+    found = [obj for file in sorted(directory.glob("*.yaml")) for obj in documents(file.read_text(encoding="utf-8"))]
     return sorted(found, key=key_of)
 
 
