@@ -227,8 +227,16 @@ def test_provisioned_is_said_only_when_secret_and_endpoint_are_there() -> None:
 
 
 def test_what_a_step_ended_with_is_what_is_said() -> None:
-    said = infra_status(facts(failure=Problem("StartFailed", "Port 21043 is taken")))
+    said = infra_status(facts(site=None, failure=Problem("StartFailed", "Port 21043 is taken")))
     assert conditions(said)["Ready"] == ("False", "StartFailed")
+
+
+def test_a_change_that_cannot_begin_does_not_make_a_running_site_unavailable() -> None:
+    stuck = facts(plane=plane(version=NEW), wanted_version=NEW, failure=Problem("ChangeFailed", "no programs"))
+    said = conditions(plane_status(stuck))
+    assert said["Available"] == ("True", "Available")
+    assert said["RollingOut"] == ("True", "Stuck")
+    assert conditions(infra_status(stuck))["Ready"] == ("True", "Ready")
 
 
 def test_pods_that_ask_for_more_than_a_smaller_size_keep_it_away() -> None:

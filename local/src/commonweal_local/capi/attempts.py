@@ -41,8 +41,8 @@ class Attempts:
         self._problem[name] = problem
 
     def of(self, name: str, *, well: bool) -> Attempt:
-        """What is to be known before the next step; a site that is well starts afresh."""
-        if well:
+        """What is to be known before the next step; a site that is well when the next one may come starts afresh."""
+        if well and self._earliest.get(name, 0.0) <= self._clock():
             for kept in (self._count, self._earliest, self._problem):
                 kept.pop(name, None)
         return Attempt(self._problem.get(name), max(0.0, self._earliest.get(name, 0.0) - self._clock()))

@@ -156,7 +156,7 @@ def _stage(found: config.Site, marks: Mapping[str, float]) -> str:
     """What a starting site waits for now."""
     if found.mode is config.Mode.CONTROL_PLANE:
         return "its nodes" if marks else "the API server"
-    return host.STAGES.get(next(reversed(marks), ""), "the last step")
+    return host.STAGES.get(list(marks)[-1] if marks else "", "the last step")
 
 
 def _mode(mode: Mode) -> config.Mode:

@@ -136,7 +136,9 @@ class Provider:
             if step is Step.NOTHING:
                 break
             if not await self._take(key, facts, step):
-                await self._report(await self.gather(key))
+                facts = await self.gather(key)
+                await self._report(facts)
+                self.queue.add_after(key, Priority.RESYNC, max(1.0, facts.wait))
                 break
         self._look_again(key, facts)
 

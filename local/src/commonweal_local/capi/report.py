@@ -71,10 +71,10 @@ def _place(facts: Facts) -> Problem | None:
     """Why the infrastructure is not ready; None when it is."""
     if leaving(facts):
         return facts.failure or Problem("Deleting", "The site is being ended; the LocalControlPlane goes first.")
-    problem = refusals.of_place(facts) or facts.failure
+    site = facts.site
+    problem = refusals.of_place(facts) or (None if site is not None and site.ready else facts.failure)
     if problem:
         return problem
-    site = facts.site
     if site is None or not site.running or site.error:
         return refusals.of_machine(facts) or _why_not_running(facts)
     if not site.ready:
@@ -123,9 +123,10 @@ def _rolling(facts: Facts, seen: Seen) -> Mapping[str, Any]:
         or not (site.changing or site.change_error or wants_version(facts) or wants_size(facts))
     ):
         return _condition(seen, "RollingOut", False, Problem("NotRollingOut", ""))
-    if site.change_error:
+    stuck = site.change_error or (facts.failure.message if facts.failure else "")
+    if stuck:
         again = "The programs before it run as wanted, the others as before. It is tried again, less and less often."
-        return _condition(seen, "RollingOut", True, Problem("Stuck", f"{site.change_error}. {again}"))
+        return _condition(seen, "RollingOut", True, Problem("Stuck", f"{stuck}. {again}"))
     return _condition(seen, "RollingOut", True, Problem("RollingOut", _what_rolls(facts, site)))
 
 

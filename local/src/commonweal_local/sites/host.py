@@ -137,8 +137,13 @@ def stop(root: Path, names: Sequence[str], *, keep: bool = False) -> list[str]:
             cgroups.remove_parent()
         if not all_sites(root):
             (root / "base.tar").unlink(missing_ok=True)
-    _launched[:] = [process for process in _launched if process.poll() is None]
+    _collect_ended()
     return left
+
+
+def _collect_ended() -> None:
+    """Take leave of what ended: a long-lived caller, such as the local provider, would keep it as a zombie."""
+    _launched[:] = [process for process in _launched if process.poll() is None]
 
 
 def load(site: Site, archives: Iterable[Path]) -> list[str]:
@@ -215,6 +220,7 @@ def _ensure_running(site: Site) -> None:
 
 
 def _launch(site: Site) -> None:
+    _collect_ended()
     argv = [sys.executable, "-m", processes.MODULE, str(site.directory)]
     # Neither proxies nor credentials of the person's session have any business in a site.
     environment = {"PATH": f"{os.environ['PATH']}:{machine.SYSTEM_PATH}", "HOME": "/root", "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
