@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,6 @@ from commonweal_local.management.plane import Plane
 from commonweal_local.progress import Silent
 from commonweal_local.pulumi_cli.stack import Outcome
 from support.kube_api import KubeApi
-
-LINES: list[str] = []
 
 
 class Client(KubeApi):
@@ -40,6 +38,7 @@ class Home:
 
     path: Path
     first: Outcome
+    said: Sequence[str]
 
     @property
     def plane(self) -> Plane:
@@ -66,7 +65,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         patch.setenv("COMMONWEAL_HOME", str(path))
         try:
             management.up(Silent())
-            yield Home(path, management.apply(LINES.append))
+            said: list[str] = []
+            yield Home(path, management.apply(said.append), said)
         finally:
             left = [*management.down(), *sites.down()]
         assert left == []

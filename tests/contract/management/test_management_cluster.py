@@ -13,8 +13,13 @@ from commonweal_local import management
 from commonweal_local.progress import Silent
 from commonweal_stacks import blueprint
 from commonweal_stacks.management import names
-from contract.management.conftest import LINES, Home
+from contract.management.conftest import Home
 from support.kube_api import Refused, wait_for
+
+
+def silent(_line: str) -> None:
+    """Nothing is shown."""
+
 
 CORE = f"{names.GROUP}/{names.VERSION}"
 
@@ -26,7 +31,7 @@ def cluster(name: str, revision: str = "local-r2", version: str = "v1.34.4", **v
 
 def test_one_up_brings_definitions_controller_webhooks_and_classes_in_an_order_that_holds(home: Home) -> None:
     assert set(home.first.counts) == {"create"}
-    made = [line.removeprefix("created ") for line in LINES if line.startswith("created ")]
+    made = [line.removeprefix("created ") for line in home.said if line.startswith("created ")]
     order = [
         next(n for n, line in enumerate(made) if line.startswith(kind)) for kind in ("CustomResource", "MutatingWebhook", "ClusterClass")
     ]
@@ -43,7 +48,7 @@ def test_a_second_up_changes_nothing_and_leaves_what_runs(home: Home) -> None:
     before = home.pids()
     management.up(Silent())
     assert home.pids() == before
-    assert set(management.apply(LINES.append).counts) == {"same"}
+    assert set(management.apply(silent).counts) == {"same"}
 
 
 @pytest.mark.parametrize(
@@ -112,6 +117,6 @@ def test_the_definitions_that_hold_every_site_are_not_deleted_by_a_destroy(home:
 
     stack = Stack("management", paths.source() / "stacks" / "management", directory="management", title="the management stack")
     with pytest.raises(LocalError, match="protect"):
-        stack.run("destroy", ["--yes", "--skip-preview"], LINES.append)
+        stack.run("destroy", ["--yes"], silent)
     for revision in blueprint.REVISIONS:
         home.client().get({"apiVersion": CORE, "kind": "ClusterClass", "metadata": {"name": f"local-{revision}", "namespace": names.FLEET}})

@@ -18,7 +18,7 @@ from commonweal_stacks.site import parse_site
 from contract.management.conftest import Home
 from support.kube_api import wait_for
 
-NAME = "h1lost"
+NAME = "outlived"
 SITE = {
     "name": NAME,
     "kind": "local",
