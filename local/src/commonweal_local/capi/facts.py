@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from commonweal_local.capi.kinds import Seen
@@ -93,7 +93,6 @@ class Facts:
     machine: Machine | None = None
     failure: Problem | None = None
     wait: float = 0.0
-    errors: tuple[str, ...] = field(default=())
 
     @property
     def owner(self) -> str:

@@ -111,7 +111,7 @@ class Provider:
                 await self.reconcile(key)
             except ApiError as error:
                 self._again(key, error if error.status not in (404, 409) else None)
-            except Unavailable as error:
+            except (Unavailable, *OF_A_SITE) as error:
                 self._again(key, error)
             except Exception:  # a defect must cost one key, not the worker
                 log.exception("%s/%s: a defect", key.tenant, key.name)
