@@ -149,7 +149,7 @@ def test_a_backup_that_was_changed_is_another_sites_or_lacks_its_keys_is_refused
     whole[len(whole) // 2] ^= 1
     changed.write_bytes(whole)
     etcdutl = toolchain.path_of("etcdutl")
-    for bad, why in ((changed, "damaged|not a backup|cannot be"), (tmp_path / "none", "not a backup that can be read")):
+    for bad, why in ((changed, "damaged"), (tmp_path / "none", "cannot be read")):
         with pytest.raises(LocalError, match=why):
             restoring.restore(site, bad, keys=None, etcdutl=etcdutl, now=now(), say=quiet)
     other = Site("another", 7, site.mode, site.root, site.programs)

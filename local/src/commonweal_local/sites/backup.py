@@ -14,6 +14,7 @@ import json
 import os
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -84,13 +85,8 @@ def take(site: Site, to: Path, now: dt.datetime) -> Manifest:
 
 def read(file: Path, site: Site) -> Manifest:
     """The manifest of a backup of this site. Raises LocalError when the file is none, or another site's."""
-    try:
-        with tarfile.open(file) as archive:
-            manifest = Manifest(**json.loads(_member(archive, MANIFEST)))
-    except (OSError, tarfile.TarError, KeyError, TypeError, ValueError) as error:
-        raise LocalError(
-            f"{file} is not a backup that can be read ({error})", "Give the file that `commonweal local backup` wrote."
-        ) from error
+    with _opened(file) as archive:
+        manifest = Manifest(**json.loads(_member(archive, MANIFEST)))
     if manifest.site != site.name:
         raise LocalError(f"{file} is a backup of site {manifest.site!r}, not of {site.name!r}", "Give a backup of this site.")
     if manifest.format != FORMAT:
@@ -118,7 +114,7 @@ def keys_for(file: Path, manifest: Manifest, site: Site, given: Path | None) -> 
 def extract(file: Path, manifest: Manifest, to: Path) -> None:
     """Write the snapshot out; raises LocalError when it is not the one that the manifest was made for."""
     digest = hashlib.sha256()
-    with tarfile.open(file) as archive, to.open("xb") as output:
+    with _opened(file) as archive, to.open("xb") as output:
         source = archive.extractfile(SNAPSHOT)
         while source and (chunk := source.read(CHUNK)):
             digest.update(chunk)
@@ -130,7 +126,7 @@ def extract(file: Path, manifest: Manifest, to: Path) -> None:
 def restore_pki(site: Site, keys: Path) -> None:
     """Put the site's certificates and keys back from a keys file; only for a site that has none."""
     site.pki.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tarfile.open(keys) as archive:
+    with _opened(keys) as archive:
         archive.extractall(site.directory, filter="data")
 
 
@@ -152,13 +148,13 @@ def _seal(manifest: Manifest, key: bytes) -> str:
 
 
 def _keys_in(file: Path) -> list[bytes]:
-    with tempfile.TemporaryDirectory() as scratch, tarfile.open(file) as archive:
+    with tempfile.TemporaryDirectory() as scratch, _opened(file) as archive:
         archive.extract(f"{PKI}/{encryption.FILE}", scratch, filter="data")
         return encryption.keys(Path(scratch, PKI))
 
 
 def _text_of(file: Path, name: str) -> str:
-    with tarfile.open(file) as archive:
+    with _opened(file) as archive:
         return _member(archive, name).decode()
 
 
@@ -179,6 +175,18 @@ def _require_absent(*files: Path) -> None:
     for file in files:
         if file.exists():
             raise LocalError(f"{file} is there already, and a backup is never written over another", "Give another name with --to.")
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[tarfile.TarFile]:
+    """An archive to read from. Whatever is wrong with it, also half-way through, is a LocalError."""
+    try:
+        with tarfile.open(file) as archive:
+            yield archive
+    except (OSError, EOFError, zlib.error, tarfile.TarError, KeyError, TypeError, ValueError) as error:
+        raise LocalError(
+            f"{file} cannot be read ({error}): it is damaged, or another kind of file", "Give what `commonweal local backup` wrote."
+        ) from error
 
 
 @contextmanager
