@@ -57,14 +57,15 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
         for name, kind in OTHERS.items():
             made.apply(_definition(name, kind))
         _may_edit(made)
+        _show_everything(made)
         for manifest in admission.manifests():
-            made.apply(_shown(manifest) if manifest["kind"] == "ValidatingAdmissionPolicyBinding" else manifest)
+            made.apply(_elsewhere(manifest) if manifest["kind"] == "ValidatingAdmissionPolicyBinding" else manifest)
         wait_for("the policies to act", partial(_acts, made))
         yield made
 
 
-def _shown(binding: dict[str, Any]) -> dict[str, Any]:
-    """A binding as it is, but for the namespace in which everything is to be shown as a warning; and one for that."""
+def _elsewhere(binding: dict[str, Any]) -> dict[str, Any]:
+    """A binding as it is, but without the namespace in which everything is only shown."""
     changed = copy.deepcopy(binding)
     selector = changed["spec"]["matchResources"]["namespaceSelector"]
     if "matchExpressions" in selector:
@@ -81,6 +82,10 @@ def _may_edit(made: ControlPlane) -> None:
     for user in ("editor", "lead", "cluster"):
         made.allow(user, "everything")
     made.allow("lead", "exempt-tax")
+
+
+def _show_everything(made: ControlPlane) -> None:
+    """Bind both policies once more, so that each finding in `dept-shown` is a warning and nothing is refused."""
     for policy in (admission.REFUSING, admission.WARNING):
         shown = {
             "policyName": policy,
@@ -98,7 +103,7 @@ def _may_edit(made: ControlPlane) -> None:
 
 
 def _acts(made: ControlPlane) -> bool | None:
-    """Refusals come from the first policy, warnings from both: the last of them is applied first."""
+    """Whether the first policy refuses, and the last one."""
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
+
+from commonweal_api.lockin import ANNOTATION
 
 NAMESPACE = "dept-tax"
 Body = dict[str, Any]
@@ -245,3 +248,20 @@ manifests: st.SearchStrategy[Body] = st.one_of(
     _of("sqs.services.k8s.aws/v1", "Queue", st.just({"spec": {"template": "a text, where others have a pod"}})),
     _of("things.example.org/v1", "Thing", st.sampled_from([{"spec": {"template": {"spec": {"nodeSelector": {"agentpool": "x"}}}}}, {}])),
 )
+
+
+def deployment(image: str = "gcr.io/p/i", *, name: str = "app", namespace: str = NAMESPACE, exempt: str = "") -> Body:
+    spec = {"containers": [{"name": "c", "image": image}]}
+    metadata = {"name": name, "namespace": namespace, "annotations": {ANNOTATION: exempt} if exempt else {}}
+    labels = {"app": name}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata,
+        "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": spec}},
+    }
+
+
+def exempted(days: int, rule: str = "cloud-images", reason: str = "the mirror comes in January") -> str:
+    """An exemption whose last day is so many days from today."""
+    return f"{rule} until {(datetime.now(UTC).date() + timedelta(days=days)).isoformat()}: {reason}"

@@ -4,38 +4,16 @@ from __future__ import annotations
 
 import copy
 import re
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
 
 from commonweal_api.lockin import ANNOTATION, admission
-from contract.lockin.corpus import NAMESPACE
+from contract.lockin.corpus import NAMESPACE, Body, deployment, exempted
 from support.control_plane import ControlPlane
 from support.kube_api import MERGE, Refused, wait_for
 
-Body = dict[str, Any]
 API_MOMENT = re.compile(r"changed at (\S+)Z")
-
-
-def _today() -> date:
-    return datetime.now(UTC).date()
-
-
-def deployment(image: str = "gcr.io/p/i", *, name: str = "app", namespace: str = NAMESPACE, exempt: str = "") -> Body:
-    spec = {"containers": [{"name": "c", "image": image}]}
-    metadata = {"name": name, "namespace": namespace, "annotations": {ANNOTATION: exempt} if exempt else {}}
-    labels = {"app": name}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": metadata,
-        "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": spec}},
-    }
-
-
-def exempted(days: int, rule: str = "cloud-images", reason: str = "the mirror comes in January") -> str:
-    return f"{rule} until {(_today() + timedelta(days=days)).isoformat()}: {reason}"
 
 
 def _refusal(plane: ControlPlane, user: str, manifest: Body) -> str:

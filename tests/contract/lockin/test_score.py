@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from commonweal_local.cli import main
-from contract.lockin.test_lock_in_admission import deployment, exempted
+from contract.lockin.corpus import deployment, exempted
 from support.control_plane import ControlPlane
 
 
