@@ -50,11 +50,11 @@ def rows(archive: Path, part: str) -> Iterator[list[str]]:
     return (line.split("\t") for line in text.splitlines()[1:] if line)
 
 
-async def load(connection: asyncpg.Connection, archive: Path) -> None:
-    """Fill a heritage database as its owner would have left it."""
+async def load(connection: asyncpg.Connection, archive: Path, schema: str = SCHEMA) -> None:
+    """Fill a heritage database as its owner would have left it; `schema` with another reader, for a second one on the same server."""
     from datetime import UTC, datetime
 
-    await connection.execute(SCHEMA)
+    await connection.execute(schema)
     people = [(u, int(age), sex, job, postcode) for u, age, sex, job, postcode in rows(archive, "user")]
     await connection.copy_records_to_table("person", records=people)
     films = [(i, int(year) if year.isdigit() else None, kinds) for i, _, year, kinds in rows(archive, "item")]

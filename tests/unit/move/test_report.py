@@ -83,3 +83,22 @@ def test_a_certificate_is_signed_by_the_site_and_says_what_it_does_not_cover() -
 def test_what_nobody_looked_at_is_not_certified() -> None:
     with pytest.raises(ValueError, match="checks"):
         certificate(SEED, what="department", site="a", subjects={"x": "0" * 64}, counts={}, checks=[], at=AT)
+
+
+def test_another_run_goes_on_with_the_report_of_the_first() -> None:
+    clock = Clock()
+    first = Timeline(clock)
+    first.mark("frozen")
+    first.numbers["rows"] = 3
+    with first.measured("copy"):
+        clock.now += 2
+    made = report(first, department="club", source="a", target="b", move="m")
+    clock.now += 10
+    second = Timeline(clock)
+    second.go_on(made)
+    with second.measured("open"):
+        clock.now += 1
+    second.mark("opened")
+    assert [(step["name"], step["at"]) for step in second.steps] == [("copy", 0.0), ("open", 12.0)]
+    assert spans(second)["readOnlySeconds"] == 13.0
+    assert second.numbers == {"rows": 3}

@@ -48,9 +48,9 @@ def _run(arguments: argparse.Namespace, mover: Mover) -> int:
         sys.stdout.write(f"{arguments.department} stays at {arguments.source}; nothing of the move is left at {arguments.target}\n")
         return 0
     made = mover.run()
-    sys.stdout.write(f"{arguments.department} is at {arguments.target}; report: {mover.directory / arguments.department}.json\n")
-    if made.get("certificate"):
-        sys.stdout.write(f"erased at {arguments.source}; certificate: {made['certificate']}\n")
+    sys.stdout.write(f"{arguments.department} is at {arguments.target}; report: {mover.file}\n")
+    if "certificate" in made["numbers"]:
+        sys.stdout.write(f"erased at {arguments.source}; certificate: {made['numbers']['certificate']}\n")
     return 0
 
 

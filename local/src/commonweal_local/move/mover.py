@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,20 +47,34 @@ class Mover:
         """Where reports and certificates of moves lie on this machine."""
         return paths.home() / "moves"
 
+    @property
+    def file(self) -> Path:
+        """The report."""
+        return self.directory / f"{self.source.department}.json"
+
+    def _is_part_of(self, move: str) -> None:
+        """Take the move's name, and what an earlier run on this machine wrote of it."""
+        if move and move != self.move and self.file.is_file():
+            made = json.loads(self.file.read_text(encoding="utf-8"))
+            if made.get("move") == move:
+                self.timeline.go_on(made)
+        self.move = move
+
     def run(self) -> dict[str, Any]:
         """Move the department and return the report. Raises LocalError; the old site then serves, unless it says that it has moved."""
         try:
             for _ in range(MOST_STEPS):
                 seen = looking.seen(self.source, self.target)
-                self.move = seen.source_move or seen.target_move or self.move
+                self._is_part_of(seen.source_move or seen.target_move or self.move)
                 decision = decide(seen)
                 if self._done(decision):
                     return self._reported()
-                self._do(decision)
+                try:
+                    self._do(decision)
+                finally:
+                    paths.write(self.file, self._report())
         except ClusterError as error:
             raise LocalError(str(error), AGAIN) from error
-        finally:
-            paths.write(self.directory / f"{self.source.department}.json", self._report())
         raise LocalError(f"The move does not come to an end: {seen}", "Look at both sites, then run the command again.")
 
     def _done(self, decision: Decision) -> bool:
@@ -171,7 +186,8 @@ class Mover:
 
     def _reported(self) -> dict[str, Any]:
         made = self._report()
-        self.progress.say(table(made))
+        if self.timeline.steps:
+            self.progress.say(table(made))
         return made
 
 

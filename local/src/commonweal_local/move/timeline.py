@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,20 +13,30 @@ WIDTH = 40
 
 @dataclass
 class Timeline:
-    """Steps with their beginning and length, and moments, in seconds since the command began."""
+    """Steps with their beginning and length, and moments, in seconds since the move began: by the wall clock, for another run may go on with it."""
 
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = time.time
     steps: list[dict[str, Any]] = field(default_factory=list)
     moments: dict[str, float] = field(default_factory=dict)
     numbers: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._began = self.clock()
+        self.began = self.clock()
+
+    def go_on(self, made: Mapping[str, Any]) -> None:
+        """Go on from the report of an earlier run of the same move, as `report` made it."""
+        gap = self.began - float(made["began"])
+        for step in self.steps:
+            step["at"] = round(step["at"] + gap, 3)
+        self.began = float(made["began"])
+        self.steps = [*made["steps"], *self.steps]
+        self.moments = {**made["moments"], **{name: round(at + gap, 3) for name, at in self.moments.items()}}
+        self.numbers = {**made["numbers"], **self.numbers}
 
     @property
     def now(self) -> float:
         """Seconds since the beginning."""
-        return round(self.clock() - self._began, 3)
+        return round(self.clock() - self.began, 3)
 
     @contextmanager
     def measured(self, name: str) -> Iterator[None]:
@@ -61,8 +71,9 @@ def report(timeline: Timeline, *, department: str, source: str, target: str, mov
         "from": source,
         "to": target,
         "move": move,
+        "began": timeline.began,
         **spans(timeline),
-        **timeline.numbers,
+        "numbers": timeline.numbers,
         "totalSeconds": timeline.now,
         "moments": timeline.moments,
         "steps": timeline.steps,
@@ -85,7 +96,8 @@ def table(made: dict[str, Any]) -> str:
         ("objects applied", "objects"),
         ("changed manifest lines", "changedManifestLines"),
     )
-    lines = [f"{label:<26} {made[key]}" for label, key in labels if made.get(key) is not None]
+    told = {**made, **made["numbers"]}
+    lines = [f"{label:<26} {told[key]}" for label, key in labels if told.get(key) is not None]
     total = max(made["totalSeconds"], 0.001)
     frozen, opened = (made["moments"].get(name) for name in ("frozen", "opened"))
     for step in made["steps"]:

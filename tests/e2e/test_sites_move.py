@@ -1,0 +1,258 @@
+"""A department with real data moves between two real sites: cut off, killed, begun again; and everything it knew is there afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commonweal_api import namespace_of
+from commonweal_api.plan import audience_of
+from commonweal_local import cli, paths, sites
+from commonweal_local.demo import bring_up
+from commonweal_local.demo.cluster import Cluster, lacking
+from commonweal_local.demo.heritage import HeritageMachine
+from commonweal_local.demo.person import SignIn
+from commonweal_local.demo.web import Answer, Caller
+from commonweal_local.waiting import until, within
+from commonweal_stacks.conformity.site_key import public_key, site_seed
+from commonweal_stacks.conformity.statement import ERASURE, verify
+from support import movielens
+
+pytestmark = pytest.mark.sites
+CLUB, DATABASE = "film-club", "filmclub"
+MODEL = "/v1/models/recommend"
+MANIFESTS = Path(__file__).parent / "manifests"
+DECISIONS, PATIENCE = 40, 300.0
+# Six people of the demonstration are members of the club, so that they can sign in and say something.
+MEMBERS = "".join(
+    f"update {table} set user_ref = 'P00000{n}' where user_ref = '{n}';" for n in range(1, 7) for table in ("person", "rating")
+)
+
+
+async def fill(heritage: HeritageMachine) -> None:
+    """Give the heritage machine the club's old database."""
+    async with heritage.connection("postgres") as admin:
+        if await admin.fetchval("select true from pg_database where datname = $1", DATABASE):
+            return
+        await admin.execute(f"create database {DATABASE}")
+    async with heritage.connection(DATABASE) as connection:
+        schema = movielens.SCHEMA.replace("create role archive_reader", "create role club_reader").replace(
+            "to archive_reader", "to club_reader"
+        )
+        await movielens.load(connection, movielens.wheel(paths.cache() / "wheels"), schema)
+        await connection.execute(MEMBERS)
+
+
+def manifests() -> list[str]:
+    """The film archive under another name, and an agreement by consent: the Department first."""
+    text = (MANIFESTS / "movielens.yaml").read_text() + "\n---\n" + (MANIFESTS / "film-club.yaml").read_text()
+    for was, now in (
+        ("film-archive", CLUB),
+        ("movielens", DATABASE),
+        ("archive_reader", "club_reader"),
+        ("Film Archive,", "Film Club, registrars: [research],"),
+    ):
+        text = text.replace(was, now)
+    return text.split("\n---\n")
+
+
+@dataclass
+class Club:
+    """The department as those who use it meet it, at one site."""
+
+    cluster: Cluster
+    password: str
+    people: dict[int, Caller] = field(default_factory=dict)
+
+    @property
+    def api(self) -> str:
+        """The data API's base."""
+        return str(self.cluster.one("departments", CLUB)["status"]["dataApi"])
+
+    def client(self, account: str, purpose: str) -> Caller:
+        """Return a service of the club."""
+        return Caller(self.api, self.cluster.token(namespace_of(CLUB), account, audience_of(CLUB)), {"Purpose": f"{CLUB}/{purpose}"})
+
+    def model(self) -> Caller:
+        """Return the research service, at the model."""
+        token = self.cluster.token(namespace_of(CLUB), "research", audience_of(CLUB))
+        return Caller(self.cluster.one("departments", CLUB)["status"]["models"], token)
+
+    def signed_in(self, number: int) -> Any:
+        """Return the session of a person of the demonstration."""
+        address = self.cluster.one("services", "identity", bring_up.SYSTEM)["status"]["loadBalancer"]["ingress"][0]["ip"]
+        return SignIn(f"http://{address}").person(bring_up.PEOPLE[number], self.password, CLUB)
+
+    def me(self, number: int) -> Caller:
+        """Return a person at the data API."""
+        if number not in self.people:
+            self.people[number] = Caller(self.api, self.signed_in(number).access_token)
+        return self.people[number]
+
+    def says(self, number: int, state: str) -> Answer:
+        """Have a person decide about the newsletter."""
+        return self.me(number).call("PUT", "/me/consents/newsletter-knows-people", {"state": state})
+
+    def newsletter(self, subject: str) -> Answer:
+        """Read by consent."""
+        return self.client("newsletter", "newsletter").get(f"/v1/people/subjects/{subject}")
+
+    def uses(self, number: int) -> list[int]:
+        """Return the numbers of the uses that a person is shown, oldest first."""
+        return sorted(int(use["id"]) for use in self.me(number).get("/me/uses?limit=100").body["items"])
+
+
+@pytest.fixture(scope="module")
+def club(brought: bring_up.Brought) -> Iterator[tuple[Club, Club]]:
+    """The club at the first site, and the second site without it."""
+    asyncio.run(fill(brought.heritage))
+    here, there = (Club(cluster, brought.password) for cluster in brought.clusters)
+    department, *rest = manifests()
+    here.cluster.run("apply", "-f", "-", stdin=department)
+    here.cluster.wait_for(("departments",), "NamespaceReady", PATIENCE, lambda _: None)
+    here.cluster.run("apply", "-f", "-", stdin="\n---\n".join(rest))
+    here.cluster.sign(namespace_of(CLUB))
+    here.cluster.wait_for(bring_up.KINDS, "Ready", 300, lambda _: None)
+    yield here, there
+    for one in (here, there):
+        if one.cluster.run("get", "department", CLUB, "--ignore-not-found", "-o", "name").strip():
+            one.cluster.run("annotate", "department", CLUB, f"commonweal.dev/confirm-delete={CLUB}", "--overwrite")
+            one.cluster.run("delete", "department", CLUB, "--wait=false")
+
+
+def learn(model: Caller, offers: list[movielens.Offer]) -> None:
+    """Have the model decide and learn."""
+    for offer in offers:
+        event = str(uuid.uuid4())
+        actions = [{"id": film.item, "features": film.features} for film in offer.films]
+        ranked = model.call("POST", f"{MODEL}/rank", {"eventId": event, "subjects": {CLUB: offer.subject}, "actions": actions})
+        assert ranked.status == 200, dict(ranked.body)
+        value = float(next(film.liked for film in offer.films if film.item == ranked.body["action"]))
+        assert model.call("POST", f"{MODEL}/reward", {"eventId": event, "value": value}).body["learned"]
+
+
+def offers_of(club: Club) -> list[movielens.Offer]:
+    """Return offers of films that some members did rate."""
+    research = club.client("research", "replay")
+    subjects = [item["subject"] for item in research.get("/v1/people/subjects?limit=8").body["items"]]
+    read = {s: list(research.get(f"/v1/ratings/subjects/{s}").body["records"]) for s in subjects}
+    return movielens.offers(read, seed=3, most=2 * DECISIONS)
+
+
+def move(here: Club, there: Club, *more: str) -> subprocess.Popen[str]:
+    """Start the command as an administrator would."""
+    words = ["move", CLUB, "--from", here.cluster.name, "--to", there.cluster.name, *more]
+    return subprocess.Popen(
+        [sys.executable, "-m", "commonweal_local.cli", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def frozen(club: Club, subject: str, process: subprocess.Popen[str]) -> bool:
+    """Whether uses are refused because the department moves; a command that has ended by itself fails the test."""
+    if process.poll() is not None:
+        pytest.fail(process.communicate()[0])
+    return club.newsletter(subject).reason == "DepartmentMoving"
+
+
+def cut_off(here: Club, there: Club, subject: str) -> None:
+    """The link to the new site is cut while the department is frozen: it serves at the old one again."""
+    process = move(here, there, "--most-frozen", "25")
+    until("the department to be frozen", PATIENCE, lambda: frozen(here, subject, process))
+    sites.cut(there.cluster.name)
+    try:
+        assert within(PATIENCE, lambda: here.newsletter(subject).status == 200), "a cut link freezes nobody for good"
+        assert process.wait(PATIENCE) == 1
+    finally:
+        sites.restore(there.cluster.name)
+    assert "Run the command again" in process.communicate()[0]
+
+
+def killed(here: Club, there: Club, subject: str) -> None:
+    """The command is killed with everything that it started: likewise."""
+    process = move(here, there)
+    until("the department to be frozen again", PATIENCE, lambda: frozen(here, subject, process))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert within(40, lambda: here.newsletter(subject).status == 200), "whoever dies, the old site serves again within the lease"
+    assert there.cluster.run("get", "department", CLUB, "-o", "name").strip(), "what was prepared is still there, to go on from"
+
+
+def to_the_end(here: Club, there: Club, subject: str) -> str:
+    """And again, to the end; a person withdraws in the middle of it."""
+    process = move(here, there)
+    until("the department to be frozen once more", PATIENCE, lambda: frozen(here, subject, process))
+    assert here.says(0, "Withdrawn").status == 200, "what people say is never refused because of a move"
+    said = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, said
+    return said
+
+
+def goes_on(here_learnt: dict[str, Any], there: Club, offers: list[movielens.Offer]) -> None:
+    """The model decides with the same sums, and learns on."""
+    model = there.model().get(MODEL).body
+    assert (model["rows"], model["digest"]) == (here_learnt["rows"], here_learnt["digest"])
+    learn(there.model(), offers)
+    assert there.model().get(MODEL).body["rows"] == here_learnt["rows"] + len(offers)
+
+
+def test_a_department_moves_and_nothing_is_lost(club: tuple[Club, Club], capsys: pytest.CaptureFixture[str]) -> None:
+    here, there = club
+    ada, ben = (str(here.signed_in(n).subject) for n in (0, 1))
+    for number, subject in ((0, ada), (1, ben)):
+        assert here.says(number, "Given").status == 200
+        assert here.newsletter(subject).status == 200
+    offers = offers_of(here)
+    learn(here.model(), offers[:DECISIONS])
+    learnt, uses = dict(here.model().get(MODEL).body), here.uses(0)
+    cut_off(here, there, ada)
+    killed(here, there, ada)
+    said = to_the_end(here, there, ada)
+    with capsys.disabled():
+        print(f"\n{said}", file=sys.stderr)
+
+    assert there.newsletter(ada).status == 404, "withdrawn during the move stays withdrawn"
+    assert there.newsletter(ben).status == 200, "and what was given stays given"
+    assert set(uses) <= set(there.uses(0)), "every use that ada was shown is still shown"
+    goes_on(learnt, there, offers[DECISIONS : DECISIONS + 5])
+    assert all(lacking(item) is None for kind in bring_up.KINDS for item in there.cluster.items(kind))
+    assert cli.main(["audit", "verify", CLUB, "--kubeconfig", str(there.cluster.kubeconfig)]) == 0, (
+        "the old site's record holds at the new one"
+    )
+
+
+def test_the_report_says_how_long_and_that_nothing_differs(club: tuple[Club, Club]) -> None:
+    report: dict[str, Any] = json.loads((paths.home() / "moves" / f"{CLUB}.json").read_text())
+    assert (report["from"], report["to"]) == tuple(one.cluster.name for one in club)
+    numbers = report["numbers"]
+    assert (numbers["changedManifestLines"], numbers["rowsDifferent"], numbers["usesLost"], numbers["wordsCarried"]) == (0, 0, 0, 1)
+    assert numbers["rows"] > 100_000
+    assert 0 < report["readOnlySeconds"] <= report["timeToRecoverSeconds"] < report["totalSeconds"]
+
+
+def test_nothing_is_left_at_the_old_site_and_that_is_certified(club: tuple[Club, Club]) -> None:
+    here, _ = club
+    assert not here.cluster.run("get", "namespace", namespace_of(CLUB), "--ignore-not-found", "-o", "name").strip()
+    assert not [
+        v for v in here.cluster.items("persistentvolumes") if (v["spec"].get("claimRef") or {}).get("namespace") == namespace_of(CLUB)
+    ]
+    file = paths.home() / "moves" / f"{CLUB}-{here.cluster.name}-erasure.json"
+    key = public_key(site_seed(here.cluster.kubeconfig.read_text(), site=here.cluster.name))
+    statement = verify(json.loads(file.read_text()), [key], predicate_type=ERASURE)
+    assert statement["predicate"]["department"] == CLUB
+    assert statement["predicate"]["site"] == here.cluster.name
+    assert {s["name"] for s in statement["subject"]} >= {f"department/{CLUB}", "department/consent.event", "department/audit.use"}
