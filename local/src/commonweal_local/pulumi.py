@@ -91,13 +91,13 @@ def main(argv: Sequence[str]) -> int:
     """`commonweal site up|preview|destroy|decommission NAME`. Exit code 0: done; 1: failed, with the reason on standard error."""
     if argv[:1] == ["decommission"]:
         return decommission.main(argv[1:])
-    parser = argparse.ArgumentParser(prog="commonweal site", description="Put the platform layer on a site, or take it off.")
+    parser = argparse.ArgumentParser(prog="commonweal site", description="Make a site with the platform on it, or take it down.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (("up", "bring the site to its stack file"), ("preview", "tell what up would change")):
         command = commands.add_parser(name, help=text)
-        command.add_argument("--refresh", action="store_true", help="look at the cluster first, to see what was changed by hand")
+        command.add_argument("--refresh", action="store_true", help="look at the clusters first, to see what was changed by hand")
         command.add_argument("site")
-    gone = commands.add_parser("destroy", help="take everything of ours off the site")
+    gone = commands.add_parser("destroy", help="take the platform and the cluster down; of an adopted site everything of ours")
     gone.add_argument("--delete-departments", action="store_true", help="delete its departments first, with all their data")
     gone.add_argument("site")
     commands.add_parser("decommission", help="take the site down for good, and certify what was erased")
