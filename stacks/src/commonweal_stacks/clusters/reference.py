@@ -36,7 +36,7 @@ MEANING = """\
 definitions, each is refused with a wrong field, and the real Cluster API core expands a Cluster of the class into objects that the definitions
 take, too; the provider's controller never ran. *rendered*: kubeadm's objects pass their real definitions and core expands the class, but the
 provider's own kinds stand there without a schema: nothing says that the provider would take them. The contract is what the labels of a
-provider's definitions say, not what its API versions are called; where it was not checked, what its release notes say.
+provider's definitions say, not what its API versions are called; where it was not checked, what the `metadata.yaml` in the provider's public sources says.
 """
 
 
