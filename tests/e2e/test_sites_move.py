@@ -192,6 +192,15 @@ def killed(here: Club, there: Club, subject: str) -> None:
     assert there.cluster.run("get", "department", CLUB, "-o", "name").strip(), "what was prepared is still there, to go on from"
 
 
+def called_off(here: Club, there: Club, subject: str) -> None:
+    """The move is called off: nothing of it is left, and the old site never noticed."""
+    process = move(here, there, "--abort")
+    said = process.communicate(timeout=PATIENCE)[0]
+    assert process.returncode == 0, said
+    assert not there.cluster.run("get", "namespace", namespace_of(CLUB), "--ignore-not-found", "-o", "name").strip()
+    assert here.newsletter(subject).status == 200
+
+
 def to_the_end(here: Club, there: Club, subject: str) -> str:
     """And again, to the end; a person withdraws in the middle of it."""
     process = move(here, there)
@@ -221,6 +230,7 @@ def test_a_department_moves_and_nothing_is_lost(club: tuple[Club, Club], capsys:
     learnt, uses = dict(here.model().get(MODEL).body), here.uses(0)
     cut_off(here, there, ada)
     killed(here, there, ada)
+    called_off(here, there, ada)
     said = to_the_end(here, there, ada)
     with capsys.disabled():
         print(f"\n{said}", file=sys.stderr)

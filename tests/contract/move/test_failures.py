@@ -126,7 +126,7 @@ def test_a_crash_of_the_new_store_after_the_comparison_leaves_it_closed(move: Mo
         crash(move.new)  # before it was told to change over: it does so when it starts
         move.new.step("put-in-place", MOVE)
         move.take_up()
-        assert move.new.read(ADA).json()["reason"] == "DepartmentMoving"
+        until("the data API to know the copy", PATIENCE, lambda: move.new.read(ADA).json()["reason"] == "DepartmentMoving")
     assert move.old.read(ADA).status_code == 200
     assert move.new.read(ADA).status_code == 503, "the old one serves, so the new one does not"
     assert move.new.step("look")["standing"]["state"] == "Arrived"
