@@ -44,7 +44,12 @@ def test_the_mark_of_the_move_is_no_part_of_the_manifest() -> None:
 
 
 def test_what_a_service_was_given_by_its_cluster_is_left_out() -> None:
-    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"clusterIP": "10.0.0.1", "ports": []}}
+    service: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "s"},
+        "spec": {"clusterIP": "10.0.0.1", "ports": []},
+    }
     assert written(service)["spec"] == {"ports": []}
     assert service["spec"]["clusterIP"] == "10.0.0.1", "the object that was read is not touched"
 

@@ -42,7 +42,7 @@ def copy_and_switch(source: End, target: End, move: str, timeline: Timeline, say
             target.step("certificate", move, asked={"compared": compared})
         with timeline.measured("take up the plan"):
             preparing.release(target)
-            url = _taken_up(source, target, say)
+            url = _taken_up(source, target, hold, say)
         with timeline.measured("carry words and hand over"):
             _hand_over(source, target, move, last, url, hold, timeline)
         timeline.mark("gone")
@@ -70,12 +70,13 @@ def _objects(end: End) -> list[dict[str, Any]]:
     return items
 
 
-def _taken_up(source: End, target: End, say: Say) -> str:
+def _taken_up(source: End, target: End, hold: subprocess.Popen[bytes], say: Say) -> str:
     """Return the address of the new data API once each object that was ready at the old site is so at the new one."""
     due = {(o["kind"], o["metadata"]["name"]) for o in _objects(source) if lacking(o) is None}
     waiting: list[str] = []
 
     def ready() -> bool:
+        _require_held(source, hold)
         try:
             found = [o for o in _objects(target) if (o["kind"], o["metadata"]["name"]) in due]
             waiting[:] = [w for w in (lacking(o) for o in [target.object() or {}, *found] if o) if w]
@@ -90,6 +91,11 @@ def _taken_up(source: End, target: End, say: Say) -> str:
     return address(target)
 
 
+def _require_held(source: End, hold: subprocess.Popen[bytes]) -> None:
+    if hold.poll() is not None:
+        raise LocalError(f"{source.site}: the department could not be kept frozen, or it was for longer than was allowed", AGAIN)
+
+
 def address(end: End) -> str:
     """Return the base of the department's data API at a site."""
     return str((end.object() or {}).get("status", {}).get("dataApi", ""))
@@ -102,8 +108,7 @@ def _hand_over(source: End, target: End, move: str, last: Passed, url: str, hold
         said = source.step("words", asked=reached)
         carried += target.step("take", asked=said)["new"]
         reached = {**said["reached"], "uses": reached["uses"]}
-        if hold.poll() is not None:
-            raise LocalError(f"{source.site}: the department could not be kept frozen", AGAIN)
+        _require_held(source, hold)
         answer = source.step("leave", move, asked={"reached": reached, "models": last.told["models"], "url": url})["answer"]
         if answer == "Gone":
             timeline.numbers |= {"wordsCarried": carried, "usesLost": 0}
