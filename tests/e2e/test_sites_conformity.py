@@ -31,7 +31,11 @@ OPENED = {
 
 @pytest.fixture
 def cloud(brought: bring_up.Brought) -> Cluster:
-    return brought.clusters[1]
+    return named(brought, CLOUD)
+
+
+def named(brought: bring_up.Brought, name: str) -> Cluster:
+    return next(cluster for cluster in brought.clusters if cluster.name == name)
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +66,7 @@ def test_one_site_signs_what_it_is_and_the_other_is_held_to_it(
     said = capsys.readouterr().out
     assert "breaks a promise" not in said
     assert "not probed" not in said
-    statement = json.loads(brought.clusters[0].one("configmaps", "commonweal-conformity", bring_up.SYSTEM)["data"]["statement.json"])
+    statement = json.loads(named(brought, ONPREM).one("configmaps", "commonweal-conformity", bring_up.SYSTEM)["data"]["statement.json"])
     assert statement == json.loads(file.read_text())
 
     assert conform(["verify", str(file), "--key", str(key)]) == EQUAL
@@ -130,7 +134,7 @@ def test_a_roll_out_stops_at_the_site_that_breaks_a_promise_goes_on_when_it_is_m
         assert fleet(words) == 1
     said = capsys.readouterr().out
     assert "ring 1: 1 done" in said
-    assert f"{CLOUD}: it breaks a promise: network.platform-in, network.platform-out: broken: open" in said
+    assert f"{CLOUD}: it breaks a promise: network.platform-in: broken: open: reached: platform; network.platform-out: broken: open" in said
 
     assert fleet(words) == 0
     assert "ring 2: 1 done" in capsys.readouterr().out
