@@ -169,6 +169,9 @@ def _kwok(site: Site) -> list[str]:
         site.programs["kwok"],
         f"--kubeconfig={site.pki / 'kwok.conf'}",
         "--manage-all-nodes=true",
+        # Without leases a node says nothing for longer than the controller manager waits (50 s), which makes its pods unready for ever. A KWOK that
+        # was started anew takes a lease over once it has run out, and that must be sooner, too.
+        "--node-lease-duration-seconds=20",
         f"--node-ip={site.address}",
         f"--server-address=127.0.0.1:{site.ports.kwok}",
         f"--cidr={site.node_pods}",
