@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import socket
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +14,7 @@ import pytest
 
 from commonweal_stacks.conformity.api import Answer
 from commonweal_stacks.conformity.probes import Abilities, Verdict, abilities_of, broken_ones, leaves_of
+from commonweal_stacks.conformity.probes.traffic import SCRIPT
 from commonweal_stacks.conformity.probes.verdicts import (
     HOLDS,
     both,
@@ -155,3 +161,25 @@ def test_simulated_nodes_run_nothing() -> None:
     simulated = {"metadata": {"annotations": {"kwok.x-k8s.io/node": "fake"}}}
     assert abilities_of([]) == abilities_of([simulated]) == Abilities(operator=False, pods=False)
     assert abilities_of([simulated, {"metadata": {}}]) == Abilities(operator=True, pods=True)
+
+
+def test_what_the_pods_run_tells_open_from_closed_whatever_it_hopes_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as gone:
+        port, nobody = server.getsockname()[1], gone.getsockname()[1]
+        gone.close()
+        targets = {
+            "there": ("127.0.0.1", port, "open"),
+            "not there": ("127.0.0.1", nobody, "closed"),
+            "there after all": ("127.0.0.1", port, "closed"),
+            "not there after all": ("127.0.0.1", nobody, "open"),
+        }
+        # Without its listener, whose port may be taken here, and with less patience.
+        script = (
+            SCRIPT.replace("threading.Thread(target=listen, daemon=True).start()", "")
+            .replace("+ 20", "+ 2")
+            .replace("sleep(300)", "sleep(0)")
+        )
+        environment = {**os.environ, "TARGETS": json.dumps(targets)}
+        done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60, check=True)
+    said = {name: value for name, value in json.loads(done.stdout).items() if name in targets}
+    assert said == {"there": "open", "not there": "closed", "there after all": "open", "not there after all": "closed"}

@@ -34,23 +34,37 @@ def listen():
     while True:
         server.accept()[0].close()
 
+def answers(host, port):
+    try:
+        socket.create_connection((host, port), timeout=2.5).close()
+        return True
+    except OSError:
+        return False
+
 def reach(host, port, wanted):
-    end = time.monotonic() + 8
-    while True:
-        try:
-            socket.create_connection((host, port), timeout=1.5).close()
-            found = "open"
-        except OSError:
-            found = "closed"
-        if found == wanted or time.monotonic() > end:
-            return found
-        time.sleep(0.2)
+    # Open: one answer in time. Closed: three silences in a row, for one alone may be a slow machine, and agents need a moment to know a new pod.
+    end, silences = time.monotonic() + 20, 0
+    while time.monotonic() < end:
+        silences = 0 if answers(host, port) else silences + 1
+        if wanted == "open" and silences == 0:
+            return "open"
+        if wanted == "closed" and silences == 3:
+            return "closed"
+        time.sleep(0.3)
+    return "closed" if wanted == "open" else "open"
 
 threading.Thread(target=listen, daemon=True).start()
 said = {}
-for name, (host, port, wanted) in json.loads(os.environ["TARGETS"]).items():
+
+def find(name, host, port, wanted):
     host = host or [line.split()[1] for line in open("/etc/resolv.conf") if line.startswith("nameserver")][0]
     said[name] = reach(host, port, wanted)
+
+asked = [threading.Thread(target=find, args=(name, *target)) for name, target in json.loads(os.environ["TARGETS"]).items()]
+for each in asked:
+    each.start()
+for each in asked:
+    each.join()
 volume = pathlib.Path("/volume")
 if volume.is_dir():
     try:
