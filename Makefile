@@ -21,8 +21,8 @@ journey: venv ## walk through the example again
 down: venv ## end everything that demo and tests started, and remove what it left
 	@$(COMMONWEAL) demo down
 
-test: lint machine tools images oracle ## everything: lint, then every test in one run
-	@$(BIN)/pytest
+test: lint machine tools images oracle ## everything: lint, then every test; those on real sites beside the others
+	@$(BIN)/python tests/support/side_by_side.py
 
 unit: venv ## tests without anything running
 	@$(BIN)/pytest tests/unit $(wildcard tests/golden)
