@@ -54,11 +54,12 @@ def destroy(site: str, *, delete_departments: bool = False, say: Say = print, pr
     While it holds departments this is refused, unless they are to go, too, with their data.
     """
     stack = SiteStack(site, project)
-    if stack.make_ready(say):
+    if stack.facts().moved:
         raise LocalError(
             f"the management cluster is another than the one on which {stack.title} was made, and does not know it",
             f"Let it take the site over with `commonweal site up {site}`, then destroy the site.",
         )
+    stack.make_ready(say)
     if stack.is_there():
         departments.clear(stack.kubeconfig(), site=site, delete=delete_departments, say=say)
     outcome = stack.run("destroy", ["--yes", "--skip-preview"], say)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from commonweal_local import pulumi
+from commonweal_local import paths, pulumi
 from commonweal_local.failure import LocalError
 from commonweal_local.pulumi_cli.stack import kept_secret, root
 from commonweal_stacks.management.access import VARIABLE
@@ -37,6 +37,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     with ControlPlane(tmp_path / "site", controllers=CONTROLLERS, users=users) as plane, looking(Kubelet(plane.api())):
         found = Site(copy, plane)
         found.write({"kind": "local", "local": {"mode": "ControlPlane"}, "expose": "ClusterIP", "blueprint": "r1"})
+        here = paths.home() / "sites" / "onprem" / "kubeconfig"  # where a site of this machine writes its own
+        paths.write(here, plane.kubeconfig().read_text())
         yield found
 
 
