@@ -258,7 +258,8 @@ def test_the_report_says_how_long_and_that_nothing_differs(club: tuple[Club, Clu
     report: dict[str, Any] = json.loads((paths.home() / "moves" / f"{CLUB}.json").read_text())
     assert (report["from"], report["to"]) == tuple(one.cluster.name for one in club)
     numbers = report["numbers"]
-    assert (numbers["changedManifestLines"], numbers["rowsDifferent"], numbers["usesLost"], numbers["wordsCarried"]) == (0, 0, 0, 1)
+    assert (numbers["changedManifestLines"], numbers["rowsDifferent"], numbers["usesLost"]) == (0, 0, 0)
+    assert numbers["wordsCarried"] <= 1, "one person spoke: before the moment of the copy, or after it and was carried"
     assert numbers["rows"] > 100_000
     assert 0 < report["readOnlySeconds"] <= report["timeToRecoverSeconds"] < report["totalSeconds"]
 

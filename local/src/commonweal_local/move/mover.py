@@ -133,6 +133,7 @@ class Mover:
         looked = looking.look(self.source)
         self.timeline.numbers |= {"storeBytes": (looked or {}).get("bytes"), "objects": len(self.manifests)}
         switching.copy_and_switch(self.source, self.target, self.move, self.timeline, self._say, most_frozen=self.most_frozen)
+        self._open()  # at once, without another look: until then nobody serves uses
 
     def _again_if_changed(self) -> None:
         changed = exported(self.source)
