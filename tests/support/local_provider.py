@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -130,12 +130,24 @@ class LocalFleet(ClusterApi):
 
     def versions(self, *wanted: str) -> dict[str, str]:
         """The resourceVersion of each object of these Clusters: it changes with every write."""
-        found: Iterable[tuple[str, dict[str, Any] | None]] = (
-            (f"{kind} {name}", self.object(kind, names.kubeconfig_secret(name) if kind == "Secret" else name))
-            for name in wanted
-            for kind in ("Cluster", "LocalCluster", "LocalControlPlane", "Secret")
-        )
-        return {key: body["metadata"]["resourceVersion"] for key, body in found if body}
+        return {key: body["metadata"]["resourceVersion"] for name in wanted for key, body in self.objects_of(name).items()}
+
+    def objects_of(self, name: str) -> dict[str, dict[str, Any]]:
+        """Each object of the Cluster, by kind and name."""
+        kinds = ("Cluster", "LocalCluster", "LocalControlPlane", "Secret")
+        found = {kind: self.object(kind, names.kubeconfig_secret(name) if kind == "Secret" else name) for kind in kinds}
+        return {f"{kind} {name}": body for kind, body in found.items() if body}
+
+    def settled(self, name: str) -> dict[str, dict[str, Any]]:
+        """Each object of the Cluster, once nobody has written any of them for two seconds."""
+        last: list[dict[str, dict[str, Any]]] = []
+
+        def same() -> bool | None:
+            last.append(self.objects_of(name))
+            return (len(last) > 4 and all(seen == last[-1] for seen in last[-5:-1])) or None
+
+        wait_for(f"the objects of {name} to stay as they are", same, seconds=PATIENCE, every=0.5)
+        return last[-1]
 
 
 def cluster(name: str) -> dict[str, Any]:
