@@ -1,6 +1,6 @@
 """Every test, in two runs side by side: those on real sites wait for machines most of the time, and the others use what they leave free.
 
-`python tests/support/side_by_side.py`. The other tests are shown as they run; what the sites' tests said is shown at their end, and lies in `.pytest-sites.log`
+`python tests/support/side_by_side.py [OPTION ...]`, options as pytest knows them. The other tests are shown as they run; what the sites' tests said is shown at their end, and lies in `.pytest-sites.log`
 meanwhile. Exit code 0: every test of both passed.
 """
 
@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 SITES = "tests/e2e"
 LOG = Path(".pytest-sites.log")
 
 
-def main() -> int:
-    """Run both. An interrupt reaches both from the terminal, so that each takes down what it brought up."""
-    pytest = [sys.executable, "-m", "pytest"]
+def main(options: Sequence[str]) -> int:
+    """Run both, with these options of pytest. An interrupt reaches both from the terminal, so that each takes down what it brought up."""
+    pytest = [sys.executable, "-P", "-m", "pytest", *options]
     print(f"the tests on real sites run beside the others; `tail -f {LOG}` shows them", flush=True)
     with LOG.open("wb") as log:
         sites = subprocess.Popen([*pytest, SITES], stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
@@ -35,4 +36,4 @@ def _ended(process: subprocess.Popen[bytes]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

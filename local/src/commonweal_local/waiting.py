@@ -1,22 +1,12 @@
-"""Waiting for something to become true, with a deadline."""
+"""Waiting for something to become true, with a deadline that says what was awaited."""
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
 
-_never = threading.Event()
+from commonweal_stacks.waiting import within
 
-
-def within(seconds: float, condition: Callable[[], bool], *, every: float = 0.1) -> bool:
-    """Whether the condition became true in time; it is asked at least once."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() >= end:
-            return False
-        _never.wait(every)
-    return True
+__all__ = ["until", "within"]
 
 
 def until(

@@ -10,7 +10,7 @@ import yaml
 from commonweal_stacks.conformity.api import Api
 from commonweal_stacks.platform.layer import Layer, build_layer
 from commonweal_stacks.site import parse_site
-from contract.operator.stage import IMAGES, Operator
+from contract.operator.stage import IMAGES, Operator, running_operator
 from support.control_plane import REPOSITORY, ControlPlane
 from support.kube_api import wait_for
 
@@ -40,11 +40,8 @@ def plane(tmp_path_factory: pytest.TempPathFactory, layer: Layer) -> Iterator[Co
 
 @pytest.fixture(scope="session")
 def operator(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    process = Operator(plane, tmp_path_factory.mktemp("operator") / "operator.log")
-    process.start()
-    yield process
-    if process.running:
-        assert process.stop() == 0
+    with running_operator(plane, tmp_path_factory.mktemp("operator")) as process:
+        yield process
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from contract.operator.stage import API, DEPARTMENTS, Operator, Pods, install, open_business
+from contract.operator.stage import API, DEPARTMENTS, Operator, Pods, install, open_business, running_operator
 from support.control_plane import ControlPlane
 from support.kube_api import wait_for
 
@@ -24,11 +24,8 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 @pytest.fixture(scope="module")
 def operator(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """The operator, running; a test that stops it starts it again."""
-    process = Operator(plane, tmp_path_factory.mktemp("operator") / "operator.log")
-    process.start()
-    yield process
-    if process.running:
-        assert process.stop() == 0
+    with running_operator(plane, tmp_path_factory.mktemp("operator")) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import urllib.request
 from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -53,6 +55,16 @@ def chart(**values: Any) -> list[dict[str, Any]]:
     command = [str(find_tools("helm")["helm"]), "template", "commonweal", str(REPOSITORY / "charts" / "commonweal"), "--namespace", SYSTEM]
     done = subprocess.run([*command, "--values", "-"], input=yaml.safe_dump(given), capture_output=True, text=True, timeout=60, check=True)
     return [obj for obj in yaml.safe_load_all(done.stdout) if obj]
+
+
+@contextmanager
+def running_operator(plane: ControlPlane, directory: Path) -> Iterator[Operator]:
+    """Run the operator; a test that stops it starts it again. One that runs at the end must end well."""
+    process = Operator(plane, directory / "operator.log")
+    process.start()
+    yield process
+    if process.running:
+        assert process.stop() == 0
 
 
 class Operator:

@@ -6,6 +6,7 @@ import base64
 import json
 import shutil
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ CONTROLLERS = ("namespace-controller", "garbage-collector-controller")
 FINALIZER = "test.commonweal.dev/provider"
 
 
-class Looks(threading.Thread):
+class Looks(threading.Thread, ABC):
     """Looks again and again until the test is over."""
 
     def __init__(self) -> None:
@@ -42,8 +43,9 @@ class Looks(threading.Thread):
             except (Refused, OSError):
                 continue
 
+    @abstractmethod
     def look(self) -> None:
-        raise NotImplementedError
+        """Look once."""
 
 
 class Kubelet(Looks):

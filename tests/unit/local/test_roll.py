@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from commonweal_local.sites import node
@@ -12,23 +9,7 @@ from commonweal_local.sites.site import Mode, Site
 from commonweal_local.sites.state import recorded
 from commonweal_local.sites.supervisor import Supervisor, fingerprint
 from commonweal_local.waiting import within
-
-
-@contextmanager
-def supervised(directory: Path) -> Iterator[Supervisor]:
-    supervisor = Supervisor(directory, directory / "logs")
-    thread = threading.Thread(target=supervisor.loop)
-    thread.start()
-    try:
-        yield supervisor
-    finally:
-        supervisor.stop()
-        thread.join()
-
-
-def component(directory: Path, name: str) -> dict[str, int]:
-    found: dict[str, int] = recorded(Site(directory.name, 0, Mode.PODS, directory.parent, {}))["components"].get(name, {})
-    return found
+from support.supervising import component, supervised
 
 
 def test_a_fingerprint_is_of_the_words_and_of_the_sites_own_files_that_they_name(tmp_path: Path) -> None:

@@ -6,8 +6,6 @@ import io
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from commonweal_local.sites.site import Mode, Site
 from commonweal_local.sites.state import recorded
 from commonweal_local.sites.supervisor import Supervisor, next_delay
 from commonweal_local.waiting import until, within
+from support.supervising import component, supervised
 
 POOL = ("10.0.0.1", "10.0.0.2", "10.0.0.3")
 
@@ -59,20 +58,8 @@ def test_a_program_that_keeps_dying_is_started_ever_more_rarely_and_a_steady_one
     assert next_delay(10, 31) == 0.5
 
 
-@contextmanager
-def supervised(directory: Path) -> Iterator[Supervisor]:
-    supervisor = Supervisor(directory, directory / "logs")
-    thread = threading.Thread(target=supervisor.loop)
-    thread.start()
-    try:
-        yield supervisor
-    finally:
-        supervisor.stop()
-        thread.join()
-
-
 def pid_of(directory: Path, program: str) -> int:
-    return int(recorded(Site(directory.name, 0, Mode.PODS, directory.parent, {}))["components"].get(program, {}).get("pid", 0))
+    return component(directory, program).get("pid", 0)
 
 
 def test_a_killed_program_is_started_again_and_ends_with_its_supervisor(tmp_path: Path) -> None:

@@ -140,15 +140,7 @@ def _answers(url: str) -> bool:
 def _launch(one: Plane) -> None:
     environment = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
     environment |= {"PATH": f"{os.environ['PATH']}:{machine.SYSTEM_PATH}", "HOME": os.environ.get("HOME", "/"), "PYTHONUNBUFFERED": "1"}
-    with (one.directory / "init.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", MODULE, str(one.directory)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            env=environment,
-        )
+    process = processes.launch([sys.executable, "-m", MODULE, str(one.directory)], one.directory, environment)
     _launched.append(process)
     until("the management cluster's first process", 10, lambda: _is_first(process.pid, one), every=0.01)
     paths.write(one.directory / "init.pid", str(process.pid))

@@ -224,15 +224,7 @@ def _launch(site: Site) -> None:
     argv = [sys.executable, "-m", processes.MODULE, str(site.directory)]
     # Neither proxies nor credentials of the person's session have any business in a site.
     environment = {"PATH": f"{os.environ['PATH']}:{machine.SYSTEM_PATH}", "HOME": "/root", "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
-    with (site.directory / "init.log").open("ab") as log:
-        process = subprocess.Popen(
-            [*UNSHARE, *argv] if site.runs_pods else argv,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            env=environment,
-        )
+    process = processes.launch([*UNSHARE, *argv] if site.runs_pods else argv, site.directory, environment)
     _launched.append(process)
     pid = _child_of(process.pid) if site.runs_pods else process.pid
     until(f"the first process of site {site.name}", 10, lambda: processes.is_starting(pid, site), every=0.01)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from commonweal_local.sites.site import Site
 from commonweal_local.sites.supervisor import is_zombie
 
 MODULE = "commonweal_local.sites.init"
+
+
+def launch(argv: Sequence[str], directory: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a first process in a session of its own, so that it outlives us; what it says goes to `init.log` in the directory."""
+    with (directory / "init.log").open("ab") as log:
+        return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment)
 
 
 def first_process(site: Site) -> int | None:

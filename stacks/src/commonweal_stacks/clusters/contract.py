@@ -43,6 +43,10 @@ strictly against the provider's real definitions, and Cluster API's own controll
 its objects are rendered and compared with those of the other adapters, and checked against no schema of the provider's. `given`: it renders
 no cluster."""
 
+# What several adapters say of how they were checked, word for word.
+EXPANDED = "every template against the provider's real definitions, and a Cluster expanded by Cluster API core v1.14.2; no cloud was called"
+UNCHECKED = "rendered and compared with the other kinds; against no definitions of the provider's, which no package registry we may use has"
+
 
 @dataclass(frozen=True)
 class Provider:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from commonweal_stacks.conformity.api import DRY, Api
-from commonweal_stacks.conformity.probes.scratch import CLAIM, DEPARTMENTS, A, B, meta, space, within
+from commonweal_stacks.conformity.probes.scratch import CLAIM, DEPARTMENTS, A, B, meta, space
 from commonweal_stacks.conformity.probes.server import agreement, privileged
 from commonweal_stacks.conformity.probes.verdicts import Verdict, broken, counted, kept_apart, not_probed, refused
 from commonweal_stacks.platform.manifests import STORAGE_CLASS
+from commonweal_stacks.waiting import within
 
 NAMES: Final = (
     "access.cross-department",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from typing import Any, Final
 from commonweal_stacks.conformity.api import MERGE, Answer, Api
 from commonweal_stacks.platform.manifests import NAMESPACE
 from commonweal_stacks.site import SiteConfigError
+from commonweal_stacks.waiting import within
 
 LABEL: Final = "commonweal.dev/probe"
 OURS: Final[dict[str, str]] = {"labelSelector": f"{LABEL}=true"}
@@ -34,16 +34,6 @@ LEASE_SECONDS, READY_SECONDS, GONE_SECONDS = 300, 60.0, 90.0
 
 Say = Callable[[str], None]
 _never = threading.Event()
-
-
-def within(seconds: float, condition: Callable[[], bool], *, every: float = 0.1) -> bool:
-    """Return whether the condition became true in time; it is asked at least once."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() >= end:
-            return False
-        _never.wait(every)
-    return True
 
 
 def space(department: str) -> str:

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from commonweal_stacks.conformity.api import DRY, Api
-from commonweal_stacks.conformity.probes.scratch import DEPARTMENTS, department, meta, within
+from commonweal_stacks.conformity.probes.scratch import DEPARTMENTS, department, meta
 from commonweal_stacks.conformity.probes.verdicts import Verdict, both, in_step, kept_apart, refused, sealed
 from commonweal_stacks.platform.manifests import NAMESPACE, SITE_KEY_SECRET
+from commonweal_stacks.waiting import within
 
 SYSTEM: Final = f"/api/v1/namespaces/{NAMESPACE}"
 POLICIES: Final = f"/apis/commonweal.dev/v1alpha1/namespaces/{NAMESPACE}/consentpolicies"

@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from commonweal_stacks.conformity.api import Api
 from commonweal_stacks.conformity.probes.departments import pod
-from commonweal_stacks.conformity.probes.scratch import OPEN, A, Say, meta, space, within
+from commonweal_stacks.conformity.probes.scratch import OPEN, A, Say, meta, space
 from commonweal_stacks.conformity.probes.server import SYSTEM
 from commonweal_stacks.conformity.probes.verdicts import Verdict, bound, broken, closed, not_probed
+from commonweal_stacks.waiting import within
 
 NAMES: Final = ("network.department-in", "network.department-out", "network.platform-in", "network.platform-out", "storage.std-rwo")
 STARTS_SECONDS, READY_SECONDS, SAYS_SECONDS = 20.0, 60.0, 45.0
