@@ -7,7 +7,7 @@ STAMP := .venv/made-from-pyproject
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 ORACLE := .venv/oracle
-.PHONY: oracle help demo journey down test unit contract e2e lint format generate datamodel tools images doctor machine venv bench-audit bench-data bench-feed bench-fleet bench-demo bench-operator figures clean
+.PHONY: oracle help demo journey down test unit contract e2e lint format generate datamodel tools images doctor machine venv bench-audit bench-data bench-feed bench-fleet bench-move bench-demo bench-operator figures clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -78,6 +78,9 @@ bench-feed: venv ## how soon two sites of one department agree
 
 bench-fleet: tools ## 10, 100 and 465 sites from one blueprint on one management cluster
 	@$(BIN)/python bench/fleet.py
+
+bench-move: machine tools images ## a department with 100,000 ratings from one real site to another (as root)
+	@$(BIN)/python bench/move.py
 
 bench-demo: machine tools images ## from nothing running to the first consented read (as root)
 	@$(BIN)/python bench/demo.py

@@ -145,6 +145,28 @@ def growing(panel: Panel, rows: Sequence[Mapping[str, float]], key: str, said: s
     return out
 
 
+def move(result: Mapping[str, Any]) -> str:
+    """Return the picture of a move: its steps on one scale, red while uses were refused."""
+    series, parts = result["series"], [STYLE, PAPER, text(60, 30, "A department moves: its steps, seconds from the command", "head")]
+    total, moments = series["totalSeconds"], series["moments"]
+    most, tall = nice(total), 22 * len(series["steps"])
+    for step in range(5):
+        x = 300 + 460 * step / 4
+        parts += [line(x, 45, x, 50 + tall), text(x, 66 + tall, f"{most * step / 4:g}", "small", "middle")]
+    for n, step in enumerate(series["steps"]):
+        closed = moments["frozen"] <= step["at"] < moments["opened"]
+        x, wide = 300 + 460 * step["at"] / most, max(1.0, 460 * step["seconds"] / most)
+        colour = BARS["naive" if closed else "deferred"]
+        parts.append(f'<rect x="{x:.1f}" y="{50 + 22 * n}" width="{wide:.1f}" height="16" fill="{colour}"/>')
+        parts.append(text(290, 62 + 22 * n, f"{step['name']}: {step['seconds']:.1f} s", "", "end"))
+    for n, (kind, said) in enumerate({"deferred": "uses are answered", "naive": "uses are refused"}.items()):
+        parts += [
+            f'<rect x="{60 + n * 200}" y="{80 + tall}" width="12" height="12" fill="{BARS[kind]}"/>',
+            text(78 + n * 200, 91 + tall, said),
+        ]
+    return picture(800, 125 + tall, [*parts, text(60, 115 + tall, about(result), "small")])
+
+
 def about(result: Mapping[str, Any]) -> str:
     """Return what was measured, when and where."""
     return f"{result['command']}, {result['date']}, {result['machine']}"
@@ -158,9 +180,10 @@ def picture(width: int, height: int, parts: Sequence[str]) -> str:
 
 def drawn(results: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Return every picture by its file name."""
-    data, many = results.get("data"), results.get("fleet")
+    data = results.get("data")
     found = {"data-growth.svg": growth(data), "data-rates.svg": shares(data)} if data is not None and "series" in data else {}
-    return found | ({"fleet-growth.svg": fleet(many)} if many is not None else {})
+    others = {"fleet": ("fleet-growth.svg", fleet), "move": ("move.svg", move)}
+    return found | {file: draw(results[name]) for name, (file, draw) in others.items() if name in results}
 
 
 def main(arguments: list[str]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -10,129 +9,32 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from commonweal_api import namespace_of
-from commonweal_api.plan import audience_of
 from commonweal_local import cli, paths, sites
 from commonweal_local.demo import bring_up
-from commonweal_local.demo.cluster import Cluster, lacking
-from commonweal_local.demo.heritage import HeritageMachine
-from commonweal_local.demo.person import SignIn
-from commonweal_local.demo.web import Answer, Caller
+from commonweal_local.demo.cluster import lacking
+from commonweal_local.demo.web import Caller
 from commonweal_local.waiting import until, within
 from commonweal_stacks.conformity.site_key import public_key, site_seed
 from commonweal_stacks.conformity.statement import ERASURE, verify
-from support import movielens
+from support import film_club, movielens
+from support.film_club import CLUB, Club
 
 pytestmark = pytest.mark.sites
-CLUB, DATABASE = "film-club", "filmclub"
 MODEL = "/v1/models/recommend"
-MANIFESTS = Path(__file__).parent / "manifests"
 DECISIONS, PATIENCE = 40, 300.0
-# Six people of the demonstration are members of the club, so that they can sign in and say something.
-MEMBERS = "".join(
-    f"update {table} set user_ref = 'P00000{n}' where user_ref = '{n}';" for n in range(1, 7) for table in ("person", "rating")
-)
-
-
-async def fill(heritage: HeritageMachine) -> None:
-    """Give the heritage machine the club's old database."""
-    async with heritage.connection("postgres") as admin:
-        if await admin.fetchval("select true from pg_database where datname = $1", DATABASE):
-            return
-        await admin.execute(f"create database {DATABASE}")
-    async with heritage.connection(DATABASE) as connection:
-        schema = movielens.SCHEMA.replace("create role archive_reader", "create role club_reader").replace(
-            "to archive_reader", "to club_reader"
-        )
-        await movielens.load(connection, movielens.wheel(paths.cache() / "wheels"), schema)
-        await connection.execute(MEMBERS)
-
-
-def manifests() -> list[str]:
-    """The film archive under another name, and an agreement by consent: the Department first."""
-    text = (MANIFESTS / "movielens.yaml").read_text() + "\n---\n" + (MANIFESTS / "film-club.yaml").read_text()
-    for was, now in (
-        ("film-archive", CLUB),
-        ("movielens", DATABASE),
-        ("archive_reader", "club_reader"),
-        ("Film Archive,", "Film Club, registrars: [research],"),
-    ):
-        text = text.replace(was, now)
-    return text.split("\n---\n")
-
-
-@dataclass
-class Club:
-    """The department as those who use it meet it, at one site."""
-
-    cluster: Cluster
-    password: str
-    people: dict[int, Caller] = field(default_factory=dict)
-
-    @property
-    def api(self) -> str:
-        """The data API's base."""
-        return str(self.cluster.one("departments", CLUB)["status"]["dataApi"])
-
-    def client(self, account: str, purpose: str) -> Caller:
-        """Return a service of the club."""
-        return Caller(self.api, self.cluster.token(namespace_of(CLUB), account, audience_of(CLUB)), {"Purpose": f"{CLUB}/{purpose}"})
-
-    def model(self) -> Caller:
-        """Return the research service, at the model."""
-        token = self.cluster.token(namespace_of(CLUB), "research", audience_of(CLUB))
-        return Caller(self.cluster.one("departments", CLUB)["status"]["models"], token)
-
-    def signed_in(self, number: int) -> Any:
-        """Return the session of a person of the demonstration."""
-        address = self.cluster.one("services", "identity", bring_up.SYSTEM)["status"]["loadBalancer"]["ingress"][0]["ip"]
-        return SignIn(f"http://{address}").person(bring_up.PEOPLE[number], self.password, CLUB)
-
-    def me(self, number: int) -> Caller:
-        """Return a person at the data API."""
-        if number not in self.people:
-            self.people[number] = Caller(self.api, self.signed_in(number).access_token)
-        return self.people[number]
-
-    def says(self, number: int, state: str) -> Answer:
-        """Have a person decide about the newsletter."""
-        return self.me(number).call("PUT", "/me/consents/newsletter-knows-people", {"state": state})
-
-    def newsletter(self, subject: str) -> Answer:
-        """Read by consent."""
-        return self.client("newsletter", "newsletter").get(f"/v1/people/subjects/{subject}")
-
-    def uses(self, number: int) -> set[int]:
-        """Return the numbers of all uses that a person is shown, page by page."""
-        found: set[int] = set()
-        before = ""
-        while True:
-            page = self.me(number).get(f"/me/uses?limit=100{before}").body
-            found |= {int(use["id"]) for use in page["items"]}
-            if page["next"] is None:
-                return found
-            before = f"&before={page['next']}"
 
 
 @pytest.fixture(scope="module")
 def club(brought: bring_up.Brought) -> Iterator[tuple[Club, Club]]:
     """The club at the first site, and the second site without it."""
-    asyncio.run(fill(brought.heritage))
-    here, there = (Club(cluster, brought.password) for cluster in brought.clusters)
-    department, *rest = manifests()
-    here.cluster.run("apply", "-f", "-", stdin=department)
-    here.cluster.wait_for(("departments",), "NamespaceReady", PATIENCE, lambda _: None)
-    here.cluster.run("apply", "-f", "-", stdin="\n---\n".join(rest))
-    here.cluster.sign(namespace_of(CLUB))
-    here.cluster.wait_for(bring_up.KINDS, "Ready", 300, lambda _: None)
-    yield here, there
-    for one in (here, there):
+    clubs = film_club.found(brought)
+    yield clubs
+    for one in clubs:
         if one.cluster.run("get", "department", CLUB, "--ignore-not-found", "-o", "name").strip():
             one.cluster.run("annotate", "department", CLUB, f"commonweal.dev/confirm-delete={CLUB}", "--overwrite")
             one.cluster.run("delete", "department", CLUB, "--wait=false")

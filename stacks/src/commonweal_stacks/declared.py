@@ -14,6 +14,7 @@ import pulumi
 import pulumi_kubernetes
 
 from commonweal_stacks.clusters.identity import cluster_uid
+from commonweal_stacks.clusters.managed import kubeconfig_secret
 from commonweal_stacks.management import names
 from commonweal_stacks.platform.component import KubernetesObject
 from commonweal_stacks.platform.manifests import Manifest, manifest
@@ -63,6 +64,32 @@ def profile(site: str) -> Manifest:
     return {**made, "spec": {"displayName": site, "clusterManager": {"name": CLUSTER_MANAGER}}}
 
 
+def _management(site: str, file: Path, parent: pulumi.Resource) -> pulumi_kubernetes.Provider:
+    return pulumi_kubernetes.Provider(
+        f"{site}-management",
+        kubeconfig=str(file),
+        # The role, not the cluster that has it today: one that was lost and made anew is told again what it should hold, by a refresh.
+        # As another cluster it would have the old one's Clusters deleted, and with them the sites.
+        cluster_identifier=names.FLEET,
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+
+
+class FleetEntry(pulumi.ComponentResource):
+    """An adopted site in the fleet: its kubeconfig where the fleet's tools look for it, and its entry in the inventory. No Cluster: nobody makes or ends it.
+
+    `management` is the file of the management cluster's kubeconfig.
+    """
+
+    def __init__(self, site: str, kubeconfig: str, *, management: Path) -> None:
+        super().__init__("commonweal:cluster:FleetEntry", site)
+        opts = pulumi.ResourceOptions(parent=self, provider=_management(site, management, self), additional_secret_outputs=["data"])
+        secret = kubeconfig_secret(site, kubeconfig)
+        KubernetesObject({**secret, "data": pulumi.Output.secret(secret["data"])}, opts)
+        KubernetesObject(profile(site), opts)
+        self.register_outputs({})
+
+
 class DeclaredCluster(pulumi.ComponentResource):
     """The cluster of one site. `kubeconfig` (a secret) and `identifier` are known once the Cluster is Available; in previews, once it is there.
 
@@ -72,14 +99,7 @@ class DeclaredCluster(pulumi.ComponentResource):
 
     def __init__(self, site: str, objects: Sequence[Manifest], *, management: Path) -> None:
         super().__init__("commonweal:cluster:DeclaredCluster", site)
-        provider = pulumi_kubernetes.Provider(
-            f"{site}-management",
-            kubeconfig=str(management),
-            # The role, not the cluster that has it today: one that was lost and made anew is told again what it should hold, by a refresh.
-            # As another cluster it would have the old one's Clusters deleted, and with them the sites.
-            cluster_identifier=names.FLEET,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        provider = _management(site, management, self)
         earlier: list[pulumi.Resource] = []
         classes: dict[str, pulumi.CustomResource] = {}
         for obj in objects:

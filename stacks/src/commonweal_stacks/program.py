@@ -12,8 +12,9 @@ from commonweal_stacks import blueprint, clusters, lockin
 from commonweal_stacks.blueprint import files
 from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.conformity.site_key import public_jwk
-from commonweal_stacks.declared import DeclaredCluster
-from commonweal_stacks.management.access import management_file
+from commonweal_stacks.declared import DeclaredCluster, FleetEntry
+from commonweal_stacks.management import names
+from commonweal_stacks.management.access import management_file, management_if_any
 from commonweal_stacks.platform.chart import ChartError
 from commonweal_stacks.platform.component import Platform
 from commonweal_stacks.platform.layer import Layer, build_layer
@@ -88,7 +89,17 @@ def _declarations(site: SiteConfig, stack: str) -> list[Manifest]:
 
 def _adopted(site: SiteConfig) -> tuple[pulumi.Input[str], pulumi.Input[str]]:
     kubeconfig = clusters.cluster_of(site).kubeconfig()
-    return kubeconfig, cluster_uid(kubeconfig, site=site.name)
+    identifier = cluster_uid(kubeconfig, site=site.name)
+    management = management_if_any()
+    if management:
+        program = clusters.credentials_program(kubeconfig)
+        if program:
+            pulumi.log.warn(
+                f"the kubeconfig of {site.name} asks the program {program!r} for its credentials, which whoever reads Secret "
+                f"{names.FLEET}/{names.kubeconfig_secret(site.name)} must have, too. One with a token or a certificate works everywhere."
+            )
+        FleetEntry(site.name, kubeconfig, management=management)
+    return kubeconfig, identifier
 
 
 def _declared(plan: Plan) -> tuple[pulumi.Input[str], pulumi.Input[str]]:

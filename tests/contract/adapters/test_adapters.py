@@ -224,7 +224,7 @@ def test_the_key_of_encryption_is_in_the_secret_that_the_machines_read_and_nowhe
 
 
 def test_an_adopted_sites_kubeconfig_has_the_shape_that_the_fleets_tools_read() -> None:
-    assert clusters.kubeconfig_secret(site("adopted"), "kind: Config\n") == {
+    assert clusters.kubeconfig_secret("site-adopted", "kind: Config\n") == {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "cluster.x-k8s.io/secret",
@@ -233,7 +233,7 @@ def test_an_adopted_sites_kubeconfig_has_the_shape_that_the_fleets_tools_read() 
             "namespace": names.FLEET,
             "labels": {**LABELS, "cluster.x-k8s.io/cluster-name": "site-adopted"},
         },
-        "stringData": {"value": "kind: Config\n"},
+        "data": {"value": "a2luZDogQ29uZmlnCg=="},
     }
 
 

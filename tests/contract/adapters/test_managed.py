@@ -28,13 +28,13 @@ def test_a_kubeconfig_is_the_value_of_the_sites_secret(asked: ClusterApi) -> Non
             SiteConfigError, match=rf"has no cluster yet: .*has-{kind}-kubeconfig. Make it with `commonweal site up has-{kind}`"
         ):
             cluster_of(described).kubeconfig()
-        asked.apply(kubeconfig_secret(described, "kind: Config\n"))
+        asked.apply(kubeconfig_secret(described.name, "kind: Config\n"))
         assert cluster_of(described).kubeconfig() == "kind: Config\n"
 
 
 def test_a_secret_without_a_kubeconfig_is_named(asked: ClusterApi) -> None:
-    broken = kubeconfig_secret(site("aws", name="broken"), "")
-    broken["stringData"] = {"other": "x"}
+    broken = kubeconfig_secret("broken", "")
+    broken["data"] = {"other": "eA=="}
     asked.apply(broken)
     with pytest.raises(SiteConfigError, match=r"broken-kubeconfig of the management cluster holds no kubeconfig under 'value'. Delete it"):
         ManagedCluster("broken").kubeconfig()

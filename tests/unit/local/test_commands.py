@@ -126,3 +126,18 @@ def test_a_network_that_has_the_sites_addresses_is_named_with_what_to_do(tmp_pat
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(LocalError, match=r"vpn7 already has an address in 10\.210\.0\.0/24.*ip addr show vpn7"):
         bridge.make()
+
+
+def test_a_cable_of_another_homes_site_of_that_name_is_left_alone(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site, asked = Site("north", 7, Mode.PODS, home / "sites", {}), tmp_path / "asked"
+    for alias, ours in ((f"commonweal 7 {home}/sites", True), ("", True), ("commonweal 3 /elsewhere/sites", False)):
+        shown = json.dumps([{"ifname": site.link, "ifalias": alias}])
+        (tmp_path / "ip").write_text(f"#!/bin/sh\ncase $* in *del*) echo $* >> {asked};; *) echo '{shown}';; esac\n")
+        (tmp_path / "ip").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+        asked.write_text("")
+        bridge.disconnect(site)
+        assert (asked.read_text() == f"link del {site.link}\n") is ours
+        assert bridge.is_connected(site) is ours
+    with pytest.raises(LocalError, match="already runs from /elsewhere/sites"):
+        bridge.check_link_free(site)

@@ -17,7 +17,7 @@ from commonweal_local import pulumi
 from commonweal_local.failure import LocalError
 from commonweal_local.pulumi_cli.events import Listener, follow
 from commonweal_local.pulumi_cli.plugins import STAND_INS, find_pulumi, missing_plugins, stand_in_directory
-from commonweal_local.pulumi_cli.site import Facts, SiteStack, Validity, validity, without_platform
+from commonweal_local.pulumi_cli.site import PLATFORM, Facts, SiteStack, Validity, validity, without
 from commonweal_local.pulumi_cli.stack import Outcome, Stack, environment, kept_secret
 from commonweal_local.pulumi_language.execute import main as execute
 
@@ -189,6 +189,17 @@ def test_a_state_holds_as_long_as_its_clusters_live_and_a_lost_management_cluste
     assert validity(facts) == Validity(platform=platform, look_first=look_first)
 
 
+@pytest.mark.parametrize(
+    ("management", "was", "look_first", "entry"),
+    [("", "", False, True), ("m", "", False, True), ("m", "m", False, True), ("n", "m", True, True), ("", "m", False, False)],
+)
+def test_an_adopted_site_is_entered_again_and_does_without_a_management_cluster_that_is_gone(
+    management: str, was: str, look_first: bool, entry: bool
+) -> None:
+    facts = Facts(cluster=OLD, was=OLD, adopted=True, management=management, management_was=was)
+    assert validity(facts) == Validity(platform=True, look_first=look_first, entry=entry)
+
+
 def test_forgetting_the_platform_keeps_what_lies_on_the_management_cluster() -> None:
     start = "urn:pulumi:onprem::commonweal-site::"
     layer = f"{start}commonweal:platform:Platform$kubernetes:core/v1:Namespace::Namespace/commonweal-system"
@@ -198,7 +209,7 @@ def test_forgetting_the_platform_keeps_what_lies_on_the_management_cluster() -> 
     )
     cluster = f"{start}kubernetes:cluster.x-k8s.io/v1beta2:Cluster::Cluster.cluster.x-k8s.io/commonweal-fleet/onprem"
     everything = [{"urn": urn} for urn in (STACK, cluster, component, provider, layer)]
-    assert without_platform(everything) == [{"urn": STACK}, {"urn": cluster}]
+    assert without(PLATFORM, everything) == [{"urn": STACK}, {"urn": cluster}]
 
 
 def test_events_are_told_as_lines_and_counted() -> None:

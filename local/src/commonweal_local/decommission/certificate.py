@@ -20,8 +20,9 @@ LIMITS: Mapping[str, str] = {
 }
 HISTORY = (
     "The management cluster's etcd keeps earlier versions of the site's objects until it is compacted, which it is every five minutes; "
-    "the kubeconfig among them opens nothing any more."
 )
+OPENS = {"adopted": "the kubeconfig among them still opens the cluster, until its owner revokes it."}
+OPENS_NOTHING = "the kubeconfig among them opens nothing any more."
 MACHINES = "The provider was told to delete the machines and disks; what it keeps in copies of its own cannot be seen from here."
 UNREACHABLE = "The site did not answer: what it held is not named here, and nothing on it was seen to be erased."
 
@@ -33,7 +34,8 @@ def left(checks: Sequence[Check]) -> list[Check]:
 
 def limits(journal: Journal) -> list[str]:
     """What the certificate cannot promise, for the kind of site."""
-    return [LIMITS.get(journal.kind, MACHINES), HISTORY, BACKUPS, *([] if journal.asked else [UNREACHABLE])]
+    history = HISTORY + OPENS.get(journal.kind, OPENS_NOTHING)
+    return [LIMITS.get(journal.kind, MACHINES), history, BACKUPS, *([] if journal.asked else [UNREACHABLE])]
 
 
 def certify(journal: Journal, checks: Sequence[Check], at: datetime) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from kubernetes.client.exceptions import ApiException
 from commonweal_local import machine, paths
 from commonweal_local.pulumi_cli.stack import root
 from commonweal_local.sites import bridge, cgroups
-from commonweal_local.sites.site import CGROUP
+from commonweal_local.sites.site import CGROUP, Mode, Site
 from commonweal_stacks.clusters.identity import client_of
 from commonweal_stacks.management import names
 from commonweal_stacks.management.access import management_kubeconfig
@@ -42,13 +42,17 @@ def look(site: str, *, project: str) -> list[Check]:
     found: list[tuple[str, Callable[[], Sequence[str]]]] = [
         ("processes", lambda: processes(directory, site)),
         ("mounts", lambda: mounts(directory)),
-        ("links", lambda: [f"ls-{site}"] if machine.program("ip") and f"ls-{site}" in bridge.links() else []),
+        ("links", lambda: _cable(Site(site, 0, Mode.PODS, paths.sites(), {}))),
         ("control groups", lambda: [str(one / CGROUP / site) for one in cgroups.hierarchies() if (one / CGROUP / site).exists()]),
         ("files of the site", lambda: _there(directory)),
         ("files and secrets of the stack", lambda: _there(*stack_files(site))),
         ("state of the stack", lambda: _there(*state_files(site, project))),
     ]
     return [*(_judged(what, left()) for what, left in found), *_on_management(site)]
+
+
+def _cable(site: Site) -> list[str]:
+    return [site.link] if machine.program("ip") and bridge.is_connected(site) else []
 
 
 def stack_files(site: str) -> list[Path]:

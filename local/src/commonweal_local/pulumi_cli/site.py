@@ -13,10 +13,10 @@ from commonweal_local.failure import LocalError
 from commonweal_local.pulumi_cli.stack import Outcome, Say, Stack
 from commonweal_stacks.clusters import adapter_of, cluster_of, running_version
 from commonweal_stacks.clusters.identity import cluster_uid
-from commonweal_stacks.management.access import management_kubeconfig
+from commonweal_stacks.management.access import management_if_any, management_kubeconfig
 from commonweal_stacks.site import ENCRYPTION_KEY, MASTER_KEY, SIGNING_KEY, SITE_KEY, SiteConfig, SiteConfigError, parse_site
 
-PLATFORM = "commonweal:platform:Platform"
+PLATFORM, ENTRY = "commonweal:platform:Platform", "commonweal:cluster:FleetEntry"
 MANAGEMENT = "the management cluster"
 Answer = TypeVar("Answer")
 
@@ -40,18 +40,20 @@ class Facts:
     @property
     def moved(self) -> bool:
         """Whether the management cluster is another than before: what was declared on it has to be declared again."""
-        return bool(self.management_was) and self.management != self.management_was
+        return bool(self.management_was and self.management) and self.management != self.management_was
 
 
 @dataclass(frozen=True)
 class Validity:
     """What of a stack's state holds. `look_first`: what it says of the management cluster does not; a refresh finds out.
 
-    `platform`: what it says of the site does; else the site's objects went with a cluster that is gone.
+    `platform`: what it says of the site does; else the site's objects went with a cluster that is gone. `entry`: so does an adopted site's entry in
+    the fleet; else it went with a management cluster that this machine has no more.
     """
 
     platform: bool
     look_first: bool
+    entry: bool = True
 
 
 def validity(facts: Facts) -> Validity:
@@ -59,17 +61,18 @@ def validity(facts: Facts) -> Validity:
 
     A site outlives its management cluster: when that was made anew, the site is taken to be there unless it is known to be another.
     """
-    if not facts.was:
-        return Validity(platform=True, look_first=facts.moved)
-    if facts.cluster:
-        return Validity(platform=facts.cluster == facts.was, look_first=facts.moved)
-    gone = not facts.adopted and not facts.declared and (facts.lost or not facts.moved)
-    return Validity(platform=not gone, look_first=facts.moved)
+    entry = bool(facts.management) or not (facts.adopted and facts.management_was)
+    platform = True
+    if facts.was and facts.cluster:
+        platform = facts.cluster == facts.was
+    elif facts.was:
+        platform = facts.adopted or facts.declared or (facts.moved and not facts.lost)
+    return Validity(platform=platform, look_first=facts.moved, entry=entry)
 
 
-def without_platform(resources: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return a state's resources without the platform layer, its provider and its objects. Pure."""
-    return [resource for resource in resources if PLATFORM not in str(resource["urn"]).split("::")[-2].split("$")]
+def without(part: str, resources: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return a state's resources without a component of that type, its provider and its objects. Pure."""
+    return [resource for resource in resources if part not in str(resource["urn"]).split("::")[-2].split("$")]
 
 
 class SiteStack(Stack):
@@ -105,7 +108,10 @@ class SiteStack(Stack):
         self.prepare(say)
         if not holds.platform:
             say(f"the cluster of {self.title} is another than before: forgetting the platform on the old one")
-            self._forget_platform()
+            self._forget_part(PLATFORM)
+        if not holds.entry:
+            say(f"this machine has no management cluster any more: forgetting the entry of {self.title} on it")
+            self._forget_part(ENTRY)
         if holds.look_first:
             say("the management cluster is another than before: looking first at what it holds")
         self.record("cluster", facts.cluster or (facts.was if holds.platform else ""))
@@ -114,28 +120,29 @@ class SiteStack(Stack):
     def note(self, outcome: Outcome) -> None:
         """Remember on which clusters a run worked that went well."""
         self.record("cluster", str(outcome.outputs.get("clusterIdentifier", "")))
-        if not self.adopted:
-            self.record("management", self._asked(lambda: cluster_uid(management_kubeconfig(), site=MANAGEMENT)))
+        self.record("management", self._management())
 
     def facts(self) -> Facts:
-        """Look at the clusters. Raises LocalError when the management cluster, or an adopted one, does not answer."""
-        was = self.recorded("cluster")
-        if self.adopted:
-            return Facts(self.identity(self.kubeconfig()), was, adopted=True)
-        declared = self._asked(lambda: running_version(self.name)) is not None
-        management = self._asked(lambda: cluster_uid(management_kubeconfig(), site=MANAGEMENT))
+        """Look at the clusters. Raises LocalError when the management cluster does not answer; what is wrong with the site the run itself says."""
         try:
             cluster = self.identity(self.kubeconfig())
-        except LocalError:  # not made yet, or down: the run itself says what is wrong then
+        except LocalError:  # not made yet, or down
             cluster = ""
         return Facts(
             cluster,
-            was,
-            declared=declared,
-            management=management,
+            was=self.recorded("cluster"),
+            adopted=self.adopted,
+            declared=not self.adopted and self._asked(lambda: running_version(self.name)) is not None,
+            management=self._management(),
             management_was=self.recorded("management"),
             lost=self.config.kind == "local" and self.name not in {one.name for one in sites.status()},
         )
+
+    def _management(self) -> str:
+        """Return the management cluster's identity; empty where an adopted site does without. Raises LocalError."""
+        if self.adopted and self._asked(management_if_any) is None:
+            return ""
+        return self._asked(lambda: cluster_uid(management_kubeconfig(), site=MANAGEMENT))
 
     def kubeconfig(self) -> str:
         """Return the site's kubeconfig. Raises LocalError when there is none, or none yet."""
@@ -157,8 +164,8 @@ class SiteStack(Stack):
         except SiteConfigError as error:
             raise LocalError(f"{self.title} cannot be used", str(error)) from error
 
-    def _forget_platform(self) -> None:
+    def _forget_part(self, part: str) -> None:
         checkpoint = self.checkpoint()
         deployment = checkpoint["deployment"]
-        kept = without_platform(deployment.get("resources") or ())
+        kept = without(part, deployment.get("resources") or ())
         self.restore({**checkpoint, "deployment": {**deployment, "resources": kept}})

@@ -64,9 +64,14 @@ def connect(site: Site, pid: int) -> None:
 
 
 def disconnect(site: Site) -> None:
-    """Remove the cable if it is (still) there; normally it goes with the namespace."""
-    if site.link in links():
+    """Remove the cable if it is (still) there; normally it goes with the namespace. One of another root's site of that name stays."""
+    if is_connected(site):
         run("ip", "link", "del", site.link, check=False)
+
+
+def is_connected(site: Site) -> bool:
+    """Whether the site's cable is there; one of another root's site of that name does not count."""
+    return site.link in links() and _root_of(site.link) in (None, str(site.root))
 
 
 def foreign_indices(root: Path) -> set[int]:
@@ -76,11 +81,11 @@ def foreign_indices(root: Path) -> set[int]:
 
 def check_link_free(site: Site) -> None:
     """Raise when a site of the same name runs from another root: names are one per machine."""
-    words = _aliases().get(site.link)
-    if words and words[2] != str(site.root):
+    root = _root_of(site.link)
+    if root not in (None, str(site.root)):
         raise LocalError(
-            f"A site named {site.name!r} already runs from {words[2]}",
-            f"Choose another name, or end that one: `COMMONWEAL_HOME={Path(words[2]).parent} commonweal local down {site.name}`.",
+            f"A site named {site.name!r} already runs from {root}",
+            f"Choose another name, or end that one: `COMMONWEAL_HOME={Path(str(root)).parent} commonweal local down {site.name}`.",
         )
 
 
@@ -106,6 +111,12 @@ def links() -> set[str]:
 
 def _alias(site: Site) -> str:
     return f"commonweal {site.index} {site.root}"
+
+
+def _root_of(link: str) -> str | None:
+    """The root of the site whose cable this is; None when it is nobody's, or was not labelled yet."""
+    words = _aliases().get(link)
+    return words[2] if words else None
 
 
 def _aliases() -> Mapping[str, list[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from commonweal_stacks.blueprint import Blueprint, refusal_of
 from commonweal_stacks.clusters import aws, azure, edge_k3s, gcp, metal3, vsphere
-from commonweal_stacks.clusters.adopted import AdoptedAdapter, AdoptedCluster
+from commonweal_stacks.clusters.adopted import AdoptedAdapter, AdoptedCluster, credentials_program
 from commonweal_stacks.clusters.contract import ALLOWED_DIFFERENCES, Adapter, Cluster, Declaration, Difference, Provider
 from commonweal_stacks.clusters.local import LocalAdapter, LocalCluster
 from commonweal_stacks.clusters.managed import ManagedCluster, kubeconfig_secret, running_version
@@ -30,6 +30,7 @@ __all__ = [
     "adapter_of",
     "class_objects",
     "cluster_of",
+    "credentials_program",
     "kubeconfig_secret",
     "refuse_change",
     "running_version",

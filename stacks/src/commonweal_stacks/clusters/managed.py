@@ -14,7 +14,7 @@ from commonweal_stacks.clusters.identity import CONNECT_SECONDS, READ_SECONDS, c
 from commonweal_stacks.management import names
 from commonweal_stacks.management.access import management_kubeconfig
 from commonweal_stacks.platform.manifests import Manifest, manifest
-from commonweal_stacks.site import SiteConfig, SiteConfigError
+from commonweal_stacks.site import SiteConfigError
 
 NOT_FOUND = 404
 _WAIT = (CONNECT_SECONDS, READ_SECONDS)
@@ -76,9 +76,9 @@ def _asked(question: Any) -> Any:
         ) from error
 
 
-def kubeconfig_secret(site: SiteConfig, kubeconfig: Any) -> Manifest:
-    """Return the Secret in which the fleet's tools find the kubeconfig of an adopted site, in Cluster API's shape; it may be a Pulumi output."""
-    name = names.kubeconfig_secret(site.name)
-    made = manifest("v1", "Secret", name, namespace=names.FLEET, type=SECRET_TYPE, stringData={names.KUBECONFIG_KEY: kubeconfig})
-    made["metadata"]["labels"][names.CLUSTER_NAME_LABEL] = site.name
+def kubeconfig_secret(site: str, kubeconfig: str) -> Manifest:
+    """Return the Secret in which the fleet's tools find the kubeconfig of an adopted site, in the shape that Cluster API gives every other's."""
+    data = {names.KUBECONFIG_KEY: base64.b64encode(kubeconfig.encode()).decode()}
+    made = manifest("v1", "Secret", names.kubeconfig_secret(site), namespace=names.FLEET, type=SECRET_TYPE, data=data)
+    made["metadata"]["labels"][names.CLUSTER_NAME_LABEL] = site
     return made

@@ -26,3 +26,12 @@ def management_kubeconfig() -> str:
             f"There is no management cluster: {path}: {error.strerror}. Start one with `commonweal management up`, "
             f"or name the kubeconfig of yours in {VARIABLE}."
         ) from error
+
+
+def management_if_any() -> Path | None:
+    """Return the path of the kubeconfig, None when this machine has no management cluster. Raises SiteConfigError when one is named and not there."""
+    path = management_file()
+    if not path.exists() and VARIABLE not in os.environ:
+        return None
+    management_kubeconfig()
+    return path

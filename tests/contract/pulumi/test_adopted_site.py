@@ -1,0 +1,151 @@
+"""An adopted site where there is a management cluster: its kubeconfig and its entry are there for the fleet's tools, as those of every other site are."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from commonweal_local import pulumi
+from commonweal_local.decommission.erase import Wish, decommission
+from commonweal_local.decommission.verify import read
+from commonweal_local.failure import LocalError
+from commonweal_local.pulumi_cli.stack import root
+from commonweal_stacks.clusters import ManagedCluster
+from commonweal_stacks.clusters.identity import cluster_uid
+from commonweal_stacks.conformity import cli
+from commonweal_stacks.management import names
+from commonweal_stacks.management.access import VARIABLE
+from contract.pulumi.stage import CONTROLLERS, PROFILES, Kubelet, Site, looking, make_management, project
+from support.control_plane import ControlPlane, User
+from support.kube_api import KubeApi
+
+SECRETS = f"/api/v1/namespaces/{names.FLEET}/secrets"
+ENTRY = {
+    f"created Secret/{names.FLEET}/onprem-kubeconfig",
+    f"created ClusterProfile.multicluster.x-k8s.io/{names.FLEET}/onprem",
+}
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    copy = project(tmp_path, monkeypatch)
+    users = {"renewed": User("renewed", ("system:masters",))}
+    with ControlPlane(tmp_path / "site", controllers=CONTROLLERS, users=users) as plane, looking(Kubelet(plane.api())):
+        found = Site(copy, plane)
+        found.configure()
+        yield found
+
+
+def with_files(site: Site, directory: Path, user: str) -> str:
+    """A kubeconfig as many tools write it: the authority in a file beside it."""
+    found = yaml.safe_load(site.plane.kubeconfig(user).read_text())
+    cluster = found["clusters"][0]["cluster"]
+    (directory / "ca.crt").write_bytes(base64.b64decode(cluster.pop("certificate-authority-data")))
+    cluster["certificate-authority"] = "ca.crt"
+    file = directory / f"{user}.kubeconfig"
+    file.write_text(yaml.safe_dump(found))
+    return str(file)
+
+
+def entries(api: KubeApi) -> list[str]:
+    """What the management cluster holds of the fleet."""
+    secrets = [item["metadata"]["name"] for item in api.request("GET", SECRETS)["items"]]
+    return secrets + [item["metadata"]["name"] for item in api.request("GET", PROFILES)["items"]]
+
+
+def properties(api: KubeApi) -> dict[str, Any]:
+    status = api.request("GET", f"{PROFILES}/onprem").get("status") or {}
+    return {found["name"]: found["value"] for found in status.get("properties") or ()}
+
+
+def test_an_adopted_site_is_in_the_fleet_from_its_first_run_to_its_end(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ControlPlane(tmp_path / "management", controllers=CONTROLLERS) as plane:
+        make_management(plane)
+        management = plane.api()
+        site.run(pulumi.up)
+        assert entries(management) == []
+
+        monkeypatch.setenv(VARIABLE, str(plane.kubeconfig()))
+        site.configure(kubeconfig=with_files(site, tmp_path, "admin"))
+        assert set(site.run(pulumi.up).changed) >= ENTRY
+        assert site.run(pulumi.up).counts.keys() == {"same"}
+        own = cluster_uid(site.plane.kubeconfig().read_text(), site="onprem")
+        assert cluster_uid(ManagedCluster("onprem").kubeconfig(), site="onprem") == own
+        written = "".join(file.read_text(errors="replace") for file in root().rglob("*") if file.is_file() and "state" in file.parts)
+        assert own in written
+        assert site.plane.token("admin") not in written
+        assert management.request("GET", f"{SECRETS}/onprem-kubeconfig")["data"]["value"][:200] not in written
+
+        assert cli.main(["sign", "onprem", "--stacks", str(site.project), "--out", str(tmp_path / "said.json"), "--no-probes"]) == cli.EQUAL
+        capsys.readouterr()
+        assert properties(management)["conformity.commonweal.dev"].split()[0] == cli.digest_of("onprem", site.project).root
+
+        site.configure(kubeconfig=with_files(site, tmp_path, "renewed"))
+        assert f"updated Secret/{names.FLEET}/onprem-kubeconfig" in site.run(pulumi.up).changed
+        assert site.plane.token("renewed") in ManagedCluster("onprem").kubeconfig()
+
+        site.run(pulumi.destroy)
+        assert entries(management) == []
+
+
+def test_a_management_cluster_that_is_lost_or_gone_takes_nothing_of_the_site_along(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ControlPlane(tmp_path / "first", controllers=CONTROLLERS) as plane:
+        make_management(plane)
+        monkeypatch.setenv(VARIABLE, str(plane.kubeconfig()))
+        site.run(pulumi.up)
+    with pytest.raises(LocalError, match=r"does not answer"):
+        site.run(pulumi.up)
+
+    with ControlPlane(tmp_path / "second", controllers=CONTROLLERS) as plane:
+        make_management(plane)
+        monkeypatch.setenv(VARIABLE, str(plane.kubeconfig()))
+        again = site.run(pulumi.up)
+        assert ENTRY <= set(again.changed) <= ENTRY | {"updated pulumi:providers:kubernetes onprem-management"}
+
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
+    with pytest.raises(LocalError, match=r"There is no management cluster: .*nowhere"):
+        site.run(pulumi.up)
+    monkeypatch.delenv(VARIABLE)
+    alone = site.run(pulumi.up)
+    assert (alone.counts.keys(), alone.changed) == ({"same"}, ())
+    site.run(pulumi.destroy)
+
+
+def test_a_site_that_is_gone_for_good_is_taken_out_of_the_fleet_with_a_certificate_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = project(tmp_path, monkeypatch)
+    with ControlPlane(tmp_path / "management", controllers=CONTROLLERS) as plane:
+        make_management(plane)
+        monkeypatch.setenv(VARIABLE, str(plane.kubeconfig()))
+        with ControlPlane(tmp_path / "site", controllers=CONTROLLERS) as lost, looking(Kubelet(lost.api())):
+            site = Site(copy, lost)
+            site.configure()
+            site.run(pulumi.up)
+        assert len(entries(plane.api())) == 2
+
+        with pytest.raises(LocalError, match="does not answer"):
+            decommission(Wish("onprem", project=copy), None, clock=now, say=site.lines.append)
+        assert len(entries(plane.api())) == 2
+        file = decommission(Wish("onprem", unreachable=True, project=copy), None, clock=now, say=site.lines.append)
+        assert entries(plane.api()) == []
+
+    predicate = read(file, file.with_suffix(".key.json"))["predicate"]
+    assert {check["check"]: check["result"] for check in predicate["checks"]}["what the site held"] == "not checked"
+    assert [limit for limit in predicate["limits"] if "still opens the cluster" in limit]
+    assert [limit for limit in predicate["limits"] if "nothing on it was seen to be erased" in limit]
+    assert not (root() / "sites" / "onprem").exists()
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
