@@ -13,8 +13,9 @@ from commonweal_local.pulumi_kubernetes.objects import Object, Reference, annota
 from commonweal_local.pulumi_kubernetes.readiness import JUDGES, Verdict, condition, judge_of
 
 DEFAULT_SECONDS = 600.0
-INTERVAL_SECONDS = 0.25
-ROUNDS_PER_REASON = 20  # every five seconds
+SHORTEST_SECONDS, LONGEST_SECONDS = 0.25, 2.0
+SHARE = 0.125
+REASON_SECONDS = 5.0
 
 
 @dataclass
@@ -30,18 +31,24 @@ class NotReady(Exception):  # noqa: N818 - it says what happened
 
 @dataclass
 class Waiter:
-    """Looks again every quarter of a second until a deadline. `cancelled` ends every wait at once."""
+    """Looks again until a deadline: soon at first, less often the longer it takes. `cancelled` ends every wait at once."""
 
     cancelled: threading.Event = field(default_factory=threading.Event)
     clock: Callable[[], float] = time.monotonic
-    interval: float = INTERVAL_SECONDS
 
-    def rounds(self, seconds: float) -> Iterator[None]:
-        """Yield until the time is over or the wait is cancelled; the first time at once."""
-        deadline = self.clock() + seconds
-        yield
-        while self.clock() < deadline and not self.cancelled.wait(self.interval):
-            yield
+    def rounds(self, seconds: float) -> Iterator[float]:
+        """Yield the seconds waited so far until the time is over or the wait is cancelled; the first time at once."""
+        begun = self.clock()
+        waited = 0.0
+        yield waited
+        while waited < seconds and not self.cancelled.wait(pause(waited)):
+            waited = self.clock() - begun
+            yield waited
+
+
+def pause(waited: float) -> float:
+    """Return the seconds until the next look: an eighth of those waited, so that hundreds of slow ones leave the server free. Pure."""
+    return min(max(SHORTEST_SECONDS, SHARE * waited), LONGEST_SECONDS)
 
 
 def timeout_of(inputs: Mapping[str, Any], requested: float) -> float:
@@ -55,8 +62,8 @@ def until_ready(cluster: Cluster, waiter: Waiter, inputs: Object, live: Object, 
     judge = judge_of(inputs)
     if judge is None:
         return live
-    ref, verdict, told = reference(live), Verdict(ready=False, message="not seen yet"), ""
-    for number, _ in enumerate(waiter.rounds(seconds)):
+    ref, verdict, told, reasons_at = reference(live), Verdict(ready=False, message="not seen yet"), "", REASON_SECONDS
+    for waited in waiter.rounds(seconds):
         live = _look(cluster, ref) or live
         verdict = judge(live)
         if verdict.ready:
@@ -64,7 +71,8 @@ def until_ready(cluster: Cluster, waiter: Waiter, inputs: Object, live: Object, 
         if verdict.failed:
             break
         # The pods' own reasons change slowly and cost a request of their own.
-        asked = number % ROUNDS_PER_REASON == ROUNDS_PER_REASON - 1
+        asked = waited >= reasons_at
+        reasons_at = waited + REASON_SECONDS if asked else reasons_at
         line = "; ".join([verdict.message, *(_pod_reasons(cluster, live) if asked else [])])
         if (asked or not told.startswith(verdict.message)) and line != told:
             told = line
