@@ -71,6 +71,8 @@ def _management(site: str, file: Path, parent: pulumi.Resource) -> pulumi_kubern
         # The role, not the cluster that has it today: one that was lost and made anew is told again what it should hold, by a refresh.
         # As another cluster it would have the old one's Clusters deleted, and with them the sites.
         cluster_identifier=names.FLEET,
+        # A Secret that others read changes in place: it is at no moment not there.
+        enable_secret_mutable=True,
         opts=pulumi.ResourceOptions(parent=parent),
     )
 

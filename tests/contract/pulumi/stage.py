@@ -19,7 +19,7 @@ import yaml
 from commonweal_local import pulumi, toolchain
 from commonweal_stacks.management import names
 from support.control_plane import REPOSITORY, ControlPlane
-from support.kube_api import MERGE, KubeApi, Refused
+from support.kube_api import MERGE, KubeApi, Refused, wait_for
 
 SYSTEM = "/apis/apps/v1/namespaces/commonweal-system/deployments"
 CLUSTERS = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{names.FLEET}/clusters"
@@ -115,6 +115,16 @@ def make_management(plane: ControlPlane) -> None:
     plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.FLEET}})
     plane.apply(toolchain.definitions("cluster-api") / "crds" / "cluster.x-k8s.io_clusters.yaml")
     plane.apply(REPOSITORY / "stacks" / "management" / "providers" / "inventory")
+    for path in (CLUSTERS, PROFILES):
+        wait_for(f"{path} to be served", lambda path=path: _served(plane, path))  # type: ignore[misc]
+
+
+def _served(plane: ControlPlane, path: str) -> bool | None:
+    """Whether objects of a new definition can be listed: its storage comes after the word that it is established."""
+    try:
+        return "items" in plane.api().request("GET", path) or None
+    except Refused:
+        return None
 
 
 @dataclass
