@@ -8,6 +8,14 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
+PICTURES = {
+    "data": {
+        "data-rates.svg": "requests per second as a share of the bare read",
+        "data-growth.svg": "time of a read over people and agreements",
+    },
+    "fleet": {"fleet-growth.svg": "what a fleet of 10, 100 and 465 sites takes"},
+    "move": {"move.svg": "the steps of a move, and when uses were refused"},
+}
 START, END = "<!-- figures:start -->", "<!-- figures:end -->"
 MET = {True: "met", False: "**missed**", None: ""}
 
@@ -27,11 +35,12 @@ def section(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def rendered(readme: str, results: list[dict[str, Any]]) -> str:
-    """Return the README with the tables between the markers."""
+def rendered(readme: str, results: dict[str, dict[str, Any]]) -> str:
+    """Return the README with each bench's table, and its pictures, between the markers."""
     before, rest = readme.split(START)
     after = rest.split(END)[1]
-    body = "\n\n".join(section(result) for result in results)
+    shown = {name: [f"![{said}](docs/pictures/{file})" for file, said in PICTURES.get(name, {}).items()] for name in results}
+    body = "\n\n".join("\n\n".join([section(result), *shown[name]]) for name, result in results.items())
     middle = f"\n## Figures\n\nMissed targets stay in the tables.\n\n{body}\n\n" if results else "\n"
     return before + START + middle + END + after
 
@@ -39,7 +48,7 @@ def rendered(readme: str, results: list[dict[str, Any]]) -> str:
 def main(arguments: list[str]) -> int:
     """Write README.md, or with --check say whether it is true of the results."""
     path = ROOT / "README.md"
-    results = [json.loads(file.read_text()) for file in sorted((ROOT / "bench" / "results").glob("*.json"))]
+    results = {file.stem: json.loads(file.read_text()) for file in sorted((ROOT / "bench" / "results").glob("*.json"))}
     text = rendered(path.read_text(), results)
     if "--check" in arguments:
         if text != path.read_text():

@@ -24,7 +24,7 @@ SAID = {
 FLEET = {
     "up_seconds": "`pulumi up` of so many sites, seconds",
     "second_seconds": "the second `pulumi up`, seconds",
-    "memory_mib": "management cluster and shared API server, MiB",
+    "memory_mib": "memory of everything but Pulumi, MiB",
     "writes": "writes that the API server took",
 }
 STYLE = "<style>text{font:12px system-ui,sans-serif;fill:#222}.small{font-size:11px;fill:#555}.head{font-weight:600;font-size:14px}</style>"
@@ -33,7 +33,7 @@ PAPER = '<rect width="100%" height="100%" fill="#fff"/>'
 
 @dataclass(frozen=True)
 class Panel:
-    """A plot in a corner of the picture, `width` by `height`, its x axis logarithmic."""
+    """A plot in a corner of the picture, `width` by `height`; `place` has its x axis logarithmic."""
 
     left: float
     top: float
@@ -135,7 +135,8 @@ def growing(panel: Panel, rows: Sequence[Mapping[str, float]], key: str, said: s
     for step in range(5):
         _, y = panel.place(xs[0], most * step / 4, xs, most)
         out += [line(panel.left, y, panel.left + panel.width, y), text(panel.left - 6, y + 4, f"{most * step / 4:g}", "small", "end")]
-    spots = [panel.place(row["sites"], row[key], xs, most) for row in rows]
+    # In proportion, unlike the others: the question is whether it grows faster than the fleet does.
+    spots = [(panel.left + panel.width * row["sites"] / max(xs), panel.place(row["sites"], row[key], xs, most)[1]) for row in rows]
     out.append(
         f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in spots)}" fill="none" stroke="{COLOURS["door"]}" stroke-width="2"/>'
     )

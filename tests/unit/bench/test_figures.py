@@ -35,8 +35,15 @@ def test_a_missed_target_stays_in_the_table_as_missed() -> None:
 
 def test_rendering_twice_changes_nothing() -> None:
     module = figures()
-    once = module.rendered(f"a\n{module.START}\nold\n{module.END}\nb\n", [RESULT])
-    assert module.rendered(once, [RESULT]) == once
+    once = module.rendered(f"a\n{module.START}\nold\n{module.END}\nb\n", {"fleet": RESULT})
+    assert module.rendered(once, {"fleet": RESULT}) == once
     assert once.startswith("a\n")
     assert once.endswith("\nb\n")
     assert "old" not in once
+    assert "](docs/pictures/fleet-growth.svg)" in once
+
+
+def test_every_picture_that_is_shown_is_there() -> None:
+    results = {file.stem for file in (BENCH / "results").glob("*.json")}
+    shown = [file for name, files in figures().PICTURES.items() if name in results for file in files]
+    assert [file for file in shown if not (BENCH.parent / "docs" / "pictures" / file).exists()] == []
