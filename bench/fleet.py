@@ -13,9 +13,7 @@ import argparse
 import json
 import os
 import resource
-import shutil
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +25,7 @@ from typing import Any, Self
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE)]
 
+from home import own_home  # noqa: E402
 from progress import Progress as Bar  # noqa: E402
 from results_file import Figure, write  # noqa: E402
 
@@ -121,21 +120,10 @@ def requests(code: str = "") -> int:
 @contextmanager
 def new_home() -> Iterator[Path]:
     """A home of its own with a management cluster; afterwards nothing of it runs or lies about."""
-    home = Path(tempfile.mkdtemp(prefix="commonweal-bench-"))
-    before = os.environ.get("COMMONWEAL_HOME")
-    os.environ["COMMONWEAL_HOME"] = str(home)
-    try:
+    with own_home(lambda: [*management.down(), *sites.down()]) as home:
         management.up(Progress())
         management.apply(lambda _line: None)
         yield home
-    finally:
-        left = [*management.down(), *sites.down()]
-        shutil.rmtree(home, ignore_errors=True)
-        os.environ.pop("COMMONWEAL_HOME")
-        if before:
-            os.environ["COMMONWEAL_HOME"] = before
-        if left:
-            print(f"left behind: {left}", file=sys.stderr)
 
 
 def run(operation: str, count: int, bar: Bar | None = None) -> Outcome:

@@ -11,12 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +21,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
+from home import own_home  # noqa: E402
 from results_file import Figure, write  # noqa: E402
 
 from commonweal_local import paths  # noqa: E402
@@ -36,23 +34,6 @@ from support import film_club  # noqa: E402
 COMMAND = "python bench/move.py"
 ZERO = {"rowsDifferent": "rows that differ afterwards", "usesLost": "uses lost", "changedManifestLines": "lines of manifests changed"}
 READS = 200
-
-
-@contextmanager
-def own_home() -> Iterator[None]:
-    """A home that holds nothing else; afterwards nothing of it runs or lies about."""
-    home, before = tempfile.mkdtemp(prefix="commonweal-bench-"), os.environ.get("COMMONWEAL_HOME")
-    os.environ["COMMONWEAL_HOME"] = home
-    try:
-        yield
-    finally:
-        left = bring_up.down()
-        shutil.rmtree(home, ignore_errors=True)
-        os.environ.pop("COMMONWEAL_HOME")
-        if before:
-            os.environ["COMMONWEAL_HOME"] = before
-        if left:
-            print(f"left behind: {left}", file=sys.stderr)
 
 
 def used(club: film_club.Club) -> None:
@@ -106,7 +87,7 @@ def run() -> int:
         print("bench/move.py: sites with pods need root. Run this with sudo.", file=sys.stderr)
         return 1
     try:
-        with own_home():
+        with own_home(bring_up.down):
             found, report = measure()
     except LocalError as error:
         print(f"bench/move.py: {error}", file=sys.stderr)

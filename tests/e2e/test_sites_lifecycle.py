@@ -6,13 +6,11 @@ import base64
 import os
 import shutil
 import signal
-import threading
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
@@ -23,6 +21,7 @@ from commonweal_local.sites.api import Api
 from commonweal_local.sites.site import Site
 from commonweal_local.waiting import until
 from commonweal_stacks.management import names
+from support.asking import Asking
 from support.local_provider import NEW, OLD, LocalFleet, site
 
 pytestmark = [
@@ -32,7 +31,6 @@ pytestmark = [
 NAME = "elife"
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 PATIENCE = 90.0
-EVERY = 0.1
 
 
 @pytest.fixture(scope="module")
@@ -51,29 +49,9 @@ def fleet(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loca
         yield running
 
 
-class Asking:
-    """Asks an address ten times a second, from the host, and counts what was not answered."""
-
-    def __init__(self, url: str) -> None:
-        self._url, self._stop = url, threading.Event()
-        self.answered, self.refused = 0, list[str]()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY):
-            try:
-                with urllib.request.urlopen(self._url, timeout=2) as answer:
-                    self.answered += answer.read() == b"here\n"
-            except (OSError, urllib.error.URLError) as error:
-                self.refused.append(str(error))
+def asking(url: str) -> Asking:
+    """Ask the pod, from the host."""
+    return Asking(lambda: urllib.request.urlopen(url, timeout=2).read())
 
 
 def serve(api: Api) -> str:
@@ -142,12 +120,12 @@ def test_a_site_goes_to_another_version_and_size_while_its_pods_answer(fleet: Lo
     api = Api(living.site)
     assert (fleet.object("LocalControlPlane", NAME) or {})["status"]["mode"] == "Pods"
     assert node(api)["nodeInfo"]["kubeletVersion"] == OLD
-    with Asking(living.url) as asking:
+    with asking(living.url) as asked:
         fleet.declare(NAME, NEW, revision="r3", nodes=1)
         fleet.runs(NAME, NEW)
         until("the new size", PATIENCE, lambda: mib(node(api)["allocatable"]["memory"]) < 8192, every=0.3)
-    assert asking.refused == []
-    assert asking.answered > 20
+    assert asked.wrong == []
+    assert asked.answered > 20
     assert api.call("GET", "/version")["gitVersion"] == node(api)["nodeInfo"]["kubeletVersion"] == NEW
     assert living.as_it_was
     assert 7 * 1024 < mib(node(api)["allocatable"]["memory"]) < mib(node(api)["capacity"]["memory"])
@@ -158,7 +136,7 @@ def test_a_lost_etcd_comes_back_from_its_backup_under_pods_that_answer(fleet: Lo
     file, api = tmp_path / "one.backup", Api(living.site)
     marks = {name: {"metadata": {"name": name, "namespace": "default"}} for name in ("kept", "later")}
     api.call("POST", CONFIG_MAPS, marks["kept"])
-    with Asking(living.url) as asking:
+    with asking(living.url) as asked:
         assert cli.main(["local", "backup", NAME, "--to", str(file)]) == 0
         api.call("POST", CONFIG_MAPS, marks["later"])
         shutil.rmtree(living.site.directory / "etcd")
@@ -167,8 +145,8 @@ def test_a_lost_etcd_comes_back_from_its_backup_under_pods_that_answer(fleet: Lo
         assert cli.main(["local", "restore-etcd", NAME, "--from", str(file)]) == 0
     found = {item["metadata"]["name"] for item in api.call("GET", CONFIG_MAPS)["items"]}
     assert ("kept" in found, "later" in found) == (True, False)
-    assert asking.refused == []
-    assert asking.answered > 20
+    assert asked.wrong == []
+    assert asked.answered > 20
     assert living.as_it_was
     fleet.available(NAME)
     scaled(api, 2)  # the controllers and the kubelet work on what was restored
@@ -177,9 +155,9 @@ def test_a_lost_etcd_comes_back_from_its_backup_under_pods_that_answer(fleet: Lo
 @pytest.mark.parametrize("what", [[], ["--encryption"]], ids=["certificates", "encryption key"])
 def test_certificates_and_key_change_under_pods_that_answer(fleet: LocalFleet, living: Living, what: list[str]) -> None:
     before, served = pods(Api(living.site)), (living.site.pki / "apiserver.crt").read_bytes()
-    with Asking(living.url) as asking:
+    with asking(living.url) as asked:
         assert cli.main(["local", "rotate", NAME, *what]) == 0
-    assert asking.refused == []
+    assert asked.wrong == []
     assert pods(Api(living.site)) == before
     assert processes.first_process(living.site) == living.first
     assert ((living.site.pki / "apiserver.crt").read_bytes() == served) is bool(what)

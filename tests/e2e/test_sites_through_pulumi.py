@@ -9,11 +9,10 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import kubernetes
 import pytest
@@ -26,7 +25,7 @@ from commonweal_local.decommission.journal import Journal, place
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Silent
 from commonweal_local.sites import processes
-from commonweal_local.sites.api import Api, Unreachable
+from commonweal_local.sites.api import Api
 from commonweal_local.sites.site import Site
 from commonweal_local.waiting import within
 from commonweal_stacks.clusters.identity import client_of
@@ -34,6 +33,7 @@ from commonweal_stacks.conformity.statement import subjects_of
 from commonweal_stacks.management import names
 from commonweal_stacks.management.access import management_kubeconfig
 from commonweal_stacks.site import IMAGE_NAMES
+from support.asking import Asking
 
 NAME = "life"
 PATIENCE = 90.0
@@ -109,35 +109,16 @@ def running_class() -> str:
     return str(found["spec"]["topology"]["classRef"]["name"])
 
 
-class Asking:
-    """Asks the site's API server ten times a second, and keeps what went wrong."""
-
-    def __init__(self, site: Site) -> None:
-        self._api, self._stop = Api(site), threading.Event()
-        self.answered, self.wrong = 0, list[str]()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.1):
-            try:
-                self._api.call("GET", "/api/v1/namespaces/kube-system", timeout=30)
-                self.answered += 1
-            except Unreachable as error:
-                self.wrong.append(str(error))
+def asking_for(site: Site) -> Asking:
+    """Ask the site's API server."""
+    api = Api(site)
+    return Asking(lambda: api.call("GET", "/api/v1/namespaces/kube-system", timeout=30))
 
 
 def test_a_site_goes_to_the_next_blueprint_and_back_with_its_layer_healthy(project: Path, site: Site) -> None:
     cluster, first = identity(site), processes.first_process(site)
     seen = [running_class()]
-    with Asking(site) as asking:
+    with asking_for(site) as asking:
         for blueprint in ("r2", "r1"):
             declare(project, blueprint)
             outcome = pulumi.up(NAME, say=quiet, project=project)
@@ -154,7 +135,7 @@ def test_a_site_goes_to_the_next_blueprint_and_back_with_its_layer_healthy(proje
 
 def test_a_lost_management_cluster_is_rebuilt_and_the_site_does_not_notice(project: Path, site: Site) -> None:
     cluster, first = identity(site), processes.first_process(site)
-    with Asking(site) as asking:
+    with asking_for(site) as asking:
         assert management.down() == []
         assert not (paths.home() / "management").exists()
         assert processes.first_process(site) == first

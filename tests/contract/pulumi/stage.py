@@ -18,7 +18,7 @@ import yaml
 
 from commonweal_local import pulumi, toolchain
 from commonweal_stacks.management import names
-from support.control_plane import REPOSITORY, ControlPlane
+from support.control_plane import REPOSITORY, ControlPlane, User
 from support.kube_api import MERGE, KubeApi, Refused, wait_for
 
 SYSTEM = "/apis/apps/v1/namespaces/commonweal-system/deployments"
@@ -163,6 +163,14 @@ def project(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("Pulumi.yaml", "__main__.py"):
         shutil.copy(REPOSITORY / "stacks" / "site" / name, copy)
     return copy
+
+
+@contextmanager
+def site_with_users(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """Run a cluster on which platforms become ready, with a second administrator `renewed`, and the project of a site on it."""
+    copy, users = project(directory, monkeypatch), {"renewed": User("renewed", ("system:masters",))}
+    with ControlPlane(directory / "site", controllers=CONTROLLERS, users=users) as plane, looking(Kubelet(plane.api())):
+        yield Site(copy, plane)
 
 
 def ours(api: KubeApi) -> list[str]:

@@ -20,8 +20,8 @@ from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.conformity import cli
 from commonweal_stacks.management import names
 from commonweal_stacks.management.access import VARIABLE
-from contract.pulumi.stage import CONTROLLERS, PROFILES, Kubelet, Site, looking, make_management, project
-from support.control_plane import ControlPlane, User
+from contract.pulumi.stage import CONTROLLERS, PROFILES, Kubelet, Site, looking, make_management, project, site_with_users
+from support.control_plane import ControlPlane
 from support.kube_api import KubeApi
 
 SECRETS = f"/api/v1/namespaces/{names.FLEET}/secrets"
@@ -33,10 +33,7 @@ ENTRY = {
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    copy = project(tmp_path, monkeypatch)
-    users = {"renewed": User("renewed", ("system:masters",))}
-    with ControlPlane(tmp_path / "site", controllers=CONTROLLERS, users=users) as plane, looking(Kubelet(plane.api())):
-        found = Site(copy, plane)
+    with site_with_users(tmp_path, monkeypatch) as found:
         found.configure()
         yield found
 

@@ -16,15 +16,14 @@ from contract.pulumi.stage import (
     CLUSTERS,
     CONTROLLERS,
     PROFILES,
-    Kubelet,
     Provider,
     Site,
     looking,
     make_management,
     ours,
-    project,
+    site_with_users,
 )
-from support.control_plane import ControlPlane, User
+from support.control_plane import ControlPlane
 from support.kube_api import KubeApi
 
 SECRETS = "/api/v1/namespaces/commonweal-system/secrets"
@@ -32,13 +31,10 @@ SECRETS = "/api/v1/namespaces/commonweal-system/secrets"
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    copy = project(tmp_path, monkeypatch)
-    users = {"renewed": User("renewed", ("system:masters",))}
-    with ControlPlane(tmp_path / "site", controllers=CONTROLLERS, users=users) as plane, looking(Kubelet(plane.api())):
-        found = Site(copy, plane)
+    with site_with_users(tmp_path, monkeypatch) as found:
         found.write({"kind": "local", "local": {"mode": "ControlPlane"}, "expose": "ClusterIP", "blueprint": "r1"})
         here = paths.home() / "sites" / "onprem" / "kubeconfig"  # where a site of this machine writes its own
-        paths.write(here, plane.kubeconfig().read_text())
+        paths.write(here, found.plane.kubeconfig().read_text())
         yield found
 
 
