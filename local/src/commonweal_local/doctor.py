@@ -14,6 +14,8 @@ from pathlib import Path
 
 from commonweal_local import debian, machine, paths
 from commonweal_local.failure import LocalError
+from commonweal_local.management import host
+from commonweal_local.management import plane as planes
 from commonweal_local.shell import succeeds
 from commonweal_local.sites import bridge, checks, pki
 from commonweal_local.sites.site import BRIDGE, all_sites
@@ -181,14 +183,21 @@ def _kernel() -> list[Finding]:
 
 def _certificates() -> list[Finding]:
     now = dt.datetime.now(dt.UTC)
-    return [certificates(site.name, *pki.outlook(site, now)) for site in all_sites(paths.sites())]
+    found = [
+        certificates(f"site {one.name}", pki.outlook(one, now), f"`commonweal local rotate {one.name}`") for one in all_sites(paths.sites())
+    ]
+    management = host.found(paths.home())
+    if management:
+        found.append(certificates("the management cluster", planes.outlook(management, now), planes.RENEWED))
+    return found
 
 
-def certificates(site: str, outlook: str, soon: bool) -> Finding:
-    """Whether a site's certificates last; one that ends soon would stop the site, but not now."""
+def certificates(of: str, outlook: tuple[str, bool], renewal: str) -> Finding:
+    """Whether certificates last; one that ends soon would stop its cluster, but not now. `outlook` is as `pki.first_end` returns it."""
+    said, soon = outlook
     if soon:
-        return Finding(f"certificates of site {site}", Verdict.NOTE, outlook, f"`commonweal local rotate {site}` issues them anew.")
-    return Finding(f"certificates of site {site}", Verdict.GOOD, outlook or "none yet")
+        return Finding(f"certificates of {of}", Verdict.NOTE, said, f"{renewal} issues them anew.")
+    return Finding(f"certificates of {of}", Verdict.GOOD, said or "none yet")
 
 
 def _bridge() -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import socket
 from pathlib import Path
@@ -12,6 +13,7 @@ from commonweal_local import management
 from commonweal_local.management import plane as planes
 from commonweal_local.management import process
 from commonweal_local.management.command import main
+from commonweal_local.sites import pki
 from commonweal_stacks.management import controllers
 from support import upstream
 
@@ -45,6 +47,18 @@ def test_it_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     found = planes.Plane.load(tmp_path, planes.NAME)
     assert (found.block, found.ports, found.programs) == (3, one.ports, PROGRAMS)
     assert found.kubeconfig == tmp_path / "management" / "kubeconfig"
+
+
+def test_its_certificates_are_looked_at_those_of_cluster_api_too(tmp_path: Path) -> None:
+    one, made = planes.plane(tmp_path, PROGRAMS, 0), dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
+    planes.furnish(one, made)
+    assert planes.outlook(one, made) == ("certificates until 2027-11-22", False)
+    (one.pki / f"{planes.WEBHOOKS}.crt").unlink()
+    pki.issue(one, planes.LEAVES[-1], made - dt.timedelta(days=1))
+    late = made + dt.timedelta(days=340)
+    assert planes.outlook(one, late) == ("certificate webhooks ends 2027-11-21: `commonweal management down --keep`, then `up`", True)
+    planes.furnish(one, late)
+    assert planes.outlook(one, late) == ("certificates until 2028-10-27", False)
 
 
 def test_every_program_works_on_loopback_and_core_runs_with_its_webhooks(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_what_ends_soon_is_said_with_the_remedy(site: Site, days: int, said: str
     text, warned = pki.outlook(site, NOW + dt.timedelta(days=days))
     assert said in text
     assert warned is soon
-    finding = certificates("onprem", text, warned)
+    finding = certificates("site onprem", (text, warned), "`commonweal local rotate onprem`")
     assert finding.verdict is (Verdict.NOTE if soon else Verdict.GOOD)
     assert bool(finding.remedy) is soon
 

@@ -63,6 +63,7 @@ def _status(arguments: argparse.Namespace) -> int:
         print(f"management: {state}; {found.server}; {found.memory_mib} MiB; {found.directory / 'kubeconfig'}")
         for name, works in found.controllers.items():
             print(f"  {name:<24} {'works' if works else 'does not work yet'}  {found.restarts.get(name, 0)} restarts")
+        print(f"  {found.certificates}")
         if found.error:
             print(f"  {found.error}")
     return 0 if found.ready and all(found.controllers.values()) else 1

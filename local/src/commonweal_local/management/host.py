@@ -44,6 +44,7 @@ class Status:
     error: str
     server: str
     memory_mib: int
+    certificates: str = ""
     controllers: Mapping[str, bool] = field(default_factory=dict)
     restarts: Mapping[str, int] = field(default_factory=dict)
 
@@ -116,6 +117,7 @@ def status_of(home: Path) -> Status:
         error=state["error"] or error,
         server=one.server,
         memory_mib=processes.memory_mib([first, *pids.values()]),
+        certificates=planes.outlook(one, dt.datetime.now(dt.UTC))[0],
         controllers=controllers,
         restarts={name: part["restarts"] for name, part in state["components"].items()},
     )

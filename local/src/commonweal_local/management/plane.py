@@ -20,6 +20,8 @@ from commonweal_stacks.management.controllers import GATES
 
 NAME = "management"
 CORE, PROVIDER, WEBHOOKS = "cluster-api", "local-provider", "webhooks"
+LEAVES = (Leaf(CORE, CORE), Leaf(PROVIDER, PROVIDER), Leaf(WEBHOOKS, f"{CORE}-{WEBHOOKS}", addresses=("127.0.0.1",)))
+RENEWED = "`commonweal management down --keep`, then `up`"
 FIRST_PORT, BLOCK, BLOCKS = 24000, 100, 40
 # Enough for owned objects to go with their owners, namespaces to empty, and roles to gather the rules that providers bring.
 CONTROLLERS = ("garbage-collector-controller", "namespace-controller", "clusterrole-aggregation-controller")
@@ -75,10 +77,15 @@ def free_block(preferred: int) -> int:
     )
 
 
+def outlook(one: Plane, now: dt.datetime) -> tuple[str, bool]:
+    """When the first of its certificates ends, in a sentence, and whether that is soon: those are issued anew when it starts."""
+    return pki.first_end(pki.ends(one, [leaf.file for leaf in LEAVES]), now, RENEWED)
+
+
 def furnish(one: Plane, now: dt.datetime) -> None:
     """Write certificates, kubeconfigs and what the stack must know, keeping what is there and lasts."""
     pki.make(one, now=now)
-    for leaf in (Leaf(CORE, CORE), Leaf(PROVIDER, PROVIDER), Leaf(WEBHOOKS, f"{CORE}-{WEBHOOKS}", addresses=("127.0.0.1",))):
+    for leaf in LEAVES:
         pki.issue(one, leaf, now)
     for who in (CORE, PROVIDER):
         write(one.pki / f"{who}.conf", pki.kubeconfig(one, who), mode=0o600)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import ipaddress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,9 +125,9 @@ def signing_certificate(site: Site, authority: str) -> x509.Certificate:
     )
 
 
-def ends(site: Site) -> dict[str, dt.datetime]:
-    """When each certificate of the site ends: leaves and authorities; a missing one is left out."""
-    files = [*AUTHORITIES, *(leaf.file for leaf in leaves(site))]
+def ends(site: Site, more: Iterable[str] = ()) -> dict[str, dt.datetime]:
+    """When each certificate of the site ends: leaves, authorities and what else it has; a missing one is left out."""
+    files = [*AUTHORITIES, *(leaf.file for leaf in leaves(site)), *more]
     held = {file: site.pki / f"{file}.crt" for file in files}
     return {
         name: min(one.not_valid_after_utc for one in x509.load_pem_x509_certificates(path.read_bytes()))
@@ -137,14 +138,18 @@ def ends(site: Site) -> dict[str, dt.datetime]:
 
 def outlook(site: Site, now: dt.datetime) -> tuple[str, bool]:
     """When the first certificate of the site ends, in a sentence, and whether that is soon; nothing to say of a site without certificates."""
-    found = ends(site)
+    return first_end(ends(site), now, f"`commonweal local rotate {site.name}`")
+
+
+def first_end(found: Mapping[str, dt.datetime], now: dt.datetime, remedy: str) -> tuple[str, bool]:
+    """When the first of these certificates ends, in a sentence, with the remedy when that is soon. Pure."""
     if not found:
         return "", False
     name, end = min(found.items(), key=lambda pair: pair[1])
     soon = end - now <= RENEW_WITHIN
     if not soon:
         return f"certificates until {end:%Y-%m-%d}", False
-    return f"certificate {name} {'ended' if end <= now else 'ends'} {end:%Y-%m-%d}: `commonweal local rotate {site.name}`", True
+    return f"certificate {name} {'ended' if end <= now else 'ends'} {end:%Y-%m-%d}: {remedy}", True
 
 
 def issue(site: Site, leaf: Leaf, now: dt.datetime) -> None:
