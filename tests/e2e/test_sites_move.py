@@ -117,7 +117,7 @@ def to_the_end(here: Club, there: Club, subject: str) -> str:
     process = move(here, there)
     until("the department to be frozen once more", PATIENCE, lambda: frozen(here, subject, process))
     assert here.says(0, "Withdrawn").status == 200, "what people say is never refused because of a move"
-    said = process.communicate(timeout=300)[0]
+    said = process.communicate(timeout=2 * PATIENCE)[0]
     assert process.returncode == 0, said
     return said
 

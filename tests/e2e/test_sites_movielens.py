@@ -24,6 +24,7 @@ from support import movielens
 
 pytestmark = pytest.mark.sites
 ARCHIVE = "film-archive"
+TRIALS = 3
 MODEL = "/v1/models/recommend"
 REPLAY = "film-archive/replay"
 MANIFESTS = Path(__file__).parent / "manifests" / "movielens.yaml"
@@ -107,11 +108,15 @@ def replay(model: Caller, made: list[movielens.Offer]) -> list[float]:
     """Ask the model which film first, and reward it with what the person really thought."""
     rewards = []
     for offer in made:
-        event = str(uuid.uuid4())
         actions = [{"id": film.item, "features": film.features} for film in offer.films]
-        ranked = model.call("POST", f"{MODEL}/rank", {"eventId": event, "subjects": {ARCHIVE: offer.subject}, "actions": actions})
-        assert ranked.status == 200, dict(ranked.body)
-        assert not ranked.body["baseline"]
+        # A person who could not be read in time is answered as one who withheld; a service asks again, and so does this.
+        for _ in range(TRIALS):
+            event = str(uuid.uuid4())
+            ranked = model.call("POST", f"{MODEL}/rank", {"eventId": event, "subjects": {ARCHIVE: offer.subject}, "actions": actions})
+            assert ranked.status == 200, dict(ranked.body)
+            if not ranked.body["baseline"]:
+                break
+        assert not ranked.body["baseline"], dict(ranked.body)
         value = float(next(film.liked for film in offer.films if film.item == ranked.body["action"]))
         rewarded = model.call("POST", f"{MODEL}/reward", {"eventId": event, "value": value})
         assert rewarded.body["learned"], dict(rewarded.body)

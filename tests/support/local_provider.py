@@ -138,12 +138,16 @@ class LocalFleet(ClusterApi):
         found = {kind: self.object(kind, names.kubeconfig_secret(name) if kind == "Secret" else name) for kind in kinds}
         return {f"{kind} {name}": body for kind, body in found.items() if body}
 
+    def objects_of_ours(self, name: str) -> dict[str, dict[str, Any]]:
+        """Those of them that the provider writes; the Cluster is written by Cluster API's core, which has timers of its own."""
+        return {key: body for key, body in self.objects_of(name).items() if not key.startswith("Cluster ")}
+
     def settled(self, name: str) -> dict[str, dict[str, Any]]:
-        """Each object of the Cluster, once nobody has written any of them for two seconds."""
+        """The objects of the Cluster that the provider writes, once nobody has written any of them for two seconds."""
         last: list[dict[str, dict[str, Any]]] = []
 
         def same() -> bool | None:
-            last.append(self.objects_of(name))
+            last.append(self.objects_of_ours(name))
             return (len(last) > 4 and all(seen == last[-1] for seen in last[-5:-1])) or None
 
         wait_for(f"the objects of {name} to stay as they are", same, seconds=PATIENCE, every=0.5)
