@@ -185,7 +185,7 @@ def test_the_end_of_a_site_survives_kills_leaves_nothing_and_hands_out_a_certifi
     said: list[str] = []
     file = decommission(Wish(NAME, project=project), None, clock=lambda: datetime.now(UTC), say=said.append)
     assert "taking the platform and the cluster down" not in said, "what was done is not done again"
-    assert [check.check for check in traces.look(NAME, project="commonweal-site") if check.result != traces.GONE] == []
+    assert [check.check for check in traces.look(NAME, project="commonweal-site", local=True) if check.result != traces.GONE] == []
     assert not any(processes.alive(pid) for pid in members)
     assert Journal.found(NAME) is None
     named = [path for path in paths.home().rglob(f"*{NAME}*") if not path.is_relative_to(paths.home() / "erasures")]

@@ -18,6 +18,7 @@ from commonweal_local.decommission.journal import Journal, place
 from commonweal_local.decommission.traces import GONE, LEFT, NOT_CHECKED, Check
 from commonweal_local.failure import LocalError
 from commonweal_local.pulumi_cli.stack import root
+from commonweal_local.sites.site import CGROUP
 from commonweal_stacks.conformity.site_key import public_jwk
 from commonweal_stacks.conformity.statement import ERASURE, sign
 
@@ -115,7 +116,7 @@ def test_what_is_left_of_a_site_is_found(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.delenv("COMMONWEAL_MANAGEMENT_KUBECONFIG", raising=False)
 
     def found() -> dict[str, str]:
-        return {check.check: check.result for check in traces.look("vanished", project="site")}
+        return {check.check: check.result for check in traces.look("vanished", project="site", local=True)}
 
     before = found()
     assert set(before.values()) == {GONE, NOT_CHECKED}
@@ -129,7 +130,7 @@ def test_what_is_left_of_a_site_is_found(tmp_path: Path, monkeypatch: pytest.Mon
     held = paths.sites() / "vanished" / "etc"
     waits = "import sys; sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", waits, str(held)], stdin=subprocess.PIPE) as process:
-        now = {check.check: check for check in traces.look("vanished", project="site")}
+        now = {check.check: check for check in traces.look("vanished", project="site", local=True)}
         process.communicate(b"")
     assert {name for name, check in now.items() if check.result == LEFT} == {
         "processes",
@@ -139,6 +140,22 @@ def test_what_is_left_of_a_site_is_found(tmp_path: Path, monkeypatch: pytest.Mon
     }
     assert now["processes"].detail == f"process {process.pid}"
     assert "vanished2" not in json.dumps(now["state of the stack"].detail)
+
+
+@pytest.mark.parametrize(("foreign", "result"), [(False, LEFT), (True, GONE)])
+def test_a_control_group_is_another_homes_while_that_one_has_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, foreign: bool, result: str
+) -> None:
+    monkeypatch.setenv("COMMONWEAL_HOME", str(tmp_path / "home"))
+    (tmp_path / "cgroup" / CGROUP / "vanished").mkdir(parents=True)
+    monkeypatch.setattr(traces.cgroups, "hierarchies", lambda: [tmp_path / "cgroup"])
+    monkeypatch.setattr(traces.bridge, "is_foreign", lambda _: foreign)
+    monkeypatch.setattr(traces.machine, "program", lambda _: "/bin/ip")
+    monkeypatch.setattr(traces.bridge, "is_connected", lambda _: False)
+    found = {check.check: check.result for check in traces.look("vanished", project="site", local=True)}
+    assert found["control groups"] == result
+    elsewhere = traces.look("vanished", project="site", local=False)
+    assert not {"processes", "mounts", "links", "control groups"} & {check.check for check in elsewhere}
 
 
 def test_subjects_change_with_what_the_site_held() -> None:

@@ -50,7 +50,7 @@ def decommission(wish: Wish, to: Path | None, *, clock: Callable[[], datetime], 
             say(name)
             step(wish, journal, say)
             journal = journal.after(name)
-    checks = traces.look(wish.site, project=_project(wish))
+    checks = traces.look(wish.site, project=_project(wish), local=journal.kind == "local")
     for check in checks:
         say(f"  {check.check}: {check.result}{f' ({check.detail})' if check.detail else ''}")
     _refuse_leftovers(wish.site, checks)

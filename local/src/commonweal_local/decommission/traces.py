@@ -36,19 +36,29 @@ class Check:
     detail: str = ""
 
 
-def look(site: str, *, project: str) -> list[Check]:
-    """Look for everything that a site has on this machine and on the management cluster; `project` is the name of its Pulumi project."""
-    directory = paths.sites() / site
+def look(site: str, *, project: str, local: bool) -> list[Check]:
+    """Look for everything that a site has on this machine and on the management cluster; `project` is the name of its Pulumi project.
+
+    `local`: the site ran on this machine, so what a running one has is looked for as well.
+    """
     found: list[tuple[str, Callable[[], Sequence[str]]]] = [
-        ("processes", lambda: processes(directory, site)),
-        ("mounts", lambda: mounts(directory)),
-        ("links", lambda: _cable(Site(site, 0, Mode.PODS, paths.sites(), {}))),
-        ("control groups", lambda: [str(one / CGROUP / site) for one in cgroups.hierarchies() if (one / CGROUP / site).exists()]),
-        ("files of the site", lambda: _there(directory)),
+        *(_of_a_local(Site(site, 0, Mode.PODS, paths.sites(), {})) if local else ()),
+        ("files of the site", lambda: _there(paths.sites() / site)),
         ("files and secrets of the stack", lambda: _there(*stack_files(site))),
         ("state of the stack", lambda: _there(*state_files(site, project))),
     ]
     return [*(_judged(what, left()) for what, left in found), *_on_management(site)]
+
+
+def _of_a_local(site: Site) -> list[tuple[str, Callable[[], Sequence[str]]]]:
+    # Control groups bear the site's name alone. While another home's site has the name, they are that one's: two of a name cannot run.
+    groups = "" if machine.program("ip") and bridge.is_foreign(site) else f"/{CGROUP}/{site.name}"
+    return [
+        ("processes", lambda: processes(site.directory, groups)),
+        ("mounts", lambda: mounts(site.directory)),
+        ("links", lambda: _cable(site)),
+        ("control groups", lambda: [str(one) for root in cgroups.hierarchies() if groups and (one := root / groups[1:]).exists()]),
+    ]
 
 
 def _cable(site: Site) -> list[str]:
@@ -67,13 +77,15 @@ def state_files(site: str, project: str) -> list[Path]:
     return [folder / f"{site}{ending}" for folder in own for ending in endings]
 
 
-def processes(directory: Path, site: str) -> list[str]:
-    """Processes whose command line names the site's directory, or that are in its control group."""
-    group, own = f"/{CGROUP}/{site}", os.getpid()
+def processes(directory: Path, group: str) -> list[str]:
+    """Processes whose command line names the site's directory, or that are in its control group, if one is given."""
+    own = os.getpid()
     return [
         f"process {entry.name}"
         for entry in PROC.iterdir()
-        if entry.name.isdigit() and int(entry.name) != own and (_names(entry / "cmdline", f"{directory}") or _in_group(entry, group))
+        if entry.name.isdigit()
+        and int(entry.name) != own
+        and (_names(entry / "cmdline", f"{directory}") or (group and _in_group(entry, group)))
     ]
 
 

@@ -71,7 +71,12 @@ def disconnect(site: Site) -> None:
 
 def is_connected(site: Site) -> bool:
     """Whether the site's cable is there; one of another root's site of that name does not count."""
-    return site.link in links() and _root_of(site.link) in (None, str(site.root))
+    return site.link in links() and not is_foreign(site)
+
+
+def is_foreign(site: Site) -> bool:
+    """Whether a site of the same name runs from another root."""
+    return _root_of(site.link) not in (None, str(site.root))
 
 
 def foreign_indices(root: Path) -> set[int]:
@@ -82,7 +87,7 @@ def foreign_indices(root: Path) -> set[int]:
 def check_link_free(site: Site) -> None:
     """Raise when a site of the same name runs from another root: names are one per machine."""
     root = _root_of(site.link)
-    if root not in (None, str(site.root)):
+    if is_foreign(site):
         raise LocalError(
             f"A site named {site.name!r} already runs from {root}",
             f"Choose another name, or end that one: `COMMONWEAL_HOME={Path(str(root)).parent} commonweal local down {site.name}`.",
