@@ -51,7 +51,7 @@ def fleet(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loca
 
 def asking(url: str) -> Asking:
     """Ask the pod, from the host."""
-    return Asking(lambda: urllib.request.urlopen(url, timeout=2).read())
+    return Asking(lambda: urllib.request.urlopen(url, timeout=10).read())
 
 
 def serve(api: Api) -> str:
