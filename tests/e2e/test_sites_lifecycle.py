@@ -50,8 +50,14 @@ def fleet(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loca
 
 
 def asking(url: str) -> Asking:
-    """Ask the pod, from the host."""
-    return Asking(lambda: urllib.request.urlopen(url, timeout=10).read())
+    """Ask the pod, from the host; another answer than its own is none."""
+
+    def ask() -> None:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            if (said := answer.read()) != b"here\n":
+                raise OSError(f"{url} answered {said!r}")
+
+    return Asking(ask)
 
 
 def serve(api: Api) -> str:
