@@ -19,7 +19,7 @@ from support.kube_api import Refused, manifests_in, wait_for
 
 DEFINITIONS = REPOSITORY / "stacks" / "management" / "providers" / "local"
 GROUP = "local.commonweal.dev"
-OLD, NEW = "v1.34.4", "v1.35.4"
+OLD, NEW = "v1.36.3", "v1.37.2"
 PATIENCE = 150.0
 
 

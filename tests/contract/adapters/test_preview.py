@@ -62,4 +62,4 @@ def test_a_preview_shows_the_whole_effect_of_a_change(management: ClusterApi, tm
     assert (upgraded["create ClusterClass"], upgraded["update Cluster"], upgraded["delete ClusterClass"]) == (1, 1, 1)
     cluster = management.found("cluster.x-k8s.io/v1beta2", "Cluster", name)
     assert cluster
-    assert cluster["spec"]["topology"]["version"] == "v1.34.4"
+    assert cluster["spec"]["topology"]["version"] == "v1.36.3"

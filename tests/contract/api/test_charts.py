@@ -24,7 +24,7 @@ def _rendered(chart: Path, *settings: str) -> dict[tuple[str, str], dict[str, An
         "--namespace",
         "commonweal-system",
         "--kube-version",
-        "1.34.4",
+        "1.36.3",
         *settings,
     ]
     done = subprocess.run(command, check=False, capture_output=True, text=True)

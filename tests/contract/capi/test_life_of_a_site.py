@@ -105,7 +105,7 @@ def restarted(made: LocalFleet, trial: str) -> None:
     said = len(made.log())
     made.start_provider()
     until("the provider to have read everything", 60, lambda: "synced" in made.log()[said:])
-    made.declare(trial, version="v1.34.99")
+    made.declare(trial, version="v1.36.99")
     made.becomes("LocalCluster", trial, "Ready", "VersionUnknown")
     made.delete(trial)
 

@@ -15,10 +15,10 @@ from support.local_provider import GROUP, LocalFleet, site
 @pytest.mark.parametrize(
     ("name", "version", "reason", "words"),
     [
-        ("name-with-dashes", "v1.34.4", "NameNotPossible", "metadata.name"),
-        ("twelveletter", "v1.34.4", "NameNotPossible", "at most 11"),
-        ("fleetshared", "v1.34.4", "NameNotPossible", "fleetshared"),
-        ("capiodd", "v1.34.99", "VersionUnknown", "v1.34.4 and v1.35.4"),
+        ("name-with-dashes", "v1.36.3", "NameNotPossible", "metadata.name"),
+        ("twelveletter", "v1.36.3", "NameNotPossible", "at most 11"),
+        ("fleetshared", "v1.36.3", "NameNotPossible", "fleetshared"),
+        ("capiodd", "v1.36.99", "VersionUnknown", "v1.36.3 and v1.37.2"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_remedy(fleet: LocalFleet, name: str, version: str, reason: str, words: str) -> None:
@@ -54,7 +54,7 @@ def test_a_site_that_is_handed_over_is_taken_up_as_it_runs(fleet: LocalFleet) ->
 def test_the_schema_refuses_another_mode_and_a_size_that_is_none(fleet: LocalFleet) -> None:
     def plane(**spec: object) -> dict[str, object]:
         meta = {"name": "capischema", "namespace": "commonweal-fleet"}
-        return {"apiVersion": f"{GROUP}/v1alpha1", "kind": "LocalControlPlane", "metadata": meta, "spec": {"version": "v1.34.4", **spec}}
+        return {"apiVersion": f"{GROUP}/v1alpha1", "kind": "LocalControlPlane", "metadata": meta, "spec": {"version": "v1.36.3", **spec}}
 
     fleet.apply(plane(mode="Shared"))
     for wrong, words in (
@@ -64,5 +64,5 @@ def test_the_schema_refuses_another_mode_and_a_size_that_is_none(fleet: LocalFle
         with pytest.raises(Refused, match=words):
             fleet.apply(plane(**wrong))
     with pytest.raises(Refused, match=r"spec\.version"):
-        fleet.apply(plane(mode="Shared", version="1.34"))
+        fleet.apply(plane(mode="Shared", version="1.36"))
     fleet.api().delete(plane())

@@ -24,7 +24,7 @@ def silent(_line: str) -> None:
 CORE = f"{names.GROUP}/{names.VERSION}"
 
 
-def cluster(name: str, revision: str = "local-r2", version: str = "v1.34.4", **variables: Any) -> dict[str, Any]:
+def cluster(name: str, revision: str = "local-r2", version: str = "v1.36.3", **variables: Any) -> dict[str, Any]:
     topology = {"classRef": {"name": revision}, "version": version, "variables": [{"name": k, "value": v} for k, v in variables.items()]}
     return {"apiVersion": CORE, "kind": "Cluster", "metadata": {"name": name, "namespace": names.FLEET}, "spec": {"topology": topology}}
 

@@ -13,7 +13,7 @@ from commonweal_local.capi.kinds import FINALIZER, Kind, Seen
 from commonweal_local.capi.refusals import of_machine, of_place, of_size, of_version
 from commonweal_local.capi.report import infra_status, plane_status
 
-OLD, NEW = "v1.34.4", "v1.35.4"
+OLD, NEW = "v1.36.3", "v1.37.2"
 SITE = Site(
     name="north",
     cluster="commonweal-fleet/north",
@@ -204,7 +204,7 @@ def test_the_status_says_what_is_replaced_and_that_the_old_version_still_runs() 
     said = plane_status(rolling)
     assert said
     (message,) = [c["message"] for c in said["conditions"] if c["type"] == "RollingOut"]
-    assert message == "from v1.34.4 to v1.35.4: kube-scheduler"
+    assert message == "from v1.36.3 to v1.37.2: kube-scheduler"
     assert said["version"] == OLD
 
 

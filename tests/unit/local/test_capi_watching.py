@@ -18,7 +18,7 @@ from commonweal_operator.engine.client import Api, ApiError, Gone
 from commonweal_operator.engine.objects import Change, Objects
 from commonweal_operator.engine.queue import Key
 
-OLD, NEW = "v1.34.4", "v1.35.4"
+OLD, NEW = "v1.36.3", "v1.37.2"
 OWNER = [{"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster", "name": "north", "uid": "u"}]
 
 

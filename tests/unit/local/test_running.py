@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from commonweal_local.progress import Progress
+from commonweal_local.durations import Durations
+from commonweal_local.progress import Progress, Step, in_words, outlook
 from commonweal_local.sites.balancer import assign
 from commonweal_local.sites.site import Mode, Site
 from commonweal_local.sites.state import recorded
@@ -126,3 +127,49 @@ def test_on_a_terminal_the_line_says_what_is_awaited() -> None:
     with Progress(screen, live=True).step("site north") as step:
         step.update("waiting for the node")
         assert screen.seen.wait(10)
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "share", "usual", "said"),
+    [
+        (30.0, None, 0.0, (None, 0.0)),
+        (30.0, None, 120.0, (0.25, 90.0)),
+        (500.0, None, 120.0, (0.99, 0.0)),
+        (0.0, 0.0, 600.0, (0.0, 600.0)),
+        (300.0, 0.5, 600.0, (0.5, 300.0)),
+        (600.0, 0.5, 600.0, (0.5, 450.0)),
+        (60.0, 0.25, 0.0, (0.25, 180.0)),
+    ],
+)
+def test_what_is_left_follows_what_is_usual_at_first_and_the_own_pace_at_last(
+    elapsed: float, share: float | None, usual: float, said: tuple[float | None, float]
+) -> None:
+    assert outlook(elapsed, share, usual) == pytest.approx(said)
+
+
+def test_a_step_says_how_far_it_is_and_how_long_it_still_takes() -> None:
+    step = Step("building helm", 100.0, usual=600.0)
+    assert step.line(100.0) == "building helm: 0 %, about 10 minutes left (0 s)"
+    step.reach(0.5, "3 of 6 packages compiled")
+    assert step.line(400.0) == "building helm: 3 of 6 packages compiled, 50 %, about 5 minutes left (300 s)"
+
+
+def test_less_than_a_minute_is_not_counted_in_minutes() -> None:
+    assert [in_words(seconds) for seconds in (5, 50, 100)] == ["less than a minute left", "about 1 minute left", "about 2 minutes left"]
+
+
+def test_a_step_takes_as_long_as_it_took_here_the_last_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMMONWEAL_CACHE", str(tmp_path))
+    times = iter([0.0, 40.0, 40.0])
+    with Progress(io.StringIO(), live=False, clock=lambda: next(times)).step("the sites", measured="the sites"):
+        pass
+    assert Durations().usual("the sites") == 40.0
+    (tmp_path / "durations.json").write_text("{")
+    assert Durations().usual("the sites") == 0.0, "a file that cannot be read is as good as none"
+
+
+def test_a_step_that_failed_says_nothing_about_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMMONWEAL_CACHE", str(tmp_path))
+    with pytest.raises(ValueError, match="x"), Progress(io.StringIO(), live=False).step("the sites", measured="the sites"):
+        raise ValueError("x")
+    assert Durations().usual("the sites") == 0.0

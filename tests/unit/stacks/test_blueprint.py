@@ -73,12 +73,12 @@ def test_a_network_outside_that_meets_one_inside_is_found(outside: str, met: str
     ("running", "wanted", "words"),
     [
         (None, "r1", None),
-        ("v1.34.4", "r1", None),
-        ("v1.34.4+k3s1", "r2", None),
-        ("v1.34.4", "r3", None),
+        ("v1.36.3", "r1", None),
+        ("v1.36.3+k3s1", "r2", None),
+        ("v1.36.3", "r3", None),
         ("v1.33.9", "r2", None),
-        ("v1.35.4", "r2", "Cluster API cannot decrease a version. Name a revision of that version or a newer one"),
-        ("v1.34.5", "r2", "the cluster is at v1.34.5"),
+        ("v1.37.2", "r2", "Cluster API cannot decrease a version. Name a revision of that version or a newer one"),
+        ("v1.36.5", "r2", "the cluster is at v1.36.5"),
         ("v1.33.1", "r3", "no minor may be left out. Take the revisions in between first"),
     ],
 )
@@ -88,7 +88,7 @@ def test_a_change_that_cluster_api_would_refuse_is_foretold(running: str | None,
 
 
 def test_a_version_that_is_none_is_not_guessed_at() -> None:
-    with pytest.raises(ValueError, match=r"'latest' is not a Kubernetes version such as v1.34.4"):
+    with pytest.raises(ValueError, match=r"'latest' is not a Kubernetes version such as v1.36.3"):
         parts_of("latest")
 
 

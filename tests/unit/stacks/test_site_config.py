@@ -128,10 +128,10 @@ def test_size_and_blueprint_are_chosen_by_name() -> None:
 
 
 def test_a_revision_that_the_cluster_cannot_go_back_to_is_refused_with_the_key() -> None:
-    refuse_change(site("local", blueprint="r1"), revision("r1"), "v1.34.4")
+    refuse_change(site("local", blueprint="r1"), revision("r1"), "v1.36.3")
     refuse_change(site("local", blueprint="r3"), revision("r3"), None)
     with pytest.raises(SiteConfigError, match=r"commonweal:site\.blueprint in Pulumi\.site-local\.yaml: .*cannot decrease a version"):
-        refuse_change(site("local", blueprint="r2"), revision("r2"), "v1.35.4")
+        refuse_change(site("local", blueprint="r2"), revision("r2"), "v1.37.2")
 
 
 def test_every_problem_of_a_site_is_named_at_once() -> None:

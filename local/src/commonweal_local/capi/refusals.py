@@ -13,7 +13,7 @@ NAME = re.compile(r"[a-z][a-z0-9]{0,10}")
 
 
 def number(version: str) -> tuple[int, ...]:
-    """`v1.34.4` -> (1, 34, 4), for comparing."""
+    """`v1.36.3` -> (1, 34, 4), for comparing."""
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 

@@ -40,7 +40,7 @@ def path_of(name: str, progress: Progress | None = None) -> Path:
 
 
 def kubernetes(version: str, progress: Progress | None = None) -> dict[str, Path]:
-    """The path of each program of exactly that version of Kubernetes ("v1.34.4"; etcd is among them), built if need be.
+    """The path of each program of exactly that version of Kubernetes ("v1.36.3"; etcd is among them), built if need be.
 
     Raises LocalError that names the versions there are.
     """

@@ -1,4 +1,8 @@
-"""Which programs there are, which versions of them suit, and what each is built from."""
+"""Which programs there are, which versions of them suit, and what each is built from.
+
+All of them are built in one Go module (`local/toolchain`) with the same versions of what they share, so that each package compiles once. What
+needs another version of something has a list of dependencies of its own beside the module's, which differs in nothing else.
+"""
 
 from __future__ import annotations
 
@@ -8,30 +12,38 @@ from pathlib import PurePath
 
 from commonweal_local.failure import LocalError
 
-KUBERNETES = "1.34.4"
-NEXT_KUBERNETES = "1.35.4"
-PULUMI = "3.220.0"
+KUBERNETES = "1.36.3"
+NEXT_KUBERNETES = "1.37.2"
+PULUMI = "3.229.0"
+# The release that the pinned commit became; the Python SDK of the stacks is of the same one.
+PULUMI_KUBERNETES = "4.25.0"
 
 
 @dataclass(frozen=True)
 class Binary:
-    """One file to build: its Go module (a directory below `local/toolchain`), its main package, values set by the linker.
+    """One file to build: its main package and values set by the linker.
 
-    `modfile` is another list of dependencies for the same sources, relative to the module.
+    `modfile` is another list of dependencies for the same sources, relative to `local/toolchain`. `alone` keeps it out of the
+    builds of others. `data` are files of a pinned module that its main package embeds, as (module, file, name here).
     """
 
     file: str
-    module: str
     package: str
     values: Sequence[str] = ()
     modfile: str = ""
+    alone: bool = False
+    data: Sequence[tuple[str, str, str]] = ()
 
     @property
     def family(self) -> str:
         """What is built together into one directory: the first part of its name."""
-        return "-".join(
-            part for part in (self.module or "kubernetes", PurePath(self.modfile).parent.name.removeprefix("kubernetes-")) if part
-        )
+        return PurePath(self.modfile).parent.name or "programs"
+
+    @property
+    def built_as(self) -> str:
+        """The file that `go build` writes: the last part of the package that is no major version."""
+        parts = [part for part in PurePath(self.package).parts if not (part[:1] == "v" and part[1:].isdigit())]
+        return parts[-1]
 
 
 @dataclass(frozen=True)
@@ -57,28 +69,41 @@ def _site_kube(version: str, modfile: str = "") -> Binary:
         f"k8s.io/component-base/version.gitMinor={minor}",
         f"k8s.io/client-go/pkg/version.gitVersion=v{version}",
     )
-    return Binary("site-kube", "", "./site-kube", values, modfile)
+    return Binary("site-kube", "./site-kube", values, modfile)
 
 
 SITE_KUBE = _site_kube(KUBERNETES)
-NEXT_SITE_KUBE = _site_kube(NEXT_KUBERNETES, "kubernetes-1.35/go.mod")
+NEXT_SITE_KUBE = _site_kube(NEXT_KUBERNETES, "kubernetes-1.37/go.mod")
 KUBERNETES_VERSIONS: Mapping[str, Binary] = {f"v{KUBERNETES}": SITE_KUBE, f"v{NEXT_KUBERNETES}": NEXT_SITE_KUBE}
-COREDNS = Binary("coredns", "", "./coredns")
-HELM = Binary("helm", "", "helm.sh/helm/v3/cmd/helm")
-VOLUMES = Binary("local-path-provisioner", "", "github.com/rancher/local-path-provisioner")
-POLICIES = Binary("kube-network-policies", "", "sigs.k8s.io/kube-network-policies/cmd")
+COREDNS = Binary("coredns", "./coredns")
+HELM = Binary("helm", "helm.sh/helm/v3/cmd/helm")
+# Its dependencies hold one package under two spellings (Sirupsen, sirupsen), which Go refuses in a build of several programs.
+VOLUMES = Binary("local-path-provisioner", "github.com/rancher/local-path-provisioner", alone=True)
+POLICIES = Binary("kube-network-policies", "sigs.k8s.io/kube-network-policies/cmd")
 PULUMI_CLI = Binary(
-    "pulumi",
     "pulumi",
     "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
     (f"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={PULUMI}",),
+    modfile="pulumi/go.mod",
 )
-KWOK = Binary("kwok", "kwok", "sigs.k8s.io/kwok/cmd/kwok")
-ETCDUTL = Binary("etcdutl", "etcdutl", "go.etcd.io/etcd/etcdutl/v3")
-CLUSTER_API = Binary("cluster-api", "capi", "sigs.k8s.io/cluster-api/core")
-BINARIES = (SITE_KUBE, NEXT_SITE_KUBE, COREDNS, HELM, VOLUMES, POLICIES, PULUMI_CLI, KWOK, CLUSTER_API)
+PULUMI_PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+PULUMI_PLUGIN = Binary(
+    "pulumi-resource-kubernetes",
+    "./pulumi-resource-kubernetes",
+    (f"{PULUMI_PROVIDER}/pkg/version.Version={PULUMI_KUBERNETES}",),
+    modfile="pulumi/go.mod",
+    data=tuple(
+        (PULUMI_PROVIDER, f"cmd/pulumi-resource-kubernetes/{name}", f"pulumi-resource-kubernetes/{name}")
+        for name in ("schema.json", "terraform-mapping.json")
+    ),
+)
+KWOK = Binary("kwok", "sigs.k8s.io/kwok/cmd/kwok")
+# It prints tables with a library that Pulumi and Cluster API use in another major version; all else is as for the others.
+ETCDUTL = Binary("etcdutl", "go.etcd.io/etcd/etcdutl/v3", modfile="etcdutl/go.mod")
+CLUSTER_API = Binary("cluster-api", "sigs.k8s.io/cluster-api/core")
+BINARIES = (SITE_KUBE, NEXT_SITE_KUBE, COREDNS, HELM, VOLUMES, POLICIES, PULUMI_CLI, PULUMI_PLUGIN, KWOK, ETCDUTL, CLUSTER_API)
 
-SAME_MINOR = r"v1\.34\.\d+"
+SAME_MINOR = r"v1\.36\.\d+"
 # The add-ons' programs run in pods without a C library, so only our own static builds will do.
 _ALL = (
     Program("etcd", SITE_KUBE, accepts=r"etcd Version: 3\.6\."),
@@ -87,13 +112,15 @@ _ALL = (
     Program("kube-scheduler", SITE_KUBE, accepts=SAME_MINOR),
     Program("kubelet", SITE_KUBE, accepts=SAME_MINOR),
     Program("kube-proxy", SITE_KUBE, accepts=SAME_MINOR),
-    Program("kubectl", SITE_KUBE, version=("version", "--client"), accepts=r"v1\.3[345]\.\d+"),
+    Program("kubectl", SITE_KUBE, version=("version", "--client"), accepts=r"v1\.3[567]\.\d+"),
     Program("helm", HELM, version=("version", "--short"), accepts=r"v3\.\d+\."),
     Program("pulumi", PULUMI_CLI, version=("version",), accepts=r"v?3\.\d+\."),
+    # The vendor's own lies in the Pulumi home, where the CLI finds it by itself; on PATH only one of just this version will do.
+    Program("pulumi-resource-kubernetes", PULUMI_PLUGIN),
     Program("coredns", COREDNS),
     Program("kube-network-policies", POLICIES),
     Program("local-path-provisioner", VOLUMES),
-    Program("kwok", KWOK, accepts=r"v0\.7\.\d+"),
+    Program("kwok", KWOK, accepts=r"v0\.[78]\.\d+"),
     Program("etcdutl", ETCDUTL, version=("version",), accepts=r"etcdutl version: 3\.6\."),
     Program("cluster-api", CLUSTER_API),
 )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from commonweal_local import paths
@@ -13,7 +16,8 @@ from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
 from commonweal_local.shell import CommandFailed, run
 
-LEAST = (1, 26)
+# What `local/toolchain/go.mod` asks for; the same one lies in the wheel.
+LEAST = (1, 26, 6)
 WHEEL = "1.26.6"
 # Debian and the vendor put it there; not on everybody's PATH.
 USUAL_PLACES = ("/usr/local/go/bin", "/usr/lib/go/bin")
@@ -45,8 +49,43 @@ def ensure(progress: Progress) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """For builds: static, with exactly this Go, and without what the checkout's history would add."""
-    return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false", "GOWORK": "off"}
+    """For builds: static, with exactly this Go, without what the checkout's history would add, and with memory spent to save time."""
+    return {
+        "GOGC": "200",
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "-buildvcs=false",
+        "GOWORK": "off",
+    }
+
+
+def module(go: Path, name: str, directory: Path, modfile: str = "") -> Path:
+    """The sources of a module in Go's own cache, fetched if need be, in the version that `directory`'s list of dependencies pins. Raises LocalError."""
+    return Path(_download(go, [*([f"-modfile={modfile}"] if modfile else []), name], directory, environment())["Dir"])
+
+
+def download(go: Path, name: str, version: str, outside: Path) -> Mapping[str, str]:
+    """What Go says of a module after fetching it into its cache, as `go mod download -json`: its directory and checksum among others.
+
+    It is fetched from `outside` any module, and without the checksum database, which not every network reaches: compare `Sum`. Raises LocalError.
+    """
+    return _download(go, [f"{name}@{version}"], outside, {**environment(), "GONOSUMDB": name})
+
+
+def _download(go: Path, words: Sequence[str], directory: Path, variables: Mapping[str, str]) -> Mapping[str, str]:
+    argv = [str(go), "mod", "download", "-json", *words]
+    done = subprocess.run(argv, cwd=directory, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    try:
+        said: dict[str, str] = json.loads(done.stdout)
+    except ValueError:
+        said = {"Error": done.stderr.strip() or "it said nothing"}
+    if said.get("Error"):
+        raise LocalError(
+            f"Fetching {words[-1].replace('@', ' ')} failed: {said['Error']}",
+            "Without a network, set GOPROXY to a module proxy that can be reached, then repeat.",
+        )
+    return said
 
 
 def _root() -> Path:
@@ -62,5 +101,5 @@ def _suits(go: Path) -> bool:
         said = run("env", "GOTOOLCHAIN=local", go, "version")
     except CommandFailed:
         return False
-    version = re.search(r"go(\d+)\.(\d+)", said)
-    return version is not None and (int(version[1]), int(version[2])) >= LEAST
+    version = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", said)
+    return version is not None and tuple(int(part or 0) for part in version.groups()) >= LEAST

@@ -83,10 +83,10 @@ def _candidates(name: str) -> Iterator[tuple[Path, Origin]]:
 
 
 def _key(binary: Binary) -> str:
-    """SHA-256 over the module's files, the values set by the linker and the machine's architecture; 16 hexadecimal digits."""
-    directory = paths.source() / "local" / "toolchain" / binary.module
-    pins = (directory / binary.modfile).parent if binary.modfile else directory
-    sources = sorted(pins.glob("go.*")) if binary.module else sorted([*pins.glob("go.*"), *directory.glob("*/*.go")])
+    """SHA-256 over the pins, our sources, the values set by the linker and the machine's architecture; 16 hexadecimal digits."""
+    directory = paths.source() / "local" / "toolchain"
+    pins = (directory / binary.modfile).parent
+    sources = sorted([*pins.glob("go.*"), *directory.rglob("*.go")])
     digest = hashlib.sha256(f"{platform.machine()} {values_in(binary)}".encode())
     for file in sources:
         digest.update(file.name.encode() + b"\0" + file.read_bytes())

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from pathlib import Path
-from subprocess import DEVNULL, run
 
 from commonweal_local import paths
 from commonweal_local.failure import LocalError
@@ -32,19 +30,7 @@ def ensure(name: str, progress: Progress) -> Path:
 
 def _module(go: Path, part: Upstream, empty: Path) -> Path:
     """The module's sources in Go's own cache; what the proxy sent must have the checksum that is written here."""
-    # Outside any module, and without the checksum database, which our own pin replaces and which not every network reaches.
-    environment = {**golang.environment(), "GONOSUMDB": part.module}
-    argv = [str(go), "mod", "download", "-json", f"{part.module}@{part.version}"]
-    done = run(argv, cwd=empty, env=environment, stdin=DEVNULL, capture_output=True, text=True, check=False)
-    try:
-        said = json.loads(done.stdout)
-    except ValueError:
-        said = {"Error": done.stderr.strip() or "it said nothing"}
-    if said.get("Error"):
-        raise LocalError(
-            f"Fetching {part.module} {part.version} failed: {said['Error']}",
-            "Without a network, set GOPROXY to a module proxy that can be reached, then repeat.",
-        )
+    said = golang.download(go, part.module, part.version, empty)
     if said["Sum"] != part.checksum:
         raise LocalError(
             f"The module proxy sent another {part.module} {part.version} ({said['Sum']}) than the one pinned here ({part.checksum})",

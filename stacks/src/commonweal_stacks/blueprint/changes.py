@@ -10,10 +10,10 @@ _VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 
 
 def parts_of(version: str) -> tuple[int, int, int]:
-    """Return the numbers of a version such as `v1.34.4`; what follows them (`+k3s1`) plays no part. Raises ValueError."""
+    """Return the numbers of a version such as `v1.36.3`; what follows them (`+k3s1`) plays no part. Raises ValueError."""
     found = _VERSION.match(version)
     if found is None:
-        raise ValueError(f"{version!r} is not a Kubernetes version such as v1.34.4")
+        raise ValueError(f"{version!r} is not a Kubernetes version such as v1.36.3")
     major, minor, patch = (int(number) for number in found.groups())
     return major, minor, patch
 

@@ -10,7 +10,7 @@ from commonweal_stacks.blueprint.model import Blueprint, Kubelet, Machine, Netwo
 
 _R1 = Blueprint(
     revision="r1",
-    kubernetes="v1.34.4",
+    kubernetes="v1.36.3",
     network=Network(pods="10.244.0.0/16", services="10.96.0.0/16", domain="cluster.local"),
     admission=("NodeRestriction",),
     pod_security="baseline",
@@ -33,7 +33,7 @@ _R1 = Blueprint(
 )
 # One pod cannot take all processes of a node any more.
 _R2 = replace(_R1, revision="r2", kubelet=replace(_R1.kubelet, pod_pids=4096))
-_R3 = replace(_R2, revision="r3", kubernetes="v1.35.4")
+_R3 = replace(_R2, revision="r3", kubernetes="v1.37.2")
 
 REVISIONS: Mapping[str, Blueprint] = MappingProxyType({each.revision: each for each in (_R1, _R2, _R3)})
 """All revisions, old to new."""
