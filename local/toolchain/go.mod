@@ -305,7 +305,6 @@ tool (
 	helm.sh/helm/v3/cmd/helm
 	sigs.k8s.io/cluster-api/core
 	sigs.k8s.io/kube-network-policies/cmd
-	sigs.k8s.io/kwok/cmd/kwok
 )
 
 replace k8s.io/api => k8s.io/api v0.36.3

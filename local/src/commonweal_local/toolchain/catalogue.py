@@ -97,7 +97,7 @@ PULUMI_PLUGIN = Binary(
         for name in ("schema.json", "terraform-mapping.json")
     ),
 )
-KWOK = Binary("kwok", "sigs.k8s.io/kwok/cmd/kwok")
+KWOK = Binary("kwok", "./kwok")
 # It prints tables with a library that Pulumi and Cluster API use in another major version; all else is as for the others.
 ETCDUTL = Binary("etcdutl", "go.etcd.io/etcd/etcdutl/v3", modfile="etcdutl/go.mod")
 CLUSTER_API = Binary("cluster-api", "sigs.k8s.io/cluster-api/core")
@@ -153,3 +153,8 @@ def programs_in(binary: Binary) -> list[str]:
 def values_in(binary: Binary) -> list[str]:
     """What the linker sets in any file of the same family."""
     return sorted({value for other in BINARIES if other.family == binary.family for value in other.values})
+
+
+def places_in(binary: Binary) -> list[str]:
+    """The directories below `local/toolchain` that hold main packages of ours of the same family."""
+    return sorted({other.package for other in BINARIES if other.family == binary.family and other.package.startswith("./")})

@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from commonweal_local import paths
-from commonweal_local.toolchain.catalogue import Binary, Program, named, values_in
+from commonweal_local.toolchain.catalogue import Binary, Program, named, places_in, values_in
 
 VERSION_SECONDS = 20
 
@@ -85,9 +85,10 @@ def _candidates(name: str) -> Iterator[tuple[Path, Origin]]:
 def _key(binary: Binary) -> str:
     """SHA-256 over the pins, our sources, the values set by the linker and the machine's architecture; 16 hexadecimal digits."""
     directory = paths.source() / "local" / "toolchain"
-    pins = (directory / binary.modfile).parent
-    sources = sorted([*pins.glob("go.*"), *directory.rglob("*.go")])
+    pins = (directory / binary.modfile).parent if binary.modfile else directory
+    replaced = re.findall(r"=> \./(\S+)", (pins / "go.mod").read_text())
+    ours = [place for place in (*places_in(binary), *replaced) for place in sorted((directory / place).rglob("*.go"))]
     digest = hashlib.sha256(f"{platform.machine()} {values_in(binary)}".encode())
-    for file in sources:
+    for file in (*sorted(pins.glob("go.*")), *ours):
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
