@@ -12,7 +12,7 @@ from commonweal_local.failure import LocalError
 from commonweal_local.pulumi_cli.stack import kept_secret, root
 from commonweal_stacks.conformity import cli
 from commonweal_stacks.conformity.tree import differences
-from contract.pulumi.stage import CONTROLLERS, Kubelet, Site, looking, ours, project
+from contract.pulumi.stage import SITE_CONTROLLERS, Kubelet, Site, looking, ours, project
 from support.control_plane import ControlPlane
 
 MERGE = "application/merge-patch+json"
@@ -21,7 +21,7 @@ MERGE = "application/merge-patch+json"
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     copy = project(tmp_path, monkeypatch)
-    with ControlPlane(tmp_path / "plane", controllers=CONTROLLERS) as plane, looking(Kubelet(plane.api())):
+    with ControlPlane(tmp_path / "plane", controllers=SITE_CONTROLLERS) as plane, looking(Kubelet(plane.api())):
         found = Site(copy, plane)
         found.configure()
         yield found
