@@ -17,7 +17,8 @@ from pulumi.automation.events import EngineEvent
 from commonweal_local.pulumi_cli import programs
 from commonweal_local.pulumi_cli.events import Listener
 from commonweal_local.pulumi_cli.stack import SETTINGS
-from support.control_plane import ControlPlane
+from commonweal_stacks.management import names
+from support.control_plane import REPOSITORY, ControlPlane
 from support.kube_api import KubeApi
 
 CONTROLLERS = (
@@ -109,6 +110,11 @@ class Project:
     def state(self) -> str:
         return "".join(path.read_text() for path in (self.home / "state").rglob("*.json"))
 
+    def resources(self) -> list[dict[str, Any]]:
+        """Return the resources in the stack's state."""
+        found: list[dict[str, Any]] = self.stack.export_stack().deployment["resources"]
+        return found
+
 
 @pytest.fixture(scope="session")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
@@ -133,6 +139,13 @@ def namespace(plane: ControlPlane, request: pytest.FixtureRequest) -> str:
     name = "t-" + request.node.name.replace("_", "-").replace("[", "-").strip("]-")[:50].rstrip("-")
     plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     return name
+
+
+@pytest.fixture
+def fleet(plane: ControlPlane) -> None:
+    """What an entry in the fleet needs: its namespace, and the inventory's definition."""
+    plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.FLEET}})
+    plane.apply(REPOSITORY / "stacks" / "management" / "providers" / "inventory")
 
 
 @pytest.fixture
