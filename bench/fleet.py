@@ -3,7 +3,7 @@
     python bench/fleet.py [--quick] [--sites 10 100 465]
 
 Each size starts from nothing: an API server, Cluster API's core with its webhooks and the local provider in its shared mode, in which one more API
-server stands in for every site's. Nothing of it needs root. The real CLI works, with the stand-ins where the vendor's plug-ins are missing.
+server stands in for every site's. Nothing of it needs root. The real CLI and Kubernetes plug-in work.
 Writes bench/results/fleet.json. One stack holds all Clusters here, so that one run can be measured; real sites have a stack each.
 """
 
@@ -32,7 +32,7 @@ from results_file import Figure, write  # noqa: E402
 from commonweal_local import management, paths, sites  # noqa: E402
 from commonweal_local.management import host  # noqa: E402
 from commonweal_local.progress import Progress  # noqa: E402
-from commonweal_local.pulumi_cli.stack import Outcome, Stack  # noqa: E402
+from commonweal_local.pulumi_cli.stack import Operation, Outcome, Stack  # noqa: E402
 from commonweal_local.sites import processes  # noqa: E402
 from commonweal_local.sites.api import Api  # noqa: E402
 from commonweal_local.sites.site import all_sites  # noqa: E402
@@ -126,7 +126,7 @@ def new_home() -> Iterator[Path]:
         yield home
 
 
-def run(operation: str, count: int, bar: Bar | None = None) -> Outcome:
+def run(operation: Operation, count: int, bar: Bar | None = None) -> Outcome:
     """Preview or bring up a fleet of that many sites."""
     stack = Stack("fleet", HERE / "fleet_stack", directory="bench-fleet", title="the bench's fleet")
     done = 0
@@ -138,8 +138,7 @@ def run(operation: str, count: int, bar: Bar | None = None) -> Outcome:
             bar.at(done)
 
     stack.prepare(hear)
-    flags = ["--yes", "--skip-preview"] if operation == "up" else []
-    return stack.run(operation, flags, hear, {"COMMONWEAL_BENCH_SITES": str(count)})
+    return stack.run(operation, hear, more={"COMMONWEAL_BENCH_SITES": str(count)})
 
 
 def changed(outcome: Outcome) -> int:

@@ -6,10 +6,10 @@ import pulumi
 import pulumi_kubernetes
 
 from commonweal_stacks import blueprint, clusters
-from commonweal_stacks.declared import PATIENCE, awaited
+from commonweal_stacks.declared import PATIENCE
 from commonweal_stacks.management import names
 from commonweal_stacks.management.access import management_file
-from commonweal_stacks.platform.component import KubernetesObject
+from commonweal_stacks.resources import KubernetesObject
 from commonweal_stacks.site import parse_site
 
 # One provider for all: each provider of a program is a process of its own.
@@ -28,4 +28,4 @@ for number in range(int(os.environ["COMMONWEAL_BENCH_SITES"])):
         stack=name,
     )
     for obj in clusters.site_objects(site, blueprint.current()):
-        KubernetesObject(awaited(obj), options)
+        KubernetesObject(obj, options)

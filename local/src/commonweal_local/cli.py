@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         ("lint", "what in manifests binds a department to one provider: commonweal lint FILE..."),
         ("management", "the cluster that makes sites' clusters: commonweal management up|down|status"),
         ("score", "how free a department is to leave: commonweal score [DEPARTMENT] --site SITE"),
-        ("site", "pulumi for a site: commonweal site up|preview|destroy|decommission SITE"),
+        ("site", "pulumi for a site: commonweal site up|preview|destroy|env|decommission SITE"),
     ):
         _command(commands, name, text, lambda _: 2)
     return parser

@@ -1,12 +1,13 @@
 """`pulumi up` for a site: the operations that the command line and the demo use.
 
-The committed project `stacks/site` is never written to. What belongs to this machine (the copy that runs, salt, secrets, state) lies in
-`$COMMONWEAL_HOME/pulumi`; see docs/how-to/site.md.
+The committed project `stacks/site` is never written to. What belongs to this machine (salt, secrets, state) lies in `$COMMONWEAL_HOME/pulumi`;
+see docs/how-to/site.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from commonweal_local.pulumi_cli import departments
 from commonweal_local.pulumi_cli.site import SiteStack
 from commonweal_local.pulumi_cli.stack import Outcome, root
 
-__all__ = ["Outcome", "destroy", "forget", "known", "main", "prepare", "preview", "up"]
+__all__ = ["Outcome", "destroy", "environment", "forget", "known", "main", "prepare", "preview", "up"]
 
 COUNTED: Mapping[str, str] = {
     "create": "created",
@@ -36,7 +37,7 @@ def up(site: str, *, refresh: bool = False, say: Say = print, project: Path | No
     """
     stack = SiteStack(site, project)
     needed = stack.make_ready(say)
-    outcome = stack.run("up", ["--yes", "--skip-preview", *(needed or (["--refresh"] if refresh else []))], say)
+    outcome = stack.run("up", say, needed or {"refresh": refresh})
     stack.note(outcome)
     return outcome
 
@@ -45,7 +46,7 @@ def preview(site: str, *, refresh: bool = False, say: Say = print, project: Path
     """Tell what `up` would change, by the API servers' own dry run, and change nothing."""
     stack = SiteStack(site, project)
     needed = stack.make_ready(say)
-    return stack.run("preview", needed or (["--refresh"] if refresh else []), say)
+    return stack.run("preview", say, needed or {"refresh": refresh})
 
 
 def destroy(site: str, *, delete_departments: bool = False, say: Say = print, project: Path | None = None) -> Outcome:
@@ -62,7 +63,7 @@ def destroy(site: str, *, delete_departments: bool = False, say: Say = print, pr
     stack.make_ready(say)
     if stack.is_there():
         departments.clear(stack.kubeconfig(), site=site, delete=delete_departments, say=say)
-    outcome = stack.run("destroy", ["--yes", "--skip-preview"], say)
+    outcome = stack.run("destroy", say)
     stack.record("cluster", "")
     return outcome
 
@@ -70,6 +71,13 @@ def destroy(site: str, *, delete_departments: bool = False, say: Say = print, pr
 def prepare(site: str, project: Path | None = None) -> None:
     """Make a site's stack and its secrets, which `up` does too: for a caller who has time before there is a management cluster."""
     SiteStack(site, project).prepare(lambda _line: None)
+
+
+def environment(site: str, *, say: Say = print, project: Path | None = None) -> dict[str, str]:
+    """Return the environment in which `pulumi` by hand, in the project's directory, works on the site's stack as `up` does. Raises LocalError."""
+    stack = SiteStack(site, project)
+    stack.prepare(say)
+    return stack.environment()
 
 
 def forget(site: str) -> None:
@@ -89,7 +97,7 @@ def summary(outcome: Outcome) -> str:
 
 
 def main(argv: Sequence[str]) -> int:
-    """`commonweal site up|preview|destroy|decommission NAME`. Exit code 0: done; 1: failed, with the reason on standard error."""
+    """`commonweal site up|preview|destroy|env|decommission NAME`. Exit code 0: done; 1: failed, with the reason on standard error."""
     if argv[:1] == ["decommission"]:
         return decommission.main(argv[1:])
     parser = argparse.ArgumentParser(prog="commonweal site", description="Make a site with the platform on it, or take it down.")
@@ -101,18 +109,22 @@ def main(argv: Sequence[str]) -> int:
     gone = commands.add_parser("destroy", help="take the platform and the cluster down; of an adopted site everything of ours")
     gone.add_argument("--delete-departments", action="store_true", help="delete its departments first, with all their data")
     gone.add_argument("site")
+    by_hand = commands.add_parser("env", help='for `eval "$(commonweal site env SITE)"`: what `pulumi` by hand, in stacks/site, needs')
+    by_hand.add_argument("site")
     commands.add_parser("decommission", help="take the site down for good, and certify what was erased")
     args = parser.parse_args(argv)
     try:
-        outcome = _carry_out(args)
+        print(_carry_out(args))
     except LocalError as error:
         print(str(error), file=sys.stderr)
         return 1
-    print(summary(outcome))
     return 0
 
 
-def _carry_out(args: argparse.Namespace) -> Outcome:
+def _carry_out(args: argparse.Namespace) -> str:
+    if args.command == "env":
+        found = environment(args.site, say=lambda line: print(line, file=sys.stderr))
+        return "\n".join(f"export {key}={shlex.quote(value)}" for key, value in found.items())
     if args.command == "destroy":
-        return destroy(args.site, delete_departments=args.delete_departments)
-    return (up if args.command == "up" else preview)(args.site, refresh=args.refresh)
+        return summary(destroy(args.site, delete_departments=args.delete_departments))
+    return summary((up if args.command == "up" else preview)(args.site, refresh=args.refresh))

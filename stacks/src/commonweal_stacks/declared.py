@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +16,15 @@ import pulumi_kubernetes
 from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.clusters.managed import kubeconfig_secret
 from commonweal_stacks.management import names
-from commonweal_stacks.platform.component import KubernetesObject
 from commonweal_stacks.platform.manifests import Manifest, manifest
+from commonweal_stacks.resources import KubernetesObject
 from commonweal_stacks.site import SiteConfigError
 
 CLUSTER_MANAGER = "commonweal"
-WAIT_FOR = "pulumi.com/waitFor"
-# When an object of these kinds is as it should be. Every condition must speak of the newest generation, and all must hold at once: a Cluster is
-# still Available in the moment in which an upgrade begins.
-AWAITED: Mapping[str, Sequence[str]] = {
-    "ClusterClass": ("condition=VariablesReady",),
-    "Cluster": ("condition=TopologyReconciled", "condition=RollingOut=False", "condition=Available"),
-}
 # A Cluster that did not change is not waited for, though after a restart of its machines it may still be coming up.
 ANSWER_SECONDS, LOOK_AGAIN_SECONDS = 120.0, 1.0
 # Machines of a cloud take minutes each; a delete waits until the provider has removed the last of them.
 PATIENCE = pulumi.CustomTimeouts(create="30m", update="60m", delete="30m")
-
-
-def awaited(obj: Manifest) -> Manifest:
-    """Return the object with the word on what `pulumi up` waits for. Pure."""
-    wanted = AWAITED.get(obj["kind"]) if str(obj["apiVersion"]).startswith(f"{names.GROUP}/") else None
-    if not wanted:
-        return obj
-    metadata = obj["metadata"]
-    text = wanted[0] if len(wanted) == 1 else json.dumps(list(wanted))
-    return {**obj, "metadata": {**metadata, "annotations": {WAIT_FOR: text, **(metadata.get("annotations") or {})}}}
 
 
 def classed(obj: Manifest, made: Mapping[str, pulumi.CustomResource]) -> Manifest:
@@ -77,50 +60,74 @@ def _management(site: str, file: Path, parent: pulumi.Resource) -> pulumi_kubern
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class FleetEntryArgs:
+    """An adopted site's kubeconfig (contents), and the file of the management cluster's."""
+
+    kubeconfig: str
+    management: Path
+
+
 class FleetEntry(pulumi.ComponentResource):
     """An adopted site in the fleet: its kubeconfig where the fleet's tools look for it, and its entry in the inventory. No Cluster: nobody makes or ends it.
 
-    `management` is the file of the management cluster's kubeconfig.
+    It bears the site's name.
     """
 
-    def __init__(self, site: str, kubeconfig: str, *, management: Path) -> None:
-        super().__init__("commonweal:cluster:FleetEntry", site)
-        opts = pulumi.ResourceOptions(parent=self, provider=_management(site, management, self), additional_secret_outputs=["data"])
-        secret = kubeconfig_secret(site, kubeconfig)
-        KubernetesObject({**secret, "data": pulumi.Output.secret(secret["data"])}, opts)
-        KubernetesObject(profile(site), opts)
-        self.register_outputs({})
+    kubeconfig_secret: pulumi.Output[str]
+    """The Secret with the kubeconfig: `namespace/name`."""
+    profile: pulumi.Output[str]
+    """The ClusterProfile: `namespace/name`."""
+
+    def __init__(self, name: str, args: FleetEntryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("commonweal:cluster:FleetEntry", name, opts=opts)
+        options = pulumi.ResourceOptions(parent=self, provider=_management(name, args.management, self), additional_secret_outputs=["data"])
+        secret = kubeconfig_secret(name, args.kubeconfig)
+        self.kubeconfig_secret = KubernetesObject({**secret, "data": pulumi.Output.secret(secret["data"])}, options).id
+        self.profile = KubernetesObject(profile(name), options).id
+        self.register_outputs({"kubeconfigSecret": self.kubeconfig_secret, "profile": self.profile})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclaredClusterArgs:
+    """What makes a site's cluster, in order, the Cluster last; and the file of the management cluster's kubeconfig.
+
+    The provider is given its path, so that no key of it lies in the state, and whatever reads the state later uses the key that is valid then.
+    """
+
+    objects: Sequence[Manifest]
+    management: Path
 
 
 class DeclaredCluster(pulumi.ComponentResource):
-    """The cluster of one site. `kubeconfig` (a secret) and `identifier` are known once the Cluster is Available; in previews, once it is there.
+    """The cluster of one site, whose name it bears. Its outputs are known once the Cluster is Available; in previews, once it is there."""
 
-    `objects` come in their order, the Cluster last. `management` is the file of the management cluster's kubeconfig: the provider is given the
-    path, so that no key of it lies in the state, and whatever reads the state later uses the key that is valid then.
-    """
+    kubeconfig: pulumi.Output[str]
+    """The contents of an administrator's kubeconfig; a secret."""
+    identifier: pulumi.Output[str]
+    """Which cluster it is: the uid of its kube-system."""
 
-    def __init__(self, site: str, objects: Sequence[Manifest], *, management: Path) -> None:
-        super().__init__("commonweal:cluster:DeclaredCluster", site)
-        provider = _management(site, management, self)
-        earlier: list[pulumi.Resource] = []
+    def __init__(self, name: str, args: DeclaredClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("commonweal:cluster:DeclaredCluster", name, opts=opts)
+        provider = _management(name, args.management, self)
+        earlier: list[KubernetesObject] = []
         classes: dict[str, pulumi.CustomResource] = {}
-        for obj in objects:
-            opts = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[*earlier], custom_timeouts=PATIENCE)
-            made = KubernetesObject(awaited(classed(obj, classes)), opts)
-            earlier.append(made)
+        for obj in args.objects:
+            options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[*earlier], custom_timeouts=PATIENCE)
+            earlier.append(KubernetesObject(classed(obj, classes), options))
             if obj["kind"] == "ClusterClass":
-                classes[obj["metadata"]["name"]] = made
+                classes[obj["metadata"]["name"]] = earlier[-1]
         cluster = earlier[-1]
-        KubernetesObject(profile(site), pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[cluster]))
-        self.kubeconfig = self._kubeconfig(site, cluster, provider)
-        self.identifier: pulumi.Output[str] = pulumi.Output.unsecret(self.kubeconfig.apply(lambda text: _identify(text, site)))
-        self.register_outputs({"identifier": self.identifier})
+        KubernetesObject(profile(name), pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[cluster]))
+        self.kubeconfig = self._kubeconfig(name, cluster, provider)
+        self.identifier = pulumi.Output.unsecret(self.kubeconfig.apply(lambda text: _identify(text, name)))
+        self.register_outputs({"identifier": self.identifier, "kubeconfig": self.kubeconfig})
 
-    def _kubeconfig(self, site: str, cluster: pulumi.Resource, provider: pulumi.ProviderResource) -> pulumi.Output[str]:
+    def _kubeconfig(self, site: str, cluster: KubernetesObject, provider: pulumi.ProviderResource) -> pulumi.Output[str]:
         """Return the contents of the Secret that Cluster API's contract promises; it is read in each run, so that a rotated one is seen."""
         name = names.kubeconfig_secret(site)
         # Unknown as long as the Cluster is not made: then there is nothing to read, and a preview goes on without.
-        identifier = pulumi.Output.from_input(cluster.id).apply(lambda _made: f"{names.FLEET}/{name}")  # type: ignore[attr-defined]
+        identifier = pulumi.Output.from_input(cluster.id).apply(lambda _made: f"{names.FLEET}/{name}")
         opts = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[cluster], additional_secret_outputs=["data"])
         found = pulumi_kubernetes.core.v1.Secret.get(name, identifier, opts)
         return pulumi.Output.secret(found.data.apply(lambda data: _contents(data, site)))

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import pulumi
 
-from commonweal_stacks import blueprint, clusters, lockin
+from commonweal_stacks import blueprint, clusters
 from commonweal_stacks.blueprint import files
 from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.conformity.site_key import public_jwk
-from commonweal_stacks.declared import DeclaredCluster, FleetEntry
+from commonweal_stacks.declared import DeclaredCluster, DeclaredClusterArgs, FleetEntry, FleetEntryArgs
 from commonweal_stacks.management import names
 from commonweal_stacks.management.access import management_file, management_if_any
 from commonweal_stacks.platform.chart import ChartError
-from commonweal_stacks.platform.component import Platform
+from commonweal_stacks.platform.component import Platform, PlatformArgs
 from commonweal_stacks.platform.layer import Layer, build_layer
 from commonweal_stacks.platform.manifests import Manifest
 from commonweal_stacks.site import (
@@ -24,6 +23,7 @@ from commonweal_stacks.site import (
     IMAGES_KEY,
     MASTER_KEY,
     SIGNING_KEY,
+    SITE_KEY,
     SiteConfig,
     SiteConfigError,
     load_images,
@@ -32,6 +32,7 @@ from commonweal_stacks.site import (
     parse_signing_key,
     parse_site,
 )
+from commonweal_stacks.stack_file import setting
 
 
 @dataclass(frozen=True)
@@ -51,22 +52,22 @@ def deploy() -> None:
         kubeconfig, identifier = _adopted(plan.site) if plan.site.kind == "adopted" else _declared(plan)
     except (SiteConfigError, ChartError) as error:
         raise pulumi.RunError(str(error)) from error
-    platform = Platform(plan.site.name, plan.layer, kubeconfig=kubeconfig, cluster_identifier=identifier)
+    platform = Platform(plan.site.name, PlatformArgs(layer=plan.layer, kubeconfig=kubeconfig, cluster_identifier=identifier))
     pulumi.export("siteKey", plan.public_key)
     pulumi.export("blueprint", plan.site.blueprint)
-    for name, value in platform.outputs.items():
-        pulumi.export(name, value)
+    pulumi.export("namespace", platform.namespace)
+    pulumi.export("clusterIdentifier", platform.cluster_identifier)
+    pulumi.export("digest", platform.digest)
+    pulumi.export("endpoints", platform.endpoints)
 
 
 def _plan(stack: str) -> Plan:
     """Return what is to be deployed. Raises SiteConfigError or ChartError."""
-    site = parse_site(pulumi.Config("commonweal").get_object("site"), stack=stack)
-    images = load_images(pulumi.runtime.get_config(IMAGES_KEY), stack=stack)
+    site = parse_site(setting(SITE_KEY, stack), stack=stack)
+    images = load_images(setting(IMAGES_KEY, stack), stack=stack)
     master = _secret(MASTER_KEY, parse_master, stack)
     signing = _secret(SIGNING_KEY, parse_signing_key, stack)
     layer = build_layer(site, images, pulumi.Output.secret(master), pulumi.Output.secret(signing))
-    for finding in lockin.check(layer.objects, today=datetime.now(UTC).date()):
-        pulumi.log.warn(f"{finding.object}: {finding.sentence()}")
     return Plan(site, layer, tuple(_declarations(site, stack)), public_jwk(signing))
 
 
@@ -98,10 +99,10 @@ def _adopted(site: SiteConfig) -> tuple[pulumi.Input[str], pulumi.Input[str]]:
                 f"the kubeconfig of {site.name} asks the program {program!r} for its credentials, which whoever reads Secret "
                 f"{names.FLEET}/{names.kubeconfig_secret(site.name)} must have, too. One with a token or a certificate works everywhere."
             )
-        FleetEntry(site.name, kubeconfig, management=management)
+        FleetEntry(site.name, FleetEntryArgs(kubeconfig=kubeconfig, management=management))
     return kubeconfig, identifier
 
 
 def _declared(plan: Plan) -> tuple[pulumi.Input[str], pulumi.Input[str]]:
-    cluster = DeclaredCluster(plan.site.name, plan.declared, management=management_file())
+    cluster = DeclaredCluster(plan.site.name, DeclaredClusterArgs(objects=plan.declared, management=management_file()))
     return cluster.kubeconfig, cluster.identifier

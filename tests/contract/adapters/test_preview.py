@@ -7,9 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from contract.pulumi.conftest import Project, environment_for
+from contract.pulumi.conftest import Project
 from support.cluster_api import ClusterApi
 from support.sites import described
 
@@ -17,16 +15,17 @@ from support.sites import described
 PROGRAM = """
 import json
 from commonweal_stacks import blueprint, clusters
-from commonweal_stacks.declared import awaited, classed
-from commonweal_stacks.platform.component import KubernetesObject
+from commonweal_stacks.declared import classed
+from commonweal_stacks.resources import SKIP_AWAIT, KubernetesObject
 from commonweal_stacks.site import parse_site
 
 value = json.load(open("site.json"))
 site = parse_site(value, stack=value["name"])
 earlier, classes = [], {}
 for obj in clusters.site_objects(site, blueprint.revision(site.blueprint)):
-    shown = classed(obj, classes) if obj["kind"] == "Cluster" else awaited(obj)
-    made = KubernetesObject(shown, pulumi.ResourceOptions(provider=provider, depends_on=[*earlier]))
+    if obj["kind"] == "Cluster":
+        obj["metadata"]["annotations"] = {SKIP_AWAIT: "true"}
+    made = KubernetesObject(classed(obj, classes), pulumi.ResourceOptions(provider=provider, depends_on=[*earlier]))
     earlier.append(made)
     if obj["kind"] == "ClusterClass":
         classes[obj["metadata"]["name"]] = made
@@ -38,9 +37,9 @@ def steps(changed: list[str]) -> Counter[str]:
     return Counter(line.partition(".")[0] for line in changed)
 
 
-def test_a_preview_shows_the_whole_effect_of_a_change(management: ClusterApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_preview_shows_the_whole_effect_of_a_change(management: ClusterApi, tmp_path: Path) -> None:
     name = "seen-aws"
-    project = Project(tmp_path / "project", environment_for(tmp_path, monkeypatch), str(management.kubeconfig()))
+    project = Project(tmp_path, str(management.kubeconfig()))
     project.program(PROGRAM)
 
     def say(**changes: Any) -> None:

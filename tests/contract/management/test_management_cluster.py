@@ -117,6 +117,6 @@ def test_the_definitions_that_hold_every_site_are_not_deleted_by_a_destroy(home:
 
     stack = Stack("management", paths.source() / "stacks" / "management", directory="management", title="the management stack")
     with pytest.raises(LocalError, match="protect"):
-        stack.run("destroy", ["--yes"], silent)
+        stack.run("destroy", silent)
     for revision in blueprint.REVISIONS:
         home.client().get({"apiVersion": CORE, "kind": "ClusterClass", "metadata": {"name": f"local-{revision}", "namespace": names.FLEET}})

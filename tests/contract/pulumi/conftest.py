@@ -1,22 +1,24 @@
-"""The real `pulumi` CLI, the stand-ins, and an API server with the controllers that their behaviour rests on."""
+"""Pulumi's own CLI and Kubernetes plug-in, our language host, and an API server with the controllers that their behaviour rests on."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pulumi import automation
+from pulumi.automation.errors import CommandError
+from pulumi.automation.events import EngineEvent
 
-from commonweal_local.pulumi_cli import stack as stacks
-from commonweal_local.pulumi_cli.events import Listener, follow
-from commonweal_local.pulumi_cli.plugins import STAND_INS, find_pulumi, stand_in_directory
-from support.control_plane import ControlPlane
+from commonweal_local.pulumi_cli import programs
+from commonweal_local.pulumi_cli.events import Listener
+from commonweal_local.pulumi_cli.stack import SETTINGS
+from commonweal_stacks.management import names
+from support.control_plane import REPOSITORY, ControlPlane
 from support.kube_api import KubeApi
 
 CONTROLLERS = (
@@ -24,6 +26,7 @@ CONTROLLERS = (
     "garbage-collector-controller",
     "deployment-controller",
     "replicaset-controller",
+    "resourcequota-controller",
     "serviceaccount-controller",
 )
 PROVIDER = """
@@ -38,14 +41,14 @@ provider = pulumi_kubernetes.Provider("cluster", kubeconfig=os.environ["TEST_KUB
 
 @dataclass
 class Ran:
-    """What one run of the CLI said: exit code, counts, one line per change, errors, everything printed."""
+    """What one run said: whether it went well, counts, one line per change, errors, every line, and all that was printed or sent as an event."""
 
-    status: int
+    well: bool
     counts: dict[str, int]
     changed: list[str]
     errors: str
+    lines: list[str]
     output: str
-    lines: list[str] = field(default_factory=list)
 
     @property
     def changes(self) -> int:
@@ -55,62 +58,67 @@ class Ran:
 class Project:
     """A Pulumi project in a directory of its own; `program` replaces what it runs."""
 
-    def __init__(self, directory: Path, environment: dict[str, str], kubeconfig: str) -> None:
-        self.directory, self.environment = directory, environment
-        directory.mkdir(parents=True)
-        (directory / "Pulumi.yaml").write_text("name: test\nruntime: python\n")
+    def __init__(self, directory: Path, kubeconfig: str) -> None:
+        self.directory, self.home = directory / "project", directory
+        self.directory.mkdir(parents=True)
+        (self.home / "state").mkdir()
+        (self.directory / "Pulumi.yaml").write_text("name: test\nruntime: python\n")
         self.kubeconfig(kubeconfig)
-        self.cli("stack", "init", "dev")
 
     def kubeconfig(self, contents: str) -> None:
         """Give the program another kubeconfig: contents, or a path."""
-        self.environment["TEST_KUBECONFIG"] = contents
+        self.environment = {
+            **SETTINGS,
+            "PULUMI_BACKEND_URL": f"file://{self.home / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE": "for tests",
+            "TEST_KUBECONFIG": contents,
+        }
 
     def program(self, body: str, *, provider: bool = True) -> None:
         (self.directory / "__main__.py").write_text((PROVIDER if provider else "") + textwrap.dedent(body))
 
-    def cli(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [find_pulumi(), *arguments, "--non-interactive"],
-            cwd=self.directory,
-            env=self.environment,
-            text=True,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    @property
+    def stack(self) -> automation.Stack:
+        command = automation.PulumiCommand(root=str(programs.directory()))
+        options = {"pulumi_home": str(self.home / "pulumi-home"), "env_vars": self.environment, "pulumi_command": command}
+        return automation.Stack.create_or_select("dev", automation.LocalWorkspace(work_dir=str(self.directory), **options))
 
-    def run(self, operation: str, *flags: str) -> Ran:
+    def run(self, operation: str, **options: Any) -> Ran:
         """Run an operation to its end, without judging it."""
-        log, said = self.directory / "events.json", self.directory / "output.txt"
-        log.write_text("")
-        fixed = [] if operation == "preview" else ["--yes", "--skip-preview"]
-        command = [find_pulumi(), operation, *fixed, *flags, "--non-interactive", "--color", "never", "--event-log", log, "--stack", "dev"]
-        with said.open("w") as output:
-            status = subprocess.run(
-                command, cwd=self.directory, env=self.environment, stdout=output, stderr=output, stdin=subprocess.DEVNULL, check=False
-            ).returncode
         lines: list[str] = []
+        printed: list[str] = []
         listener = Listener(lines.append, dry_run=operation == "preview")
-        for event in follow(log, lambda: True):
-            listener.hear(event)
-        return Ran(status, listener.counts, listener.changed, "\n".join(listener.errors), said.read_text(), lines)
 
-    def ok(self, operation: str, *flags: str) -> Ran:
+        def hear(event: EngineEvent) -> None:
+            printed.append(json.dumps(event, default=lambda part: getattr(part, "__dict__", str(part))))
+            listener.hear(event)
+
+        call = getattr(self.stack, operation)
+        try:
+            call(on_event=hear, on_output=printed.append, on_error=printed.append, color="never", **options)
+            well = True
+        except CommandError:
+            well = False
+        return Ran(well, listener.counts, listener.changed, "\n".join(listener.errors), lines, "\n".join(printed))
+
+    def ok(self, operation: str, **options: Any) -> Ran:
         """Run an operation that must succeed."""
-        ran = self.run(operation, *flags)
-        assert ran.status == 0, ran.output
+        ran = self.run(operation, **options)
+        assert ran.well, ran.output
         return ran
 
     def state(self) -> str:
-        return "".join(path.read_text() for path in (self.directory.parent / "state").rglob("*.json"))
+        return "".join(path.read_text() for path in (self.home / "state").rglob("*.json"))
+
+    def resources(self) -> list[dict[str, Any]]:
+        """Return the resources in the stack's state."""
+        found: list[dict[str, Any]] = self.stack.export_stack().deployment["resources"]
+        return found
 
 
 @pytest.fixture(scope="session")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """An API server whose namespaces, owners and deployments are really looked after."""
+    """An API server whose namespaces, owners, deployments and quotas are really looked after."""
     with ControlPlane(tmp_path_factory.mktemp("pulumi-plane"), controllers=CONTROLLERS) as started:
         yield started
 
@@ -120,19 +128,9 @@ def api(plane: ControlPlane) -> KubeApi:
     return plane.api()
 
 
-def environment_for(directory: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Return an environment in which everything of Pulumi's lies in `directory`, and only the stand-ins are found."""
-    monkeypatch.setenv("COMMONWEAL_HOME", str(directory / "home"))
-    state = directory / "state"
-    state.mkdir(parents=True, exist_ok=True)
-    base = dict(os.environ) | {"PULUMI_HOME": str(directory / "pulumi-home"), "PULUMI_BACKEND_URL": f"file://{state}"}
-    found = stacks.environment(find_pulumi(), base | {"PULUMI_CONFIG_PASSPHRASE": "for tests"})
-    return found | {"PATH": os.pathsep.join([str(stand_in_directory(list(STAND_INS))), found["PATH"]])}
-
-
 @pytest.fixture
-def project(tmp_path: Path, plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Project:
-    return Project(tmp_path / "project", environment_for(tmp_path, monkeypatch), str(plane.kubeconfig()))
+def project(tmp_path: Path, plane: ControlPlane) -> Project:
+    return Project(tmp_path, str(plane.kubeconfig()))
 
 
 @pytest.fixture
@@ -141,6 +139,13 @@ def namespace(plane: ControlPlane, request: pytest.FixtureRequest) -> str:
     name = "t-" + request.node.name.replace("_", "-").replace("[", "-").strip("]-")[:50].rstrip("-")
     plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     return name
+
+
+@pytest.fixture
+def fleet(plane: ControlPlane) -> None:
+    """What an entry in the fleet needs: its namespace, and the inventory's definition."""
+    plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.FLEET}})
+    plane.apply(REPOSITORY / "stacks" / "management" / "providers" / "inventory")
 
 
 @pytest.fixture

@@ -21,11 +21,14 @@ from commonweal_stacks.management import names
 from support.control_plane import REPOSITORY, ControlPlane, User
 from support.kube_api import MERGE, KubeApi, Refused, wait_for
 
-SYSTEM = "/apis/apps/v1/namespaces/commonweal-system/deployments"
+PODS = "/api/v1/namespaces/commonweal-system/pods"
 CLUSTERS = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{names.FLEET}/clusters"
 PROFILES = f"/apis/multicluster.x-k8s.io/v1alpha1/namespaces/{names.FLEET}/clusterprofiles"
 IMAGES = {name: f"localhost/commonweal/{name}:1" for name in ("operator", "runtime", "store")}
 CONTROLLERS = ("namespace-controller", "garbage-collector-controller")
+# On a site also those that make a Deployment's pods, and count what a quota limits.
+SITE_CONTROLLERS = (*CONTROLLERS, "deployment-controller", "replicaset-controller", "resourcequota-controller", "serviceaccount-controller")
+RUNNING = {"phase": "Running", "conditions": [{"type": kind, "status": "True"} for kind in ("PodScheduled", "ContainersReady", "Ready")]}
 FINALIZER = "test.commonweal.dev/provider"
 
 
@@ -49,18 +52,16 @@ class Looks(threading.Thread, ABC):
 
 
 class Kubelet(Looks):
-    """Says of every deployment of the platform that its pods run: there are no nodes here, and no controller that knows better."""
+    """Says of every pod of the platform that it runs: there are no nodes here."""
 
     def __init__(self, api: KubeApi) -> None:
         super().__init__()
         self.api = api
 
     def look(self) -> None:
-        for item in self.api.request("GET", SYSTEM)["items"]:
-            metadata = item["metadata"]
-            counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1)
-            status = {"status": {"observedGeneration": metadata["generation"], **counts}}
-            self.api.request("PATCH", f"{SYSTEM}/{metadata['name']}/status", status, content_type=MERGE)
+        for pod in self.api.request("GET", PODS)["items"]:
+            if pod["status"].get("phase") != "Running":
+                self.api.request("PATCH", f"{PODS}/{pod['metadata']['name']}/status", {"status": RUNNING}, content_type=MERGE)
 
 
 class Provider(Looks):
@@ -169,7 +170,7 @@ def project(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def site_with_users(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """Run a cluster on which platforms become ready, with a second administrator `renewed`, and the project of a site on it."""
     copy, users = project(directory, monkeypatch), {"renewed": User("renewed", ("system:masters",))}
-    with ControlPlane(directory / "site", controllers=CONTROLLERS, users=users) as plane, looking(Kubelet(plane.api())):
+    with ControlPlane(directory / "site", controllers=SITE_CONTROLLERS, users=users) as plane, looking(Kubelet(plane.api())):
         yield Site(copy, plane)
 
 

@@ -20,7 +20,7 @@ from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.conformity import cli
 from commonweal_stacks.management import names
 from commonweal_stacks.management.access import VARIABLE
-from contract.pulumi.stage import CONTROLLERS, PROFILES, Kubelet, Site, looking, make_management, project, site_with_users
+from contract.pulumi.stage import CONTROLLERS, PROFILES, SITE_CONTROLLERS, Kubelet, Site, looking, make_management, project, site_with_users
 from support.control_plane import ControlPlane
 from support.kube_api import KubeApi
 
@@ -124,7 +124,7 @@ def test_a_site_that_is_gone_for_good_is_taken_out_of_the_fleet_with_a_certifica
     with ControlPlane(tmp_path / "management", controllers=CONTROLLERS) as plane:
         make_management(plane)
         monkeypatch.setenv(VARIABLE, str(plane.kubeconfig()))
-        with ControlPlane(tmp_path / "site", controllers=CONTROLLERS) as lost, looking(Kubelet(lost.api())):
+        with ControlPlane(tmp_path / "site", controllers=SITE_CONTROLLERS) as lost, looking(Kubelet(lost.api())):
             site = Site(copy, lost)
             site.configure()
             site.run(pulumi.up)

@@ -34,7 +34,7 @@ def test_an_object_that_is_not_ours_is_refused_and_left_alone(project: Any, name
 
     ran = project.run(operation)
 
-    assert ran.status != 0
+    assert not ran.well
     assert "ConfigMap settings in namespace" in ran.errors
     assert "already exists (managed by another-team)" in ran.errors
     assert "pulumi import" in ran.errors
@@ -54,8 +54,8 @@ def test_fields_that_another_manager_took_are_not_taken_back_without_patch_force
     body = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": {"pods": "2"}}}
     api.request("PATCH", path, body, content_type=APPLY, fieldManager="another-team", force="true")
 
-    refused = project.run("up", "--refresh")
-    assert refused.status != 0
+    refused = project.run("up", refresh=True)
+    assert not refused.well
     assert "owned by another field manager, another-team" in refused.errors
     assert "pulumi.com/patchForce" in refused.errors
 
@@ -75,13 +75,13 @@ def test_a_deployment_that_does_not_become_ready_names_its_pods_reason_and_is_tr
     project.program(deployment.format(namespace, "{}"))
 
     failed = project.run("up")
-    assert failed.status != 0
+    assert not failed.well
     assert f"Deployment web in namespace {namespace} was not ready within 3 s: 0 of 1 replicas available" in failed.errors
     assert "pod web-" in failed.errors
     assert "Pending" in failed.errors
 
     again = project.run("up")
-    assert again.status != 0, "an object that was not ready is tried again"
+    assert not again.well, "an object that was not ready is tried again"
 
     project.program(deployment.format(namespace, '{"pulumi.com/skipAwait": "true"}'))
     assert project.ok("up").counts["update"] == 1
@@ -100,7 +100,7 @@ def test_an_object_without_a_proper_name_or_type_is_refused_before_anything_is_m
 
     ran = project.run("up")
 
-    assert ran.status != 0
+    assert not ran.well
     for word in words:
         assert word in ran.errors + "\n".join(ran.lines) + ran.output
 
@@ -110,7 +110,7 @@ def test_what_the_api_server_refuses_is_refused_in_the_preview_already(project: 
 
     ran = project.run("preview")
 
-    assert ran.status != 0
+    assert not ran.well
     assert "the API server refused it" in ran.errors
     assert "Not_A_Name" in ran.errors
 
@@ -122,7 +122,7 @@ def test_a_server_that_does_not_answer_is_named_with_the_remedy(project: Any, pl
 
     ran = project.run("up")
 
-    assert ran.status != 0
+    assert not ran.well
     assert "The API server at https://127.0.0.1:9 cannot be reached" in ran.errors
     assert "Start the site" in ran.errors
 
@@ -132,7 +132,7 @@ def test_a_program_that_fails_is_reported_with_its_traceback_and_what_it_printed
 
     ran = project.run("up")
 
-    assert ran.status != 0
+    assert not ran.well
     assert "so far so good" in "\n".join(ran.lines)
     assert "Program failed with an unhandled exception" in ran.errors
     assert "ValueError: no such luck" in ran.errors
@@ -146,6 +146,6 @@ def test_a_program_with_a_run_error_is_reported_without_a_traceback(project: Any
 
     ran = project.run("up")
 
-    assert ran.status != 0
+    assert not ran.well
     assert "set test:name and run it again" in ran.errors
     assert "Traceback" not in ran.errors

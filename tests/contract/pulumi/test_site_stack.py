@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +11,11 @@ import pytest
 
 from commonweal_local import pulumi
 from commonweal_local.failure import LocalError
+from commonweal_local.pulumi_cli import programs
 from commonweal_local.pulumi_cli.stack import kept_secret, root
 from commonweal_stacks.conformity import cli
 from commonweal_stacks.conformity.tree import differences
-from contract.pulumi.stage import CONTROLLERS, Kubelet, Site, looking, ours, project
+from contract.pulumi.stage import SITE_CONTROLLERS, Kubelet, Site, looking, ours, project
 from support.control_plane import ControlPlane
 
 MERGE = "application/merge-patch+json"
@@ -21,7 +24,7 @@ MERGE = "application/merge-patch+json"
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     copy = project(tmp_path, monkeypatch)
-    with ControlPlane(tmp_path / "plane", controllers=CONTROLLERS) as plane, looking(Kubelet(plane.api())):
+    with ControlPlane(tmp_path / "plane", controllers=SITE_CONTROLLERS) as plane, looking(Kubelet(plane.api())):
         found = Site(copy, plane)
         found.configure()
         yield found
@@ -67,6 +70,46 @@ def test_a_site_from_nothing_to_nothing(site: Site) -> None:
         site.run(pulumi.destroy)
     site.run(pulumi.destroy, delete_departments=True)
     assert ours(api) == []
+
+
+def typed(site: Site, *words: str, **environment: str) -> str:
+    """What `pulumi` says that a person types in the project's directory."""
+    told = {**os.environ, **environment}
+    done = subprocess.run(
+        ["pulumi", *words], cwd=site.project, env=told, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_pulumi_typed_in_the_projects_directory_works_on_what_up_made_and_writes_nothing_there(site: Site) -> None:
+    made = site.run(pulumi.up)
+    by_hand = pulumi.environment("onprem", say=site.lines.append, project=site.project)
+    before = {file.name: file.read_text() for file in site.project.iterdir()}
+
+    assert f"{made.counts['create']} unchanged" in typed(site, "preview", "--color=never", **by_hand)
+    assert {file.name: file.read_text() for file in site.project.iterdir()} == before
+    site.configure(expose="LoadBalancer")
+    assert "3 to update" in typed(site, "preview", "--color=never", **by_hand)
+
+
+def test_pulumi_alone_makes_a_stack_of_its_own_as_the_how_to_says(site: Site, tmp_path: Path) -> None:
+    state = tmp_path / "mine"
+    state.mkdir()
+    alone = {
+        "PATH": os.pathsep.join([str(programs.directory() / "bin"), os.environ["PATH"]]),
+        "PULUMI_BACKEND_URL": f"file://{state}",
+        "PULUMI_CONFIG_PASSPHRASE": "mine",
+    }
+    typed(site, "stack", "init", "onprem", **alone)
+    for key in ("commonweal:sectorsMaster", "commonweal:siteKey"):
+        typed(site, "config", "set", "--secret", key, "ab" * 32, **alone)
+
+    shown = typed(site, "preview", "--color=never", **alone)
+
+    assert "+ 1 to create" not in shown
+    assert "to create" in shown
+    assert ours(site.plane.api()) == []
 
 
 def test_conform_names_the_leaf_that_was_changed_by_hand(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from commonweal_local.pulumi_kubernetes.readiness import judge_of
 from commonweal_stacks import blueprint, clusters
-from commonweal_stacks.declared import WAIT_FOR, awaited, profile
+from commonweal_stacks.declared import profile
+from commonweal_stacks.resources import SKIP_AWAIT, WAIT_FOR, awaited
 from commonweal_stacks.site import parse_site
 
 SITE = parse_site(
@@ -18,28 +18,23 @@ SITE = parse_site(
 CLUSTER = clusters.site_objects(SITE, blueprint.current())[-1]
 
 
-def conditions(generation: int = 3, **status: str) -> dict[str, Any]:
-    """A Cluster of generation 3 whose conditions speak of another, or of that."""
-    told = {"TopologyReconciled": "True", "RollingOut": "False", "Available": "True", **status}
-    listed = [{"type": kind, "status": value, "observedGeneration": generation} for kind, value in told.items()]
-    return {"metadata": {"generation": 3}, "status": {"conditions": listed}}
+def test_a_cluster_is_there_when_it_is_available_and_nothing_is_still_to_be_done() -> None:
+    wanted = ["condition=TopologyReconciled", "condition=RollingOut=False", "condition=Available"]
+    assert json.loads(awaited(CLUSTER)["metadata"]["annotations"][WAIT_FOR]) == wanted
 
 
 @pytest.mark.parametrize(
-    ("cluster", "ready"),
+    ("spec", "word"),
     [
-        (conditions(), True),
-        (conditions(generation=2), False),
-        (conditions(Available="False"), False),
-        (conditions(RollingOut="True"), False),
-        (conditions(TopologyReconciled="False"), False),
-        ({"metadata": {"generation": 3}}, False),
+        ({"type": "LoadBalancer"}, {WAIT_FOR: "jsonpath={.status.loadBalancer.ingress[0]}"}),
+        ({"type": "ClusterIP"}, {SKIP_AWAIT: "true"}),
+        ({}, {SKIP_AWAIT: "true"}),
     ],
 )
-def test_a_cluster_is_there_when_it_is_available_and_nothing_is_still_to_be_done(cluster: dict[str, Any], ready: bool) -> None:
-    judge = judge_of(awaited(CLUSTER))
-    assert judge is not None
-    assert judge(cluster).ready is ready
+def test_of_a_service_only_an_address_is_waited_for(spec: dict[str, Any], word: dict[str, str]) -> None:
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": spec}
+    assert awaited(service)["metadata"]["annotations"] == word
+    assert "annotations" not in service["metadata"]
 
 
 def test_what_is_waited_for_is_one_word_or_a_list_and_leaves_other_annotations_and_objects_alone() -> None:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pulumi_policy.proxy import UNKNOWN_OBJECT_VALUE, UNKNOWN_STRING_VALUE, unknown_checking_proxy
 from pydantic import ValidationError
 
 from commonweal_api.lockin import ANNOTATION, Finding, lint, rules, score
@@ -19,8 +20,7 @@ from commonweal_api.lockin.findings import Found
 from commonweal_api.lockin.places import PLACES, TEMPLATES, host_of
 from commonweal_api.lockin.rules import FILE, RuleFile
 from commonweal_local.cli import main
-from commonweal_stacks.lockin import check
-from commonweal_stacks.site import SiteConfigError
+from commonweal_stacks.lockin import judged, known
 from contract.lockin.corpus import manifests
 
 TODAY = date(2026, 11, 22)
@@ -170,33 +170,37 @@ def test_exempt_findings_stand_apart() -> None:
     assert listed["exemption"] == {"until": "2026-12-31", "daysLeft": 39, "reason": "for the test"}
 
 
-def test_the_check_of_a_program_names_every_object_that_would_be_refused() -> None:
-    weak = pod(nodeSelector={"kubernetes.io/hostname": "n"})
-    assert [f.rule.id for f in check([weak], today=TODAY)] == ["site-nodes"]
-    with pytest.raises(SiteConfigError) as refusal:
-        check([weak, pod(nodeSelector={"agentpool": "x"}), pod(containers=[{"image": "gcr.io/a"}])], today=TODAY)
-    lines = str(refusal.value).splitlines()
-    assert [line.partition(" locks in")[0] for line in lines] == [
-        "Pod dept-tax/p: spec.nodeSelector: agentpool",
-        "Pod dept-tax/p: spec.containers[].image: gcr.io",
-    ]
+def test_the_pack_refuses_and_warns_in_the_words_of_the_lint() -> None:
+    weak, strong = (
+        pod(nodeSelector={"kubernetes.io/hostname": "n"}),
+        pod(nodeSelector={"agentpool": "x"}, containers=[{"image": "gcr.io/a"}]),
+    )
+    assert list(judged(weak, "Deny", today=TODAY)) == []
+    assert [words.partition(" locks in")[0] for words in judged(weak, "Warn", today=TODAY)] == ["spec.nodeSelector: kubernetes.io/hostname"]
+    found = [words.partition(" locks in")[0] for words in judged(strong, "Deny", today=TODAY)]
+    assert found == ["spec.nodeSelector: agentpool", "spec.containers[].image: gcr.io"]
 
 
-def test_an_exempt_object_passes_the_check() -> None:
+def test_the_pack_passes_what_is_exempt_and_what_makes_the_fleets_own_clusters() -> None:
     exempt = pod(nodeSelector={"agentpool": "x"})
     exempt["metadata"]["annotations"] = {ANNOTATION: "cloud-nodes until 2026-12-31: moves at Christmas"}
-    assert check([exempt], today=TODAY) == []
+    assert list(judged(exempt, "Deny", today=TODAY)) == []
+    made = {"apiVersion": "x.googleapis.com/v1", "kind": "Machine", "metadata": {"name": "m", "namespace": "dept-tax"}}
+    assert len(list(judged(made, "Deny", today=TODAY))) == 1
+    assert list(judged({**made, "metadata": {"name": "m", "namespace": "commonweal-fleet"}}, "Deny", today=TODAY)) == []
+
+
+def test_the_pack_sees_the_plain_values_of_what_the_engine_shows_it_without_those_it_cannot_know_yet() -> None:
+    shown = {
+        "spec": {"nodeSelector": {"agentpool": "x"}, "hostname": UNKNOWN_STRING_VALUE, "containers": [{"image": "a"}, UNKNOWN_OBJECT_VALUE]}
+    }
+    assert known(unknown_checking_proxy(shown)) == {"spec": {"nodeSelector": {"agentpool": "x"}, "containers": [{"image": "a"}]}}
 
 
 @given(manifest=manifests)
-def test_what_the_check_lets_pass_the_lint_would_not_refuse(manifest: dict[str, Any]) -> None:
-    refused = any(f.rule.action == "Deny" for f in lint([manifest], today=TODAY))
-    try:
-        check([manifest], today=TODAY)
-    except SiteConfigError:
-        assert refused
-    else:
-        assert not refused
+def test_what_the_pack_lets_pass_the_lint_would_not_refuse(manifest: dict[str, Any]) -> None:
+    refused = [f.sentence() for f in lint([manifest], today=TODAY) if f.rule.action == "Deny" and not f.exempt(TODAY)]
+    assert list(judged(manifest, "Deny", today=TODAY)) == refused
 
 
 def test_the_example_departments_and_the_charts_own_text_are_free(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""How the CLI is run: which plug-ins it finds, what its environment says, what is told of its events."""
+"""How Pulumi is run: which programs it finds, what its environment says, what is told of its events."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from pulumi.automation.events import EngineEvent
 
-from commonweal_local import pulumi
+from commonweal_local import pulumi, toolchain
 from commonweal_local.failure import LocalError
-from commonweal_local.pulumi_cli.events import Listener, follow
-from commonweal_local.pulumi_cli.plugins import STAND_INS, find_pulumi, missing_plugins, stand_in_directory
+from commonweal_local.pulumi_cli import programs
+from commonweal_local.pulumi_cli.events import Listener
+from commonweal_local.pulumi_cli.programs import CLI, HOST, PLUGIN
 from commonweal_local.pulumi_cli.site import PLATFORM, Facts, SiteStack, Validity, validity, without
-from commonweal_local.pulumi_cli.stack import Outcome, Stack, environment, kept_secret
+from commonweal_local.pulumi_cli.stack import Outcome, Stack, environment, kept_secret, remedy
 from commonweal_local.pulumi_language.execute import main as execute
+from commonweal_local.pulumi_language.host import printed, required_plugins
+from commonweal_local.toolchain import Origin, Tool
 
 STACK = "urn:pulumi:onprem::commonweal-site::pulumi:pulumi:Stack::commonweal-site-onprem"
 URN = "urn:pulumi:onprem::commonweal-site::commonweal:platform:Platform$kubernetes:core/v1:Namespace::Namespace/commonweal-system"
@@ -38,35 +43,44 @@ def program(path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the toolchain has built: the CLI and the plug-in, in a directory of their own; nothing of Pulumi's is installed."""
+    for name in (CLI, PLUGIN):
+        program(tmp_path / "built" / name)
+    monkeypatch.setattr(toolchain, "find", lambda name: Tool(name, tmp_path / "built" / name, Origin.BUILT))
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home-of-pulumi"))
+    return tmp_path / "built"
+
+
 @pytest.mark.parametrize(
-    ("vendors", "missing"),
+    ("vendors", "ours"),
     [
-        ([], list(STAND_INS)),
-        (["path/pulumi-language-python"], ["pulumi-resource-kubernetes"]),
-        (["cli/pulumi-language-python", "path/pulumi-resource-kubernetes"], []),
-        (["home/plugins/resource-kubernetes-v4.34.2/pulumi-resource-kubernetes"], ["pulumi-language-python"]),
-        (["home/plugins/resource-kubernetes-v3.30.0/pulumi-resource-kubernetes"], list(STAND_INS)),
+        ([], {CLI, HOST, PLUGIN}),
+        ([f"path/{HOST}"], {CLI, PLUGIN}),
+        ([f"built/{HOST}", f"path/{PLUGIN}"], {CLI}),
+        ([f"home-of-pulumi/plugins/resource-kubernetes-v4.25.0/{PLUGIN}"], {CLI, HOST}),
+        ([f"home-of-pulumi/plugins/resource-kubernetes-v4.34.2/{PLUGIN}"], {CLI, HOST, PLUGIN}),
     ],
 )
-def test_the_vendors_plug_ins_go_before_the_stand_ins(tmp_path: Path, vendors: list[str], missing: list[str]) -> None:
-    cli = program(tmp_path / "cli" / "pulumi")
+def test_what_is_installed_goes_before_what_is_built(tmp_path: Path, built: Path, vendors: list[str], ours: set[str]) -> None:
     for vendor in vendors:
         program(tmp_path / vendor)
-    assert missing_plugins(cli, {"PATH": str(tmp_path / "path"), "PULUMI_HOME": str(tmp_path / "home")}) == missing
+    made = programs.directory() / "bin"
+    assert {file.name for file in made.iterdir()} == ours
+    assert (made / CLI).resolve() == built / CLI
+    assert programs.directory() / "bin" == made
 
 
-def test_a_stand_in_is_a_script_that_runs_this_very_interpreter() -> None:
-    directory = stand_in_directory(list(STAND_INS))
-    for name in STAND_INS:
-        assert os.access(directory / name, os.X_OK)
-        assert f'exec "{sys.executable}"' in (directory / name).read_text()
-    assert stand_in_directory(list(STAND_INS)) == directory
-    assert stand_in_directory(["pulumi-language-python"]) != directory
+def test_the_language_host_is_a_script_that_runs_this_very_interpreter(built: Path) -> None:
+    script = programs.directory() / "bin" / HOST
+    assert os.access(script, os.X_OK)
+    assert f'exec "{sys.executable}"' in script.read_text()
 
 
-@pytest.mark.parametrize("name", list(STAND_INS))
-def test_a_stand_in_prints_its_port_and_ends_quietly_when_interrupted(name: str) -> None:
-    script = stand_in_directory([name]) / name
+def test_the_language_host_prints_its_port_and_ends_quietly_when_interrupted(built: Path) -> None:
+    script = programs.directory() / "bin" / HOST
     with subprocess.Popen([script, "127.0.0.1:1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -76,27 +90,45 @@ def test_a_stand_in_prints_its_port_and_ends_quietly_when_interrupted(name: str)
         assert process.stderr.read() == ""
 
 
-def test_a_cli_that_is_nowhere_is_named_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(LocalError, match=r"pulumi is neither on PATH nor in .*Build the tools"):
-        find_pulumi({"PATH": str(tmp_path)})
+def test_the_language_host_asks_for_the_plug_in_in_the_version_of_the_sdk() -> None:
+    (asked,) = [plugin for plugin in required_plugins() if plugin["name"] == "kubernetes"]
+    assert asked == {"name": "kubernetes", "version": "4.25.0", "server": "", "kind": "resource"}
 
 
-def test_the_environment_keeps_state_in_files_downloads_nothing_and_leaves_the_callers_choices(tmp_path: Path) -> None:
-    cli = program(tmp_path / "cli" / "pulumi")
-    env = environment(cli, {"PATH": "/usr/bin", "PULUMI_HOME": str(tmp_path / "none")})
-    assert env["PULUMI_BACKEND_URL"] == f"file://{tmp_path}/home/pulumi/state"
-    assert env["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
-    assert (Path(env["PATH"].split(os.pathsep)[0]) / "pulumi-resource-kubernetes").is_file()
+def test_what_a_policy_pack_prints_is_passed_on_stream_by_stream_to_its_end() -> None:
+    script = "import sys; print(1, flush=True); print('x' * 200_000); print('why', file=sys.stderr)"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        said = {"stdout": b"", "stderr": b""}
+        for piece in printed(child):
+            for name, text in piece.items():
+                said[name] += text
+    assert said == {"stdout": b"1\n" + b"x" * 200_000 + b"\n", "stderr": b"why\n"}
 
-    passphrase = Path(env["PULUMI_CONFIG_PASSPHRASE_FILE"])
+
+def test_a_program_that_is_nowhere_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchain, "find", lambda _name: None)
+    with pytest.raises(LocalError, match=r"pulumi is neither on PATH nor built.*commonweal tools"):
+        programs.directory()
+
+
+def test_the_environment_keeps_state_in_files_downloads_nothing_and_leaves_the_callers_choices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_SKIP_UPDATE_CHECK"):
+        monkeypatch.delenv(variable, raising=False)
+    told = environment()
+    assert told["PULUMI_BACKEND_URL"] == f"file://{tmp_path}/home/pulumi/state"
+    assert told["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
+
+    passphrase = Path(told["PULUMI_CONFIG_PASSPHRASE_FILE"])
     assert passphrase.stat().st_mode & 0o777 == 0o600
     assert len(passphrase.read_text()) == 64
     assert kept_secret("passphrase").read_text() == passphrase.read_text()
 
-    chosen = {"PATH": "", "HOME": str(tmp_path), "PULUMI_BACKEND_URL": "s3://x", "PULUMI_CONFIG_PASSPHRASE": "y"}
-    env = environment(cli, chosen)
-    assert (env["PULUMI_BACKEND_URL"], env["PULUMI_CONFIG_PASSPHRASE"]) == ("s3://x", "y")
-    assert "PULUMI_CONFIG_PASSPHRASE_FILE" not in env
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://x")
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "y")
+    monkeypatch.setenv("PULUMI_SKIP_UPDATE_CHECK", "false")
+    assert environment() == {"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
 
 
 def test_sites_that_start_at_once_share_one_passphrase_and_one_master() -> None:
@@ -106,61 +138,65 @@ def test_sites_that_start_at_once_share_one_passphrase_and_one_master() -> None:
     assert set(found) == {found[0]}
 
 
-def test_the_machines_copy_follows_the_committed_file_and_keeps_its_own_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program(tmp_path / "cli" / "pulumi")
-    monkeypatch.setenv("PATH", str(tmp_path / "cli"))
-    project = tmp_path / "project"
-    project.mkdir()
-    for name in ("Pulumi.yaml", "__main__.py"):
-        (project / name).write_text("")
-    stack = SiteStack("onprem", project)
-    stack._refresh_copy({"commonweal:site": {"name": "onprem"}, "commonweal:images": "a"})
+def test_the_machines_stack_file_keeps_salt_and_secrets_and_no_settings(tmp_path: Path) -> None:
+    stack = Stack("onprem", tmp_path, directory="sites/onprem", title="site onprem")
+    stack.directory.mkdir(parents=True)
+    assert stack._keep_secrets_only() == {}
     assert stack.file.stat().st_mode & 0o777 == 0o600
-    stack.file.write_text("encryptionsalt: salt\nconfig:\n  commonweal:images: a\n  commonweal:sectorsMaster: {secure: xyz}\n")
+    # As an earlier version left it, which copied the settings.
+    old = {"encryptionsalt": "salt", "config": {"commonweal:site": {"size": "small"}, "commonweal:sectorsMaster": {"secure": "xyz"}}}
+    stack.file.write_text(yaml.safe_dump(old))
 
-    stack._refresh_copy({"commonweal:site": {"name": "onprem"}, "commonweal:images": "b"})
+    assert stack._keep_secrets_only() == {"commonweal:sectorsMaster": {"secure": "xyz"}}
 
-    assert "encryptionsalt: salt" in stack.file.read_text()
-    assert "commonweal:images: b" in stack.file.read_text()
-    assert "secure: xyz" in stack.file.read_text()
+    assert yaml.safe_load(stack.file.read_text()) == {"encryptionsalt": "salt", "config": {"commonweal:sectorsMaster": {"secure": "xyz"}}}
 
 
-def test_the_lock_of_a_killed_run_is_taken_away_and_that_of_a_living_one_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program(tmp_path / "cli" / "pulumi")
-    monkeypatch.setenv("PATH", str(tmp_path / "cli"))
+def locked(home: Path, stack: str, holder: dict[str, Any]) -> Path:
+    lock = home / "pulumi" / "state" / ".pulumi" / "locks" / "organization" / stack / "x.json"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.write_text(json.dumps(holder))
+    return lock
+
+
+def test_the_lock_of_a_killed_run_is_taken_away_and_that_of_a_living_one_is_not(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: commonweal-site\n")
     with subprocess.Popen(["/bin/true"]) as gone:
         gone.wait()
-    lock = tmp_path / "home" / "pulumi" / "state" / ".pulumi" / "locks" / "organization" / "commonweal-site" / "onprem" / "x.json"
-    lock.parent.mkdir(parents=True)
-    host = os.uname().nodename
+    host, home, stack = os.uname().nodename, tmp_path / "home", SiteStack("onprem", tmp_path)
     said: list[str] = []
 
-    lock.write_text(json.dumps({"pid": gone.pid, "hostname": host}))
-    SiteStack("onprem", tmp_path)._release(said.append)
+    lock = locked(home, "commonweal-site/onprem", {"pid": gone.pid, "hostname": host})
+    stack._release(said.append)
     assert not lock.exists()
     assert said == ["an earlier run on site onprem was killed: taking its lock away"]
 
     for holder in ({"pid": os.getpid(), "hostname": host}, {"pid": gone.pid, "hostname": "another"}):
-        lock.write_text(json.dumps(holder))
+        lock = locked(home, "commonweal-site/onprem", holder)
         with pytest.raises(LocalError, match="another run works on site onprem"):
-            SiteStack("onprem", tmp_path)._release(said.append)
+            stack._release(said.append)
         assert lock.exists()
 
 
 def test_a_stack_of_the_same_name_in_another_project_does_not_stand_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program(tmp_path / "cli" / "pulumi")
-    monkeypatch.setenv("PATH", str(tmp_path / "cli"))
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
     (tmp_path / "Pulumi.yaml").write_text("name: commonweal-management\n")
-    state = tmp_path / "home" / "pulumi" / "state" / ".pulumi"
-    for file in (state / "locks/organization/commonweal-site/main/x.json", state / "stacks/commonweal-site/main.json"):
-        file.parent.mkdir(parents=True)
-        file.write_text(json.dumps({"pid": os.getpid(), "hostname": os.uname().nodename}))
+    locked(tmp_path / "home", "commonweal-site/main", {"pid": os.getpid(), "hostname": os.uname().nodename})
+    state = tmp_path / "home" / "pulumi" / "state" / ".pulumi" / "stacks"
     stack = Stack("main", tmp_path, directory="management", title="the management stack")
+    for project, there in (("commonweal-site", False), ("commonweal-management", True)):
+        (state / project).mkdir(parents=True)
+        (state / project / "main.json").write_text("{}")
+        assert stack.has_state() is there
 
     stack._release(pytest.fail)
 
-    assert not stack.has_state()
+
+def test_fields_that_a_killed_run_left_behind_come_with_their_own_remedy() -> None:
+    assert "PULUMI_K8S_ENABLE_PATCH_FORCE=true" in remedy(
+        'Apply failed with 1 conflict: conflict with "pulumi-kubernetes-1a2b3c4d": .data.a'
+    )
+    assert "PATCH_FORCE" not in remedy('Apply failed with 1 conflict: conflict with "another-team": .data.a')
 
 
 OLD, NEW = "uid-of-the-old-one", "uid-of-the-new-one"
@@ -212,19 +248,23 @@ def test_forgetting_the_platform_keeps_what_lies_on_the_management_cluster() -> 
     assert without(PLATFORM, everything) == [{"urn": STACK}, {"urn": cluster}]
 
 
+def event(**body: Any) -> EngineEvent:
+    return EngineEvent.from_json({"sequence": 1, "timestamp": 1, **body})
+
+
 def test_events_are_told_as_lines_and_counted() -> None:
     lines: list[str] = []
     listener = Listener(lines.append)
-    for event in (
-        {"diagnosticEvent": {"severity": "warning", "message": "using pulumi-language-python from $PATH at /x"}},
-        {"diagnosticEvent": {"severity": "debug", "message": "no one cares"}},
-        {"resOutputsEvent": {"metadata": {"op": "create", "urn": URN, "type": "kubernetes:core/v1:Namespace"}}},
-        {"resOutputsEvent": {"metadata": {"op": "same", "urn": URN, "type": "kubernetes:core/v1:Namespace"}}},
-        {"diagnosticEvent": {"severity": "error", "urn": URN, "message": "it broke\n"}},
-        {"resOutputsEvent": {"metadata": {"op": "same", "urn": STACK, "type": "pulumi:pulumi:Stack", "new": {"outputs": {"a": 1}}}}},
-        {"summaryEvent": {"resourceChanges": {"create": 1, "same": 2}}},
+    for heard in (
+        event(diagnosticEvent={"severity": "warning", "message": "using pulumi-language-python from $PATH at /x"}),
+        event(diagnosticEvent={"severity": "debug", "message": "no one cares"}),
+        event(resOutputsEvent={"metadata": {"op": "create", "urn": URN, "type": "kubernetes:core/v1:Namespace"}}),
+        event(resOutputsEvent={"metadata": {"op": "same", "urn": URN, "type": "kubernetes:core/v1:Namespace"}}),
+        event(diagnosticEvent={"severity": "error", "urn": URN, "message": "it broke\n"}),
+        event(resOutputsEvent={"metadata": {"op": "same", "urn": STACK, "type": "pulumi:pulumi:Stack", "new": {"outputs": {"a": 1}}}}),
+        event(summaryEvent={"resourceChanges": {"create": 1, "same": 2}}),
     ):
-        listener.hear(event)
+        listener.hear(heard)
     assert lines == ["created Namespace/commonweal-system", "it broke"]
     assert listener.errors == ["Namespace/commonweal-system: it broke"]
     assert (listener.counts, listener.outputs) == ({"create": 1, "same": 2}, {"a": 1})
@@ -232,24 +272,20 @@ def test_events_are_told_as_lines_and_counted() -> None:
 
 def test_a_preview_tells_a_replacement_once_and_names_the_fields() -> None:
     listener = Listener(lambda _line: None, dry_run=True)
+    changed = {"diffKind": "update", "inputDiff": True}
     for op in ("create-replacement", "replace", "delete-replaced", "same"):
-        step = {"op": op, "urn": URN, "detailedDiff": {"spec.b": {}, "spec.a": {}}}
-        listener.hear({"resourcePreEvent": {"metadata": step}})
+        step = {"op": op, "urn": URN, "detailedDiff": {"spec.b": changed, "spec.a": changed}}
+        listener.hear(event(resourcePreEvent={"metadata": step}))
     assert listener.changed == ["replace Namespace/commonweal-system: spec.a, spec.b"]
 
 
-def test_a_log_is_followed_to_its_last_line_though_written_in_pieces(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    log.write_text('{"a": 1}\n{"b"')
-    pieces = iter([": 2}\n", ""])
-
-    def ended() -> bool:
-        piece = next(pieces)
-        with log.open("a") as file:
-            file.write(piece)
-        return not piece
-
-    assert list(follow(log, ended)) == [{"a": 1}, {"b": 2}]
+def test_a_policy_that_must_hold_is_an_error_and_another_is_a_warning() -> None:
+    lines: list[str] = []
+    listener = Listener(lines.append)
+    for level in ("mandatory", "advisory"):
+        listener.hear(event(policyEvent={"message": "it locks in\n", "enforcementLevel": level, "resourceUrn": URN}))
+    assert listener.errors == ["Namespace/commonweal-system: it locks in"]
+    assert lines == ["Namespace/commonweal-system: it locks in", "warning: Namespace/commonweal-system: it locks in"]
 
 
 def test_an_outcome_is_one_line() -> None:
@@ -257,12 +293,8 @@ def test_an_outcome_is_one_line() -> None:
     assert pulumi.summary(Outcome({}, (), 0.0)) == "nothing to do (0.0 s)"
 
 
-@pytest.mark.parametrize("command", ["up", "preview", "destroy"])
-def test_a_site_without_a_stack_file_is_refused_by_the_command_line(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    program(tmp_path / "cli" / "pulumi")
-    monkeypatch.setenv("PATH", str(tmp_path / "cli"))
+@pytest.mark.parametrize("command", ["up", "preview", "destroy", "env"])
+def test_a_site_without_a_stack_file_is_refused_by_the_command_line(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert pulumi.main([command, "atlantis"]) == 1
     assert "there is no site atlantis" in capsys.readouterr().err
 

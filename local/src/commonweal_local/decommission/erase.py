@@ -96,7 +96,7 @@ def _take_off(wish: Wish, _: Journal, say: Say) -> None:
         return
     stack = wish.stack
     stack.make_ready(say)
-    stack.run("destroy", ["--yes", "--skip-preview"], say, environment=DELETE_UNREACHABLE)
+    stack.run("destroy", say, more=DELETE_UNREACHABLE)
 
 
 def _erase_files(wish: Wish, journal: Journal, say: Say) -> None:

@@ -30,7 +30,7 @@ from commonweal_stacks.management.access import VARIABLE
 from commonweal_stacks.management.names import FLEET
 
 SITES = ("onprem", "cloud")
-TOOLS = ("kubectl", "helm", "pulumi")
+TOOLS = ("kubectl", "helm", "pulumi", "pulumi-resource-kubernetes")
 KINDS = ("departments", "dataproducts", "consentpolicies", "modelservices")
 SYSTEM = "commonweal-system"
 PEOPLE = tuple(

@@ -14,7 +14,8 @@ import yaml
 from commonweal_local import paths, pulumi
 from commonweal_local.failure import LocalError
 from commonweal_local.fleet.state import Before
-from commonweal_local.pulumi_cli.stack import PROJECT_FILES, root
+from commonweal_local.pulumi_cli.site import SiteStack
+from commonweal_local.pulumi_cli.stack import PROJECT_FILES
 from commonweal_stacks.clusters import cluster_of
 from commonweal_stacks.conformity.api import Api
 from commonweal_stacks.conformity.examine import Examined, Say, configuration, examine
@@ -53,11 +54,9 @@ class RealSites:
     scratch: Path
 
     def before(self, name: str) -> Before:
-        last = root() / "sites" / name / stack_file(name)
-        config = (yaml.safe_load(last.read_text(encoding="utf-8")) or {}).get("config") if last.is_file() else None
-        plain = {key: value for key, value in (config or {}).items() if not (isinstance(value, Mapping) and "secure" in value)}
+        settings = yaml.safe_load(SiteStack(name, self.project).recorded("settings"))
         signed = self.signed(name)
-        return Before(plain or None, signed.root if signed else "")
+        return Before(settings, signed.root if signed else "")
 
     def up(self, name: str, say: Say, *, config: Mapping[str, Any] | None = None) -> None:
         pulumi.up(name, refresh=True, say=say, project=self._project(name, config))

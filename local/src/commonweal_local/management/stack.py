@@ -19,12 +19,12 @@ Say = Callable[[str], None]
 def up(say: Say = print, *, refresh: bool = False) -> Outcome:
     """Put Cluster API, our providers and the classes of their kinds on the management cluster. Raises LocalError."""
     stack = _prepared(say)
-    return stack.run("up", ["--yes", "--skip-preview", *(["--refresh"] if refresh else [])], say)
+    return stack.run("up", say, {"refresh": refresh})
 
 
 def preview(say: Say = print, *, refresh: bool = False) -> Outcome:
     """Tell what `up` would change, and change nothing."""
-    return _prepared(say).run("preview", ["--refresh"] if refresh else [], say)
+    return _prepared(say).run("preview", say, {"refresh": refresh})
 
 
 def _prepared(say: Say) -> Stack:

@@ -1,12 +1,12 @@
-"""The engine's event log: lines of JSON, read while the engine writes them."""
+"""The engine's events, as lines for a person."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
+
+from pulumi.automation.events import DiagnosticEvent, EngineEvent, PolicyEvent, StepEventMetadata
 
 NOISE = ("using pulumi-language-python from $PATH", "using pulumi-resource-kubernetes from $PATH")
 DONE = {
@@ -16,22 +16,9 @@ DONE = {
     "replace": "replaced",
     "delete": "deleted",
     "delete-replaced": "deleted for its replacement",
-    "refresh": "looked at",
     "import": "imported",
 }
-
-
-def follow(file: Path, ended: Callable[[], bool]) -> Iterator[Mapping[str, Any]]:
-    """Yield the events of a log as they are written; `ended` waits a little and tells whether nothing more will come."""
-    over, rest = False, ""
-    with file.open(encoding="utf-8") as log:
-        while True:
-            rest += log.read()
-            *lines, rest = rest.split("\n")
-            yield from (json.loads(line) for line in lines if line.strip())
-            if over:
-                return
-            over = ended()
+UNTOLD = {"same", "refresh", "read", "create-replacement", "delete-replaced"}  # a replacement is told once, as such
 
 
 @dataclass
@@ -45,45 +32,55 @@ class Listener:
     changed: list[str] = field(default_factory=list)
     outputs: Mapping[str, Any] = field(default_factory=dict)
 
-    def hear(self, event: Mapping[str, Any]) -> None:
+    def hear(self, event: EngineEvent) -> None:
         """Take one event."""
-        if summary := event.get("summaryEvent"):
-            self.counts = {_plain(key): int(value) for key, value in (summary.get("resourceChanges") or {}).items()}
-        elif diagnostic := event.get("diagnosticEvent"):
-            self._diagnostic(diagnostic)
-        elif self.dry_run and (step := event.get("resourcePreEvent")):
-            self._would(step["metadata"])
-        elif step := event.get("resOutputsEvent"):
-            self._did(step["metadata"])
+        if event.summary_event:
+            self.counts = {_plain(key): int(value) for key, value in (event.summary_event.resource_changes or {}).items()}
+        elif event.diagnostic_event:
+            self._diagnostic(event.diagnostic_event)
+        elif event.policy_event:
+            self._policy(event.policy_event)
+        elif self.dry_run and event.resource_pre_event:
+            self._would(event.resource_pre_event.metadata)
+        elif event.res_outputs_event:
+            self._did(event.res_outputs_event.metadata)
 
-    def _diagnostic(self, event: Mapping[str, Any]) -> None:
-        text, severity = str(event.get("message", "")).strip(), event.get("severity")
-        if not text or severity == "debug" or any(noise in text for noise in NOISE):
+    def _diagnostic(self, event: DiagnosticEvent) -> None:
+        text = event.message.strip()
+        if not text or event.severity == "debug" or any(noise in text for noise in NOISE):
             return
-        if severity == "error":
-            self.errors.append(f"{_short(event.get('urn', ''))}: {text}" if event.get("urn") else text)
-        self.say(text if severity != "warning" else f"warning: {text}")
+        if event.severity == "error":
+            self.errors.append(f"{_short(event.urn)}: {text}" if event.urn else text)
+        self.say(text if event.severity != "warning" else f"warning: {text}")
 
-    def _would(self, step: Mapping[str, Any]) -> None:
-        if step["op"] in {"same", "refresh", "read", "create-replacement", "delete-replaced"}:
-            return  # a replacement is told once, as such
-        fields = ", ".join(sorted(step.get("detailedDiff") or step.get("diffs") or ()))
-        line = f"{_plain(step['op'])} {_short(step['urn'])}" + (f": {fields}" if fields and step["op"] != "create" else "")
+    def _policy(self, event: PolicyEvent) -> None:
+        line = f"{_short(event.resource_urn or '')}: {event.message.strip()}"
+        if event.enforcement_level == "mandatory":
+            self.errors.append(line)
+            self.say(line)
+        else:
+            self.say(f"warning: {line}")
+
+    def _would(self, step: StepEventMetadata) -> None:
+        if step.op in UNTOLD:
+            return
+        fields = ", ".join(sorted(step.detailed_diff or step.diffs or ()))
+        self._tell(f"{_plain(step.op)} {_short(step.urn)}" + (f": {fields}" if fields and step.op != "create" else ""))
+
+    def _did(self, step: StepEventMetadata) -> None:
+        if step.type == "pulumi:pulumi:Stack" and step.new:
+            self.outputs = step.new.outputs or {}
+        if not self.dry_run and step.op in DONE:
+            self._tell(f"{DONE[step.op]} {_short(step.urn)}")
+
+    def _tell(self, line: str) -> None:
         self.changed.append(line)
         self.say(line)
-
-    def _did(self, step: Mapping[str, Any]) -> None:
-        if step.get("type") == "pulumi:pulumi:Stack":
-            self.outputs = (step.get("new") or {}).get("outputs") or {}
-        if not self.dry_run and step["op"] in DONE and step["op"] != "refresh":
-            line = f"{DONE[step['op']]} {_short(step['urn'])}"
-            self.changed.append(line)
-            self.say(line)
 
 
 def _plain(operation: str) -> str:
     """Return the word for an operation without the engine's finer distinctions."""
-    return {"create-replacement": "replace", "delete-replaced": "replace"}.get(operation, operation)
+    return {"create-replacement": "replace", "delete-replaced": "replace"}.get(operation, str(getattr(operation, "value", operation)))
 
 
 def _short(urn: str) -> str:

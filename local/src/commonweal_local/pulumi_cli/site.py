@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
+
 from commonweal_local import paths, sites
 from commonweal_local.failure import LocalError
 from commonweal_local.pulumi_cli.stack import Outcome, Say, Stack
@@ -79,7 +81,8 @@ class SiteStack(Stack):
     """The stack of a site, whose cluster a run makes unless the site is an adopted one."""
 
     def __init__(self, site: str, project: Path | None = None) -> None:
-        super().__init__(site, project or paths.source() / "stacks" / "site", directory=f"sites/{site}", title=f"site {site}")
+        stacks = paths.source() / "stacks"
+        super().__init__(site, project or stacks / "site", directory=f"sites/{site}", title=f"site {site}", packs=[stacks / "policy"])
 
     def secrets(self) -> Mapping[str, str]:
         """The sectors' master is one for all sites of this machine, so that people keep their ids when a department moves."""
@@ -98,8 +101,8 @@ class SiteStack(Stack):
         """Whether the site's cluster is somebody else's: no run makes it, and none takes it down."""
         return self.config.kind == "adopted"
 
-    def make_ready(self, say: Say) -> list[str]:
-        """Make the stack ready for a run and return the flags that the run needs. Raises LocalError.
+    def make_ready(self, say: Say) -> dict[str, bool]:
+        """Make the stack ready for a run and return the options that the run needs. Raises LocalError.
 
         What the state says of a cluster that is gone is forgotten: its objects went with it.
         """
@@ -115,10 +118,11 @@ class SiteStack(Stack):
         if holds.look_first:
             say("the management cluster is another than before: looking first at what it holds")
         self.record("cluster", facts.cluster or (facts.was if holds.platform else ""))
-        return ["--refresh", "--run-program"] if holds.look_first else []
+        return {"refresh": True, "run_program": True} if holds.look_first else {}
 
     def note(self, outcome: Outcome) -> None:
-        """Remember on which clusters a run worked that went well."""
+        """Remember on which clusters, and with which settings, a run worked that went well."""
+        self.record("settings", yaml.safe_dump(self.committed(), sort_keys=False))
         self.record("cluster", str(outcome.outputs.get("clusterIdentifier", "")))
         self.record("management", self._management())
 

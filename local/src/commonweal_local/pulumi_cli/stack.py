@@ -1,4 +1,4 @@
-"""A stack on this machine: its directory, its secrets, its state, and runs of the CLI on it."""
+"""A stack on this machine: its secrets, its state, and runs on it through Pulumi's Automation API."""
 
 from __future__ import annotations
 
@@ -7,27 +7,33 @@ import os
 import secrets as randomness
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import yaml
+from pulumi import automation
+from pulumi.automation.errors import CommandError, StackNotFoundError
 
 from commonweal_local import paths
 from commonweal_local.failure import LocalError
-from commonweal_local.pulumi_cli.events import Listener, follow
-from commonweal_local.pulumi_cli.plugins import find_pulumi, missing_plugins, place, stand_in_directory
+from commonweal_local.pulumi_cli import programs
+from commonweal_local.pulumi_cli.events import Listener
 from commonweal_stacks.site import stack_file
 
 PROJECT_FILES = ("Pulumi.yaml", "__main__.py")
-RECORDS = ("cluster", "management")  # what is remembered of the last run: the identities of the clusters it worked on
+RECORDS = ("cluster", "management", "settings")  # what is remembered of the last run: on which clusters it worked, with which settings
 SECRET_BYTES = 32
-LOOK_AGAIN_SECONDS = 0.1
+# Nothing is fetched behind a person's back; what the caller's environment says stays.
+SETTINGS = {"PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
 
 Say = Callable[[str], None]
+Operation = Literal["up", "preview", "destroy"]
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -48,43 +54,33 @@ def root() -> Path:
 def kept_secret(name: str) -> Path:
     """Return the file of a secret that is made once (64 hexadecimal characters) and only its owner may read."""
     root().mkdir(parents=True, exist_ok=True, mode=0o700)
-    return place(root() / name, randomness.token_hex(SECRET_BYTES), mode=0o600)
+    return programs.place(root() / name, randomness.token_hex(SECRET_BYTES), mode=0o600)
 
 
-def environment(pulumi: Path, base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the CLI's environment: state in files, a passphrase, no downloads, the stand-ins where the vendor's plug-ins are missing.
-
-    What the caller's environment says about the backend and the passphrase stays.
-    """
-    env = dict(os.environ if base is None else base)
-    if "PULUMI_BACKEND_URL" not in env:
+def environment() -> dict[str, str]:
+    """Return what the CLI is told beside the caller's environment: state in files, a passphrase, no downloads. The caller's own choices stay."""
+    told = {key: value for key, value in SETTINGS.items() if key not in os.environ}
+    if "PULUMI_BACKEND_URL" not in os.environ:
         state = root() / "state"
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        env["PULUMI_BACKEND_URL"] = f"file://{state}"
-    if "PULUMI_CONFIG_PASSPHRASE" not in env and "PULUMI_CONFIG_PASSPHRASE_FILE" not in env:
-        env["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(kept_secret("passphrase"))
-    env["PULUMI_DEBUG_COMMANDS"] = "true"  # without it the CLI has no --event-log
-    env.setdefault("PULUMI_SKIP_UPDATE_CHECK", "true")
-    env.setdefault("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true")
-    missing = missing_plugins(pulumi, env)
-    if missing:
-        env["PATH"] = os.pathsep.join([str(stand_in_directory(missing)), env.get("PATH", "")])
-    return env
+        told["PULUMI_BACKEND_URL"] = f"file://{state}"
+    if not os.environ.keys() & {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"}:
+        told["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(kept_secret("passphrase"))
+    return told
 
 
 class Stack:
-    """One stack of one project. The committed project is copied to a directory of this machine, and only the copy is ever written to.
+    """One stack of one project, which is read and never written to: salt and secrets lie in a stack file of this machine's.
 
-    `directory` is where the copy lies, below `root()`; `title` is what errors call the stack. Several stacks may be worked on at once; of
-    two runs on one stack the second is refused.
+    `directory` is where that lies, below `root()`; `title` is what errors call the stack. Several stacks may be worked on at once; of two runs
+    on one stack the second is refused. `packs` are policy packs: directories.
     """
 
-    def __init__(self, name: str, project: Path, *, directory: str, title: str) -> None:
+    def __init__(self, name: str, project: Path, *, directory: str, title: str, packs: Sequence[Path] = ()) -> None:
         self.name, self.project, self.title = name, project, title
         self.directory = root() / directory
         self.file = self.directory / stack_file(name)
-        self._pulumi = find_pulumi()
-        self._environment = environment(self._pulumi)
+        self.packs = [str(pack) for pack in packs]
 
     def secrets(self) -> Mapping[str, str]:
         """Return the keys of the stack's configuration that hold a secret made on this machine, each with the name of that secret."""
@@ -92,12 +88,15 @@ class Stack:
 
     def prepare(self, say: Say) -> None:
         """Make the stack ready to run. Raises LocalError."""
-        committed = self.committed()
+        self.committed()
         self._release(say)
-        self._refresh_copy(committed)
+        paths.write(self.directory / "Pulumi.yaml", (self.project / "Pulumi.yaml").read_text(encoding="utf-8"))
+        kept = self._keep_secrets_only()
         if not self.has_state():
-            self._command("stack", "select", "--create", self.name)
-        self._keep_secrets()
+            self._asked(self._selected)
+        for key, name in self.secrets().items():
+            if key not in kept:
+                self._set_secret(key, kept_secret(name).read_text(encoding="utf-8"))
 
     def settle(self, uid: str, say: Say) -> None:
         """Forget the state when the stack's cluster is another than at the last run: what it held went with it."""
@@ -107,25 +106,35 @@ class Stack:
             self.forget()
         self.record("cluster", uid)
 
-    def run(self, operation: str, flags: Sequence[str], say: Say, environment: Mapping[str, str] | None = None) -> Outcome:
-        """Run one operation of the CLI, telling its progress line by line. Raises LocalError with the reasons it gave."""
-        started = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="commonweal-pulumi-") as scratch:
-            log, said = Path(scratch, "events.json"), Path(scratch, "output.txt")
-            log.touch()
-            listener = Listener(say, dry_run=operation == "preview")
-            status = self._listen([operation, *flags, "--event-log", str(log)], log, said, listener, environment or {})
-            output = said.read_text(encoding="utf-8", errors="replace")
-        if status != 0:
-            reasons = "\n".join(listener.errors) or output.strip()[-2000:]
-            raise LocalError(f"pulumi {operation} of {self.title} failed:\n{reasons}", "Correct what it names and run it again.")
+    def run(
+        self, operation: Operation, say: Say, options: Mapping[str, bool] | None = None, *, more: Mapping[str, str] | None = None
+    ) -> Outcome:
+        """Run one operation of a stack that is ready, telling its progress line by line. Raises LocalError with the reasons it gave.
+
+        `options` are the Automation API's (`refresh`, `run_program`); `more` is added to the environment.
+        """
+        started, listener = time.monotonic(), Listener(say, dry_run=operation == "preview")
+        stack = self._asked(self._selected)
+        workspace = stack.workspace
+        workspace.work_dir, workspace.env_vars = str(self.project), {**environment(), **(more or {})}
+        runs: Mapping[Operation, Callable[..., Any]] = {
+            "up": partial(stack.up, policy_packs=self.packs, show_secrets=False),
+            "preview": partial(stack.preview, policy_packs=self.packs),
+            "destroy": partial(stack.destroy, show_secrets=False),
+        }
+        try:
+            runs[operation](on_event=listener.hear, config_file=str(self.file), color="never", **(options or {}))
+        except CommandError as error:
+            reasons = "\n".join(listener.errors) or str(error).strip()[-2000:]
+            raise LocalError(f"pulumi {operation} of {self.title} failed:\n{reasons}", remedy(reasons)) from error
         return Outcome(listener.counts, tuple(listener.changed), time.monotonic() - started, listener.outputs)
 
     def forget(self) -> None:
         """Forget the stack's state; nothing on any cluster is touched. The secrets in its file stay."""
         self._release(lambda _line: None)
         if self.directory.is_dir():
-            self._command("stack", "rm", self.name, "--yes", "--force", "--preserve-config", check=self.has_state())
+            with suppress(StackNotFoundError):
+                self._asked(lambda: self._workspace().remove_stack(self.name, force=True, preserve_config=True))
         for what in RECORDS:
             (self.directory / what).unlink(missing_ok=True)
 
@@ -153,17 +162,43 @@ class Stack:
 
     def has_state(self) -> bool:
         """Return whether the state is known to be there; that of a backend of the caller's own is not looked for."""
-        own = str(root()) in self._environment["PULUMI_BACKEND_URL"]
+        own = str(root()) in {**os.environ, **environment()}["PULUMI_BACKEND_URL"]
         return own and (root() / "state" / ".pulumi" / "stacks" / self._project_name() / f"{self.name}.json").is_file()
 
     def checkpoint(self) -> dict[str, Any]:
-        """Return the stack's state as the CLI exports it; its secrets stay encrypted."""
-        exported: dict[str, Any] = json.loads(self._command("stack", "export", "--stack", self.name))
+        """Return the stack's state. Its secrets stay encrypted, which they do not in what the Automation API exports."""
+        workspace = self._workspace()
+        words = ["stack", "export", "--stack", self.name]
+        done = self._asked(lambda: workspace.pulumi_command.run(words, workspace.work_dir, workspace.env_vars))
+        exported: dict[str, Any] = json.loads(done.stdout)
         return exported
 
     def restore(self, checkpoint: Mapping[str, Any]) -> None:
         """Put a state in the place of the present one."""
-        self._command("stack", "import", "--stack", self.name, stdin=json.dumps(checkpoint))
+        state = automation.Deployment(version=checkpoint["version"], deployment=dict(checkpoint["deployment"]))
+        self._asked(lambda: self._workspace().import_stack(self.name, state))
+
+    def environment(self) -> dict[str, str]:
+        """Return what makes `pulumi` by hand, in the project's directory, work on this stack as `run` does. Raises LocalError."""
+        found = programs.directory() / "bin"
+        chosen = {"PULUMI_STACK": self.name, "PULUMI_OPTION_CONFIG_FILE": str(self.file), "PULUMI_OPTION_POLICY_PACK": ",".join(self.packs)}
+        return {"PATH": os.pathsep.join([str(found), os.environ["PATH"]]), **environment(), **{k: v for k, v in chosen.items() if v}}
+
+    def _workspace(self) -> automation.LocalWorkspace:
+        """Return the workspace of what is this machine's; a run then turns to the project."""
+        command = automation.PulumiCommand(root=str(programs.directory()))
+        return automation.LocalWorkspace(work_dir=str(self.directory), env_vars=environment(), pulumi_command=command)
+
+    def _selected(self) -> automation.Stack:
+        return automation.Stack.create_or_select(self.name, self._workspace())
+
+    def _asked(self, question: Callable[[], Answer]) -> Answer:
+        try:
+            return question()
+        except StackNotFoundError:
+            raise
+        except CommandError as error:
+            raise LocalError(f"pulumi failed on {self.title}: {str(error).strip()}", f"The state lies in {root()}.") from error
 
     def _project_name(self) -> str:
         """Return the project's name, under which the CLI files states and locks."""
@@ -182,52 +217,38 @@ class Stack:
             say(f"an earlier run on {self.title} was killed: taking its lock away")
             file.unlink()
 
-    def _listen(self, arguments: Sequence[str], log: Path, said: Path, listener: Listener, more: Mapping[str, str]) -> int:
-        command = [str(self._pulumi), *arguments, "--stack", self.name, "--non-interactive", "--color", "never", "--suppress-permalink"]
-        env = {**self._environment, **more}
-        with said.open("wb") as output:
-            process = subprocess.Popen(
-                command, cwd=self.directory, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-            )
-            try:
-                for event in follow(log, lambda: _ended(process)):
-                    listener.hear(event)
-            except BaseException:
-                process.terminate()  # the engine then writes its state down and lets go of its lock
-                process.wait()
-                raise
-            return process.wait()
-
-    def _refresh_copy(self, committed: Mapping[str, Any]) -> None:
-        """Bring the machine's copy up to date: settings from the committed file, secrets and salt from the copy."""
-        for name in PROJECT_FILES:
-            paths.write(self.directory / name, (self.project / name).read_text(encoding="utf-8"))
+    def _keep_secrets_only(self) -> Mapping[str, Any]:
+        """Return the secrets in this machine's stack file, which from now on holds nothing else but the salt: settings are read where they are committed."""
         old = yaml.safe_load(self.file.read_text(encoding="utf-8")) if self.file.is_file() else None
-        kept = old or {}
-        hidden = {key: value for key, value in (kept.get("config") or {}).items() if isinstance(value, Mapping) and "secure" in value}
-        fresh = {**kept, "config": {**committed, **hidden}}
-        if fresh != old:
-            paths.write(self.file, yaml.safe_dump(fresh, sort_keys=False), mode=0o600)
+        config = (old or {}).get("config") or {}
+        kept = {key: value for key, value in config.items() if isinstance(value, Mapping) and "secure" in value}
+        if old is None or kept != config:
+            paths.write(self.file, yaml.safe_dump({**(old or {}), "config": kept}, sort_keys=False), mode=0o600)
+        return kept
 
-    def _keep_secrets(self) -> None:
-        """Give the stack those of its secrets that its file does not hold yet."""
-        config = (yaml.safe_load(self.file.read_text(encoding="utf-8")) or {}).get("config") or {}
-        for key, name in self.secrets().items():
-            if key not in config:
-                value = kept_secret(name).read_text(encoding="utf-8")
-                self._command("config", "set", "--secret", key, "--stack", self.name, stdin=value)
+    def _set_secret(self, key: str, value: str) -> None:
+        """Put a secret into the stack file through standard input: the Automation API would show it to whoever lists processes."""
+        command = [
+            str(programs.directory() / "bin" / "pulumi"),
+            "config",
+            "set",
+            "--secret",
+            key,
+            "--stack",
+            self.name,
+            "--non-interactive",
+        ]
+        told = {**os.environ, **environment()}
+        done = subprocess.run(command, cwd=self.directory, env=told, input=value, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise LocalError(f"pulumi could not keep {key} of {self.title}: {done.stderr.strip()}", f"The state lies in {root()}.")
 
-    def _command(self, *arguments: str, stdin: str = "", check: bool = True) -> str:
-        command = [str(self._pulumi), *arguments, "--non-interactive"]
-        done = subprocess.run(command, cwd=self.directory, env=self._environment, input=stdin, capture_output=True, text=True, check=False)
-        if check and done.returncode != 0:
-            raise LocalError(f"`pulumi {' '.join(arguments)}` failed: {done.stderr.strip()}", f"The state lies in {root()}.")
-        return done.stdout
 
-
-def _ended(process: subprocess.Popen[bytes]) -> bool:
-    try:
-        process.wait(LOOK_AGAIN_SECONDS)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
+def remedy(reasons: str) -> str:
+    """Return what to do about a run that failed for these reasons. Pure."""
+    if 'conflict with "pulumi-kubernetes-' in reasons:
+        return (
+            "Fields of it were last written by a run that was killed before it could write that down. Run it once with "
+            "PULUMI_K8S_ENABLE_PATCH_FORCE=true in the environment."
+        )
+    return "Correct what it names and run it again."

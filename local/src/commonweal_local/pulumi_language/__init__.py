@@ -1,5 +1,5 @@
-"""Stand-in for Pulumi's Python language host: runs a Python program for the engine.
+"""Pulumi's language host for Python: runs programs and policy packs for the engine.
 
-Used only when the vendor's `pulumi-language-python` is neither on PATH nor beside the CLI. What it does and does not do:
-docs/reference/pulumi-stand-ins.md.
+The vendor's, `pulumi-language-python`, comes with its download only and is served nowhere as a module; where it is installed it is used. What
+this one does and does not do: docs/reference/pulumi.md.
 """

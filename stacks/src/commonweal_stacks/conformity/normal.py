@@ -13,7 +13,8 @@ from commonweal_stacks.platform.manifests import key_of
 
 Object = Mapping[str, Any]
 
-# Set by each server for itself; the same object on two clusters never agrees in them. `*` is any one step; what lies under goes, too.
+# Set by each server for itself, or noted by the tool that put the object there; the same object on two clusters need not agree in them. `*` is any
+# one step; what lies under goes, too.
 OF_THE_SERVER = (
     "status",
     "metadata/uid",
@@ -26,6 +27,8 @@ OF_THE_SERVER = (
     "metadata/ownerReferences/*/uid",
     "metadata/annotations/deployment.kubernetes.io~1revision",
     "metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration",
+    "metadata/annotations/pulumi.com~1skipAwait",
+    "metadata/annotations/pulumi.com~1waitFor",
     "spec/clusterIP",
     "spec/clusterIPs",
     "spec/healthCheckNodePort",

@@ -7,17 +7,17 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes
 
-from commonweal_stacks.declared import awaited
 from commonweal_stacks.management import names
 from commonweal_stacks.management.plan import Plan
-from commonweal_stacks.platform.component import KubernetesObject
 from commonweal_stacks.platform.manifests import Manifest
+from commonweal_stacks.resources import KubernetesObject
 
 PATIENCE = pulumi.CustomTimeouts(create="5m", update="5m", delete="5m")
 READY_SECONDS, LOOK_AGAIN_SECONDS, ANSWER_SECONDS = 180.0, 0.25, 2.0
@@ -25,30 +25,45 @@ READY_SECONDS, LOOK_AGAIN_SECONDS, ANSWER_SECONDS = 180.0, 0.25, 2.0
 PROTECTED = (("CustomResourceDefinition", f"clusters.{names.GROUP}"), ("Namespace", names.FLEET))
 
 
-class ManagementCluster(pulumi.ComponentResource):
-    """Cluster API on one cluster. `ready`, if given, is an address that answers once controllers outside the cluster can be asked.
+@dataclass(frozen=True, kw_only=True)
+class ManagementClusterArgs:
+    """What is put on the cluster, and which one it is. `kubeconfig` is the path of the file: no key of it lies in the state.
 
-    `kubeconfig` is the path of the file: no key of it lies in the state.
+    `ready`, if given, is an address that answers once controllers outside the cluster can be asked.
     """
 
-    def __init__(self, name: str, plan: Plan, *, kubeconfig: Path, cluster_identifier: str, ready: str = "") -> None:
-        super().__init__("commonweal:management:ManagementCluster", name)
+    plan: Plan
+    kubeconfig: Path
+    cluster_identifier: pulumi.Input[str]
+    ready: str = ""
+
+
+class ManagementCluster(pulumi.ComponentResource):
+    """Cluster API on one cluster."""
+
+    namespace: pulumi.Output[str]
+    """The namespace of every Cluster, its templates and its kubeconfig Secret."""
+
+    def __init__(self, name: str, args: ManagementClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("commonweal:management:ManagementCluster", name, opts=opts)
+        plan = args.plan
         self._provider = pulumi_kubernetes.Provider(
-            name, kubeconfig=str(kubeconfig), cluster_identifier=cluster_identifier, opts=pulumi.ResourceOptions(parent=self)
+            name, kubeconfig=str(args.kubeconfig), cluster_identifier=args.cluster_identifier, opts=pulumi.ResourceOptions(parent=self)
         )
         defined = self._register(plan.definitions, [])
         running = self._register(plan.workloads, defined)
-        if ready:
-            hooked = [self._hook(obj, [*defined, *running], ready) for obj in plan.webhooks]
+        if args.ready:
+            hooked = [self._hook(obj, [*defined, *running], args.ready) for obj in plan.webhooks]
         else:
             hooked = self._register(plan.webhooks, [*defined, *running])
         templates = [obj for obj in plan.classes if obj["kind"] != "ClusterClass"]
         made = self._register(templates, hooked)
         self._register([obj for obj in plan.classes if obj["kind"] == "ClusterClass"], made or hooked)
-        self.register_outputs({"namespace": names.FLEET})
+        self.namespace = pulumi.Output.from_input(names.FLEET)
+        self.register_outputs({"namespace": self.namespace})
 
     def _register(self, objects: Iterable[Manifest], earlier: list[KubernetesObject]) -> list[KubernetesObject]:
-        return [KubernetesObject(awaited(obj), self._options(obj, earlier)) for obj in objects]
+        return [KubernetesObject(obj, self._options(obj, earlier)) for obj in objects]
 
     def _options(self, obj: Manifest, earlier: list[KubernetesObject]) -> pulumi.ResourceOptions:
         protect = (obj["kind"], obj["metadata"]["name"]) in PROTECTED

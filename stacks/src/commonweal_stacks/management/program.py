@@ -9,15 +9,16 @@ from pathlib import Path
 import pulumi
 
 from commonweal_stacks.clusters.identity import cluster_uid
-from commonweal_stacks.management import deployments, names
+from commonweal_stacks.management import deployments
 from commonweal_stacks.management.access import management_file, management_kubeconfig
 from commonweal_stacks.management.certificates import issue
-from commonweal_stacks.management.component import ManagementCluster
+from commonweal_stacks.management.component import ManagementCluster, ManagementClusterArgs
 from commonweal_stacks.management.config import MANAGEMENT_KEY, SEED_KEY, ManagementConfig, parse_management, parse_seed
 from commonweal_stacks.management.plan import Plan, Processes, for_deployments, for_processes
 from commonweal_stacks.management.upstream import UPSTREAM
 from commonweal_stacks.platform.chart import source
 from commonweal_stacks.site import SiteConfigError
+from commonweal_stacks.stack_file import setting
 
 
 def deploy() -> None:
@@ -29,7 +30,7 @@ def deploy() -> None:
 
 
 def _deploy(stack: str, now: dt.datetime) -> None:
-    config = parse_management(pulumi.Config(MANAGEMENT_KEY.partition(":")[0]).get_object(MANAGEMENT_KEY.partition(":")[2]), stack=stack)
+    config = parse_management(setting(MANAGEMENT_KEY, stack), stack=stack)
     kubeconfig = management_file()
     identifier = cluster_uid(management_kubeconfig(), site="of the management cluster")
     providers = source() / "stacks" / "management" / "providers"
@@ -38,8 +39,8 @@ def _deploy(stack: str, now: dt.datetime) -> None:
         plan, ready = for_processes(config, run, providers), run.ready
     else:
         plan, ready = _as_deployments(config, stack, providers, now), ""
-    ManagementCluster(stack, plan, kubeconfig=kubeconfig, cluster_identifier=identifier, ready=ready)
-    pulumi.export("namespace", names.FLEET)
+    args = ManagementClusterArgs(plan=plan, kubeconfig=kubeconfig, cluster_identifier=identifier, ready=ready)
+    pulumi.export("namespace", ManagementCluster(stack, args).namespace)
     pulumi.export("clusterIdentifier", identifier)
     pulumi.export("clusterApi", UPSTREAM["cluster-api"].version)
 
