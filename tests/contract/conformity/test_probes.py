@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
+from commonweal_stacks.blueprint import current
 from commonweal_stacks.conformity import probes
-from commonweal_stacks.conformity.api import Api
+from commonweal_stacks.conformity.api import DRY, Api
 from commonweal_stacks.conformity.probes import Abilities, departments, scratch, server, traffic
 from commonweal_stacks.conformity.probes.verdicts import HOLDS
 from contract.operator.stage import Operator
 from support.control_plane import ControlPlane
-from support.kube_api import MERGE
+from support.kube_api import MERGE, wait_for
 
 BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 WITH_OPERATOR = Abilities(operator=True, pods=False)
@@ -37,7 +38,7 @@ def clean(api: Api) -> Iterator[None]:
 
 
 def test_every_promise_that_needs_no_pod_holds(api: Api, operator: Operator, clean: None) -> None:
-    found = probes.probe(api, "localhost/none", say=quiet, abilities=WITH_OPERATOR)
+    found = probes.probe(api, "localhost/none", current(), say=quiet, abilities=WITH_OPERATOR)
 
     leaves = probes.leaves_of(found)
     assert {name for name, leaf in leaves.items() if leaf == HOLDS} == {
@@ -50,12 +51,14 @@ def test_every_promise_that_needs_no_pod_holds(api: Api, operator: Operator, cle
         "pod-security.platform",
     }
     assert {leaves[name] for name in traffic.NAMES} == {"not probed: no node runs pods"}
-    # This API server has no encryption configured, and the probe must see that.
+    # This API server is not set up by the blueprint, and the probes must see that.
     assert leaves["secrets-at-rest"] == "broken: in clear"
+    assert leaves["settings.pod-security"] == "broken: accepted"
+    assert leaves["settings.kubelet"] == "not probed: no node has a kubelet"
 
 
 def test_without_nodes_nothing_is_claimed_of_departments_and_pods(api: Api, clean: None) -> None:
-    leaves = probes.leaves_of(probes.probe(api, "localhost/none", say=quiet))
+    leaves = probes.leaves_of(probes.probe(api, "localhost/none", current(), say=quiet))
     assert {leaves[name] for name in (*departments.NAMES, *traffic.NAMES)} == {"not probed: no node runs pods"}
 
 
@@ -95,14 +98,54 @@ def test_a_role_that_opens_the_site_key_is_a_broken_promise(api: Api, plane: Con
             plane.api().delete(each)
 
 
+def test_pods_and_volumes_that_came_before_the_quota_held_are_gone_before_anything_is_tried(
+    api: Api, operator: Operator, clean: None
+) -> None:
+    """A server that does not know of a quota yet lets its workloads' pods in: as when both are made at once, which the test does by hand."""
+    with scratch.held(api, quiet):
+        assert scratch.make(api, quiet) == ""
+        slipped_in(
+            api, f"{scratch.space(scratch.A)}/pods", departments.pod("early", container={"resources": {"limits": {"memory": "1664Mi"}}})
+        )
+        claim = departments.claim("early")
+        claim["spec"]["resources"]["requests"]["storage"] = "2Gi"
+        slipped_in(api, f"{scratch.space(scratch.A)}/persistentvolumeclaims", claim)
+        wait_for("the quota to count them", lambda: over_quota(api))
+        found = departments.verdicts(api)
+        assert found["quota.storage"].leaf == "broken: the first claim was refused", "what a roll-out was stopped by"
+
+        assert departments.emptied(api) == ""
+        leaves = probes.leaves_of(departments.verdicts(api))
+        assert set(leaves.values()) == {HOLDS}, leaves
+        small = departments.pod("fits")
+        assert api.ask("POST", f"{scratch.space(scratch.A)}/pods", small, query=DRY).ok
+
+
+def slipped_in(api: Api, path: str, body: dict[str, Any]) -> None:
+    """Have an object that the quota would refuse, with no label of a probe's: the quota is taken away until the server lets it in."""
+    body["metadata"] = {"name": body["metadata"]["name"]}
+
+    def let_in() -> bool | None:
+        api.ask("DELETE", f"{scratch.space(scratch.A)}/resourcequotas/department")
+        return api.ask("POST", path, body).ok or None
+
+    wait_for(f"{path} to be let in", let_in)
+
+
+def over_quota(api: Api) -> bool | None:
+    used = api.ask("GET", f"{scratch.space(scratch.A)}/resourcequotas/department").body.get("status", {}).get("used", {})
+    return (used.get("limits.memory"), used.get("requests.storage")) == ("1664Mi", "2Gi") or None
+
+
 def test_a_run_that_was_killed_is_swept_by_the_next(api: Api, plane: ControlPlane, operator: Operator, clean: None) -> None:
     program = """
         import os, signal, sys
+        from commonweal_stacks.blueprint import current
         from commonweal_stacks.conformity import probes
         from commonweal_stacks.conformity.api import Api
         from commonweal_stacks.conformity.probes import departments
         departments.verdicts = lambda api: os.kill(os.getpid(), signal.SIGKILL)
-        probes.probe(Api(open(sys.argv[1]).read(), site="onprem"), "none", say=print, abilities=probes.Abilities(True, False))
+        probes.probe(Api(open(sys.argv[1]).read(), site="onprem"), "none", current(), say=print, abilities=probes.Abilities(True, False))
     """
     command = [sys.executable, "-c", textwrap.dedent(program), str(plane.kubeconfig())]
     killed = subprocess.run(
@@ -113,7 +156,7 @@ def test_a_run_that_was_killed_is_swept_by_the_next(api: Api, plane: ControlPlan
     assert api.ask("GET", f"{scratch.LEASES}/{scratch.LEASE}").ok
 
     said: list[str] = []
-    probes.probe(api, "none", say=said.append, abilities=Abilities(operator=False, pods=False))
+    probes.probe(api, "none", current(), say=said.append, abilities=Abilities(operator=False, pods=False))
     assert said[0] == "the two departments are taken away again"
 
 
@@ -124,6 +167,16 @@ def test_a_run_that_was_killed_is_swept_by_the_next(api: Api, plane: ControlPlan
         ({"holderIdentity": "here/2", "acquireTime": "2026-11-22T12:00:00.000000Z", "leaseDurationSeconds": 90}, True),
         ({"holderIdentity": "there/2", "acquireTime": "2026-11-22T12:00:00.000000Z", "leaseDurationSeconds": 90}, False),
         ({"holderIdentity": "there/2", "acquireTime": "2026-11-22T11:58:29.000000Z", "leaseDurationSeconds": 90}, True),
+        ({"holderIdentity": "here/1", "acquireTime": "2026-11-22T11:00:00.000000Z", "leaseDurationSeconds": 90}, False),
+        (
+            {
+                "holderIdentity": "there/2",
+                "acquireTime": "2026-11-22T11:00:00.000000Z",
+                "renewTime": "2026-11-22T11:59:00.000000Z",
+                "leaseDurationSeconds": 90,
+            },
+            False,
+        ),
     ],
 )
 def test_a_lease_is_taken_over_only_from_one_that_is_gone(spec: dict[str, Any], gone: bool) -> None:
