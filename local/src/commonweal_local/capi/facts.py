@@ -21,8 +21,10 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True)
 class Site:
-    """A local site as it was last seen. `reached` is the revision of its file that it runs by; `step` what it is replacing now.
+    """A local site as it was last seen.
 
+    It is `serving` since its API server first answered, and `ready` when the rest is there: a node that takes pods, names, enforced policies, volumes
+    and images. Until then no pod but the add-ons' is placed. `reached` is the revision of its file that it runs by; `step` what it is replacing now.
     `blueprint` is the revision whose settings it has, "" for one that says none; `takes_blueprint` is False for one that was started by a program
     that knew of none. `stranger` says who has a port of the site that does not answer.
     """
@@ -31,6 +33,7 @@ class Site:
     cluster: str
     mode: Mode
     running: bool
+    serving: bool
     ready: bool
     answers: bool
     version: str
@@ -85,7 +88,7 @@ class Facts:
     `wanted_version` is the version that the site is to run: the Cluster's own, or in mode Shared the oldest that any Cluster of that mode asks for.
     `wanted_blueprint` is, in the same way, the revision whose settings it is to have.
     `machine` is known only when a site would have to be started. `failure` is what the last attempt at a step ended with, and `wait` the seconds
-    before the next start may be tried.
+    before the next start may be tried. `introduced` is whether the sites know each other's names, as far as there are others.
     """
 
     name: str
@@ -103,6 +106,7 @@ class Facts:
     machine: Machine | None = None
     failure: Problem | None = None
     wait: float = 0.0
+    introduced: bool = True
 
     @property
     def owner(self) -> str:

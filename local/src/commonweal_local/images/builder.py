@@ -11,7 +11,7 @@ from pathlib import Path
 
 from commonweal_local import paths
 from commonweal_local.failure import LocalError
-from commonweal_local.images import oci, recipes, selection
+from commonweal_local.images import oci, recipes, selection, unpacked
 from commonweal_local.images.archives import archive_path
 from commonweal_local.progress import Progress
 
@@ -39,6 +39,13 @@ def build(progress: Progress) -> dict[str, str]:
         references = {image.name: _image(image, made, config, progress) for image in recipes.IMAGES}
         _prune()
         paths.write(paths.images_file(), references)
+    return references
+
+
+def build_for_sites(progress: Progress) -> dict[str, str]:
+    """As `build`; then unpack the images, where that can be done, so that no site of this machine has to do it by itself."""
+    references = build(progress)
+    unpacked.make([archive_path(reference) for reference in references.values()], progress)
     return references
 
 
@@ -71,7 +78,8 @@ def _image(image: recipes.Image, made: Mapping[str, Path], config: oci.Config, p
     if not archive_path(reference).exists():
         with progress.step(f"image {reference}"):
             oci.write_archive(archive_path(reference), reference, layers, config)
-    _used(archive_path(reference))
+    for file in (archive_path(reference), *map(oci.beside, layers)):
+        _used(file)
     return reference
 
 
@@ -87,3 +95,4 @@ def _prune() -> None:
     for file in [*directory.glob("*.tar"), *(directory / "layers").iterdir()]:
         if time.time() - file.stat().st_mtime > KEPT_SECONDS:
             file.unlink()
+    unpacked.prune(KEPT_SECONDS)

@@ -92,6 +92,7 @@ def _config(namespace: str, name: str, data: Mapping[str, str]) -> Manifest:
 
 
 def _corefile(site: Site) -> str:
+    # That a name is not there is forgotten after a second: a store that has just come up is asked for by services that came up before it.
     return f"""{DOMAIN}:53 {{
     errors
     reload 5s
@@ -105,7 +106,9 @@ def _corefile(site: Site) -> str:
         pods insecure
         ttl 5
     }}
-    cache 5
+    cache 5 {{
+        denial 9984 1
+    }}
     reload 5s
 }}
 """

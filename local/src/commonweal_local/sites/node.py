@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from commonweal_local import machine
 from commonweal_local.images.base import BASE_IMAGE
 from commonweal_local.paths import write
@@ -9,6 +11,9 @@ from commonweal_local.sites.site import Site
 from commonweal_stacks.blueprint import standard
 
 SOCKET = "/run/containerd/containerd.sock"
+# On a new node until all of the site is there: pods that need images, volumes or enforced policies are not placed before.
+STARTING = {"key": "local.commonweal.dev/starting", "effect": "NoSchedule"}
+IMAGES = Path("/var/lib/containerd")
 
 
 def write_files(site: Site) -> None:
@@ -28,7 +33,7 @@ def reserved_mib(wanted_gib: int, machine_mib: int) -> int:
 def _containerd(site: Site) -> str:
     # restrict_oom_score_adj: without CAP_SYS_RESOURCE a process may not lower its score.
     return f"""version = 2
-root = "/var/lib/containerd"
+root = "{IMAGES}"
 state = "/run/containerd"
 oom_score = 0
 [grpc]
@@ -85,6 +90,7 @@ def _kubelet(site: Site) -> dict[str, object]:
         "authentication": {**alike["authentication"], "x509": {"clientCAFile": str(site.pki / "ca.crt")}},
         "tlsCertFile": str(site.pki / "kubelet.crt"),
         "tlsPrivateKeyFile": str(site.pki / "kubelet.key"),
+        "registerWithTaints": [STARTING],
         "nodeStatusUpdateFrequency": "5s",
         "fileCheckFrequency": "60s",
     }

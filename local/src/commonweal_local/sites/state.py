@@ -13,7 +13,16 @@ from commonweal_local.sites import pki, processes
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.site import Site
 
-NOTHING: Mapping[str, Any] = {"format": 0, "marks": {}, "error": "", "components": {}, "change": {"revision": 0, "step": "", "error": ""}}
+STATE = "state.json"
+SERVING = "api-server"  # the mark that says that the API server has answered
+NOTHING: Mapping[str, Any] = {
+    "format": 0,
+    "started": 0.0,
+    "marks": {},
+    "error": "",
+    "components": {},
+    "change": {"revision": 0, "step": "", "error": ""},
+}
 
 
 @dataclass(frozen=True)
@@ -49,9 +58,12 @@ class Status:
 
 
 def recorded(site: Site) -> dict[str, Any]:
-    """What the site's supervisor last wrote: `format`, `marks`, `error`, `components`, `change`; empty ones before it wrote anything."""
+    """What the site's supervisor last wrote; empty before it wrote anything.
+
+    `format` of the program that wrote it, `started` (seconds since 1970), `marks` (seconds since then), `error`, `components`, `change`.
+    """
     try:
-        return {**NOTHING, **json.loads((site.directory / "state.json").read_text())}
+        return {**NOTHING, **json.loads((site.directory / STATE).read_text())}
     except (OSError, ValueError):
         return dict(NOTHING)
 
