@@ -108,7 +108,7 @@ class Project:
         return "".join(path.read_text() for path in (self.directory.parent / "state").rglob("*.json"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """An API server whose namespaces, owners and deployments are really looked after."""
     with ControlPlane(tmp_path_factory.mktemp("pulumi-plane"), controllers=CONTROLLERS) as started:
