@@ -1,12 +1,58 @@
-"""Fixtures for every layer of tests."""
+"""What every layer of tests shares: fixtures, folders as scopes, and how several workers share a run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from support import room, sharing
 from support.control_plane import ControlPlane
+
+
+class Folder(pytest.Package):
+    """A folder of tests. Fixtures of scope `package` end with it, as they would only with a session if it were no package.
+
+    It is none to Python: `tests/contract/operator/__init__.py` would be imported as `operator`, which is the standard library's.
+    """
+
+    def setup(self) -> None:
+        """Import nothing."""
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector:
+    return Folder.from_parent(parent, path=path)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    room.in_memory()
+    config.pluginmanager.register(AtOnce(config), "at-once")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: sharing.rank_of(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> sharing.Sharing:
+    config.option.loadscopereorder = False
+    return sharing.Sharing(config, log)
+
+
+class AtOnce:
+    """Says what failed when it fails, not only at the end of a run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if report.failed and terminal is not None and not hasattr(self._config, "workerinput"):
+            terminal.ensure_newline()
+            terminal.write_line(f"{report.when} of {report.nodeid} failed:\n{report.longreprtext}", red=True)
 
 
 @pytest.fixture(scope="session")

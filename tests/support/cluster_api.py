@@ -26,7 +26,8 @@ from commonweal_stacks.management import controllers, names
 from commonweal_stacks.management.certificates import issue
 from commonweal_stacks.management.upstream import UPSTREAM
 from support.control_plane import ControlPlane, _free_ports
-from support.kube_api import Refused, wait_for
+from support.kube_api import Refused, manifests_in
+from support.waiting import wait_for
 
 HOST = "localhost"
 # Kinds for which other parts are used than these adapters take; each kind costs the API server memory.
@@ -134,7 +135,7 @@ class ClusterApi(ControlPlane):
 def definitions(name: str) -> list[dict[str, Any]]:
     """Return a provider's real definitions of the kinds that adapters use, with the labels that its installer would put on them."""
     folder = toolchain.definitions(name)
-    found = [yaml.safe_load(file.read_text()) for file in sorted((folder / "crds").glob("*.yaml"))]
+    found = manifests_in(folder / "crds")
     label = labels(name)
     return [_plain(each, label) for each in found if each["spec"]["names"]["plural"].removeprefix(UPSTREAM[name].name) in USED]
 

@@ -25,7 +25,8 @@ from typing import Any, Self
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from support.kube_api import KubeApi, Manifest, Refused, wait_for
+from support.kube_api import KubeApi, Manifest, Refused
+from support.waiting import wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OPERATOR = "system:serviceaccount:commonweal-system:commonweal-operator"
@@ -101,6 +102,7 @@ class ControlPlane:
         self.audit_log = home / "audit.log"
         self.authority = home / "certs" / "apiserver.crt"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._clients: dict[str, KubeApi] = {}
 
     def __enter__(self) -> Self:
         shutil.rmtree(self.home, ignore_errors=True)
@@ -149,8 +151,10 @@ class ControlPlane:
         return path
 
     def api(self, user: str = "admin") -> KubeApi:
-        """Return a client that speaks as that user."""
-        return KubeApi(self.url, self.token(user), self.authority)
+        """Return the client that speaks as that user."""
+        if user not in self._clients:
+            self._clients[user] = KubeApi(self.url, self.token(user), self.authority)
+        return self._clients[user]
 
     def apply(self, manifest: Manifest | str | Path, *, user: str = "admin") -> list[dict[str, Any]]:
         """Apply a manifest (mapping, YAML text, file or directory) server-side; `Refused` when the server says no."""

@@ -8,12 +8,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import aiohttp
@@ -30,12 +30,14 @@ from commonweal_runtime.store.keeper import Keeper
 from commonweal_runtime.store.logins import password_of
 from support.loopback import Loopback
 from support.postgres import HeritageServer, StoreServer, free_port
+from support.waiting import EVERY, HANG
 
 DEPARTMENT = "registry"
 DATABASE_KEY, SECTOR_KEY = b"d" * 32, b"s" * 32
 CLIENT_ISSUER, PERSON_ISSUER = "https://site.test", "https://people.test"
 USER, PASSWORD = "reader", "made-up-for-tests"
-PATIENCE = 60.0
+PATIENCE = HANG
+T = TypeVar("T")
 
 
 def subject(root: str) -> UUID:
@@ -118,7 +120,7 @@ class DataApi:
                 except aiohttp.ClientError:
                     if self.process is None or self.process.poll() is not None:
                         raise RuntimeError(self.log) from None
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(EVERY)
 
 
 class Desk(DirectoryDesk):
@@ -126,7 +128,7 @@ class Desk(DirectoryDesk):
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        super().__init__(directory, interval=0.02)
+        super().__init__(directory, interval=EVERY)
         self.directory, self.written = directory, 0
         self.login("heritage", USER, PASSWORD)
 
@@ -160,31 +162,38 @@ class Desk(DirectoryDesk):
         path = self.directory / REPORT_KEY
         return StoreReport.model_validate_json(path.read_text()) if path.exists() else None
 
-    async def settled(self, plan: StorePlan, *, ready: bool = True, patience: float = PATIENCE) -> StoreReport:
-        """Return the report on `plan` once every outcome is as `ready` says; TimeoutError shows the last one."""
+    async def when(self, told: Callable[[StoreReport], T | None]) -> T:
+        """Return the first answer about a report that is not None; TimeoutError shows the last report. A report is read once, when it is new."""
+        seen = None
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(HANG):
                 while True:
-                    report = self.reported()
-                    if report is not None and report.plan == digest_of(plan):
-                        outcomes = [*report.products.values(), *report.agreements.values()]
-                        if all(o.ready for o in outcomes) == ready or not outcomes:
-                            return report
-                    await asyncio.sleep(0.02)
+                    file = self._report_file()
+                    if file != seen and (report := self.reported()) is not None and (found := told(report)) is not None:
+                        return found
+                    seen = file
+                    await asyncio.sleep(EVERY)
         except TimeoutError:
             raise TimeoutError(f"last report: {self.reported()}") from None
 
-    async def until(self, product: str, reason: str, patience: float = PATIENCE) -> str:
+    async def settled(self, plan: StorePlan, *, ready: bool = True) -> StoreReport:
+        """Return the report on `plan` once every outcome is as `ready` says."""
+        wanted = digest_of(plan)
+
+        def told(report: StoreReport) -> StoreReport | None:
+            outcomes = [*report.products.values(), *report.agreements.values()]
+            return report if report.plan == wanted and (all(o.ready for o in outcomes) == ready or not outcomes) else None
+
+        return await self.when(told)
+
+    async def until(self, product: str, reason: str) -> str:
         """Return the message of a product once it carries `reason`."""
-        try:
-            async with asyncio.timeout(patience):
-                while True:
-                    report = self.reported()
-                    if report is not None and product in report.products and report.products[product].reason == reason:
-                        return report.products[product].message
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            raise TimeoutError(f"waited for {reason}; last report: {self.reported()}") from None
+
+        def told(report: StoreReport) -> str | None:
+            outcome = report.products.get(product)
+            return outcome.message if outcome is not None and outcome.reason == reason else None
+
+        return await self.when(told)
 
 
 @asynccontextmanager

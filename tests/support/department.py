@@ -13,6 +13,7 @@ import httpx
 
 from commonweal_api.plan import StorePlan
 from support.data_api import DEPARTMENT, DataApi, Desk, Issuer, KeeperProcess, agreement, person_product, plan, subject, visit_product
+from support.loopback import client
 from support.postgres import HeritageServer, StoreServer
 
 PERSON, OTHER = subject("P1"), subject("P2")
@@ -50,7 +51,7 @@ def running(store: StoreServer, heritage: HeritageServer, issuer: Issuer, wanted
     desk.put(wanted)
     with KeeperProcess(store, desk.directory):
         asyncio.run(desk.settled(wanted))
-        with DataApi(store, issuer, **env) as api, httpx.Client(base_url=api.url, timeout=10) as http:
+        with DataApi(store, issuer, **env) as api, client(api.url) as http:
             yield Department(api, issuer, http)
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from commonweal_api.plan import StorePlan, StoreReport
+from commonweal_api.plan import StorePlan, StoreReport, digest_of
 from support.data_api import Desk, keeping, login, person_product, plan
 from support.postgres import HeritageServer, StoreServer
 
@@ -31,12 +31,12 @@ class Doors:
         async with keeping(self.store, self.desk):
             if not dry:
                 return await self.desk.settled(wanted)
-            async with asyncio.timeout(30):
-                while True:
-                    report = await self.desk.settled(wanted, ready=False)
-                    if all(report.agreements[a.name].what_if is not None for a in dry):
-                        return report
-                    await asyncio.sleep(0.02)
+            digest = digest_of(wanted)
+
+            def foreseen(report: StoreReport) -> StoreReport | None:
+                return report if report.plan == digest and all(report.agreements[a.name].what_if is not None for a in dry) else None
+
+            return await self.desk.when(foreseen)
 
     async def opened(self, agreements: Mapping[str, dict[str, Any]], **product: Any) -> dict[str, int]:
         """Carry out a plan of the product `people` and these agreements; return the number of each."""

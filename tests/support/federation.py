@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 import uuid
-from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,7 +13,7 @@ from commonweal_api.data_product import DataProductSpec
 from commonweal_runtime.pairwise import pairwise
 from commonweal_runtime.store.products import create, shape_of
 from commonweal_runtime.store.schema import migrate
-from support.data_api import PATIENCE, SECTOR_KEY
+from support.data_api import SECTOR_KEY
 from support.postgres import StoreServer
 
 PRODUCT, SHOWN = (
@@ -203,15 +201,6 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
         pass
     finally:
         sink.transport.abort()
-
-
-async def until(question: Callable[[], Awaitable[bool]], *, wanted: bool = True, patience: float = PATIENCE) -> float:
-    """Return after how many seconds the answer is the wanted one; TimeoutError if it never is."""
-    begun = time.monotonic()
-    async with asyncio.timeout(patience):
-        while await question() != wanted:  # noqa: ASYNC110 - another process changes it
-            await asyncio.sleep(0.01)
-    return time.monotonic() - begun
 
 
 def person(n: int) -> uuid.UUID:

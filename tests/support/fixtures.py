@@ -12,7 +12,7 @@ from support.keeper import Bench
 from support.postgres import HeritageServer, StoreServer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def heritage() -> Iterator[HeritageServer]:
     """A heritage PostgreSQL with the database `heritage`: 200 people, 200 visits of 50 of them."""
     with HeritageServer() as server:
@@ -20,7 +20,7 @@ def heritage() -> Iterator[HeritageServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def issuer() -> Iterator[Issuer]:
     """One issuer for clients and people; the tokens differ in `iss`."""
     with Issuer() as running:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from commonweal_api.plan import StorePlan
-from support.data_api import PATIENCE, Desk, keeping
+from support.data_api import Desk, keeping
 from support.postgres import HeritageServer, StoreServer
 
 
@@ -43,12 +43,3 @@ class Bench:
             await root.close()
 
         asyncio.run(go())
-
-
-async def none_left(root: Any, count: str, *values: Any) -> None:
-    """Return once a query counts nothing any more."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            if not await root.fetchval(count, *values):
-                return
-            await asyncio.sleep(0.02)

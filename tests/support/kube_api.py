@@ -1,20 +1,20 @@
-"""A few lines of Kubernetes client for tests: one request, one answer, nothing cached but discovery, nothing retried."""
+"""A few lines of Kubernetes client for tests: one request, one answer, nothing cached but discovery, no answer asked for twice."""
 
 from __future__ import annotations
 
 import json
 import ssl
-import time
-from collections.abc import Callable, Mapping
-from http.client import HTTPSConnection
+import threading
+import weakref
+from collections.abc import Mapping
+from http.client import HTTPResponse, HTTPSConnection
 from pathlib import Path
-from threading import Event
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-import yaml
+from commonweal_stacks.platform.manifests import documents
+from support.waiting import HANG
 
-T = TypeVar("T")
 Manifest = Mapping[str, Any]
 APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
 
@@ -34,26 +34,18 @@ def manifests_in(source: Manifest | str | Path) -> list[dict[str, Any]]:
     if isinstance(source, Path):
         files = sorted(source.glob("*.yaml")) if source.is_dir() else [source]
         return [found for file in files for found in manifests_in(file.read_text())]
-    return [document for document in yaml.safe_load_all(source) if document]
-
-
-def wait_for(what: str, attempt: Callable[[], T | None], *, seconds: float = 30, every: float = 0.05) -> T:
-    """Return the first answer of `attempt` that is not None; TimeoutError names `what` after that many seconds."""
-    deadline, pause = time.monotonic() + seconds, Event()
-    while (found := attempt()) is None:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {seconds:.0f} s for {what}")
-        pause.wait(every)
-    return found
+    return list(documents(source))
 
 
 class KubeApi:
-    """The API server as one user sees it. Every refusal raises `Refused`; a connection is made and closed for each request."""
+    """The API server as one user sees it. Every refusal raises `Refused`; each thread keeps its connection, for making one costs as much as most answers."""
 
     def __init__(self, url: str, token: str, authority: Path) -> None:
         self._url, self._token = urlsplit(url), token
         self._tls = ssl.create_default_context(cafile=authority)
         self._resources: dict[tuple[str, str], tuple[str, bool]] = {}
+        self._own, self._all = threading.local(), list[HTTPSConnection]()
+        weakref.finalize(self, _close, self._all)
 
     def request(
         self,
@@ -66,18 +58,26 @@ class KubeApi:
         **query: Any,
     ) -> dict[str, Any]:
         """Send one request and return the decoded answer."""
-        connection = HTTPSConnection(self._url.hostname or "", self._url.port, context=self._tls, timeout=30)
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content_type, "Accept": accept}
+        connection = self._connection()
         try:
-            headers = {"Authorization": f"Bearer {self._token}", "Content-Type": content_type, "Accept": accept}
-            connection.request(method, f"{path}?{urlencode(query)}", None if body is None else json.dumps(body), headers)
-            answer = connection.getresponse()
+            answer = _ask(connection, method, f"{path}?{urlencode(query)}", None if body is None else json.dumps(body), headers)
             text = answer.read().decode()
-        finally:
+        except BaseException:
             connection.close()
+            raise
         decoded: dict[str, Any] = json.loads(text) if text.startswith("{") else {"message": text}
         if answer.status >= 400:
             raise Refused(answer.status, decoded)
         return decoded
+
+    def _connection(self) -> HTTPSConnection:
+        """Return this thread's connection, whether it is open or not."""
+        if not hasattr(self._own, "connection"):
+            self._own.connection = HTTPSConnection(self._url.hostname or "", self._url.port, context=self._tls, timeout=HANG)
+            self._all.append(self._own.connection)
+        found: HTTPSConnection = self._own.connection
+        return found
 
     def path_of(self, manifest: Manifest) -> str:
         """Return the path of the object that the manifest describes; it must have `metadata.name`."""
@@ -119,3 +119,22 @@ class KubeApi:
         if (api, kind) not in self._resources:
             raise Refused(404, {"reason": "NotFound", "message": f"the server serves no {kind} in {api}; install its definition first"})
         return self._resources[api, kind]
+
+
+def _ask(connection: HTTPSConnection, *request: Any) -> HTTPResponse:
+    """Send a request. One that a kept connection lost, because the server had closed it meanwhile, is sent over a new one."""
+    kept = connection.sock is not None
+    try:
+        connection.request(*request)
+        return connection.getresponse()
+    except (ConnectionError, ssl.SSLEOFError):
+        connection.close()
+        if not kept:
+            raise
+        connection.request(*request)
+        return connection.getresponse()
+
+
+def _close(connections: list[HTTPSConnection]) -> None:
+    for connection in connections:
+        connection.close()

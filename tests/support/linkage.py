@@ -14,8 +14,9 @@ import httpx
 from commonweal_api.plan import StorePlan
 from commonweal_runtime.linkage.tokens import token
 from support.data_api import PATIENCE, Desk, Issuer
-from support.federation import until
+from support.loopback import client
 from support.postgres import StoreServer
+from support.waiting import until
 
 # everybody has a number, written in two ways; P3 and P4 were given the same one
 PEOPLE_WITH_NUMBERS = """
@@ -34,7 +35,7 @@ class Consumer:
     """Asks as clients of consumers' departments, and as people."""
 
     def __init__(self, url: str, issuer: Issuer) -> None:
-        self._issuer, self._http = issuer, httpx.Client(base_url=url, timeout=10)
+        self._issuer, self._http = issuer, client(url)
 
     def __enter__(self) -> Self:
         return self

@@ -15,7 +15,8 @@ from commonweal_stacks import blueprint, clusters
 from commonweal_stacks.management import names
 from support.cluster_api import ClusterApi
 from support.control_plane import REPOSITORY
-from support.kube_api import Refused, manifests_in, wait_for
+from support.kube_api import Refused, manifests_in
+from support.waiting import wait_for
 
 DEFINITIONS = REPOSITORY / "stacks" / "management" / "providers" / "local"
 GROUP = "local.commonweal.dev"

@@ -1,14 +1,37 @@
-"""An HTTP server on loopback that answers GET as it is told."""
+"""An HTTP server on loopback that answers GET as it is told, and a client of any server there."""
 
 from __future__ import annotations
 
+import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+from urllib.request import urlopen
+
+import httpx
+
+from support.waiting import HANG
 
 Get = Callable[[str, Mapping[str, str]], tuple[int, bytes]]
+# Nothing here speaks TLS, and reading this machine's authorities for each client would take longer than what it asks.
+TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def client(url: str, **options: Any) -> httpx.Client:
+    """Return a client of a server on loopback; a request that hangs fails."""
+    return httpx.Client(base_url=url, verify=TRUSTS_NOBODY, **{"timeout": HANG, **options})
+
+
+def answers(url: str) -> bool:
+    """Whether the server is there and says that all is well."""
+    try:
+        with urlopen(url, timeout=HANG) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 class Loopback:
@@ -27,7 +50,8 @@ class Loopback:
                 return
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
         self.port = self._server.server_port
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -36,6 +60,11 @@ class Loopback:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._ended.set()
+        socket.create_connection(("127.0.0.1", self.port)).close()  # wakes who waits for the next request
         self._thread.join()
+        self._server.server_close()
+
+    def _serve(self) -> None:
+        while not self._ended.is_set():
+            self._server.handle_request()

@@ -7,14 +7,13 @@ import pwd
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import pymysql
 
+from support import room
 from support.postgres import free_port
 
 NOBODY = pwd.getpwnam("nobody")
@@ -26,7 +25,7 @@ class MariaDb:
     """One server; root, without a password, comes in over its socket only. MariaDB refuses to run as root, so root starts it as another user."""
 
     def __init__(self) -> None:
-        self.directory, self.port = Path(tempfile.mkdtemp(prefix="commonweal-my-", dir="/tmp")), free_port()
+        self.directory, self.port = room.directory("my"), free_port()
         self._user: dict[str, Any] = {"user": NOBODY.pw_uid, "group": NOBODY.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
         if self._user:
             shutil.chown(self.directory, NOBODY.pw_uid, NOBODY.pw_gid)

@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from commonweal_api.model_service import ModelServiceSpec
 from commonweal_api.plan import FeatureSource, ModelEntry, ModelPlan, ModelReport, audience_of
-from support.kube_api import wait_for
+from support.loopback import answers, client
+from support.waiting import wait_for
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 DEPARTMENT = "tax"
@@ -173,10 +174,7 @@ class ModelsProcess:
     def _is_ready(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, self.log.read_text()[-3000:]
-        try:
-            return httpx.get(f"{self.url}/healthz", timeout=1).status_code == 200
-        except httpx.TransportError:
-            return False
+        return answers(f"{self.url}/healthz")
 
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
@@ -189,7 +187,7 @@ class Caller:
     """A service that calls one model."""
 
     def __init__(self, process: ModelsProcess, model: str, token: str) -> None:
-        self._client = httpx.Client(base_url=process.url, headers={"Authorization": f"Bearer {token}"}, timeout=20)
+        self._client = client(process.url, headers={"Authorization": f"Bearer {token}"})
         self.model = model
 
     def post(self, verb: str, body: Any, **more: Any) -> httpx.Response:

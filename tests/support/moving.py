@@ -17,6 +17,7 @@ import httpx
 from commonweal_api.plan import StorePlan
 from commonweal_runtime.moving import frames
 from support.data_api import PATIENCE, DataApi, Desk, Issuer, KeeperProcess, agreement, person_product, plan
+from support.loopback import client
 from support.postgres import HeritageServer, StoreServer
 
 MOVE = "20260101-registry"
@@ -36,7 +37,7 @@ class Site:
         self.desk = Desk(self.store.directory / "desk")
         self.keeper = KeeperProcess(self.store, self.desk.directory)
         self.api = DataApi(self.store, issuer)
-        self.http = httpx.Client(base_url=self.api.url, timeout=10)
+        self.http = client(self.api.url)
 
     def read(self, who: uuid.UUID, consumer: str = "benefits") -> httpx.Response:
         """Read a person as a consumer's client: `tax` by consent, `benefits` by public task."""

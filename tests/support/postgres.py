@@ -1,8 +1,14 @@
-"""Real PostgreSQL servers for tests: the department's own, started by the product's program, and a heritage one."""
+"""Real PostgreSQL servers for tests: the department's own, started by the product's program, and a heritage one.
+
+The first server of a kind in a process is made as the product makes it; the others begin with a copy of its directory (0.2 s of processor time).
+Each module so has roles, access rules and a log of its own: a store's roles belong to the whole server, and its access rules name its databases, so
+that databases of one server could not stand for several stores.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import pwd
 import shutil
@@ -10,8 +16,8 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +26,7 @@ import asyncpg
 
 import commonweal_runtime
 from commonweal_runtime.store.postgres import binary
+from support import room
 
 NOBODY = pwd.getpwnam("nobody")
 START_SECONDS = 60
@@ -38,7 +45,7 @@ class Server:
     """One PostgreSQL on 127.0.0.1 and on a socket in a directory of its own. PostgreSQL refuses root, so root starts it as another user."""
 
     def __init__(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="commonweal-pg-", dir="/tmp"))
+        self.directory = room.directory("pg")
         self.sockets, self.port = self.directory / "run", free_port()
         self.sockets.mkdir()
         self._user: dict[str, Any] = {"user": NOBODY.pw_uid, "group": NOBODY.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
@@ -69,7 +76,16 @@ class Server:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def start(self) -> None:
-        """Start the server and return when it answers."""
+        """Start the server and return when it answers. The first start begins with a copy of what the first server of the kind was made of."""
+        if not self.data.exists():
+            subprocess.run(["cp", "--archive", _first(type(self)), self.data], check=True)
+        self.run()
+
+    def initialise(self) -> None:
+        """Make the data directory of the first server of the kind, unless the program does."""
+
+    def run(self) -> None:
+        """Run the program on what lies in the data directory, if anything; return when it answers."""
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 self.command(), env={**os.environ, **self.environment()}, stdout=log, stderr=log, cwd="/", **self._user
@@ -115,6 +131,17 @@ class Server:
         return asyncio.run(asked())
 
 
+@cache
+def _first(kind: type[Server]) -> Path:
+    """The data directory of a server that was made, started and stopped: what each further one starts with."""
+    first = kind()
+    atexit.register(shutil.rmtree, first.directory, ignore_errors=True)
+    first.initialise()
+    first.run()
+    first.stop()
+    return first.data
+
+
 class StoreServer(Server):
     """The department's PostgreSQL, made and started by `commonweal_runtime.store.postgres` itself."""
 
@@ -131,20 +158,16 @@ class StoreServer(Server):
 class HeritageServer(Server):
     """Somebody else's PostgreSQL: password logins over TCP."""
 
-    def start(self) -> None:
-        if not self.data.exists():
-            options = [
-                "--username=postgres",
-                "--auth-local=trust",
-                "--auth-host=scram-sha-256",
-                "--encoding=UTF8",
-                "--locale=C.UTF-8",
-                "--no-sync",
-            ]
-            subprocess.run(
-                [binary("initdb"), f"--pgdata={self.data}", *options], check=True, stdout=subprocess.DEVNULL, cwd="/", **self._user
-            )
-        super().start()
+    def initialise(self) -> None:
+        options = [
+            "--username=postgres",
+            "--auth-local=trust",
+            "--auth-host=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+        ]
+        subprocess.run([binary("initdb"), f"--pgdata={self.data}", *options], check=True, stdout=subprocess.DEVNULL, cwd="/", **self._user)
 
     def command(self) -> list[str]:
         settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(self.sockets), "fsync": "off", "shared_buffers": "32MB"}

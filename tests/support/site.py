@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import yaml
 from pydantic import ValidationError
 
 from commonweal_api.plan import ModelReport, Outcome, ProductPlan, StoreReport
@@ -26,6 +25,7 @@ from commonweal_operator.kinds.keys import DepartmentKeys
 from commonweal_operator.kinds.reading import key_of, read
 from commonweal_operator.kinds.rules import KindRules
 from commonweal_operator.kinds.world import World
+from support.kube_api import manifests_in
 from support.signing import keys_status, signed
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "start-a-business"
@@ -36,7 +36,7 @@ PLATFORM = PlatformConfig(images=Images(runtime="r", store="s"))
 
 @cache
 def _text(name: str) -> str:
-    return json.dumps(list(yaml.safe_load_all((EXAMPLE / f"{name}.yaml").read_text())))
+    return json.dumps(manifests_in(EXAMPLE / f"{name}.yaml"))
 
 
 def documents(name: str) -> list[dict[str, Any]]:

@@ -14,11 +14,12 @@ import httpx
 
 from commonweal_api.plan import FeedPeer, StorePlan
 from support.data_api import PATIENCE, DataApi, Desk, Issuer, KeeperProcess, agreement, person_product, plan
-from support.federation import Link, until
+from support.federation import Link
+from support.loopback import client
 from support.postgres import HeritageServer, StoreServer, free_port
+from support.waiting import until
 
 STALE_SECONDS = 5
-START_SECONDS = 90.0
 
 
 class Site:
@@ -31,7 +32,7 @@ class Site:
         self.keeper = KeeperProcess(self.store, self.desk.directory)
         self.api = DataApi(self.store, issuer)
         self.link = Link(free_port(), self.api.port)
-        self.http = httpx.Client(base_url=self.api.url, timeout=10)
+        self.http = client(self.api.url)
 
     def read(self, who: uuid.UUID, consumer: str = "tax") -> httpx.Response:
         """Read a person as a consumer's client: `tax` by consent, `benefits` by public task."""
@@ -114,7 +115,7 @@ class Department:
                 site.desk.put(self.plan_of(site))
                 stack.enter_context(site.keeper)
             for site in self.sites:
-                asyncio.run(site.desk.settled(self.plan_of(site), patience=START_SECONDS))
+                asyncio.run(site.desk.settled(self.plan_of(site)))
                 stack.enter_context(site.api)
                 stack.enter_context(site.http)
                 stack.enter_context(site.link)

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 from commonweal_stacks.blueprint import current
 from commonweal_stacks.clusters import adapter_of, site_objects
 from commonweal_stacks.platform.chart import source
 from commonweal_stacks.site_kinds import Kind
 from support.cluster_api import ClusterApi, open_definition
+from support.kube_api import manifests_in
 from support.sites import site
 
 REAL: tuple[Kind, ...] = ("aws", "gcp")
@@ -34,8 +34,7 @@ def open_definitions() -> list[dict[str, Any]]:
 
 def local_definitions() -> list[dict[str, Any]]:
     folder = source() / "stacks" / "management" / "providers" / "local"
-    found = [each for file in sorted(folder.glob("*.yaml")) for each in yaml.safe_load_all(file.read_text())]
-    return [each for each in found if each["kind"] == "CustomResourceDefinition"]
+    return [each for each in manifests_in(folder) if each["kind"] == "CustomResourceDefinition"]
 
 
 @pytest.fixture(scope="package")

@@ -15,8 +15,9 @@ from commonweal_stacks.management.upstream import UPSTREAM
 from commonweal_stacks.platform.manifests import Manifest
 from commonweal_stacks.site_kinds import Kind
 from support.cluster_api import SECONDS, ClusterApi, labels
-from support.kube_api import MERGE, Refused, wait_for
+from support.kube_api import MERGE, Refused
 from support.sites import MACHINES, site
+from support.waiting import wait_for
 
 REAL: tuple[Kind, ...] = ("aws", "gcp")
 NONSENSE = {"noSuchField": "x"}

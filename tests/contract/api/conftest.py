@@ -9,7 +9,7 @@ from support.kube_api import KubeApi
 from support.manifests import namespace
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def api(control_plane: ControlPlane) -> KubeApi:
     """An administrator's client of an API server that serves our kinds, with the namespaces of tax and benefits."""
     control_plane.install_crds()

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from support.control_plane import REPOSITORY, ControlPlane, User
-from support.kube_api import MERGE, KubeApi, Refused, manifests_in, wait_for
+from support.kube_api import MERGE, KubeApi, Refused, manifests_in
 from support.manifests import Body, consent_policy, data_product, department, model_service, namespace, put
 from support.signing import signed
+from support.waiting import wait_for
 
 POLICIES = REPOSITORY / "charts" / "commonweal" / "templates" / "admission"
 USERS = {

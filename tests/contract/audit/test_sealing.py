@@ -23,8 +23,7 @@ from contract.audit.conftest import Run
 from support.audit import KEYS, WITNESS, Ledger, RootLanes
 from support.data_api import DATABASE_KEY
 from support.postgres import StoreServer
-
-PATIENCE = 20.0
+from support.waiting import until
 
 
 async def seal_of(ledger: Ledger, number: int) -> int | None:
@@ -35,13 +34,6 @@ async def seal_of(ledger: Ledger, number: int) -> int | None:
 async def newest(ledger: Ledger) -> int:
     found: int = await ledger.root.fetchval("select coalesce(max(n), 0) from audit.seal")
     return found
-
-
-async def until(condition: Any) -> None:
-    """Return once an async condition holds."""
-    async with asyncio.timeout(PATIENCE):
-        while not await condition():  # noqa: ASYNC110 - it is about the store, which tells nobody
-            await asyncio.sleep(0.01)
 
 
 def test_a_late_commit_falls_into_a_later_seal_and_holds_up_none(run: Run, store: StoreServer) -> None:

@@ -12,7 +12,7 @@ from commonweal_stacks.platform.layer import Layer, build_layer
 from commonweal_stacks.site import parse_site
 from contract.operator.stage import IMAGES, Operator, running_operator
 from support.control_plane import REPOSITORY, ControlPlane
-from support.kube_api import wait_for
+from support.waiting import wait_for
 
 CONTROLLERS = (
     "namespace-controller",
@@ -25,20 +25,20 @@ CONTROLLERS = (
 SEED = "5e" * 32
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def layer() -> Layer:
     config = yaml.safe_load((REPOSITORY / "stacks" / "site" / "Pulumi.onprem.yaml").read_text())["config"]["commonweal:site"]
     return build_layer(parse_site(config | {"expose": "ClusterIP"}, stack="onprem"), IMAGES, "5ec7" * 16, SEED)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plane(tmp_path_factory: pytest.TempPathFactory, layer: Layer) -> Iterator[ControlPlane]:
     with ControlPlane(tmp_path_factory.mktemp("conformity-plane"), controllers=CONTROLLERS) as started:
         apply(started, layer)
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def operator(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     with running_operator(plane, tmp_path_factory.mktemp("operator")) as process:
         yield process

@@ -14,14 +14,14 @@ from support.postgres import HeritageServer, StoreServer
 __all__ = ["heritage", "issuer"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def store() -> Iterator[StoreServer]:
     """The department's store."""
     with StoreServer() as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def department(store: StoreServer, heritage: HeritageServer, issuer: Issuer) -> Iterator[Department]:
     """A department with everything that the API has routes for."""
     with running(store, heritage, issuer, everything(heritage)) as department:

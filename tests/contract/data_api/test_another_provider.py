@@ -10,6 +10,7 @@ import pytest
 
 from support.data_api import DataApi, Issuer, subject
 from support.department import Department
+from support.loopback import client
 from support.postgres import StoreServer
 from support.provider import Provider
 
@@ -25,7 +26,7 @@ def portal(department: Department, store: StoreServer, issuer: Issuer, provider:
     """A second data API of the same department, whose people come from the provider."""
     names = {"ISSUER": provider.url, "JWKS": "", "AUDIENCE": "the-portal", "CLAIM": "citizen", "SUBJECT": "Source"}
     env = {f"COMMONWEAL_PERSON_{name}": value for name, value in names.items()}
-    with DataApi(store, issuer, **env) as api, httpx.Client(base_url=api.url, timeout=10) as http:
+    with DataApi(store, issuer, **env) as api, client(api.url) as http:
         yield http
 
 

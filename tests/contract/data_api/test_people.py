@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import jwt
 import pytest
 
 from support.data_api import subject
 from support.department import OTHER, Department
+from support.waiting import wait_for
 
 SOON = (datetime.now(UTC) + timedelta(days=90)).isoformat()
 
@@ -127,6 +128,16 @@ def test_a_receipt_is_no_token(department: Department) -> None:
     assert department.http.get("/me/uses", headers={"Authorization": f"Bearer {receipt}"}).status_code == 401
 
 
+def proved(department: Department, path: str, who: uuid.UUID) -> httpx.Response | None:
+    """Return the proof; None as long as there is no seal over it."""
+    proof = department.me("GET", path, who)
+    if proof.status_code == 409:
+        assert (proof.json()["reason"], proof.headers["retry-after"]) == ("NotSealedYet", "1")
+        return None
+    assert proof.status_code == 200
+    return proof
+
+
 def test_a_use_and_an_event_are_proved_once_they_are_sealed(department: Department) -> None:
     me = subject("P142")
     department.ask(f"/v1/people/subjects/{me}")
@@ -134,11 +145,7 @@ def test_a_use_and_an_event_are_proved_once_they_are_sealed(department: Departme
     use = department.me("GET", "/me/uses?limit=1", me).json()["items"][0]["id"]
     event = department.me("GET", "/me/receipts?limit=1", me).json()["items"][0]["event"]
     for path in (f"/me/uses/{use}/proof", f"/me/receipts/{event}/proof"):
-        deadline = time.monotonic() + 20
-        while (proof := department.me("GET", path, me)).status_code == 409:
-            assert (proof.json()["reason"], proof.headers["retry-after"]) == ("NotSealedYet", "1")
-            assert time.monotonic() < deadline, "never sealed"
-        assert proof.status_code == 200
+        proof = wait_for("a seal", lambda path=path: proved(department, path, me))  # type: ignore[misc]
         assert str(me) not in proof.text
         assert proof.json()["seal"] in {s["jws"] for s in department.http.get("/v1/seals?limit=1000").json()["items"]}
         assert department.me("GET", path, OTHER).status_code == 404

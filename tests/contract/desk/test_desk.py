@@ -15,6 +15,7 @@ from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, PLAN_KEY, REPORT_KEY
 from commonweal_runtime.desk import ClusterDesk, open_desk
 from support.control_plane import ControlPlane, User
 from support.kube_api import KubeApi
+from support.waiting import HANG
 
 NAMESPACE = "dept-tax"
 ROLE: list[dict[str, Any]] = [
@@ -58,7 +59,7 @@ async def desk(plane: ControlPlane, **more: Any) -> AsyncIterator[ClusterDesk]:
 
 def test_a_plan_is_heard_when_it_comes_and_when_it_changes_and_only_then(plane: ControlPlane, api: KubeApi) -> None:
     async def follow() -> list[str]:
-        async with asyncio.timeout(30), desk(plane) as d:
+        async with asyncio.timeout(HANG), desk(plane) as d:
             plans, heard = d.plans(), []
             waiting = asyncio.ensure_future(anext(plans))
             for text in ("one", "two"):
@@ -77,7 +78,7 @@ def test_a_plan_that_was_there_before_is_heard_first(plane: ControlPlane, api: K
     api.apply(configmap(MODEL_PLAN, **{PLAN_KEY: "already there"}))
 
     async def first() -> str:
-        async with asyncio.timeout(30), desk(plane) as d:
+        async with asyncio.timeout(HANG), desk(plane) as d:
             return await anext(d.plans())
 
     assert asyncio.run(first()) == "already there"
@@ -91,7 +92,7 @@ def test_a_report_is_written_once_and_read_by_whoever_looks(plane: ControlPlane,
         return found["data"][REPORT_KEY], found["metadata"]["resourceVersion"]
 
     async def leave(*texts: str) -> None:
-        async with asyncio.timeout(30), desk(plane) as d:
+        async with asyncio.timeout(HANG), desk(plane) as d:
             for text in texts:
                 await d.report(text)
 
@@ -115,7 +116,7 @@ def test_a_server_that_is_away_is_waited_for(plane: ControlPlane, api: KubeApi) 
             if len(tries) == 3:
                 d._base = real
 
-        async with asyncio.timeout(30), desk(plane, pause=pause) as d:
+        async with asyncio.timeout(HANG), desk(plane, pause=pause) as d:
             real, d._base = d._base, "https://127.0.0.1:1/api/v1/namespaces/x"
             await d.report("back again")
 
@@ -138,7 +139,7 @@ def test_a_watch_that_the_server_ends_is_begun_again_without_a_warning(
             if len(ends) == 2:
                 await asyncio.to_thread(api.apply, configmap(MODEL_PLAN, **{PLAN_KEY: "between"}))
 
-        async with asyncio.timeout(30), desk(plane, pause=pause) as d:
+        async with asyncio.timeout(HANG), desk(plane, pause=pause) as d:
             plans = d.plans()
             return [await anext(plans), await anext(plans)]
 
@@ -152,7 +153,7 @@ def test_a_secret_is_read_and_one_that_is_not_there_or_not_granted_is_none(plane
     api.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"username": "u", "password": "p"}})
 
     async def read(*names: str) -> list[dict[str, str] | None]:
-        async with asyncio.timeout(30), desk(plane) as d:
+        async with asyncio.timeout(HANG), desk(plane) as d:
             return [await d.secret(name) for name in names]
 
     assert asyncio.run(read("login", "not-made", "not-granted")) == [{"username": "u", "password": "p"}, None, None]
@@ -164,7 +165,7 @@ def test_a_directory_does_the_same_outside_kubernetes(tmp_path: Path, monkeypatc
     (tmp_path / "secrets" / "login" / "password").write_text("p\n")
 
     async def follow() -> list[str]:
-        async with asyncio.timeout(10), open_desk(MODEL_PLAN, MODEL_REPORT) as d:
+        async with asyncio.timeout(HANG), open_desk(MODEL_PLAN, MODEL_REPORT) as d:
             plans = d.plans()
             (tmp_path / PLAN_KEY).write_text("one")
             heard = [await anext(plans)]

@@ -15,8 +15,9 @@ import asyncpg
 import pytest
 
 from support.data_api import person_product
-from support.federation import SHOWN, SiteStore, exchange, person, until
+from support.federation import SHOWN, SiteStore, exchange, person
 from support.postgres import StoreServer
+from support.waiting import until
 
 NAMES = ["east", "north", "west"]
 PEOPLE = [person(n) for n in range(1, 41)]

@@ -10,8 +10,8 @@ import pytest
 
 from commonweal_runtime.linkage.tokens import Normalise, written
 from support.data_api import login, subject
-from support.federation import until
 from support.linkage import Provider, number_of
+from support.waiting import until
 
 
 def test_a_reference_reads_the_person_it_means_and_shows_no_id(provider: Provider) -> None:

@@ -12,7 +12,8 @@ import pytest
 from commonweal_api.lockin import admission
 from contract.lockin.corpus import NAMESPACE
 from support.control_plane import ControlPlane, User
-from support.kube_api import Refused, wait_for
+from support.kube_api import Refused
+from support.waiting import wait_for
 
 OTHERS = {
     "queues.sqs.services.k8s.aws": "Queue",
@@ -38,7 +39,7 @@ def _definition(name: str, kind: str) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """The policies as they are, in the department's namespace and the platform's; in `dept-shown` they only warn, each of them."""
     users = {"editor": User("editor"), "lead": User("lead"), "cluster": User("system:serviceaccount:kube-system:replicaset-controller")}

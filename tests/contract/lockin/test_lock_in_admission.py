@@ -11,7 +11,8 @@ import pytest
 from commonweal_api.lockin import ANNOTATION, admission
 from contract.lockin.corpus import NAMESPACE, Body, deployment, exempted
 from support.control_plane import ControlPlane
-from support.kube_api import MERGE, Refused, wait_for
+from support.kube_api import MERGE, Refused
+from support.waiting import wait_for
 
 API_MOMENT = re.compile(r"changed at (\S+)Z")
 

@@ -14,7 +14,8 @@ from commonweal_local.progress import Silent
 from commonweal_stacks import blueprint
 from commonweal_stacks.management import names
 from contract.management.conftest import Home
-from support.kube_api import Refused, wait_for
+from support.kube_api import Refused
+from support.waiting import wait_for
 
 
 def silent(_line: str) -> None:

@@ -16,7 +16,7 @@ from commonweal_stacks import blueprint, clusters
 from commonweal_stacks.management import names
 from commonweal_stacks.site import parse_site
 from contract.management.conftest import Home
-from support.kube_api import wait_for
+from support.waiting import wait_for
 
 NAME = "outlived"
 SITE = {

@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 
 from commonweal_runtime.store.logins import password_of
-from support.kube_api import wait_for
-from support.model_runtime import KEY, Caller, ModelsProcess, Provider, calling, entry, free_port
-
-BIN = Path("/usr/lib/postgresql/15/bin")
+from support.model_runtime import KEY, Caller, ModelsProcess, Provider, calling, entry
+from support.postgres import HeritageServer
 
 
-class ModelStore:
-    """A real PostgreSQL with the role and the database that the keeper makes for the runtime."""
+class ModelStore(HeritageServer):
+    """A real PostgreSQL with the role that the keeper makes for the runtime. It is stopped and started, never killed."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port, self._data = free_port(), folder / "data"
-        self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
-        shutil.chown(folder, "postgres") if self._as else None
-        self._run("initdb", "-D", str(self._data), "--auth-local=trust", "--auth-host=scram-sha-256", "-U", "postgres", "--no-instructions")
-        self._socket = folder
-        self.start()
+    def __enter__(self) -> Self:
+        super().__enter__()
         self.sql(f"CREATE ROLE models LOGIN PASSWORD '{password_of(KEY, 'models')}'")
+        return self
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        words = [str(BIN / "postgres"), "-D", str(self._data), "-p", str(self.port), "-k", str(self._socket), "-h", "127.0.0.1"]
-        self._process = subprocess.Popen([*self._as, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        ask = [*self._as, str(BIN / "pg_isready"), "-q", "-h", str(self._socket), "-p", str(self.port)]
-        wait_for("PostgreSQL", lambda: subprocess.run(ask, check=False).returncode == 0 or None)
-
-    def stop(self) -> None:
-        self._process.send_signal(2)
-        self._process.wait(30)
 
     def database(self, name: str) -> None:
         """Make an empty database that belongs to the runtime."""
@@ -50,29 +33,23 @@ class ModelStore:
 
     def sql(self, statement: str, database: str = "postgres") -> list[list[str]]:
         """Run a statement as the superuser; return rows of texts."""
-        words = ["psql", "-h", str(self._socket), "-p", str(self.port), "-U", "postgres", "-d", database, "-XAtq", "-v", "ON_ERROR_STOP=1"]
-        done = subprocess.run([*self._as, *words, "-c", statement], check=True, capture_output=True, text=True)
+        words = ["psql", "-h", str(self.sockets), "-p", str(self.port), "-U", "postgres", "-d", database, "-XAtq", "-v", "ON_ERROR_STOP=1"]
+        done = subprocess.run([*words, "-c", statement], check=True, capture_output=True, text=True)
         return [line.split("|") for line in done.stdout.splitlines()]
 
     def dump(self, database: str = "models") -> str:
         """Return everything that the database holds, as text."""
-        words = ["pg_dump", "-h", str(self._socket), "-p", str(self.port), "-U", "postgres", "--data-only", "--inserts", database]
-        return subprocess.run([*self._as, *words], check=True, capture_output=True, text=True).stdout
-
-    def _run(self, program: str, *words: str) -> None:
-        subprocess.run([*self._as, str(BIN / program), *words], check=True, capture_output=True)
+        words = ["pg_dump", "-h", str(self.sockets), "-p", str(self.port), "-U", "postgres", "--data-only", "--inserts", database]
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelStore]:
-    folder = Path(subprocess.run(["mktemp", "-d", "/tmp/models-store-XXXXXX"], check=True, capture_output=True, text=True).stdout.strip())
-    store = ModelStore(folder)
-    yield store
-    store.stop()
-    shutil.rmtree(folder)
+@pytest.fixture(scope="package")
+def server() -> Iterator[ModelStore]:
+    with ModelStore() as store:
+        yield store
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(server: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelsProcess]:
     """One runtime for all tests that do not end it."""
     server.database("models")

@@ -12,8 +12,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from support.kube_api import wait_for
 from support.model_runtime import Caller, ModelsProcess, Provider, calling, entry
+from support.waiting import wait_for
 
 ACTIONS = [{"id": f"guide-{i}"} for i in range(4)]
 

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from support.kube_api import wait_for
 from support.model_runtime import Caller, ModelsProcess, Provider, calling, entry
+from support.waiting import wait_for
 
 COMPANY, PAYER = str(UUID(int=1, version=4)), str(UUID(int=2, version=4))
 ACTIONS = [{"id": "vat-guide"}, {"id": "payroll-guide"}, {"id": "cash-accounting"}]

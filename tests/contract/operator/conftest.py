@@ -9,7 +9,7 @@ import pytest
 
 from contract.operator.stage import API, DEPARTMENTS, Operator, Pods, install, open_business, running_operator
 from support.control_plane import ControlPlane
-from support.kube_api import wait_for
+from support.waiting import wait_for
 
 
 @pytest.fixture(scope="module")

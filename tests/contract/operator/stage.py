@@ -35,8 +35,9 @@ from commonweal_api.plan import (
 from commonweal_api.quality import QualityCount
 from commonweal_operator.kinds import jws
 from support.control_plane import OPERATOR, REPOSITORY, ControlPlane, find_tools
-from support.kube_api import MERGE, Refused, manifests_in, wait_for
+from support.kube_api import MERGE, Refused, manifests_in
 from support.signing import signed
+from support.waiting import wait_for
 
 SYSTEM = "commonweal-system"
 IMAGES = {
@@ -54,7 +55,7 @@ def chart(**values: Any) -> list[dict[str, Any]]:
     given = {"images": IMAGES, **values}
     command = [str(find_tools("helm")["helm"]), "template", "commonweal", str(REPOSITORY / "charts" / "commonweal"), "--namespace", SYSTEM]
     done = subprocess.run([*command, "--values", "-"], input=yaml.safe_dump(given), capture_output=True, text=True, timeout=60, check=True)
-    return [obj for obj in yaml.safe_load_all(done.stdout) if obj]
+    return manifests_in(done.stdout)
 
 
 @contextmanager

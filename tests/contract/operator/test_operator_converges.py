@@ -12,7 +12,8 @@ import yaml
 from commonweal_api.plan import StorePlan
 from contract.operator.stage import DEPARTMENTS, agreed
 from support.control_plane import REPOSITORY, ControlPlane
-from support.kube_api import MERGE, Refused, wait_for
+from support.kube_api import MERGE, Refused
+from support.waiting import wait_for
 
 EXAMPLE = REPOSITORY / "examples" / "start-a-business"
 REGISTRY, TAX = "dept-companies-registry", "dept-tax-authority"

@@ -12,7 +12,7 @@ from commonweal_operator.engine.cluster import Cluster
 from commonweal_operator.engine.lease import GIVE_UP_SECONDS, LEASE_SECONDS, Lease, LeaseLost
 from contract.operator.stage import Operator, install
 from support.control_plane import ControlPlane
-from support.kube_api import wait_for
+from support.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -16,7 +16,8 @@ from commonweal_local.agreements import sign_all
 from commonweal_local.failure import LocalError
 from contract.operator.stage import agreed
 from support.control_plane import REPOSITORY, ControlPlane, find_tools
-from support.kube_api import MERGE, Refused, wait_for
+from support.kube_api import MERGE, Refused
+from support.waiting import wait_for
 
 EXAMPLE = REPOSITORY / "examples" / "start-a-business"
 REGISTRY, TAX = "dept-companies-registry", "dept-tax-authority"

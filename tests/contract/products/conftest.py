@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 from uuid import UUID
@@ -10,7 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from commonweal_api.plan import Outcome, StorePlan, StoreReport, digest_of
-from support.data_api import PATIENCE, agreement, login
+from support.data_api import agreement, login
 from support.fixtures import bench, heritage, store
 from support.keeper import Bench
 from support.postgres import StoreServer
@@ -39,28 +38,22 @@ async def read(store: StoreServer, number: int, who: UUID) -> Any:
 
 async def told(bench: Bench, wanted: StorePlan, product: str, reason: str) -> Outcome:
     """Return what is reported of a product of this plan once it carries `reason`."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                report = bench.desk.reported()
-                if report is not None and report.plan == digest_of(wanted) and report.products[product].reason == reason:
-                    return report.products[product]
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise TimeoutError(f"waited for {reason} of {product}; last report: {bench.desk.reported()}") from None
+    digest = digest_of(wanted)
+
+    def carries(report: StoreReport) -> Outcome | None:
+        return report.products[product] if report.plan == digest and report.products[product].reason == reason else None
+
+    return await bench.desk.when(carries)
 
 
 async def agreed(bench: Bench, wanted: StorePlan, name: str, reason: str) -> StoreReport:
     """Return the report on this plan once one of its agreements carries `reason`."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                report = bench.desk.reported()
-                if report is not None and report.plan == digest_of(wanted) and report.agreements[name].reason == reason:
-                    return report
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise TimeoutError(f"waited for {reason} of {name}; last report: {bench.desk.reported()}") from None
+    digest = digest_of(wanted)
+
+    def carries(report: StoreReport) -> StoreReport | None:
+        return report if report.plan == digest and report.agreements[name].reason == reason else None
+
+    return await bench.desk.when(carries)
 
 
 async def number_of(root: Any, name: str) -> int:

@@ -116,7 +116,7 @@ class Project:
         return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """An API server whose namespaces, owners, deployments and quotas are really looked after."""
     with ControlPlane(tmp_path_factory.mktemp("pulumi-plane"), controllers=CONTROLLERS) as started:

@@ -19,7 +19,8 @@ import yaml
 from commonweal_local import pulumi, toolchain
 from commonweal_stacks.management import names
 from support.control_plane import REPOSITORY, ControlPlane, User
-from support.kube_api import MERGE, KubeApi, Refused, wait_for
+from support.kube_api import MERGE, KubeApi, Refused
+from support.waiting import wait_for
 
 PODS = "/api/v1/namespaces/commonweal-system/pods"
 CLUSTERS = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{names.FLEET}/clusters"

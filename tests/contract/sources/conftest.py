@@ -13,7 +13,7 @@ from support.mariadb import MariaDb
 __all__ = ["bench", "heritage", "store"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def mariadb() -> Iterator[MariaDb]:
     """A MariaDB with an empty database `heritage` and a login that may read it."""
     with MariaDb() as server:

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 
 from commonweal_api.rights import RIGHTS, BasisType
 from support.data_api import GRANTS, PEOPLE, READER, DataApi, Issuer, agreement, login, person_product, plan, subject
 from support.doors import CLIENT, PURPOSE, Doors, listed, page, point, refused
 from support.live import FIELDS, asked, both, live_product, place
+from support.loopback import client
 from support.postgres import HeritageServer, StoreServer
 
 BASES = {str(b).lower(): {"basis": str(b)} for b in RIGHTS}
@@ -192,7 +192,7 @@ def test_over_http_it_is_503_with_retry_after(doors: Doors, store: StoreServer) 
         await doors.carry_out(plan(products, terms))
 
     doors.run(script)
-    with Issuer() as issuer, DataApi(store, issuer) as api, httpx.Client(base_url=api.url, timeout=10) as http:
+    with Issuer() as issuer, DataApi(store, issuer) as api, client(api.url) as http:
         headers = {"Authorization": f"Bearer {issuer.client('tax', 'app')}", "Purpose": "tax/serve"}
         live, copy = f"/v1/people/subjects/{subject('P6')}", f"/v1/copies/subjects/{subject('P6')}"
         assert http.get(live, headers=headers).json()["record"] == http.get(copy, headers=headers).json()["record"]

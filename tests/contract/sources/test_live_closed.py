@@ -10,11 +10,12 @@ from typing import Any
 import asyncpg
 import pytest
 
+from commonweal_api.plan import StoreReport
 from support.data_api import GRANTS, PEOPLE, READER, USER, agreement, keeping, login, plan, subject
 from support.doors import Doors, page, point, refused
-from support.keeper import none_left
 from support.live import live_product
 from support.postgres import HeritageServer, StoreServer
+from support.waiting import until_none
 
 UNSAFE = """
 create function slowly(text) returns text volatile language sql as 'select $1';
@@ -53,12 +54,12 @@ def wanted(doors: Doors, table: str = "person", uid: str = "", **over: Any) -> A
 
 async def closed_by(doors: Doors, reason: str) -> str:
     """Return the message of the agreement once it is closed for a reason."""
-    async with asyncio.timeout(20):
-        while True:
-            report = doors.desk.reported()
-            if report is not None and report.agreements["task"].reason == reason:
-                return report.agreements["task"].message
-            await asyncio.sleep(0.02)
+
+    def told(report: StoreReport) -> str | None:
+        outcome = report.agreements["task"]
+        return outcome.message if outcome.reason == reason else None
+
+    return await doors.desk.when(told)
 
 
 async def change(doors: Doors, sql: str) -> None:
@@ -142,7 +143,7 @@ def test_a_changed_login_and_a_deleted_product(doors: Doors) -> None:
             await change(doors, f"create role other login password 'other-made-up'; grant {USER} to other")
             doors.desk.login("heritage", "other", "other-made-up")
             try:
-                await none_left(root, "select count(*) from pg_user_mappings where not umoptions @> '{user=other}'")
+                await until_none(root, "select count(*) from pg_user_mappings where not umoptions @> '{user=other}'")
                 assert await point(reader, number, subject("P3")) is not None
                 other = await doors.heritage.superuser("heritage")
                 assert (
@@ -157,7 +158,7 @@ def test_a_changed_login_and_a_deleted_product(doors: Doors) -> None:
             none = plan({}, {})
             doors.desk.put(none)
             await doors.desk.settled(none)
-            await none_left(root, "select (select count(*) from pg_foreign_server) + (select count(*) from pg_foreign_table)")
+            await until_none(root, "select (select count(*) from pg_foreign_server) + (select count(*) from pg_foreign_table)")
             await root.close()
 
     doors.run(script)

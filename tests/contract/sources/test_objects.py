@@ -13,6 +13,7 @@ import pytest
 from support.data_api import plan, subject
 from support.keeper import Bench
 from support.objects import ACCESS_KEY, SECRET_KEY, ObjectStorage
+from support.waiting import until
 
 Spec = dict[str, Any]
 NAME = {"name": "fullName", "column": "full_name", "type": "String"}
@@ -73,8 +74,11 @@ def test_a_prefix_is_one_table_an_object_is_one_too_and_a_new_object_is_seen(ben
         assert len(await people(root, "one")) == 250
         assert len(await people(root, "whole")) == 510
         write(storage, "bucket/people/3.parquet", range(500, 510))
-        while len(await people(root, "prefix")) != 510:
-            await bench.desk.until("prefix", "Serving")
+
+        async def seen() -> bool:
+            return await people(root, "prefix") == {subject(f"P{n}") for n in range(510)}
+
+        await until(seen)
 
     bench.run(plan(products, {}), script)
 

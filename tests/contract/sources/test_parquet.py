@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from support.data_api import agreement, plan, subject
-from support.keeper import Bench, none_left
+from support.keeper import Bench
+from support.waiting import until, until_none
 
 Spec = dict[str, Any]
 
@@ -47,6 +48,11 @@ async def rows(root: Any, name: str = "people") -> dict[Any, dict[str, Any]]:
     return {r["subject"]: dict(r) for r in await root.fetch(f'select * from product."{relation}"')}
 
 
+async def holds(root: Any, name: str, people: set[int]) -> bool:
+    """Whether the product holds exactly these people."""
+    return set(await rows(root, name)) == {subject(f"P{n}") for n in people}
+
+
 def test_all_files_below_a_path_are_one_table_and_a_change_is_seen(bench: Bench, volumes: Path) -> None:
     folder = volumes / "files" / "people"
     write(folder / "b.parquet", range(250, 500))
@@ -60,8 +66,7 @@ def test_all_files_below_a_path_are_one_table_and_a_change_is_seen(bench: Bench,
         assert found[subject("P499")]["fullName"] == "Person 499"
         before = await root.fetchval("select plan from staging.content")
         write(folder / "a" / "1.parquet", range(10, 250))
-        while len(await rows(root)) != 490:
-            await bench.desk.until("people", "Serving")
+        await until(lambda: holds(root, "people", set(range(10, 500))))
         assert await root.fetchval("select plan from staging.content") != before
         assert await root.fetchval("select count(*) from staging.progress") == 0
         assert (
@@ -84,8 +89,7 @@ def test_unchanged_files_are_not_read_again(bench: Bench, volumes: Path) -> None
         first = await root.fetchval("select loaded_at from agreement.product where name = 'still'")
         table = await root.fetchval("select relation from agreement.product where name = 'still'")
         await root.execute(f'update product."{table}" set "fullName" = \'touched by the test\'')
-        while await root.fetchval("select loaded_at from agreement.product where name = 'still'") == first:
-            await bench.desk.until("still", "Serving")
+        await until_none(root, "select count(*) from agreement.product where name = 'still' and loaded_at = $1", first)
         assert {r["fullName"] for r in (await rows(root, "still")).values()} == {"touched by the test"}
 
     bench.run(plan({"still": product("volume://files/people.parquet", [NAME])}, {}), script)
@@ -199,12 +203,10 @@ def test_an_erased_person_does_not_come_back_and_it_is_noted_when_the_source_let
         await root.execute("select consent.erase_rows($1, 'p-erasing', 'subject')", subject("P7"))
         assert subject("P7") not in await rows(root, "erasing")
         write(file, range(60))
-        while subject("P59") not in await rows(root, "erasing"):
-            await bench.desk.until("erasing", "Serving")
-        assert subject("P7") not in await rows(root, "erasing")
+        await until(lambda: holds(root, "erasing", set(range(60)) - {7}))
         awaited = "select at_source from consent.erased where subject = $1"
         assert await root.fetchval(awaited, subject("P7")) is None
         write(file, range(8, 60))
-        await none_left(root, "select count(*) from consent.erased where subject = $1 and at_source is null", subject("P7"))
+        await until_none(root, "select count(*) from consent.erased where subject = $1 and at_source is null", subject("P7"))
 
     bench.run(plan({"erasing": product("volume://files/erasing.parquet", [NAME])}, {}), script)

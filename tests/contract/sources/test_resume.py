@@ -21,6 +21,7 @@ from support.data_api import GRANTS, PASSWORD, SECTOR_KEY, USER, Desk, KeeperPro
 from support.keeper import Bench
 from support.mariadb import MariaDb
 from support.postgres import HeritageServer, StoreServer
+from support.waiting import HANG
 
 Spec = dict[str, Any]
 ROWS = 30_000
@@ -84,7 +85,7 @@ async def staged(root: Any, name: str) -> int:
 
 
 async def until_staged(store: StoreServer, name: str, least: int) -> int:
-    async with asyncio.timeout(60), connected(store) as root:
+    async with asyncio.timeout(HANG), connected(store) as root:
         while True:
             if await root.fetchval("select to_regclass('staging.progress') is not null"):
                 rows = await staged(root, name)
@@ -120,7 +121,7 @@ def test_a_killed_keeper_s_successor_goes_on(bench: Bench, spec: Spec, request: 
     with KeeperProcess(bench.store, desk.directory) as keeper:
 
         async def check() -> None:
-            await desk.settled(wanted, patience=120)
+            await desk.settled(wanted)
             async with connected(bench.store) as root:
                 await whole(root, name)
 
@@ -141,7 +142,7 @@ def test_a_killed_store_comes_back_and_the_load_goes_on(bench: Bench, spec: Spec
     with KeeperProcess(bench.store, desk.directory) as keeper:
 
         async def check() -> None:
-            await desk.settled(wanted, patience=120)
+            await desk.settled(wanted)
             async with connected(bench.store) as root:
                 await whole(root, name)
 

@@ -12,6 +12,7 @@ import pytest
 
 from support.doors import Doors, refused
 from support.people import ADVISER, ALL_ACTS, CHILD, PARENT, STRANGER, people, read
+from support.waiting import HANG
 
 # ruff: noqa: ASYNC110 - what is waited for happens inside PostgreSQL
 
@@ -72,7 +73,7 @@ def test_the_subject_or_the_delegate_ends_it_at_any_time_and_time_does(doors: Do
                 assert ended["endedBy"] == ("subject" if actor == CHILD else "delegate")
                 assert await told.state("uses", ADVISER, CHILD, 2**62, 1) == "CW403"
             await told.delegate("Adviser", ADVISER, "See", days=1 / 86400)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(HANG):
                 while await told.state("uses", ADVISER, CHILD, 2**62, 1) is None:
                     await asyncio.sleep(0.02)
             shown = await told.call("delegations", CHILD, CHILD)

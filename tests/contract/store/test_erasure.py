@@ -8,8 +8,9 @@ from typing import Any
 
 from support.data_api import agreement, login, person_product, plan, subject
 from support.doors import Doors, point, refused
-from support.keeper import Bench, none_left
+from support.keeper import Bench
 from support.postgres import HeritageServer
+from support.waiting import until_none
 
 SUPPORTED = {"erasure": "Supported"}
 WHO = subject("P60")
@@ -41,7 +42,7 @@ def test_erasure_removes_the_record_withdraws_and_keeps_the_next_loads_from_brin
         held = f'select count(*) from product."{relation}" where subject = $1'
         loaded = await root.fetchval("select loaded_at from agreement.product where name = 'people'")
         await asyncio.to_thread(bench.change, "update person set score = score + 1 where ref in ('P60', 'P61')")
-        await none_left(root, "select count(*) from agreement.product where name = 'people' and loaded_at = $1", loaded)
+        await until_none(root, "select count(*) from agreement.product where name = 'people' and loaded_at = $1", loaded)
         assert await root.fetchval(held, WHO) == 0
         assert await root.fetchval(held, subject("P61")) == 1
         await root.execute(f'insert into product."{relation}" (subject, "fullName") values ($1, \'Back\')', WHO)

@@ -15,7 +15,9 @@ import httpx
 import pytest
 
 from support.data_api import DataApi, Desk, Issuer, KeeperProcess, agreement, person_product, plan, subject, visit_product
+from support.loopback import client
 from support.postgres import HeritageServer, StoreServer
+from support.waiting import wait_for
 
 PAST = {"from": "2025-01-01T00:00:00Z", "until": "2026-01-01T00:00:00Z"}
 FUTURE = {"from": "2029-01-01T00:00:00Z", "until": "2030-01-01T00:00:00Z"}
@@ -57,7 +59,7 @@ def department(store: StoreServer, heritage: HeritageServer, issuer: Issuer) -> 
     desk.put(wanted)
     with KeeperProcess(store, desk.directory):
         asyncio.run(desk.settled(wanted))
-        with DataApi(store, issuer) as api, httpx.Client(base_url=api.url, timeout=10) as http:
+        with DataApi(store, issuer) as api, client(api.url) as http:
             yield Department(api, issuer, http)
 
 
@@ -368,6 +370,4 @@ def test_the_store_down_is_a_503_with_a_remedy_and_never_an_open_door(department
     assert department.me("GET", "/me/uses").status_code == 503
     assert department.http.get("/healthz").status_code == 200
     store.start()
-    deadline = time.monotonic() + 20
-    while department.ask(P).status_code != 200:
-        assert time.monotonic() < deadline, "the service does not come back"
+    wait_for("the service to come back", lambda: department.ask(P).status_code == 200 or None)

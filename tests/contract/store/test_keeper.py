@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from commonweal_api.plan import StorePlan
+from commonweal_api.plan import StorePlan, digest_of
 from commonweal_runtime.store import loading
 from commonweal_runtime.store.shelving import served_product
 from commonweal_runtime.store.sources import Credentials
@@ -24,8 +24,9 @@ from support.data_api import (
     subject,
     visit_product,
 )
-from support.keeper import Bench, none_left
+from support.keeper import Bench
 from support.postgres import HeritageServer
+from support.waiting import until_none
 
 Spec = dict[str, Any]
 
@@ -279,7 +280,7 @@ def test_what_leaves_the_plan_is_closed_and_a_product_that_leaves_is_dropped(ben
             await reader.fetchval(f"select door.a{number}_point($1, null, 'tax/app', 'tax/serve')", subject("P1"))
         reader.terminate()
         # a load that was under way may hold the table a moment longer
-        await none_left(root, "select count(*) from pg_class where relnamespace = 'product'::regnamespace")
+        await until_none(root, "select count(*) from pg_class where relnamespace = 'product'::regnamespace")
         assert await root.fetchval("select count(*) from pg_roles where rolname like 'agr\\_%'") == 0
 
     bench.run(plan(products, {"leaving": agreement("LegalObligation")}), script)
@@ -299,10 +300,9 @@ def test_an_agreement_that_cannot_hold_stays_closed_alone_and_says_why(bench: Be
 
     async def script(root: Any) -> None:
         await bench.desk.until("people", "Serving")
-        report = await bench.desk.settled(wanted, ready=False)
-        while not report.agreements["good"].ready:
-            await asyncio.sleep(0.02)
-            report = await bench.desk.settled(wanted, ready=False)
+        report = await bench.desk.when(
+            lambda report: report if report.plan == digest_of(wanted) and report.agreements["good"].ready else None
+        )
         assert (report.agreements["bad"].ready, report.agreements["bad"].reason) == (False, reason)
         assert named in report.agreements["bad"].message
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from commonweal_api.plan import PLAN_KEY, StorePlan
 from support.data_api import PATIENCE, agreement, login, person_product, plan, subject, visit_product
-from support.keeper import Bench, none_left
+from support.keeper import Bench
+from support.waiting import until_none
 
 
 def test_wider_terms_end_earlier_consents_and_narrower_ones_keep_them(bench: Bench) -> None:
@@ -126,7 +127,7 @@ def test_a_product_that_is_in_use_as_it_leaves_is_dropped_as_soon_as_it_is_free(
             bench.desk.put(empty := plan({}, {}))
             await bench.desk.settled(empty)
             assert await root.fetchval(remains, name) == 1
-        await none_left(root, remains, name)
+        await until_none(root, remains, name)
 
     bench.run(plan({"people": person_product(bench.heritage)}, {}), script)
 

@@ -16,6 +16,7 @@ import pytest
 # ruff: noqa: ASYNC110 - what is waited for happens inside PostgreSQL
 from support.data_api import agreement, login, plan, subject, visit_product
 from support.doors import CLIENT, PURPOSE, Doors, ask, listed, page, point, refused, take
+from support.waiting import HANG
 
 A, B = subject("P1"), subject("P2")
 NOBODY = uuid.UUID(int=7)
@@ -36,7 +37,7 @@ def test_requests_are_counted_for_the_agreement_as_a_whole_and_come_back_after_t
             state, message = await refused(point(reader, number, B))
             assert state == "CW007"
             assert message in {"1", "2"}, "whole seconds, and nothing else"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             while (await refused(point(one, number, B)))[0]:
                 await asyncio.sleep(0.05)
         one.terminate()
@@ -277,7 +278,7 @@ def test_windows_that_have_ended_are_cleared_away_and_once_is_kept(doors: Doors)
             reader.terminate()
         root = await doors.store.superuser("department")
         left = "select count(*) from agreement.allowance where agreement = $1"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             while await root.fetchval(left, numbers["short"]):
                 await root.execute("select audit.tidy()")
                 await asyncio.sleep(0.05)

@@ -16,6 +16,7 @@ import pytest
 from commonweal_api.rights import RIGHTS, BasisType
 from support.data_api import Desk, agreement, keeping, login, person_product, plan, subject
 from support.postgres import HeritageServer, StoreServer
+from support.waiting import HANG
 
 TODAY = datetime.now(UTC).replace(microsecond=0)
 
@@ -165,7 +166,7 @@ def test_a_consent_that_runs_out_closes_at_once_and_the_sweep_writes_it_down(sto
         insert = "insert into consent.event (subject, agreement, kind, contract, valid_until) values ($1, $2, 'Given', 'x', clock_timestamp() + $3)"
         await root.execute(insert, who, number, timedelta(seconds=1))
         assert await shown(reader, number, who)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             while await shown(reader, number, who):
                 await asyncio.sleep(0.02)
         state = await root.fetchrow("select consent, valid_until from consent.state where subject = $1 and agreement = $2", who, number)
@@ -195,7 +196,7 @@ def test_a_sweep_that_crosses_the_persons_word_leaves_the_word(store: StoreServe
         await transaction.start()
         await first.execute(insert, who, number, word, datetime.now(UTC) + timedelta(days=1) if word == "Renewed" else None)
         crossing = asyncio.create_task(second.fetchval("select consent.sweep()"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             while not await root.fetchval("select exists (select from pg_locks where locktype = 'advisory' and not granted)"):
                 await asyncio.sleep(0.01)
         await transaction.commit()
@@ -224,7 +225,7 @@ def test_an_agreement_that_runs_out_inside_an_open_transaction_closes(store: Sto
 
     async def transaction_until_closed(reader: Any, number: int) -> None:
         """One transaction, many statements: a refusal would end it, so each stands behind a savepoint."""
-        async with asyncio.timeout(20), reader.transaction():
+        async with asyncio.timeout(HANG), reader.transaction():
             begun = await reader.fetchval("select now()")
             while True:
                 savepoint = reader.transaction()
@@ -256,7 +257,7 @@ def test_an_objection_and_an_arrival_that_cross_end_closed(store: StoreServer, h
         await transaction.start()
         await first.execute(statements[0], who)
         crossing = asyncio.create_task(second.execute(statements[1], who))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG):
             while not await root.fetchval("select exists (select from pg_locks where locktype = 'advisory' and not granted)"):
                 await asyncio.sleep(0.01)
         await transaction.commit()

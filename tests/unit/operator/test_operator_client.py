@@ -35,7 +35,7 @@ def play(handler: Handler, scenario: Callable[[Api], Awaitable[Any]], token: Tok
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-        api = Api(Cluster(f"http://127.0.0.1:{port}", ssl.create_default_context(), token or Token("t")), 4, "test", pause)
+        api = Api(Cluster(f"http://127.0.0.1:{port}", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), token or Token("t")), 4, "test", pause)
         try:
             return await scenario(api)
         finally:
@@ -120,7 +120,7 @@ def test_a_token_is_read_again_each_minute(tmp_path: Path) -> None:
 
 def test_a_server_that_is_not_there_is_unavailable_and_no_stack_trace() -> None:
     async def run() -> None:
-        api = Api(Cluster("http://127.0.0.1:9", ssl.create_default_context(), Token("t")), 1, "test")
+        api = Api(Cluster("http://127.0.0.1:9", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), Token("t")), 1, "test")
         try:
             await api.call("GET", "/x")
         finally:

@@ -230,7 +230,7 @@ def test_10_kopf_gets_a_session_of_its_own_at_each_login() -> None:
     from commonweal_operator.engine.cluster import Cluster, Token
 
     async def sessions() -> bool:
-        cluster = Cluster("https://127.0.0.1:1", ssl.create_default_context(), Token("t"))
+        cluster = Cluster("https://127.0.0.1:1", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), Token("t"))
         one, two = new_session(cluster, 1, "a"), new_session(cluster, 1, "a")
         different = one is not two and one.connector is not two.connector
         await one.close()

@@ -38,7 +38,7 @@ async def watched(*, ends: bool) -> tuple[list[dict[str, Any]], float]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-    api = Api(Cluster(f"http://127.0.0.1:{port}", ssl.create_default_context(), Token("t")), 1, "test")
+    api = Api(Cluster(f"http://127.0.0.1:{port}", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), Token("t")), 1, "test")
     try:
         return [event async for event in api.watch("/things", "", "5")], asked[0]
     finally:

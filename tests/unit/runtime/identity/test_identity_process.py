@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
 from commonweal_api.plan import audience_of
@@ -19,8 +18,9 @@ from commonweal_runtime.identity.accounts import hash_password
 from commonweal_runtime.identity.sign_in import SignInError, sign_in
 from commonweal_runtime.pairwise import pairwise, sector_key
 from commonweal_runtime.tokens import KeySet, Person, Verifier, fetch_from
-from support.kube_api import wait_for
+from support.loopback import answers
 from support.model_runtime import free_port
+from support.waiting import wait_for
 
 ISSUER = "http://identity.commonweal-system.svc.cluster.local"
 MASTER = bytes(range(32))
@@ -51,15 +51,12 @@ def issuing(folder: Path) -> Iterator[str]:
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen([sys.executable, "-m", "commonweal_runtime.identity"], env=env, stdout=log, stderr=log)
 
-    def answers() -> bool | None:
+    def ready() -> bool | None:
         assert process.poll() is None, (folder / "log").read_text()
-        try:
-            return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200 or None
-        except httpx.TransportError:
-            return None
+        return answers(f"http://127.0.0.1:{port}/readyz") or None
 
     try:
-        wait_for("the issuer", answers)
+        wait_for("the issuer", ready)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
