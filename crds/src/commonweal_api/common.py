@@ -78,7 +78,7 @@ NAME_RULE = cel(
 class Strict(BaseModel):
     """Frozen, camelCase on the wire, and an unknown key is an error rather than a silent loss."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, defer_build=True)
 
     def wire(self) -> dict[str, Any]:
         """Return the JSON form with camelCase keys; keys that were never set are left out."""
@@ -117,7 +117,7 @@ class Status(Strict):
 class Meta(BaseModel):
     """The part of Kubernetes metadata that Commonweal reads."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, defer_build=True)
 
     name: str
     namespace: str | None = None
@@ -135,7 +135,7 @@ class Kind(BaseModel):
     # The rules that hold for the whole object; the generator writes them at the root of every schema.
     root_rules: ClassVar[tuple[dict[str, Any], ...]] = (NAME_RULE,)
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, defer_build=True)
 
     plural: ClassVar[str]
     singular: ClassVar[str]
