@@ -46,6 +46,17 @@ def test_one_changed_byte_changes_the_digest_of_the_image(tmp_path: Path) -> Non
     assert len(digests) == 2
 
 
+def test_the_digest_of_a_layer_is_found_once_for_each_content(tmp_path: Path) -> None:
+    """What lies beside a layer is what its content has; another layer under its name is looked at anew."""
+    layer = tree("a").write(tmp_path / "layer")
+    before = oci.digest_of([layer], CONFIG)
+    assert oci.beside(layer).read_text() == "sha256:" + hashlib.sha256(gzip.decompress(layer.read_bytes())).hexdigest()
+    layer.write_bytes(b"not looked at")
+    assert oci.digest_of([layer], CONFIG) == before
+    tree("b").write(layer)
+    assert oci.digest_of([layer], CONFIG) != before
+
+
 def test_a_changed_setting_changes_the_digest_of_the_image(tmp_path: Path) -> None:
     layer = tree("a").write(tmp_path / "layer")
     assert oci.digest_of([layer], CONFIG) != oci.digest_of([layer], oci.Config(user="0"))

@@ -32,5 +32,6 @@ def write_base_image(archive: Path) -> Path:
     layer = archive.with_suffix(".layer")
     tree.write(layer)
     oci.write_archive(archive, BASE_IMAGE, [layer], config)
-    layer.unlink()
+    for file in (layer, oci.beside(layer)):
+        file.unlink()
     return archive

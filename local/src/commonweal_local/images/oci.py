@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from commonweal_local.paths import write
+
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 # Level 1: importing is bound by writing, not by the ratio.
 COMPRESSION = 1
@@ -69,6 +71,7 @@ class Tree:
     def write(self, out: Path) -> Path:
         """Write the layer as a compressed tar, whole or not at all."""
         out.parent.mkdir(parents=True, exist_ok=True)
+        beside(out).unlink(missing_ok=True)
         draft = out.with_name(f"{out.name}.{os.getpid()}.new")
         with (
             draft.open("wb") as file,
@@ -104,6 +107,11 @@ class Config:
         layers = {"type": "layers", "diff_ids": list(diffs)}
         machine = ARCHITECTURES.get(platform.machine(), platform.machine())
         return json.dumps({"architecture": machine, "os": "linux", "config": running, "rootfs": layers}, sort_keys=True).encode()
+
+
+def beside(layer: Path) -> Path:
+    """The file that holds the digest of a layer's content: to find it anew takes seconds for the layers of one image."""
+    return layer.with_name(f"{layer.name}.content")
 
 
 def digest_of(layers: Sequence[Path], config: Config) -> str:
@@ -162,9 +170,12 @@ def _file_digest(file: Path) -> str:
 
 
 def _content_digest(layer: Path) -> str:
-    """Of the tar inside: compressors differ between versions, content does not."""
-    with gzip.open(layer) as stream:
-        return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+    """Of the tar inside: compressors differ between versions, content does not. Found once for each file that was written."""
+    kept = beside(layer)
+    if not kept.exists():
+        with gzip.open(layer) as stream:
+            write(kept, "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest())
+    return kept.read_text(encoding="utf-8")
 
 
 def _descriptor(media: str, digest: str, size: int) -> dict[str, object]:
