@@ -11,7 +11,7 @@ from pathlib import Path
 
 from commonweal_local import paths
 from commonweal_local.failure import LocalError
-from commonweal_local.images import oci, recipes, selection
+from commonweal_local.images import oci, recipes, selection, unpacked
 from commonweal_local.images.archives import archive_path
 from commonweal_local.progress import Progress
 
@@ -30,13 +30,16 @@ def build(progress: Progress) -> dict[str, str]:
     """
     if (paths.cache() / "images" / OPENED).is_file():
         paths.write(paths.images_file(), (paths.cache() / "images" / OPENED).read_text(encoding="utf-8"))
-        return built()
+        references = built()
+        unpacked.make([archive_path(reference) for reference in references.values()], progress)
+        return references
     with paths.one_at_a_time(paths.cache() / "images"):  # two builds would do the same work twice
         with progress.step("images: versions of Debian packages"):
             chosen = selection.select()
         made = {title: _layer(layer, progress) for title, layer in recipes.layers(chosen).items()}
         config = recipes.configuration(chosen)
         references = {image.name: _image(image, made, config, progress) for image in recipes.IMAGES}
+        unpacked.make([archive_path(reference) for reference in references.values()], progress)
         _prune()
         paths.write(paths.images_file(), references)
     return references
@@ -71,7 +74,8 @@ def _image(image: recipes.Image, made: Mapping[str, Path], config: oci.Config, p
     if not archive_path(reference).exists():
         with progress.step(f"image {reference}"):
             oci.write_archive(archive_path(reference), reference, layers, config)
-    _used(archive_path(reference))
+    for file in (archive_path(reference), *map(oci.beside, layers)):
+        _used(file)
     return reference
 
 
@@ -87,3 +91,4 @@ def _prune() -> None:
     for file in [*directory.glob("*.tar"), *(directory / "layers").iterdir()]:
         if time.time() - file.stat().st_mtime > KEPT_SECONDS:
             file.unlink()
+    unpacked.prune(KEPT_SECONDS)

@@ -15,11 +15,16 @@ CTR = ("ctr", "--namespace", "k8s.io", "images")
 
 def reference_of(archive: Path) -> str:
     """The name under which containerd will keep the image of an OCI archive."""
+    return identity_of(archive)[0]
+
+
+def identity_of(archive: Path) -> tuple[str, str]:
+    """The name of the image in an OCI archive, and the digest of its manifest, which stands for its content."""
     try:
         with tarfile.open(archive) as tar:
             index = tar.extractfile("index.json")
             manifest = json.load(index)["manifests"][0] if index else {}
-        return str(manifest["annotations"]["io.containerd.image.name"])
+        return str(manifest["annotations"]["io.containerd.image.name"]), str(manifest["digest"])
     except (OSError, KeyError, IndexError, tarfile.TarError, ValueError) as error:
         raise LocalError(
             f"{archive} is not an OCI archive with a name in it ({error})", "`commonweal images` writes such archives."

@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from commonweal_local.failure import LocalError
+from commonweal_local.images import unpacked
 from commonweal_local.shell import CommandFailed, succeeds
 from commonweal_local.sites import addons, cgroups, fake_nodes, namespaces, node, policy, roll, stock
 from commonweal_local.sites.api import Api, Unreachable
@@ -25,6 +26,7 @@ from commonweal_local.sites.site import Site, all_sites, hosts_file
 from commonweal_local.sites.supervisor import Supervisor, adopt_orphans
 from commonweal_local.waiting import until
 
+CONTAINERD = "containerd"
 CONTAINERD_SECONDS, API_SECONDS, NODE_SECONDS, ADDON_SECONDS = 60, 240, 240, 300
 
 
@@ -79,17 +81,20 @@ def _set_up(site: Site, supervisor: Supervisor) -> None:
 
 
 def _start_first(site: Site, supervisor: Supervisor, background: ThreadPoolExecutor) -> Future[list[str]] | None:
-    """Start what the rest needs, and import images meanwhile."""
+    """Start what the rest needs, and see to the images meanwhile."""
     lines = command_lines(site)
     for name in FIRST:
-        if name in lines:
+        if name != CONTAINERD:
             supervisor.start(name, lines[name])
     if not site.runs_pods:
         return None
-    until("containerd", CONTAINERD_SECONDS, lambda: Path(node.SOCKET).exists() and succeeds("ctr", "version"))
+    images = [Path(archive) for archive in site.images]
+    unpacked.lay([site.base_archive, *images], node.IMAGES)
+    supervisor.start(CONTAINERD, lines[CONTAINERD])
+    until(CONTAINERD, CONTAINERD_SECONDS, lambda: Path(node.SOCKET).exists() and succeeds("ctr", "version"), every=0.05)
     import_images([site.base_archive])
-    supervisor.mark("containerd")
-    return background.submit(import_images, [Path(archive) for archive in site.images])
+    supervisor.mark(CONTAINERD)
+    return background.submit(import_images, images)
 
 
 def _start_rest(site: Site, supervisor: Supervisor, api: Api) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from commonweal_local import machine
 from commonweal_local.images.base import BASE_IMAGE
 from commonweal_local.paths import write
 from commonweal_local.sites.site import Site
 
 SOCKET = "/run/containerd/containerd.sock"
+IMAGES = Path("/var/lib/containerd")
 
 
 def write_files(site: Site) -> None:
@@ -27,7 +30,7 @@ def reserved_mib(wanted_gib: int, machine_mib: int) -> int:
 def _containerd(site: Site) -> str:
     # restrict_oom_score_adj: without CAP_SYS_RESOURCE a process may not lower its score.
     return f"""version = 2
-root = "/var/lib/containerd"
+root = "{IMAGES}"
 state = "/run/containerd"
 oom_score = 0
 [grpc]
