@@ -7,10 +7,10 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
@@ -19,6 +19,7 @@ from commonweal_local import debian, machine, management, paths, pulumi, sites, 
 from commonweal_local.demo import leftovers
 from commonweal_local.demo.cluster import Cluster
 from commonweal_local.demo.heritage import HeritageMachine
+from commonweal_local.demo.stages import Stages
 from commonweal_local.failure import LocalError
 from commonweal_local.images import builder
 from commonweal_local.management import plane
@@ -39,22 +40,6 @@ PEOPLE = tuple(
 )
 READY_SECONDS = 300.0
 CLUSTER_MADE, CLUSTERS_THERE = "created Cluster.cluster.x-k8s.io/", "of it until the clusters were there"
-
-
-@dataclass
-class Stages:
-    """How long each stage took, in seconds, in order."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def measured(self, name: str) -> Iterator[None]:
-        """Measure a block; a name that comes twice adds up."""
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
 
 
 @dataclass(frozen=True)

@@ -74,9 +74,9 @@ def endpoints(brought: bring_up.Brought) -> str:
     return "\n".join(lines)
 
 
-def timings(stages: bring_up.Stages, total: float) -> str:
+def timings(seconds: Mapping[str, float], total: float) -> str:
     """Return how long each stage took."""
-    rows = [f"  {name:<32} {seconds:7.1f} s" for name, seconds in stages.seconds.items()]
+    rows = [f"  {name:<32} {each:7.1f} s" for name, each in seconds.items()]
     return "\n".join(["Time:", *rows, f"  {'in all':<32} {total:7.1f} s"])
 
 
@@ -93,14 +93,14 @@ def demonstrate(names: Sequence[str], progress: Progress) -> Record:
 
     def tell(row: Row) -> None:
         if row.step == FIRST_READ and row.ok:
-            brought.stages.seconds.setdefault(TO_FIRST_READ, time.monotonic() - started)
+            brought.stages.reached(TO_FIRST_READ)
 
     good = journeys(brought, tell, rows)
     alike = len(names) < 2 or compared(names[:2])
     held = {status.name: status.memory_mib for status in sites.status()}
-    record = Record("pods", good and alike, time.monotonic() - started, brought.stages.seconds, held, alike, rows)
+    record = Record("pods", good and alike, time.monotonic() - started, brought.stages.seconds, held, alike, rows, brought.stages.spans)
     shown = {**held, "the management cluster": management.status().memory_mib}
-    print(f"\n{timings(brought.stages, record.seconds)}\n{memory(shown)}\n\n{endpoints(brought)}")
+    print(f"\n{timings(record.stages, record.seconds)}\n{memory(shown)}\n\n{endpoints(brought)}")
     return record
 
 
@@ -115,7 +115,7 @@ def without_pods(names: Sequence[str], progress: Progress) -> Record:
     progress.say("not root: the sites' control planes will be real, their nodes and pods simulated")
     record, text = control_plane.demonstrate(names, progress)
     held = {**record.memory_mib, "the management cluster": management.status().memory_mib}
-    print(f"{text}\n\n{timings(bring_up.Stages(dict(record.stages)), record.seconds)}\n{memory(held)}")
+    print(f"{text}\n\n{timings(record.stages, record.seconds)}\n{memory(held)}")
     return record
 
 

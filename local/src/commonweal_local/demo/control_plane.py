@@ -13,11 +13,12 @@ import yaml
 
 from commonweal_local import paths, pulumi, sites
 from commonweal_local.demo import bring_up, leftovers
-from commonweal_local.demo.bring_up import KINDS, READY_SECONDS, Stages
+from commonweal_local.demo.bring_up import KINDS, READY_SECONDS
 from commonweal_local.demo.cluster import Cluster, ClusterError
 from commonweal_local.demo.operator_process import operator
 from commonweal_local.demo.record import Record
 from commonweal_local.demo.report import Row, changes, table
+from commonweal_local.demo.stages import Stages
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
 from commonweal_local.sites import checks
@@ -80,7 +81,7 @@ def demonstrate(names: Sequence[str], progress: Progress) -> tuple[Record, str]:
     alike = len(names) < 2 or _alike(names[:2], stacks)
     good = all(row.ok for each in rows.values() for row in each)
     memory = {status.name: status.memory_mib for status in sites.status()}
-    record = Record("control-plane", good and alike, time.monotonic() - started, stages.seconds, memory, alike, rows)
+    record = Record("control-plane", good and alike, time.monotonic() - started, stages.seconds, memory, alike, rows, stages.spans)
     shown = [f"\nOn site {name}:\n\n{table(each)}" for name, each in rows.items()]
     commands = [f"  kubectl --kubeconfig {cluster.kubeconfig} get commonweal -A" for cluster in clusters]
     return record, "\n".join([*shown, "", NOT_REAL, "", "Look:", *commands, "Stop: make down"])

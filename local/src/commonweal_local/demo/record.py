@@ -8,11 +8,12 @@ from pathlib import Path
 
 from commonweal_local import paths
 from commonweal_local.demo.report import Row
+from commonweal_local.demo.stages import Span
 
 
 @dataclass(frozen=True)
 class Record:
-    """One demonstration. Times are seconds; `stages` are in the order in which they began; `memory_mib` is each site's."""
+    """One demonstration. Times are seconds; `stages` are in the order in which they began, `spans` as they ended; `memory_mib` is each site's."""
 
     mode: str
     ok: bool
@@ -21,6 +22,7 @@ class Record:
     memory_mib: Mapping[str, int]
     alike: bool
     journeys: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    spans: Sequence[Span] = ()
 
     def write(self, file: Path) -> None:
         """Write it as one JSON object, whole or not at all."""

@@ -1,0 +1,147 @@
+"""Where the machine's processor time goes: each process of the machine looked at several times a second, its time put down to what it is.
+
+Programs too short to be seen (kubectl, runc, helm) are not lost: the kernel adds a child's time to its parent's account when it ends, and what nobody was
+seen to use is put down to the parent's short programs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+EVERY_SECONDS = 0.25
+TICKS = os.sysconf("SC_CLK_TCK")
+SHORT = "short programs of "
+# A group of the picture, and the names whose time it holds; the first that fits.
+GROUPS: Mapping[str, str] = {
+    "our services in pods": r"commonweal_(runtime|operator)|^postgres|^initdb|^granian",
+    "Pulumi and helm": r"pulumi|helm|__main__|deploy",
+    "API servers and etcd": r"kube-apiserver|etcd",
+    "other control plane, Cluster API": r"kube-(controller|scheduler)|cluster-api|commonweal_local\.(capi|management|sites)",
+    "kubelet, containers, add-ons": r"kubelet|kube-proxy|containerd|runc|ctr|coredns|policies|provisioner|pause|busybox|sleep|nft|iptables",
+    "the demonstration and kubectl": r"commonweal|kubectl|bench/demo",
+}
+OTHER = "everything else"
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process as it was seen: its parent, a name for it, and the ticks used by itself and by the children it took leave of."""
+
+    parent: int
+    started: int
+    name: str
+    own: int
+    children: int
+
+
+def spent(before: Mapping[int, Process], after: Mapping[int, Process]) -> Counter[str]:
+    """Return the ticks used between two looks, by name. Pure."""
+    used: Counter[str] = Counter()
+    gone: dict[int, list[Process]] = {}
+    for pid, old in before.items():
+        now = after.get(pid)
+        if now is None or now.started != old.started:
+            gone.setdefault(old.parent, []).append(old)
+    for pid, now in after.items():
+        old = before.get(pid)
+        known = old if old is not None and old.started == now.started else Process(0, 0, "", 0, 0)
+        used[now.name] += max(0, now.own - known.own)
+        ended = gone.get(pid, [])
+        rest = now.children - known.children - sum(one.own + one.children for one in ended)
+        if rest > 0:
+            used[ended[0].name if ended else SHORT + now.name] += rest
+    return used
+
+
+def name_of(argv: list[str], comm: str) -> str:
+    """Return what to call a process: a Python module by its name, else the program's file, or the kernel's word for it. Pure."""
+    if "-m" in argv[:-1]:
+        return argv[argv.index("-m") + 1]
+    scripts = [word for word in argv[1:] if word.endswith(".py") or "/bin/" in word]
+    if Path(argv[0]).name.startswith("python") and scripts:
+        return "/".join(Path(scripts[0]).parts[-2:])
+    return re.sub(r"[: ].*", "", Path(argv[0]).name) or comm
+
+
+def group_of(name: str) -> str:
+    """Return the picture's group of a name. Pure."""
+    return next((group for group, words in GROUPS.items() if re.search(words, name)), OTHER)
+
+
+def look(known: Mapping[int, Process], proc: Path = Path("/proc")) -> dict[int, Process]:
+    """Return every process of the machine; names are taken over from `known`."""
+    found = {}
+    for entry in proc.iterdir():
+        if not entry.name.isdigit():
+            continue
+        pid = int(entry.name)
+        try:
+            head, _, tail = (entry / "stat").read_text().rpartition(")")
+            fields = tail.split()
+            parent, started = int(fields[1]), int(fields[19])
+            own, children = int(fields[11]) + int(fields[12]), int(fields[13]) + int(fields[14])
+            old = known.get(pid)
+            # Right after a fork a process still has its parent's command line: it is asked again while it is young.
+            if old is not None and old.started == started and own > 2:
+                name = old.name
+            else:
+                argv = (entry / "cmdline").read_bytes().decode(errors="replace").rstrip("\0").split("\0")
+                name = name_of(argv, head.partition("(")[2])
+        except (OSError, IndexError):
+            continue  # it ended meanwhile
+        found[pid] = Process(parent, started, name, own, children)
+    return found
+
+
+class Sampler:
+    """Looks at the machine until left. `bins` hold, for each second since the start, the processor seconds by group; `names` those by name in all."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.bins: list[Counter[str]] = []
+        self.names: Counter[str] = Counter()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        seen = look({})
+        while not self._stop.wait(EVERY_SECONDS):
+            fresh = look(seen)
+            self.take(spent(seen, fresh), time.monotonic() - self.began)
+            seen = fresh
+
+    def take(self, used: Mapping[str, int], at: float) -> None:
+        """Put ticks down to the second `at`."""
+        while len(self.bins) <= int(at):
+            self.bins.append(Counter())
+        for name, ticks in used.items():
+            self.bins[int(at)][group_of(name.removeprefix(SHORT))] += ticks / TICKS
+            self.names[name] += ticks / TICKS
+
+
+def by_group(bins: Iterable[Mapping[str, float]], width: int) -> dict[str, list[float]]:
+    """Return for each group the cores it used in each `width` seconds. Pure."""
+    rows = list(bins)
+    parts = [rows[at : at + width] for at in range(0, len(rows), width)]
+    found = {}
+    for group in (*GROUPS, OTHER):
+        cores = [round(sum(row.get(group, 0.0) for row in part) / len(part), 2) for part in parts]
+        if any(cores):
+            found[group] = cores
+    return found
