@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from demo_picture import drawing
+
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 COLOURS = {"door": "#0b6e4f", "bare": "#8a8a8a"}
@@ -168,6 +170,13 @@ def move(result: Mapping[str, Any]) -> str:
     return picture(800, 125 + tall, [*parts, text(60, 115 + tall, about(result), "small")])
 
 
+def demo(result: Mapping[str, Any]) -> str:
+    """Return the picture of the demonstration: stages, pods and processor time up to the first consented read."""
+    most = 6 * math.ceil(result["series"]["firstRead"] / 6)
+    height, parts = drawing(result["series"], most)
+    return picture(800, int(height) + 30, [STYLE, PAPER, *parts, text(60, height + 10, about(result), "small")])
+
+
 def about(result: Mapping[str, Any]) -> str:
     """Return what was measured, when and where."""
     return f"{result['command']}, {result['date']}, {result['machine']}"
@@ -183,8 +192,8 @@ def drawn(results: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Return every picture by its file name."""
     data = results.get("data")
     found = {"data-growth.svg": growth(data), "data-rates.svg": shares(data)} if data is not None and "series" in data else {}
-    others = {"fleet": ("fleet-growth.svg", fleet), "move": ("move.svg", move)}
-    return found | {file: draw(results[name]) for name, (file, draw) in others.items() if name in results}
+    others = {"fleet": ("fleet-growth.svg", fleet), "move": ("move.svg", move), "demo": ("demo.svg", demo)}
+    return found | {file: draw(results[name]) for name, (file, draw) in others.items() if "series" in results.get(name, {})}
 
 
 def main(arguments: list[str]) -> int:

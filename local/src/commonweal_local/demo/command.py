@@ -98,7 +98,17 @@ def demonstrate(names: Sequence[str], progress: Progress) -> Record:
     good = journeys(brought, tell, rows)
     alike = len(names) < 2 or compared(names[:2])
     held = {status.name: status.memory_mib for status in sites.status()}
-    record = Record("pods", good and alike, time.monotonic() - started, brought.stages.seconds, held, alike, rows, brought.stages.spans)
+    record = Record(
+        "pods",
+        good and alike,
+        time.monotonic() - started,
+        brought.stages.seconds,
+        held,
+        alike,
+        rows,
+        brought.stages.spans,
+        brought.stages.since,
+    )
     shown = {**held, "the management cluster": management.status().memory_mib}
     print(f"\n{timings(record.stages, record.seconds)}\n{memory(shown)}\n\n{endpoints(brought)}")
     return record

@@ -81,7 +81,9 @@ def demonstrate(names: Sequence[str], progress: Progress) -> tuple[Record, str]:
     alike = len(names) < 2 or _alike(names[:2], stacks)
     good = all(row.ok for each in rows.values() for row in each)
     memory = {status.name: status.memory_mib for status in sites.status()}
-    record = Record("control-plane", good and alike, time.monotonic() - started, stages.seconds, memory, alike, rows, stages.spans)
+    record = Record(
+        "control-plane", good and alike, time.monotonic() - started, stages.seconds, memory, alike, rows, stages.spans, stages.since
+    )
     shown = [f"\nOn site {name}:\n\n{table(each)}" for name, each in rows.items()]
     commands = [f"  kubectl --kubeconfig {cluster.kubeconfig} get commonweal -A" for cluster in clusters]
     return record, "\n".join([*shown, "", NOT_REAL, "", "Look:", *commands, "Stop: make down"])

@@ -13,7 +13,10 @@ from commonweal_local.demo.stages import Span
 
 @dataclass(frozen=True)
 class Record:
-    """One demonstration. Times are seconds; `stages` are in the order in which they began, `spans` as they ended; `memory_mib` is each site's."""
+    """One demonstration. Times are seconds, `stages` in the order in which they began; `memory_mib` is each site's.
+
+    `spans` say when each stage began, counted from `since` (seconds since 1970).
+    """
 
     mode: str
     ok: bool
@@ -23,6 +26,7 @@ class Record:
     alike: bool
     journeys: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     spans: Sequence[Span] = ()
+    since: float = 0.0
 
     def write(self, file: Path) -> None:
         """Write it as one JSON object, whole or not at all."""

@@ -19,13 +19,13 @@ class Span:
 
 @dataclass
 class Stages:
-    """The stages so far. Threads may measure at the same time."""
+    """The stages so far; `since` is when they began, in seconds since 1970. Threads may measure at the same time."""
 
     clock: Callable[[], float] = time.monotonic
     spans: list[Span] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.began = self.clock()
+        self.began, self.since = self.clock(), time.time()
 
     @contextmanager
     def measured(self, name: str) -> Iterator[None]:

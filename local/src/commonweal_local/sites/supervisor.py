@@ -168,7 +168,13 @@ class Supervisor:
         with self._lock:
             running = {name: program.process.pid for name, program in self._programs.items() if program.process}
             components = {name: {"pid": pid, "restarts": self._programs[name].restarts} for name, pid in running.items()}
-            state = {"marks": dict(self._marks), "error": self._error, "components": components, "change": self._change}
+            state = {
+                "started": self.started,
+                "marks": dict(self._marks),
+                "error": self._error,
+                "components": components,
+                "change": self._change,
+            }
             write(self._directory / "state.json", state)
 
     def _reap(self, seen: set[int]) -> set[int]:
