@@ -17,6 +17,7 @@ class Step(StrEnum):
     CHANGE = "bring the running site to another version or size"
     SECRET = "write the kubeconfig Secret"
     ENDPOINT = "write the endpoint"
+    INTRODUCE = "tell the sites each other's names"
     END = "end the site and let the control plane go"
     RELEASE = "let the infrastructure go"
 
@@ -58,15 +59,19 @@ def _go_on(facts: Facts) -> Step:
     site = facts.site
     if site is None or not site.running or site.error:
         return Step.START if may_start(facts) else Step.NOTHING
+    # As soon as there is a kubeconfig, long before the site is ready: who reads it once the site is said to be there must not find it missing, for
+    # Cluster API's core would look again half a minute later.
+    if site.digest and (facts.secret is None or facts.secret.digest != site.digest):
+        return Step.SECRET
     if not site.ready or site.changing:
         return Step.NOTHING
     if (wants_change(facts) or site.change_error) and facts.wait <= 0:
         return Step.CHANGE
     if not site.digest:
         return Step.NOTHING
-    if facts.secret is None or facts.secret.digest != site.digest:
-        return Step.SECRET
-    return Step.NOTHING if has_endpoint(facts) else Step.ENDPOINT
+    if not has_endpoint(facts):
+        return Step.ENDPOINT
+    return Step.NOTHING if facts.introduced else Step.INTRODUCE
 
 
 def may_start(facts: Facts) -> bool:

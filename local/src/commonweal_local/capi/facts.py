@@ -76,7 +76,7 @@ class Facts:
 
     `wanted_version` is the version that the site is to run: the Cluster's own, or in mode Shared the oldest that any Cluster of that mode asks for.
     `machine` is known only when a site would have to be started. `failure` is what the last attempt at a step ended with, and `wait` the seconds
-    before the next start may be tried.
+    before the next start may be tried. `introduced` is whether the sites know each other's names, as far as there are others.
     """
 
     name: str
@@ -93,6 +93,7 @@ class Facts:
     machine: Machine | None = None
     failure: Problem | None = None
     wait: float = 0.0
+    introduced: bool = True
 
     @property
     def owner(self) -> str:

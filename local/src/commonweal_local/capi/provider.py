@@ -174,6 +174,7 @@ class Provider:
             others=self.fleet.shared.total(),
             failure=attempt.problem,
             wait=attempt.wait,
+            introduced=mode is not Mode.PODS or site is None or (site.name, site.digest) in self._introduced,
         )
         return await self._with_machine(facts, name)
 
@@ -214,6 +215,7 @@ class Provider:
             Step.CHANGE: self._change,
             Step.SECRET: self._secret,
             Step.ENDPOINT: self._endpoint,
+            Step.INTRODUCE: self._introduce,
             Step.END: self._end,
             Step.RELEASE: self._release,
         }
@@ -242,7 +244,9 @@ class Provider:
     async def _secret(self, facts: Facts, name: str) -> None:
         if facts.plane is not None:
             await self.writes.secret(facts.plane, await self._blocking(self.sites.kubeconfig, name))
-        if facts.site is not None and facts.mode is Mode.PODS and (name, facts.site.digest) not in self._introduced:
+
+    async def _introduce(self, facts: Facts, name: str) -> None:
+        if facts.site is not None:
             self._introduced.add((name, facts.site.digest))
             await self._blocking(self.sites.introduce)
 
