@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from commonweal_local import debian, machine, management, paths, pulumi, sites, 
 from commonweal_local.demo import leftovers
 from commonweal_local.demo.cluster import Cluster
 from commonweal_local.demo.heritage import HeritageMachine
+from commonweal_local.demo.meanwhile import Meanwhile
 from commonweal_local.demo.stages import Stages
 from commonweal_local.failure import LocalError
 from commonweal_local.images import builder
@@ -29,17 +30,18 @@ from commonweal_local.sites.site import NETWORK
 from commonweal_runtime.identity.accounts import hash_password
 from commonweal_stacks.management.access import VARIABLE
 from commonweal_stacks.management.names import FLEET
+from commonweal_stacks.platform.manifests import NAMESPACE
 
 SITES = ("onprem", "cloud")
 TOOLS = ("kubectl", "helm", "pulumi")
+SYSTEM = NAMESPACE
 KINDS = ("departments", "dataproducts", "consentpolicies", "modelservices")
-SYSTEM = "commonweal-system"
 PEOPLE = tuple(
     f"{name}.{family}"
     for name, family in (("ada", "lovelace"), ("ben", "okri"), ("cleo", "laine"), ("dev", "patel"), ("ena", "mccrae"), ("fay", "weldon"))
 )
 READY_SECONDS = 300.0
-CLUSTER_MADE, CLUSTERS_THERE = "created Cluster.cluster.x-k8s.io/", "of it until the clusters were there"
+CLUSTER_MADE, CLUSTER_THERE = "created Cluster.cluster.x-k8s.io/", "of it until there was the cluster"
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,11 @@ def kept_password() -> str:
     return file.read_text()
 
 
-def platform(names: Sequence[str] = SITES, progress: Progress | None = None) -> Brought:
-    """Bring up sites with the platform layer, and the heritage machine beside them. Raises LocalError, which says what to do."""
+def platform(names: Sequence[str] = SITES, progress: Progress | None = None, early: Sequence[Path] = ()) -> Brought:
+    """Bring up sites with the platform layer, and the heritage machine beside them. Raises LocalError, which says what to do.
+
+    The files in `early` are applied to each site as soon as all that guards it is in place.
+    """
     shown, stages = progress or Progress(), Stages()
     leftovers.sign()
     mend(shown)
@@ -81,25 +86,37 @@ def platform(names: Sequence[str] = SITES, progress: Progress | None = None) -> 
         debian.install(debian.missing({**debian.SITE_PACKAGES, **debian.TEST_PACKAGES}), shown)
     with stages.measured("tools"):
         tools = tools_for(sites.Mode.PODS, shown)
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
         fleet = pool.submit(management_cluster, names, stages)
+        heritage = pool.submit(old_machine, stages, shown)
         with stages.measured("images"):
             images = builder.build(shown)
-        with stages.measured("heritage machine"), shown.step("the heritage machine, outside every site"):
-            heritage = heritage_machine()
-            with paths.one_at_a_time(paths.sites()):
-                bridge.make()
-            heritage.up()
+        old = heritage.result()
         with shown.step("the management cluster, with Cluster API on it"):
             fleet.result()
     take_over(names, list(images.values()))
+    password, kubectl = kept_password(), tools["kubectl"].path
+    meanwhile = Meanwhile(lambda name: cluster_of(name, kubectl), lambda cluster: enrol(cluster, password), early, len(names))
     with stages.measured("pulumi up"):
-        outcomes = pulumi_up(names, shown, stages=stages)
-    clusters = tuple(Cluster(name, tools["kubectl"].path, sites.find(name).kubeconfig) for name in names)
-    password = kept_password()
-    for cluster in clusters:
-        enrol(cluster, password)
-    return Brought(clusters, heritage, password, stages, outcomes)
+        outcomes = pulumi_up(names, shown, stages=stages, told=meanwhile.hear)
+    meanwhile.finish(names)
+    return Brought(tuple(cluster_of(name, kubectl) for name in names), old, password, stages, outcomes)
+
+
+def cluster_of(name: str, kubectl: Path) -> Cluster:
+    """Return a site of this home as its administrator reaches it."""
+    return Cluster(name, kubectl, sites.find(name).kubeconfig)
+
+
+def old_machine(stages: Stages, progress: Progress) -> HeritageMachine:
+    """Start the heritage machine and fill its databases where they are missing."""
+    with stages.measured("heritage machine"), progress.step("the heritage machine, outside every site"):
+        heritage = heritage_machine()
+        with paths.one_at_a_time(paths.sites()):
+            bridge.make()
+        heritage.up()
+        fill_heritage(heritage, example() / "heritage")
+    return heritage
 
 
 def tools_for(mode: sites.Mode, progress: Progress) -> dict[str, toolchain.Tool]:
@@ -166,11 +183,16 @@ def as_it_is() -> Brought:
 
 
 def pulumi_up(
-    names: Sequence[str], progress: Progress, project: Path | None = None, *, stages: Stages | None = None
+    names: Sequence[str],
+    progress: Progress,
+    project: Path | None = None,
+    *,
+    stages: Stages | None = None,
+    told: Callable[[str, str], None] = lambda _site, _line: None,
 ) -> dict[str, pulumi.Outcome]:
     """Run `pulumi up` for all sites at once; return each outcome. `project` holds the stack files, by default those of the checkout.
 
-    `stages` is told when the last of the clusters was there that the runs made.
+    `stages` is told when each cluster was there that the runs made, `told` each line of what was done on a site.
     """
     started = time.monotonic()
     with progress.step(f"pulumi up for {', '.join(names)}") as step, ThreadPoolExecutor(len(names)) as pool:
@@ -178,8 +200,9 @@ def pulumi_up(
         def one(name: str) -> pulumi.Outcome:
             def say(line: str) -> None:
                 step.update(f"{name}: {line}")
+                told(name, line)
                 if stages and line.startswith(CLUSTER_MADE):
-                    stages.seconds[CLUSTERS_THERE] = time.monotonic() - started
+                    stages.note(f"{CLUSTER_THERE} {name}", started)
 
             return pulumi.up(name, say=say, project=project)
 
@@ -199,40 +222,44 @@ def enrol(cluster: Cluster, password: str) -> None:
     ]
     manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "commonweal-people", "namespace": SYSTEM}}
     cluster.apply_object({**manifest, "stringData": {"people.json": json.dumps(people)}})
-    # The kubelet looks for a Secret that came later once a minute only; a new pod finds it at once.
+    # The kubelet looks for a Secret that came later once a minute only; a new pod finds it at once. There is none yet when this comes in time.
     cluster.run("delete", "pod", "-n", SYSTEM, "-l", "app.kubernetes.io/component=identity", "--wait=false")
 
 
-def fill_heritage(heritage: HeritageMachine, folder: Path, progress: Progress) -> None:
+def fill_heritage(heritage: HeritageMachine, folder: Path) -> None:
     """Create the example's heritage databases where they are missing."""
     scripts = {file.stem: [file.read_text()] for file in sorted(folder.glob("*.sql"))}
-    with progress.step(f"heritage databases {', '.join(scripts)}"):
-        try:
-            asyncio.run(heritage.databases(scripts))
-        except (OSError, asyncpg.PostgresError) as error:
-            raise LocalError(f"The heritage databases could not be filled: {error}", "`make down`, then try again.") from error
+    try:
+        asyncio.run(heritage.databases(scripts))
+    except (OSError, asyncpg.PostgresError) as error:
+        raise LocalError(f"The heritage databases could not be filled: {error}", "`make down`, then try again.") from error
+
+
+def manifests() -> tuple[Path, Sequence[Path]]:
+    """Return the example's files: its departments, and what these publish and agree."""
+    first, *rest = sorted(example().glob("*.yaml"))
+    return first, rest
 
 
 def departments(brought: Brought, progress: Progress) -> None:
     """Apply the example on every site, sign its agreements for both parties, and wait until each object says Ready."""
-    folder = example()
-    fill_heritage(brought.heritage, folder / "heritage", progress)
-    files = sorted(folder.glob("*.yaml"))
-    first, rest = files[0], files[1:]
     with (
         brought.stages.measured("departments and all they publish"),
         progress.step("departments, products, agreements and the model") as step,
+        ThreadPoolExecutor(len(brought.clusters)) as pool,
     ):
-        for cluster in brought.clusters:
-            cluster.apply(first)
-        for cluster in brought.clusters:
-            cluster.wait_for(KINDS[:1], "NamespaceReady", READY_SECONDS, step.update)
-            cluster.apply(*rest)
-        step.update("both parties sign each agreement")
-        with ThreadPoolExecutor(len(brought.clusters)) as pool:
-            list(pool.map(sign, brought.clusters))
-        for cluster in brought.clusters:
-            cluster.wait_for(KINDS, "Ready", READY_SECONDS, step.update)
+        list(pool.map(lambda cluster: furnish(cluster, step.update), brought.clusters))
+
+
+def furnish(cluster: Cluster, say: Callable[[str], None]) -> None:
+    """Apply the example on one site, sign its agreements for both parties, and wait until each object says Ready."""
+    first, rest = manifests()
+    cluster.apply(first)
+    cluster.wait_for(KINDS[:1], "NamespaceReady", READY_SECONDS, say)
+    cluster.apply(*rest)
+    say(f"{cluster.name}: both parties sign each agreement")
+    sign(cluster)
+    cluster.wait_for(KINDS, "Ready", READY_SECONDS, say)
 
 
 def sign(cluster: Cluster) -> list[str]:

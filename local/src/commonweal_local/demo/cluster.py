@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from commonweal_local.agreements import sign_all
+from commonweal_local.demo.watch import Watch
 
 Say = Callable[[str], None]
 # What the API server says between the making of a quota and its first count by the controller manager.
@@ -78,21 +79,27 @@ class Cluster:
     def wait_for(self, plurals: Sequence[str], condition: str, seconds: float, say: Say) -> None:
         """Wait until each object of these kinds says so for its present generation; say what is waited for when that changes."""
         deadline, said = time.monotonic() + seconds, ""
-        while True:
-            waiting = [w for plural in plurals for w in (lacking(item, condition) for item in self.items(plural)) if w]
-            if not waiting:
-                return
-            if time.monotonic() > deadline:
-                raise ClusterError(
-                    f"{self.name}: not ready after {seconds:.0f} s:\n  "
-                    + "\n  ".join(waiting)
-                    + f"\nLook with `kubectl --kubeconfig {self.kubeconfig} get commonweal -A -o wide`."
-                )
-            text = f"{self.name}: waits for {waiting[0]}" + (f" and {len(waiting) - 1} more" if len(waiting) > 1 else "")
-            if text != said:
-                say(text)
-                said = text
-            time.sleep(0.3)
+        with Watch([str(self.kubectl), "--kubeconfig", str(self.kubeconfig)], plurals) as watch:
+            while True:
+                items = watch.objects()
+                waiting = [w for w in (lacking(item, condition) for item in items or ()) if w]
+                if items is not None and not waiting:
+                    return
+                text = f"{self.name}: waits for {summed_up(waiting) or 'an answer'}"
+                if text != said:
+                    say(text)
+                    said = text
+                if not watch.changed(deadline - time.monotonic()):
+                    raise ClusterError(
+                        f"{self.name}: not ready after {seconds:.0f} s:\n  "
+                        + "\n  ".join(waiting or ["the API server does not answer"])
+                        + f"\nLook with `kubectl --kubeconfig {self.kubeconfig} get commonweal -A -o wide`."
+                    )
+
+
+def summed_up(waiting: Sequence[str]) -> str:
+    """Return the first of what is waited for, and how many more there are."""
+    return f"{waiting[0]} and {len(waiting) - 1} more" if len(waiting) > 1 else "".join(waiting)
 
 
 def lacking(manifest: dict[str, Any], condition: str = "Ready") -> str | None:

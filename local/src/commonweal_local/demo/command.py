@@ -88,7 +88,7 @@ def memory(mib: Mapping[str, int]) -> str:
 def demonstrate(names: Sequence[str], progress: Progress) -> Record:
     """Run the whole demonstration, print what happened, and return the record of it."""
     started, rows = time.monotonic(), dict[str, list[Row]]()
-    brought = bring_up.platform(names, progress)
+    brought = bring_up.platform(names, progress, early=[bring_up.manifests()[0]])
     bring_up.departments(brought, progress)
 
     def tell(row: Row) -> None:

@@ -40,7 +40,8 @@ mount --bind "$1" /mnt
 run="setpriv --reuid=$2 --regid=$3 --clear-groups --no-new-privs"
 if [ ! -s /mnt/data/PG_VERSION ]; then
   rm -rf /mnt/data.new
-  $run "$4/initdb" -D /mnt/data.new -U postgres -A scram-sha-256 --pwfile=/mnt/password -E UTF8 --locale=C.UTF-8 >/dev/null
+  $run "$4/initdb" --no-sync -D /mnt/data.new -U postgres -A scram-sha-256 --pwfile=/mnt/password -E UTF8 --locale=C.UTF-8 >/dev/null
+  sync -f /mnt/data.new
   mv -T /mnt/data.new /mnt/data
 fi
 printf 'host all all 0.0.0.0/0 scram-sha-256\\n' > /mnt/data/pg_hba.conf
