@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from commonweal_local.failure import LocalError
 from commonweal_operator.kinds import jws
 
 KIND, SECRET, ATTEMPTS = "consentpolicies.commonweal.dev", "commonweal-signing", 5
+AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -189,17 +191,22 @@ def sign_all(kubectl: Path, kubeconfig: Path, namespaces: Sequence[str]) -> list
 
     For those who may read both parties' keys: a demonstration, a test. Signatures that hold are left as they are. Each namespace and each key is read once.
     """
-    site, done, seeds = Kubectl(kubectl, kubeconfig), [], {}
-    for agreement in [agreement_of(item) for namespace in namespaces for item in site.all(KIND, namespace)]:
-        for party in agreement.parties:
-            if party not in seeds:
-                seeds[party] = seed_of(site, party)
+    site = Kubectl(kubectl, kubeconfig)
+
+    def one(agreement: Agreement) -> str | None:
         keys = {party: jws.public_key(seeds[party]) for party in agreement.parties}
         lacking = {party: seeds[party] for party in agreement.parties if not agreement.signed_by(party, keys)}
-        if lacking:
-            sign(site, agreement, lacking)
-            done.append(f"{agreement.namespace}/{agreement.name}")
-    return done
+        if not lacking:
+            return None
+        sign(site, agreement, lacking)
+        return f"{agreement.namespace}/{agreement.name}"
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        listed = pool.map(lambda namespace: site.all(KIND, namespace), namespaces)
+        agreements = [agreement_of(item) for items in listed for item in items]
+        parties = list(dict.fromkeys(party for agreement in agreements for party in agreement.parties))
+        seeds = dict(zip(parties, pool.map(lambda party: seed_of(site, party), parties), strict=True))
+        return [name for name in pool.map(one, agreements) if name is not None]
 
 
 def _with(agreement: Agreement, signatures: Sequence[Mapping[str, Any]]) -> Agreement:

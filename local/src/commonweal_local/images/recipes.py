@@ -62,6 +62,7 @@ def configuration(chosen: Selection) -> Config:
         "PYTHONPATH": f"/{OURS}:/{LIBRARIES}",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
+        "PYDANTIC_DISABLE_PLUGINS": "__all__",  # there are none, and looking for them reads the metadata of every package
         "LANG": "C.UTF-8",
         "HOME": "/tmp",
     }

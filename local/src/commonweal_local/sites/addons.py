@@ -91,6 +91,7 @@ def _config(namespace: str, name: str, data: Mapping[str, str]) -> Manifest:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}, "data": data}
 
 
+# That a name is not there is forgotten after a second: a store that has just come up is asked for by services that came up before it.
 COREFILE = f"""{DOMAIN}:53 {{
     errors
     reload 5s
@@ -104,7 +105,9 @@ COREFILE = f"""{DOMAIN}:53 {{
         pods insecure
         ttl 5
     }}
-    cache 5
+    cache 5 {{
+        denial 9984 1
+    }}
     reload 5s
 }}
 """
