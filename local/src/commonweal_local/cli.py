@@ -233,7 +233,7 @@ def _images(_: argparse.Namespace) -> int:
     from commonweal_local import paths  # noqa: PLC0415
     from commonweal_local.images import archives, builder  # noqa: PLC0415
 
-    for reference in builder.build(Progress()).values():
+    for reference in builder.build_for_sites(Progress()).values():
         archive = archives.archive_path(reference)
         print(f"{reference}  {archive} ({archive.stat().st_size / 1e6:.0f} MB)")
     print(f"written to {paths.images_file()}")

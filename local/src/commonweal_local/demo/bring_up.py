@@ -90,7 +90,7 @@ def platform(names: Sequence[str] = SITES, progress: Progress | None = None, ear
         fleet = pool.submit(management_cluster, names, stages)
         heritage = pool.submit(old_machine, stages, shown)
         with stages.measured("images"):
-            images = builder.build(shown)
+            images = builder.build_for_sites(shown)
         old = heritage.result()
         with shown.step("the management cluster, with Cluster API on it"):
             fleet.result()

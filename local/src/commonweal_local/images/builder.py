@@ -30,18 +30,22 @@ def build(progress: Progress) -> dict[str, str]:
     """
     if (paths.cache() / "images" / OPENED).is_file():
         paths.write(paths.images_file(), (paths.cache() / "images" / OPENED).read_text(encoding="utf-8"))
-        references = built()
-        unpacked.make([archive_path(reference) for reference in references.values()], progress)
-        return references
+        return built()
     with paths.one_at_a_time(paths.cache() / "images"):  # two builds would do the same work twice
         with progress.step("images: versions of Debian packages"):
             chosen = selection.select()
         made = {title: _layer(layer, progress) for title, layer in recipes.layers(chosen).items()}
         config = recipes.configuration(chosen)
         references = {image.name: _image(image, made, config, progress) for image in recipes.IMAGES}
-        unpacked.make([archive_path(reference) for reference in references.values()], progress)
         _prune()
         paths.write(paths.images_file(), references)
+    return references
+
+
+def build_for_sites(progress: Progress) -> dict[str, str]:
+    """As `build`; then unpack the images, where that can be done, so that no site of this machine has to do it by itself."""
+    references = build(progress)
+    unpacked.make([archive_path(reference) for reference in references.values()], progress)
     return references
 
 
