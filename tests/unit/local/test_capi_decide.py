@@ -19,6 +19,7 @@ SITE = Site(
     cluster="commonweal-fleet/north",
     mode=Mode.CONTROL_PLANE,
     running=True,
+    serving=True,
     ready=True,
     answers=True,
     version=OLD,
@@ -75,6 +76,7 @@ def test_a_cluster_that_is_as_asked_needs_nothing() -> None:
     assert conditions(infra_status(facts())) == {"Ready": ("True", "Ready"), "Paused": ("False", "NotPaused")}
     assert conditions(plane_status(facts())) == {
         "Available": ("True", "Available"),
+        "Furnished": ("True", "Furnished"),
         "RollingOut": ("False", "NotRollingOut"),
         "VersionAccepted": ("True", "VersionAccepted"),
         "SizeApplied": ("True", "SizeApplied"),
@@ -104,9 +106,12 @@ def test_a_cluster_that_is_as_asked_needs_nothing() -> None:
         ({"site": replace(SITE, version=NEW)}, Step.NOTHING),
         ({"secret": None}, Step.SECRET),
         ({"secret": seen(Kind.SECRET, digest="of another certificate")}, Step.SECRET),
-        ({"secret": None, "site": replace(SITE, ready=False)}, Step.SECRET),
+        ({"secret": None, "site": replace(SITE, ready=False, serving=False)}, Step.SECRET),
         ({"secret": None, "site": replace(SITE, ready=False, digest="")}, Step.NOTHING),
         ({"infra": seen(Kind.INFRA)}, Step.ENDPOINT),
+        ({"infra": seen(Kind.INFRA), "site": replace(SITE, ready=False)}, Step.ENDPOINT),
+        ({"infra": seen(Kind.INFRA), "site": replace(SITE, ready=False, serving=False)}, Step.NOTHING),
+        ({"plane": plane(nodes=5), "site": replace(SITE, ready=False)}, Step.NOTHING),
         ({"introduced": False}, Step.INTRODUCE),
         ({"introduced": False, "site": replace(SITE, ready=False)}, Step.NOTHING),
         ({"plane": seen(Kind.PLANE, deleting=True)}, Step.END),
@@ -228,6 +233,24 @@ def test_provisioned_is_said_only_when_secret_and_endpoint_are_there() -> None:
         assert said
         assert said["initialization"] == {"provisioned": False}
         assert conditions(said)["Ready"] == ("False", "Connecting")
+
+
+def test_a_site_that_serves_is_available_before_it_takes_pods_and_says_what_that_waits_for() -> None:
+    early = facts(site=replace(SITE, ready=False, stage="the node"))
+    said = plane_status(early)
+    assert said
+    assert said["initialization"] == {"controlPlaneInitialized": True}
+    assert conditions(said)["Available"] == ("True", "Available")
+    assert conditions(said)["Furnished"] == ("False", "Starting")
+    assert any(c["message"] == "The site is starting; it waits for the node." for c in said["conditions"])
+    assert conditions(infra_status(early))["Ready"] == ("True", "Ready")
+    starting = facts(site=replace(SITE, ready=False, serving=False, answers=False, version="", nodes=None))
+    assert conditions(plane_status(starting))["Available"] == ("False", "Starting")
+
+
+def test_a_site_that_served_and_could_not_be_furnished_is_not_available() -> None:
+    failed = facts(site=replace(SITE, ready=False, error="a Ready node: not there after 240 s"))
+    assert conditions(plane_status(failed))["Available"] == ("False", "StartFailed")
 
 
 def test_what_a_step_ended_with_is_what_is_said() -> None:

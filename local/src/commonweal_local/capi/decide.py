@@ -63,14 +63,12 @@ def _go_on(facts: Facts) -> Step:
     # Cluster API's core would look again half a minute later.
     if site.digest and (facts.secret is None or facts.secret.digest != site.digest):
         return Step.SECRET
+    if site.serving and site.digest and not has_endpoint(facts):
+        return Step.ENDPOINT
     if not site.ready or site.changing:
         return Step.NOTHING
     if (wants_change(facts) or site.change_error) and facts.wait <= 0:
         return Step.CHANGE
-    if not site.digest:
-        return Step.NOTHING
-    if not has_endpoint(facts):
-        return Step.ENDPOINT
     return Step.NOTHING if facts.introduced else Step.INTRODUCE
 
 

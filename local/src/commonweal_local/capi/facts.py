@@ -21,12 +21,17 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True)
 class Site:
-    """A local site as it was last seen. `reached` is the revision of its file that it runs by; `step` what it is replacing now."""
+    """A local site as it was last seen.
+
+    It is `serving` since its API server first answered, and `ready` when the rest is there: a node that takes pods, names, enforced policies, volumes
+    and images. Until then no pod but the add-ons' is placed. `reached` is the revision of its file that it runs by; `step` what it is replacing now.
+    """
 
     name: str
     cluster: str
     mode: Mode
     running: bool
+    serving: bool
     ready: bool
     answers: bool
     version: str

@@ -18,7 +18,7 @@ from commonweal_local.progress import Silent
 from commonweal_local.sites import host, processes
 from commonweal_local.sites import site as config
 from commonweal_local.sites.api import Api, Unreachable
-from commonweal_local.sites.state import recorded
+from commonweal_local.sites.state import SERVING, recorded
 from commonweal_local.toolchain.catalogue import KUBERNETES_VERSIONS
 
 KNOWN = tuple(KUBERNETES_VERSIONS)
@@ -40,8 +40,8 @@ class Sites:
             return None
         running = processes.first_process(found) is not None
         state = recorded(found)
-        ready = running and "ready" in state["marks"]
-        version, nodes = _asked(found) if ready else ("", None)
+        serving = running and SERVING in state["marks"]
+        version, nodes = _asked(found) if serving else ("", None)
         change = state["change"]
         pods = found.mode is config.Mode.PODS
         return Site(
@@ -49,7 +49,8 @@ class Sites:
             cluster=found.cluster,
             mode=_MODES[found.mode],
             running=running,
-            ready=ready,
+            serving=serving,
+            ready=running and "ready" in state["marks"],
             answers=bool(version),
             version=version,
             nodes=nodes,

@@ -49,6 +49,7 @@ def plane_status(facts: Facts) -> Status | None:
     refused = refusals.of_version(facts)
     conditions = [
         _condition(seen, "Available", available is None, available or Problem("Available", "")),
+        _furnished(facts, seen),
         _rolling(facts, seen),
         _condition(seen, "VersionAccepted", refused is None, refused or Problem("VersionAccepted", "")),
         _size(facts, seen),
@@ -77,13 +78,24 @@ def _place(facts: Facts) -> Problem | None:
         return problem
     if site is None or not site.running or site.error:
         return refusals.of_machine(facts) or _why_not_running(facts)
-    if not site.ready:
-        return Problem(
-            "Starting", "The site is starting." if facts.mode is Mode.SHARED else f"The site is starting; it waits for {site.stage}."
-        )
+    if not site.serving:
+        return _starting(facts, site)
     if not (_secret_is_there(facts) and has_endpoint(facts)):
-        return Problem("Connecting", "The site is ready; its Secret and endpoint are being written.")
+        return Problem("Connecting", "The API server answers; the site's Secret and endpoint are being written.")
     return None
+
+
+def _starting(facts: Facts, site: Site) -> Problem:
+    return Problem(
+        "Starting", "The site is starting." if facts.mode is Mode.SHARED else f"The site is starting; it waits for {site.stage}."
+    )
+
+
+def _furnished(facts: Facts, seen: Seen) -> Mapping[str, Any]:
+    """Whether pods are placed: on a node that is ready, with names, enforced policies, volumes and images."""
+    site = facts.site
+    problem = _place(facts) or (_starting(facts, site) if site is not None and not site.ready else None)
+    return _condition(seen, "Furnished", problem is None, problem or Problem("Furnished", ""))
 
 
 def _why_not_running(facts: Facts) -> Problem:

@@ -1,4 +1,4 @@
-"""Watching the sites themselves, as an informer watches objects: a look every few seconds, more often while something moves, at once when one dies."""
+"""Watching the sites themselves, as an informer watches objects: at once when one says something new or dies, and every few seconds whatever they say."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from concurrent.futures import Executor
 
 from commonweal_local.capi.facts import Site
 from commonweal_local.capi.local import Sites
+from commonweal_local.capi.notices import Notices
+from commonweal_local.sites.state import STATE
 
 MOVING_SECONDS, RESTING_SECONDS = 0.5, 5.0
 
@@ -21,9 +23,11 @@ class SiteWatch:
         self.latest: dict[str, Site | None] = {}
         self._ends: dict[str, tuple[int, int]] = {}
         self._look_now = asyncio.Event()
+        self._notices = Notices(self._heard)
 
     async def run(self) -> None:
         """Look until cancelled."""
+        asyncio.get_running_loop().add_reader(self._notices.descriptor, self._notices.take)
         while True:
             self._look_now.clear()
             await asyncio.gather(*(self.look(name) for name in sorted(set(self._names()) | set(self.latest))))
@@ -37,10 +41,13 @@ class SiteWatch:
         """Stop waiting for the ends of processes."""
         for name in list(self._ends):
             self._forget_end(name)
+        asyncio.get_running_loop().remove_reader(self._notices.descriptor)
+        self._notices.close()
 
     async def look(self, name: str) -> Site | None:
         """See the site as it is now, and tell if that is new."""
         loop = asyncio.get_running_loop()
+        self._notices.watch(self._sites.root / name)
         seen = await loop.run_in_executor(self._threads, self._sites.observe, name)
         known = name in self.latest
         before = self.latest.get(name)
@@ -64,6 +71,10 @@ class SiteWatch:
                 return
             self._ends[name] = (pid, descriptor)
             asyncio.get_running_loop().add_reader(descriptor, self._ended, name)
+
+    def _heard(self, file: str) -> None:
+        if file == STATE:
+            self._look_now.set()
 
     def _ended(self, name: str) -> None:
         self._forget_end(name)

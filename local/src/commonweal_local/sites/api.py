@@ -57,6 +57,17 @@ class Api:
         nodes = self.call("GET", "/api/v1/nodes")["items"]
         return bool(nodes) and all(any(_fresh(condition, since) for condition in _conditions(node)) for node in nodes)
 
+    def drop_taint(self, node: str, key: str) -> None:
+        """Take a taint off a node; others stay. Nothing is written when it has none of that key."""
+        path = f"/api/v1/nodes/{node}"
+        found = self.call("GET", path)
+        taints = found["spec"].get("taints") or []
+        kept = [taint for taint in taints if taint["key"] != key]
+        if kept != taints:
+            # By the version that was read: somebody else's taint that came meanwhile must not be lost.
+            patch = {"metadata": {"resourceVersion": found["metadata"]["resourceVersion"]}, "spec": {"taints": kept}}
+            self.call("PATCH", path, patch, kind=MERGE)
+
     def unavailable(self, namespaces: Collection[str]) -> list[str]:
         """The names of Deployments and DaemonSets of these namespaces that lack an available pod."""
         waiting = []

@@ -23,6 +23,7 @@ from commonweal_local.sites.balancer import Balancer
 from commonweal_local.sites.components import FIRST, command_lines
 from commonweal_local.sites.containers import import_images
 from commonweal_local.sites.site import Site, all_sites, hosts_file
+from commonweal_local.sites.state import SERVING
 from commonweal_local.sites.supervisor import Supervisor, adopt_orphans
 from commonweal_local.waiting import until
 
@@ -74,6 +75,7 @@ def _set_up(site: Site, supervisor: Supervisor) -> None:
                 fake_nodes.bring_to(site, api)
             if importing:
                 importing.result()
+                _open(site, api)
         supervisor.mark("ready")
     except (*Unreachable, CommandFailed, LocalError, TimeoutError, KeyError) as error:
         supervisor.fail(str(error))
@@ -99,7 +101,7 @@ def _start_first(site: Site, supervisor: Supervisor, background: ThreadPoolExecu
 
 def _start_rest(site: Site, supervisor: Supervisor, api: Api) -> None:
     until("the API server", API_SECONDS, api.ready, every=0.2, meanwhile=Unreachable)
-    supervisor.mark("api-server")
+    supervisor.mark(SERVING)
     stock.remember(site)
     for name, argv in command_lines(site).items():
         if name not in FIRST:
@@ -121,6 +123,16 @@ def _furnish(site: Site, supervisor: Supervisor, api: Api) -> None:
         every=0.3,
         meanwhile=Unreachable,
     )
+
+
+def _open(site: Site, api: Api) -> None:
+    """Let every pod be placed on the node."""
+
+    def opened() -> bool:
+        api.drop_taint(site.node, node.STARTING["key"])
+        return True
+
+    until("the node to be open to pods", 60, opened, every=0.3, meanwhile=Unreachable)
 
 
 def _apply(api: Api, item: addons.Manifest) -> None:

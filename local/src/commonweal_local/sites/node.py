@@ -10,6 +10,8 @@ from commonweal_local.paths import write
 from commonweal_local.sites.site import Site
 
 SOCKET = "/run/containerd/containerd.sock"
+# On a new node until all of the site is there: pods that need images, volumes or enforced policies are not placed before.
+STARTING = {"key": "local.commonweal.dev/starting", "effect": "NoSchedule"}
 IMAGES = Path("/var/lib/containerd")
 
 
@@ -92,6 +94,7 @@ def _kubelet(site: Site) -> dict[str, object]:
         "tlsCertFile": str(site.pki / "kubelet.crt"),
         "tlsPrivateKeyFile": str(site.pki / "kubelet.key"),
         "maxPods": 110,
+        "registerWithTaints": [STARTING],
         "nodeStatusUpdateFrequency": "5s",
         "fileCheckFrequency": "60s",
     }

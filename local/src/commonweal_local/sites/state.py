@@ -13,6 +13,8 @@ from commonweal_local.sites import pki, processes
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.site import Site
 
+STATE = "state.json"
+SERVING = "api-server"  # the mark that says that the API server has answered
 NOTHING: Mapping[str, Any] = {
     "started": 0.0,
     "marks": {},
@@ -60,7 +62,7 @@ def recorded(site: Site) -> dict[str, Any]:
     `started` (seconds since 1970), `marks` (seconds since then), `error`, `components`, `change`.
     """
     try:
-        return {**NOTHING, **json.loads((site.directory / "state.json").read_text())}
+        return {**NOTHING, **json.loads((site.directory / STATE).read_text())}
     except (OSError, ValueError):
         return dict(NOTHING)
 
