@@ -14,6 +14,7 @@ PICTURES = {
         "data-growth.svg": "time of a read over people and agreements",
     },
     "fleet": {"fleet-growth.svg": "what a fleet of 10, 100 and 465 sites takes"},
+    "demo": {"demo.svg": "the demonstration's stages, one site's pods, and who used the processor meanwhile"},
     "move": {"move.svg": "the steps of a move, and when uses were refused"},
 }
 START, END = "<!-- figures:start -->", "<!-- figures:end -->"
