@@ -84,6 +84,16 @@ class Progress:
         self._live = live if live is not None else self._stream.isatty() and not os.environ.get("CI")
         self._clock = clock
         self._lock = threading.Lock()
+        self._running: list[Step] = []
+        self._whole = Step("", 0.0)
+
+    @contextmanager
+    def whole(self, measured: str) -> Iterator[None]:
+        """Say with each step, too, how far all of the block is, by how long it took here the last time."""
+        self._whole = Step("in all", self._clock(), self._durations.usual(measured))
+        yield
+        self._durations.keep(measured, self._clock() - self._whole.started)
+        self._whole = Step("", 0.0)
 
     @contextmanager
     def step(self, title: str, measured: str = "") -> Iterator[Step]:
@@ -95,6 +105,7 @@ class Progress:
         if not self._live:
             self._write(f"... {title}\n")
         ticker = threading.Thread(target=self._tick, args=(step, stop), daemon=True)
+        self._running.append(step)
         ticker.start()
         try:
             yield step
@@ -112,6 +123,7 @@ class Progress:
     def _end(self, step: Step, stop: threading.Event, ticker: threading.Thread, outcome: str) -> None:
         stop.set()
         ticker.join()
+        self._running.remove(step)
         mark = {"ok": "✓", "failed": "✗"}[outcome] if self._live else outcome
         self.say(f"{mark} {step.title} ({self._clock() - step.started:.1f} s)")
 
@@ -119,11 +131,15 @@ class Progress:
         turn = 0
         while not stop.wait(TICK_SECONDS if self._live else PLAIN_EVERY_SECONDS):
             now = self._clock()
-            if self._live:
-                self._write(f"\r\x1b[K{SPINNER[turn % len(SPINNER)]} {step.line(now)}")
-            else:
-                self._write(f"    still: {step.line(now)}\n")
+            if not self._live:
+                self._write(f"    still: {step.line(now)}{self._of_all(now)}\n")
+            elif step is next(iter(self._running), None):  # one line for all that runs: the oldest has it
+                more = f", and {len(self._running) - 1} more" if len(self._running) > 1 else ""
+                self._write(f"\r\x1b[K{SPINNER[turn % len(SPINNER)]} {step.line(now)}{more}{self._of_all(now)}")
             turn += 1
+
+    def _of_all(self, now: float) -> str:
+        return f"; {self._whole.line(now)}" if self._whole.usual else ""
 
     def _write(self, text: str) -> None:
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import threading
 from pathlib import Path
@@ -173,3 +174,36 @@ def test_a_step_that_failed_says_nothing_about_the_next_one(tmp_path: Path, monk
     with pytest.raises(ValueError, match="x"), Progress(io.StringIO(), live=False).step("the sites", measured="the sites"):
         raise ValueError("x")
     assert Durations().usual("the sites") == 0.0
+
+
+def test_of_several_steps_at_once_the_oldest_has_the_line_and_the_others_are_counted() -> None:
+    class Screen(io.StringIO):
+        seen = threading.Event()
+
+        def write(self, text: str) -> int:
+            if "the images" in text and "and 1 more" in text:
+                self.seen.set()
+            return super().write(text)
+
+    screen = Screen()
+    progress = Progress(screen, live=True)
+    with progress.step("the images"), progress.step("the programs"):
+        assert screen.seen.wait(10)
+    assert not re.search("\\r[^\\n]*the programs[^\\n]* more", screen.getvalue())
+
+
+def test_a_step_says_how_far_all_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMMONWEAL_CACHE", str(tmp_path))
+    Durations().keep("all of it", 600.0)
+    heard = threading.Event()
+
+    class Screen(io.StringIO):
+        def write(self, text: str) -> int:
+            if "; in all: " in text:
+                heard.set()
+            return super().write(text)
+
+    progress = Progress(Screen(), live=True)
+    with progress.whole("all of it"), progress.step("the images"):
+        assert heard.wait(10)
+    assert Durations().usual("all of it") < 600.0

@@ -86,15 +86,15 @@ def platform(names: Sequence[str] = SITES, progress: Progress | None = None, ear
         debian.install(debian.missing(debian.DEMO_PACKAGES), shown)
     kernel.require_pods()
     mend(shown)
-    with stages.measured("tools"):
-        tools = tools_for(sites.Mode.PODS, shown)
-    with ThreadPoolExecutor(2) as pool:
-        fleet = pool.submit(management_cluster, names, stages)
+    with ThreadPoolExecutor(3) as pool:
+        # While Go waits for the network, and whatever it leaves of the processors, the rest is made.
         heritage = pool.submit(old_machine, stages, shown)
-        with stages.measured("images"):
-            images = builder.build_for_sites(shown)
-        old = heritage.result()
-        with shown.step("the management cluster, with Cluster API on it"):
+        made = pool.submit(images_for_sites, stages, shown)
+        with stages.measured("tools"):
+            tools = tools_for(sites.Mode.PODS, shown)
+        fleet = pool.submit(management_cluster, names, stages)
+        images, old = made.result(), heritage.result()
+        with shown.step("the management cluster, with Cluster API on it", measured="the management cluster"):
             fleet.result()
     take_over(names, list(images.values()))
     password, kubectl = kept_password(), tools["kubectl"].path
@@ -110,6 +110,12 @@ def cluster_of(name: str, kubectl: Path) -> Cluster:
     return Cluster(name, kubectl, sites.find(name).kubeconfig)
 
 
+def images_for_sites(stages: Stages, progress: Progress) -> dict[str, str]:
+    """Make the images and unpack them once for all sites; return the reference of each."""
+    with stages.measured("images"):
+        return builder.build_for_sites(progress)
+
+
 def old_machine(stages: Stages, progress: Progress) -> HeritageMachine:
     """Start the heritage machine and fill its databases where they are missing."""
     with stages.measured("heritage machine"), progress.step("the heritage machine, outside every site"):
@@ -123,9 +129,18 @@ def old_machine(stages: Stages, progress: Progress) -> HeritageMachine:
 
 def tools_for(mode: sites.Mode, progress: Progress) -> dict[str, toolchain.Tool]:
     """Return the programs that a demonstration needs; what the management cluster and its sites need is built here, where it is shown."""
-    wanted = (*TOOLS, *plane.PROGRAMS, *host.programs_for(mode))
     toolchain.definitions("cluster-api", progress)
-    return toolchain.ensure(tuple(dict.fromkeys(wanted)), progress)
+    return toolchain.ensure(programs(mode), progress)
+
+
+def has_programs(mode: sites.Mode) -> bool:
+    """Return whether nothing has to be built first, which takes many times as long as all else."""
+    return all(toolchain.find(name) for name in programs(mode))
+
+
+def programs(mode: sites.Mode) -> tuple[str, ...]:
+    """Return the names of the programs that a demonstration starts."""
+    return tuple(dict.fromkeys((*TOOLS, *plane.PROGRAMS, *host.programs_for(mode))))
 
 
 def management_cluster(names: Sequence[str], stages: Stages, project: Path | None = None) -> None:

@@ -170,8 +170,9 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     if arguments.what == "journey":
         return 0 if journeys(bring_up.as_it_is()) else 1
     mode = sites.Mode(arguments.mode) if arguments.mode else checks.default_mode()
-    shown = demonstrate if mode is sites.Mode.PODS else without_pods
-    record = shown(arguments.sites, Progress())
+    shown, progress = demonstrate if mode is sites.Mode.PODS else without_pods, Progress()
+    with progress.whole(f"the demonstration ({mode}){'' if bring_up.has_programs(mode) else ', its programs built first'}"):
+        record = shown(arguments.sites, progress)
     if arguments.json:
         record.write(arguments.json)
     return 0 if record.ok else 1

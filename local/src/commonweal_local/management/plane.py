@@ -13,7 +13,7 @@ from typing import Any
 from commonweal_local.failure import LocalError
 from commonweal_local.paths import write
 from commonweal_local.sites import pki, settings
-from commonweal_local.sites.components import command_lines
+from commonweal_local.sites.components import control_plane_lines
 from commonweal_local.sites.pki import Leaf
 from commonweal_local.sites.site import Mode, Ports, Site
 from commonweal_stacks.management.controllers import GATES
@@ -28,7 +28,7 @@ CONTROLLERS = ("garbage-collector-controller", "namespace-controller", "clusterr
 # More makes more conflicts than progress: several controllers write the status of one Cluster.
 QUERIES_PER_SECOND, BURST = 50, 100
 # What the first process takes from a site's list of programs.
-PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", CORE)
+PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", CORE)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def controllers(one: Plane) -> dict[str, Any]:
 
 def server_lines(one: Plane) -> dict[str, list[str]]:
     """The API server and what it cannot do without: program -> argv, in the order of their start."""
-    lines = command_lines(one)
+    lines = control_plane_lines(one)
     # Certificates only: no kubelet will ever ask for a token here, and no pod runs.
     return {
         "etcd": [*lines["etcd"], "--auto-compaction-retention=5m"],

@@ -17,15 +17,20 @@ CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-sche
 
 def command_lines(site: Site) -> Mapping[str, list[str]]:
     """Program -> argv, in the order in which they are started."""
-    flagged = _flagged(site)
-    lines = {"etcd": _etcd(site), **{name: flagged[name] for name in CONTROL_PLANE[1:]}}
+    lines = dict(control_plane_lines(site))
     if site.runs_pods:
         lines["containerd"] = [shutil.which("containerd") or "containerd", "--config", str(site.etc / "containerd.toml")]
-        lines["kubelet"] = flagged["kubelet"]
+        lines["kubelet"] = _flagged(site)["kubelet"]
         lines["kube-proxy"] = [site.programs["kube-proxy"], f"--config={site.etc / 'kube-proxy.json'}"]
     else:
         lines["kwok"] = _kwok(site)
     return lines
+
+
+def control_plane_lines(site: Site) -> Mapping[str, list[str]]:
+    """The same for its control plane alone, which is all that a cluster without nodes has."""
+    flagged = _flagged(site)
+    return {"etcd": _etcd(site), **{name: flagged[name] for name in CONTROL_PLANE[1:]}}
 
 
 def _etcd(site: Site) -> list[str]:
