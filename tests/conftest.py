@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from commonweal_local import surroundings
 from support import room, sharing
 from support.control_plane import ControlPlane
 
@@ -27,6 +30,9 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Tests ask what they have started themselves, and so do the programs that they start: never through a proxy that the environment names."""
+    surroundings.ask_neighbours_directly(os.environ)
+    urllib.request.install_opener(urllib.request.build_opener(urllib.request.ProxyHandler({})))
     room.in_memory()
     config.pluginmanager.register(AtOnce(config), "at-once")
 
