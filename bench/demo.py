@@ -20,8 +20,8 @@ from typing import Any
 from results_file import Figure, write
 
 from commonweal_local.demo import bring_up
-from commonweal_local.demo import main as demo
 from commonweal_local.demo.command import TO_FIRST_READ
+from commonweal_local.demo.command import main as demo
 from commonweal_local.demo.report import changes
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress

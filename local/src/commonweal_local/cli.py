@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from commonweal_local import surroundings
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
 from commonweal_local.shell import CommandFailed
@@ -21,10 +22,10 @@ PASSED_ON = {
     "audit": "commonweal_local.audit:main",
     "bundle": "commonweal_local.bundle:main",
     "conform": "commonweal_stacks.conformity.cli:main",
-    "demo": "commonweal_local.demo:main",
+    "demo": "commonweal_local.demo.command:main",
     "erasure": "commonweal_local.decommission:erasure_main",
     "fleet": "commonweal_local.fleet:main",
-    "journey": "commonweal_local.demo:main",
+    "journey": "commonweal_local.demo.command:main",
     "lint": "commonweal_local.lockin:lint_main",
     "management": "commonweal_local.management:main",
     "move": "commonweal_local.move.command:main",
@@ -34,12 +35,16 @@ PASSED_ON = {
 }
 # These share a function with another command, and tell by their own name what is wanted.
 WITH_THEIR_NAME = ("audit", "journey", "receipt")
+# What these need beyond a plain install has an extra's name in pyproject.toml.
+EXTRAS = {"demo": "demo", "journey": "demo"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0 when it did what was asked. Expected failures are one line that says what to do next."""
-    words = list(sys.argv[1:] if argv is None else argv)
     try:
+        if argv is None:
+            surroundings.set_right()
+        words = list(sys.argv[1:] if argv is None else argv)
         if words and words[0] in PASSED_ON:
             return _passed_on(words)
         arguments = _parser().parse_args(words)
@@ -55,13 +60,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader (head, less) has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        explained = surroundings.explained(error)
+        if explained is None:
+            raise
+        print(f"commonweal: {explained}", file=sys.stderr)
+        return 1
 
 
 def _passed_on(words: Sequence[str]) -> int:
     """Other parts' commands: imported only when called, so that this one starts fast and needs no more than it uses."""
     module, _, function = PASSED_ON[words[0]].partition(":")
-    run: Callable[[Sequence[str]], int] = getattr(importlib.import_module(module), function)
+    try:
+        run: Callable[[Sequence[str]], int] = getattr(importlib.import_module(module), function)
+    except ModuleNotFoundError as error:
+        _explain_absence(words[0], error)
+        raise
     return run(words if words[0] in WITH_THEIR_NAME else words[1:])
+
+
+def _explain_absence(command: str, error: ModuleNotFoundError) -> None:
+    """Raise LocalError when what is absent is a package that the command's extra brings; any other absent module is a fault of ours."""
+    extra = EXTRAS.get(command)
+    if extra and not (error.name or "").startswith("commonweal"):
+        raise LocalError(
+            f"`commonweal {command}` needs the Python package {error.name}, which a plain install does not bring",
+            f"`pip install 'commonweal[{extra}]'`; in a checkout, `make venv`.",
+        ) from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -244,7 +269,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
     from commonweal_local import debian, doctor  # noqa: PLC0415
 
     if arguments.install:
-        debian.install(debian.missing({**debian.SITE_PACKAGES, **debian.TEST_PACKAGES}), Progress())
+        debian.install(debian.missing(debian.ALL_PACKAGES), Progress())
     findings = doctor.examine()
     for finding in findings:
         print(finding.line())

@@ -1,4 +1,4 @@
-"""Debian packages: what sites and images need from the machine, what is missing, and installing it."""
+"""Debian packages: what sites, the demonstration and tests need from the machine and why, what is missing, and installing it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from commonweal_local import machine
@@ -14,55 +15,113 @@ from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
 from commonweal_local.shell import CommandFailed, run
 
-# package -> a file or program that shows it is there, whoever installed it
-SITE_PACKAGES = {
-    "containerd": "containerd",
-    "runc": "runc",
-    "containernetworking-plugins": "/usr/lib/cni/bridge",
-    "iptables": "iptables",
-    "nftables": "nft",
-    "iproute2": "ip",
-    "util-linux": "unshare",
-    "busybox-static": "busybox",
-}
-TEST_PACKAGES = {
-    "postgresql-15": "/usr/lib/postgresql/15/bin/postgres",
-    "mariadb-server-core": "/usr/sbin/mariadbd",
-    "mariadb-client-core": "/usr/bin/my_print_defaults",  # the server's own set-up asks it for its defaults
-}
+
+@dataclass(frozen=True)
+class Package:
+    """A package, what it is for, and the programs or files that show it is there, whoever installed them; `static` ones need no library."""
+
+    name: str
+    why: str
+    signs: tuple[str, ...]
+    static: bool = False
+
+    def present(self) -> bool:
+        """Whether all of it that is needed is on this machine."""
+        found = [_place_of(sign) for sign in self.signs]
+        return all(place is not None and (not self.static or machine.is_static(place)) for place in found)
+
+    def line(self) -> str:
+        """Its name, and why it is needed."""
+        return f"{self.name} ({self.why})"
+
+
+CNI = "/usr/lib/cni"
+SITE_PACKAGES = (
+    Package("containerd", "keeps a site's images and runs its containers", ("containerd", "ctr", "containerd-shim-runc-v2")),
+    Package("runc", "starts each container", ("runc",)),
+    Package(
+        "containernetworking-plugins",
+        "connects pods to their site's network",
+        tuple(f"{CNI}/{name}" for name in ("bridge", "host-local", "loopback", "portmap")),
+    ),
+    Package("iptables", "passes pods' packets to the network policies", ("iptables",)),
+    Package("nftables", "leads services to their pods, and cuts sites off when asked to", ("nft",)),
+    Package("iproute2", "lays the cables between sites", ("ip",)),
+    Package("util-linux", "gives each site namespaces of its own", ("unshare", "nsenter", "setpriv")),
+    Package("mount", "gives each site its own /run and /var/lib", ("mount",)),
+    Package("busybox-static", "is what sandboxes and volumes of a site run", ("busybox",), static=True),
+)
+HERITAGE_PACKAGES = (
+    Package(
+        "postgresql-15",
+        "is the heritage machine's database, which the demonstration's departments publish from",
+        tuple(f"/usr/lib/postgresql/15/bin/{name}" for name in ("postgres", "initdb")),
+    ),
+)
+TEST_PACKAGES = (
+    Package("mariadb-server-core", "is a source that tests publish from", ("/usr/sbin/mariadbd", "mariadb-install-db")),
+    Package("mariadb-client-core", "tells that server's set-up its defaults", ("/usr/bin/my_print_defaults",)),
+)
+DEMO_PACKAGES = (*SITE_PACKAGES, *HERITAGE_PACKAGES)
+ALL_PACKAGES = (*DEMO_PACKAGES, *TEST_PACKAGES)
+# A machine that was just started often installs its own updates.
+WAIT = "DPkg::Lock::Timeout=300"
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
-def missing(packages: dict[str, str]) -> list[str]:
-    """Those packages whose program or file is not on this machine."""
-    return [package for package, sign in packages.items() if not _present(sign)]
+def missing(packages: Iterable[Package]) -> list[Package]:
+    """Those packages of which a program or a file is not on this machine."""
+    return [package for package in packages if not package.present()]
 
 
 def has_apt() -> bool:
+    """Whether this is a Debian, or of its family."""
     return shutil.which("apt-get") is not None
 
 
-def install_command(packages: Iterable[str]) -> str:
+def named(packages: Iterable[Package]) -> str:
+    """Each package with the reason for it, in one line."""
+    return ", ".join(package.line() for package in packages)
+
+
+def install_command(packages: Iterable[Package]) -> str:
     """The command for a person to run."""
-    return f"sudo apt-get install --no-install-recommends {' '.join(packages)}"
+    return f"sudo apt-get install --no-install-recommends {' '.join(package.name for package in packages)}"
 
 
-def install(packages: list[str], progress: Progress) -> None:
-    """Install packages without starting their services; without root, raises LocalError that gives the command."""
+def install(packages: Sequence[Package], progress: Progress) -> None:
+    """Install packages without starting their services, having said which and why.
+
+    Raises LocalError: without root with the command to ask an administrator for; and when a program is still not there afterwards.
+    """
     if not packages:
         return
     if not has_apt():
         raise LocalError(
-            f"Not installed: {', '.join(packages)} (named as in Debian)",
+            f"Not installed: {named(packages)}; named as in Debian",
             "Install what they contain with this system's own package program.",
         )
     if os.geteuid() != 0:
-        raise LocalError(f"Not installed: {', '.join(packages)}", f"Run: {install_command(packages)}")
-    with progress.step(f"installing Debian packages {', '.join(packages)}") as step, _no_services():
+        raise LocalError(f"Not installed: {named(packages)}", f"Ask an administrator to run: {install_command(packages)}")
+    progress.say("This machine lacks, and gets now from Debian:")
+    for package in packages:
+        progress.say(f"  {package.line()}")
+    with progress.step(f"installing {len(packages)} Debian packages") as step, _no_services():
         step.update("package lists")
         refresh_lists()
         step.update("download and set-up")
-        _apt("install", "--yes", "--no-install-recommends", *packages)
+        # Again, for a program may be gone of whose package dpkg says that it is installed.
+        _apt("install", "--yes", "--no-install-recommends", "--reinstall", *(package.name for package in packages))
+    _require_installed(packages)
+
+
+def _require_installed(packages: Sequence[Package]) -> None:
+    still = missing(packages)
+    if still:
+        raise LocalError(
+            f"apt-get says that it installed what was missing, and of these there is still something missing: {named(still)}",
+            f"Look where `dpkg --listfiles {still[0].name}` says that its files are, and that PATH leads there.",
+        )
 
 
 def install_files(files: Sequence[Path]) -> None:
@@ -81,7 +140,7 @@ def refresh_lists() -> None:
 
 def _apt(*words: str) -> None:
     try:
-        run("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet=2", *words)
+        run("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet=2", "-o", WAIT, *words)
     except CommandFailed as error:
         raise LocalError(
             f"apt-get {words[0]} failed: {error}", "Mend what it says (often the network or a held lock), then repeat."
@@ -102,7 +161,9 @@ def _no_services() -> Iterator[None]:
         POLICY.unlink()
 
 
-def _present(sign: str) -> bool:
+def _place_of(sign: str) -> Path | None:
+    """Where a program or file is; None when it is nowhere, or is no program that can be started."""
     if sign.startswith("/"):
-        return Path(sign).exists()
-    return machine.program(sign) is not None
+        return Path(sign) if os.access(sign, os.X_OK) else None
+    found = machine.program(sign)
+    return Path(found) if found else None

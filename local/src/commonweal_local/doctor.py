@@ -1,4 +1,4 @@
-"""What this machine lacks, and what to do about it."""
+"""What this machine lacks, and what to do about it: a list of looks, of which each becomes a finding, whatever happens to it."""
 
 from __future__ import annotations
 
@@ -6,56 +6,28 @@ import datetime as dt
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import util
 from pathlib import Path
 
-from commonweal_local import debian, machine, paths
+from commonweal_local import debian, kernel, machine, paths, surroundings
 from commonweal_local.failure import LocalError
+from commonweal_local.findings import Finding, Look, Verdict, look
 from commonweal_local.management import host
 from commonweal_local.management import plane as planes
-from commonweal_local.shell import succeeds
 from commonweal_local.sites import bridge, checks, pki
-from commonweal_local.sites.site import BRIDGE, all_sites
+from commonweal_local.sites.site import BRIDGE, NETWORK, all_sites
 from commonweal_local.toolchain import find, golang
 from commonweal_local.toolchain.catalogue import PROGRAMS
 
 LEAST_PYTHON = (3, 11)
 LEAST_MEMORY_GIB = 6.0
-TOUCH_NO_HOST_NETWORK = ("unshare", "--net", "--")
-
-
-class Verdict(StrEnum):
-    """`MISSING` stops something from working; `NOTE` costs time or a feature."""
-
-    GOOD = "ok"
-    NOTE = "note"
-    MISSING = "MISSING"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at. The remedy is empty when nothing needs doing."""
-
-    subject: str
-    verdict: Verdict
-    found: str
-    remedy: str = ""
-
-    def line(self) -> str:
-        remedy = f"\n          -> {self.remedy}" if self.remedy else ""
-        return f"{self.verdict.value:<8}  {self.subject}: {self.found}{remedy}"
 
 
 def examine() -> list[Finding]:
-    """Look at everything; never changes anything on the machine."""
-    as_root = os.geteuid() == 0
-    findings = [_system(), _python(), _root(as_root), _memory(), *_disks(), *_packages(), *_tools(), *_certificates()]
-    if as_root:
-        findings += [*_kernel(), _bridge(), _forwarding()]
-    return findings
+    """Look at everything. Never changes anything on the machine, and never raises."""
+    return look(looks(as_root=os.geteuid() == 0))
 
 
 def is_fit(findings: Iterable[Finding]) -> bool:
@@ -63,8 +35,48 @@ def is_fit(findings: Iterable[Finding]) -> bool:
     return all(finding.verdict is not Verdict.MISSING for finding in findings)
 
 
+def looks(*, as_root: bool) -> list[Look]:
+    """What there is to look at, for root or for another user; each with what to do when that look fails."""
+    return [
+        Look("system", _system, "Use Debian 12, on which this is tested."),
+        Look("Python", _python, "`make venv` makes an environment.", Verdict.MISSING),
+        Look("rights", lambda: _root(as_root), "Run with sudo for real pods."),
+        Look("text", _text, "Set LANG to C.UTF-8."),
+        Look("proxy", lambda: proxy(os.environ), "Unset the variables that name a proxy."),
+        Look("memory", lambda: memory(machine.memory_mib("MemAvailable") * 1024), "See that /proc is mounted."),
+        Look("disk of the cache", lambda: disk("cache", paths.cache()), paths.ELSEWHERE, Verdict.MISSING),
+        Look("disk of the home", lambda: disk("home", paths.home()), paths.ELSEWHERE, Verdict.MISSING),
+        *_package_looks(needed=as_root),
+        Look("tools", lambda: _tools(PROGRAMS), "`commonweal tools` builds them from a checkout."),
+        Look("certificates", _certificates, "`commonweal local status` names the sites."),
+        *(_looks_as_root() if as_root else ()),
+    ]
+
+
+def _package_looks(*, needed: bool) -> Iterator[Look]:
+    for purpose, wanted, necessary in (
+        ("sites", debian.SITE_PACKAGES, needed),
+        ("the demonstration's heritage machine", debian.HERITAGE_PACKAGES, False),
+        ("tests", debian.TEST_PACKAGES, False),
+    ):
+        remedy = f"`{debian.install_command(wanted)}`"
+        yield Look(f"Debian packages for {purpose}", partial(_packages, purpose, wanted, needed=necessary), remedy)
+
+
+def _packages(purpose: str, wanted: Sequence[debian.Package], *, needed: bool) -> Finding:
+    return packages(purpose, debian.missing(wanted), needed=needed)
+
+
+def _looks_as_root() -> list[Look]:
+    return [
+        *kernel.looks(),
+        Look(f"addresses {NETWORK}.0/24", _bridge, f"See with `ip addr` that no interface has an address in {NETWORK}.0/24."),
+        Look("traffic between sites", _forwarding, "See with `iptables -S FORWARD` that forwarded packets are let through."),
+    ]
+
+
 def disk(subject: str, place: Path, free_gib: Callable[[Path], float] = machine.free_gib) -> Finding:
-    """Whether the disk that a place is on has room."""
+    """Whether the disk that a place is on has room, and files can be made there."""
     free = free_gib(place)
     if free < machine.LEAST_FREE_GIB:
         variable = f"COMMONWEAL_{subject.upper()}"
@@ -74,6 +86,10 @@ def disk(subject: str, place: Path, free_gib: Callable[[Path], float] = machine.
             f"{free:.1f} GiB free at {place}, {machine.LEAST_FREE_GIB} needed",
             f"Free some, or point {variable} elsewhere.",
         )
+    try:
+        paths.require_writable(place)
+    except LocalError as error:
+        return Finding(f"disk of the {subject}", Verdict.MISSING, error.what, error.remedy)
     return Finding(f"disk of the {subject}", Verdict.GOOD, f"{free:.0f} GiB free at {place}")
 
 
@@ -86,13 +102,22 @@ def memory(kib: int) -> Finding:
     return Finding("memory", Verdict.GOOD, f"{gib:.1f} GiB available")
 
 
-def packages(purpose: str, missing: list[str], *, needed: bool) -> Finding:
+def packages(purpose: str, missing: Sequence[debian.Package], *, needed: bool) -> Finding:
     """Whether the Debian packages for a purpose are there; what is not needed here is only noted."""
     subject = f"Debian packages for {purpose}"
     if not missing:
         return Finding(subject, Verdict.GOOD, "all there")
     remedy = f"`commonweal doctor --install` as root, or: {debian.install_command(missing)}"
-    return Finding(subject, Verdict.MISSING if needed else Verdict.NOTE, f"not installed: {', '.join(missing)}", remedy)
+    return Finding(subject, Verdict.MISSING if needed else Verdict.NOTE, f"not installed: {debian.named(missing)}", remedy)
+
+
+def proxy(environment: Mapping[str, str]) -> Finding:
+    """Which proxies are named. Our own programs leave sites out by themselves; a person's kubectl and pulumi need to be told."""
+    named = surroundings.proxies_of(environment)
+    if not named:
+        return Finding("proxy", Verdict.GOOD, "none")
+    remedy = f"For kubectl and pulumi typed by hand: export no_proxy={','.join(surroundings.near())}"
+    return Finding("proxy", Verdict.NOTE, f"{', '.join(named)}: asked for what is elsewhere, never for sites", remedy)
 
 
 def _system() -> Finding:
@@ -120,27 +145,15 @@ def _root(as_root: bool) -> Finding:
     return Finding("rights", Verdict.NOTE, "not root: objects will be real, nodes and pods simulated", "Run with sudo for real pods.")
 
 
-def _memory() -> Finding:
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    return memory(next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")))
+def _text() -> Finding:
+    encoding = sys.stdout.encoding.lower()
+    if encoding != "utf-8":
+        return Finding("text", Verdict.NOTE, f"printed as {encoding}: what it lacks is written as \\u2026", "Set LANG to C.UTF-8.")
+    return Finding("text", Verdict.GOOD, encoding)
 
 
-def _disks() -> list[Finding]:
-    return [disk("cache", paths.cache()), disk("home", paths.home())]
-
-
-def _packages() -> list[Finding]:
-    return [
-        packages("sites", debian.missing(debian.SITE_PACKAGES), needed=os.geteuid() == 0),
-        packages("tests and the demo's heritage machine", debian.missing(debian.TEST_PACKAGES), needed=False),
-    ]
-
-
-def _tools() -> list[Finding]:
-    try:
-        found = {name: find(name) for name in PROGRAMS}
-    except LocalError as error:
-        return [Finding("tools", Verdict.MISSING, error.what, error.remedy)]
+def _tools(names: Iterable[str]) -> list[Finding]:
+    found = {name: find(name) for name in names}
     lacking = [name for name, tool in found.items() if tool is None]
     if not lacking:
         return [Finding("tools", Verdict.GOOD, f"{len(found)} found")]
@@ -157,28 +170,6 @@ def _go() -> Finding:
     return Finding(
         "Go", Verdict.NOTE, "none that is new enough", f"`commonweal tools` installs Go {golang.WHEEL} from a wheel into the cache."
     )
-
-
-def _kernel() -> list[Finding]:
-    """Try each feature in a network namespace of its own, which ends with the trial."""
-    nothing = "This kernel cannot run sites with pods; use another machine, or `--mode control-plane`."
-    queue = ("iptables", "-t", "mangle", "-A", "POSTROUTING", "-j", "NFQUEUE", "--queue-num", "98", "--queue-bypass")
-    trials = {
-        "kernel: overlay file system": ("overlay" in Path("/proc/filesystems").read_text() or succeeds("modprobe", "overlay"), nothing),
-        "kernel: control groups": (any(Path("/sys/fs/cgroup").iterdir()), nothing),
-        "kernel: network namespaces": (succeeds(*TOUCH_NO_HOST_NETWORK, "true"), nothing),
-        "kernel: veth": (
-            succeeds(*TOUCH_NO_HOST_NETWORK, "ip", "link", "add", "name", "try0", "type", "veth", "peer", "name", "try1"),
-            nothing,
-        ),
-        "kernel: bridge": (succeeds(*TOUCH_NO_HOST_NETWORK, "ip", "link", "add", "name", "try0", "type", "bridge"), nothing),
-        "kernel: nftables": (succeeds(*TOUCH_NO_HOST_NETWORK, "nft", "add", "table", "inet", "a"), nothing),
-        "kernel: packet queues (network policies)": (succeeds(*TOUCH_NO_HOST_NETWORK, *queue), nothing),
-    }
-    return [
-        Finding(subject, Verdict.GOOD if works else Verdict.MISSING, "works" if works else "does not work", "" if works else remedy)
-        for subject, (works, remedy) in trials.items()
-    ]
 
 
 def _certificates() -> list[Finding]:
@@ -201,11 +192,13 @@ def certificates(of: str, outlook: tuple[str, bool], renewal: str) -> Finding:
 
 
 def _bridge() -> Finding:
-    clash = bridge.conflicting_interface() if machine.program("ip") else None
+    subject = f"addresses {NETWORK}.0/24"
+    if machine.program("ip") is None:
+        return Finding(subject, Verdict.NOTE, "not looked at, for there is no ip", kernel.INSTALL)
+    clash = bridge.conflicting_interface()
     if clash:
-        remedy = f"Take it down while sites run: `ip addr show {clash}`."
-        return Finding("addresses 10.210.0.0/24", Verdict.MISSING, f"taken by {clash}", remedy)
-    return Finding("addresses 10.210.0.0/24", Verdict.GOOD, "free for sites")
+        return Finding(subject, Verdict.MISSING, f"taken by {clash}", f"Take it down while sites run: `ip addr show {clash}`.")
+    return Finding(subject, Verdict.GOOD, "free for sites")
 
 
 def _forwarding() -> Finding:

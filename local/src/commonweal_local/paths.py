@@ -6,12 +6,17 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from commonweal_local.failure import LocalError
 
-__all__ = ["cache", "home", "images_file", "one_at_a_time", "sites", "source", "write"]
+__all__ = ["cache", "home", "images_file", "one_at_a_time", "require_writable", "sites", "source", "variable_of", "write"]
+
+ELSEWHERE = (
+    "Set COMMONWEAL_HOME (state) and COMMONWEAL_CACHE (what can be made again) to directories that you may write to: "
+    "`export COMMONWEAL_HOME=/srv/commonweal/home COMMONWEAL_CACHE=/srv/commonweal/cache`, for example."
+)
 
 
 def cache() -> Path:
@@ -62,5 +67,26 @@ def one_at_a_time(directory: Path) -> Iterator[None]:
         yield
 
 
+def require_writable(place: Path) -> None:
+    """Raise LocalError, with the variable that names another place, unless files can be made there."""
+    existing = next(one for one in (place, *place.parents) if os.path.exists(one))  # noqa: PTH110 - Path.exists raises where it may not look
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise LocalError(f"{place} cannot be written ({existing} is not writable for this user)", ELSEWHERE)
+
+
+def variable_of(place: str | Path | None) -> str | None:
+    """The variable that moves this path elsewhere; None when it lies neither in the home nor in the cache."""
+    if place is None:
+        return None
+    for variable, find in (("COMMONWEAL_HOME", home), ("COMMONWEAL_CACHE", cache)):
+        with suppress(LocalError):
+            if Path(os.fsdecode(place)).is_relative_to(find()):
+                return variable
+    return None
+
+
 def _place(variable: str, default: str) -> Path:
-    return Path(os.environ.get(variable) or default).expanduser().resolve()
+    try:
+        return Path(os.environ.get(variable) or default).expanduser().resolve()
+    except RuntimeError as error:
+        raise LocalError("This user has no home directory, and HOME is not set", ELSEWHERE) from error

@@ -18,11 +18,15 @@ class CommandFailed(RuntimeError):  # noqa: N818 - reads as the fact it states
 
 
 def run(*argv: str | Path, stdin: str | None = None, check: bool = True) -> str:
-    """Run a program to its end and return its standard output. Programs for administrators are found as well."""
+    """Run a program to its end and return its standard output. Programs for administrators are found as well.
+
+    A status other than 0 raises unless `check` is off; a program that is not there always does. It speaks English and UTF-8, whatever the person's
+    language is: what it says is read here.
+    """
     words = [str(word) for word in argv]
-    environment = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}"}
+    environment = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}", "LC_ALL": "C.UTF-8"}
     try:
-        done = subprocess.run(words, input=stdin, text=True, capture_output=True, check=False, env=environment)
+        done = subprocess.run(words, input=stdin, encoding="utf-8", errors="replace", capture_output=True, check=False, env=environment)
     except OSError as error:
         raise CommandFailed(words, 127, str(error)) from error
     if check and done.returncode:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from commonweal_local import cli, debian, doctor
-from commonweal_local.doctor import Finding, Verdict
+from commonweal_local import cli, debian, doctor, machine
+from commonweal_local.debian import Package
 from commonweal_local.failure import LocalError
+from commonweal_local.findings import Finding, Look, Verdict, look
 from commonweal_local.progress import Silent
+from commonweal_local.shell import CommandFailed
 from commonweal_local.sites import bridge, checks
 from commonweal_local.sites.site import Mode, Site
 
@@ -65,10 +70,12 @@ def test_little_memory_is_a_note_not_a_refusal() -> None:
 
 
 def test_missing_packages_come_with_the_command_that_installs_them() -> None:
-    finding = doctor.packages("sites", ["runc", "nftables"], needed=True)
+    runc, nftables = Package("runc", "starts each container", ("runc",)), Package("nftables", "leads services to their pods", ("nft",))
+    finding = doctor.packages("sites", [runc, nftables], needed=True)
     assert finding.verdict is Verdict.MISSING
+    assert "runc (starts each container), nftables (leads services to their pods)" in finding.found
     assert "apt-get install --no-install-recommends runc nftables" in finding.remedy
-    assert doctor.packages("tests", ["postgresql-15"], needed=False).verdict is Verdict.NOTE
+    assert doctor.packages("tests", [runc], needed=False).verdict is Verdict.NOTE
     assert doctor.packages("sites", [], needed=True).verdict is Verdict.GOOD
 
 
@@ -84,17 +91,68 @@ def test_everything_that_is_wrong_has_a_remedy() -> None:
     assert all(finding.remedy for finding in findings if finding.verdict is not Verdict.GOOD)
 
 
-def test_a_package_is_missing_when_its_program_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (CommandFailed(["nft", "list"], 127, "No such file"), ["`nft list` ended with 127: No such file", "do this"]),
+        (RecursionError(), ["RecursionError", "do this"]),
+        (LocalError("There is no disk", "Buy one."), ["There is no disk", "Buy one."]),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "two\nlines"), ["two lines", "do this"]),
+    ],
+)
+def test_a_look_that_fails_is_a_finding_in_one_line_and_the_others_are_taken(error: Exception, words: list[str]) -> None:
+    def fails() -> Finding:
+        raise error
+
+    def half() -> Iterator[Finding]:
+        yield Finding("seen", Verdict.GOOD, "yes")
+        raise error
+
+    good = Look("after", lambda: Finding("after", Verdict.GOOD, "fine"), "nothing")
+    failed, halved, after = look([Look("a", fails, "do this", Verdict.MISSING), Look("b", half, "do this"), good])
+    assert (failed.verdict, halved.verdict, after.verdict) == (Verdict.MISSING, Verdict.NOTE, Verdict.GOOD)
+    assert all(word in failed.line() for word in words)
+    assert "\n" not in failed.line()
+
+
+@pytest.mark.parametrize("as_root", [True, False])
+def test_each_thing_that_is_looked_at_says_what_to_do_when_it_cannot_be(*, as_root: bool) -> None:
+    looks = doctor.looks(as_root=as_root)
+    assert all(one.remedy for one in looks)
+    assert len({one.subject for one in looks}) == len(looks)
+
+
+def test_every_package_says_what_it_is_for() -> None:
+    assert all(len(package.why.split()) > 2 and package.signs for package in debian.ALL_PACKAGES)
+    assert len({package.name for package in debian.ALL_PACKAGES}) == len(debian.ALL_PACKAGES)
+
+
+def test_a_package_is_missing_when_one_of_its_programs_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "there").write_text("#!/bin/sh\n")
     (tmp_path / "there").chmod(0o755)
-    assert debian.missing({"a": "there", "b": "not-there", "c": str(tmp_path / "there"), "d": "/not/there"}) == ["b", "d"]
+    (tmp_path / "no-program").write_text("")
+    signs = {"a": "there", "b": "not-there", "c": str(tmp_path / "there"), "d": "/not/there", "e": str(tmp_path / "no-program")}
+    packages = [Package(name, "is tried", ("there", sign)) for name, sign in signs.items()]
+    assert [package.name for package in debian.missing(packages)] == ["b", "d", "e"]
+
+
+def test_a_program_that_needs_libraries_is_not_the_static_one(tmp_path: Path) -> None:
+    """Debian's plain busybox, which many machines have: in a sandbox there is no loader for it."""
+    assert not machine.is_static(Path(sys.executable).resolve())
+    script = tmp_path / "busybox"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    assert debian.missing([Package("busybox-static", "runs sandboxes", (str(script),), static=True)])
+    head = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 2, 62, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    script.write_bytes(head + struct.pack("<I", 1).ljust(56, b"\0"))
+    assert not debian.missing([Package("busybox-static", "runs sandboxes", (str(script),), static=True)])
 
 
 def test_without_apt_the_person_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(LocalError, match="Not installed: runc"):
-        debian.install(["runc"], Silent())
+    with pytest.raises(LocalError, match=r"Not installed: runc \(starts each container\)"):
+        debian.install([Package("runc", "starts each container", ("runc",))], Silent())
 
 
 def test_a_taken_port_names_the_port_and_how_to_find_who_has_it(home: Path) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from commonweal_local.doctor import Verdict, certificates
+from commonweal_local.doctor import certificates
 from commonweal_local.failure import LocalError
+from commonweal_local.findings import Verdict
 from commonweal_local.sites import authorities, encryption, pki, stock
 from commonweal_local.sites.site import Mode, Site
 

@@ -15,6 +15,7 @@ from commonweal_api import namespace_of
 from commonweal_api.plan import audience_of
 from commonweal_local.agreements.kubectl import Kubectl
 from commonweal_local.failure import LocalError
+from commonweal_local.surroundings import opener
 from commonweal_runtime.witness import KeyRing
 
 SECONDS = 30.0
@@ -103,7 +104,7 @@ class Department:
 def _fetch(address: str, token: str | None = None) -> str:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=SECONDS) as answer:
+        with opener(address).open(urllib.request.Request(address, headers=headers), timeout=SECONDS) as answer:
             return str(answer.read().decode())
     except urllib.error.HTTPError as error:
         told = error.read(2000).decode(errors="replace")

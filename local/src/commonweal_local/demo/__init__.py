@@ -1,5 +1,1 @@
 """`commonweal demo`: everything once, from a bare machine to a consented read and a learned decision on two real sites."""
-
-from commonweal_local.demo.command import main
-
-__all__ = ["main"]

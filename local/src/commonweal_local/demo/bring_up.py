@@ -15,7 +15,7 @@ from pathlib import Path
 
 import asyncpg
 
-from commonweal_local import debian, machine, management, paths, pulumi, sites, toolchain
+from commonweal_local import debian, kernel, machine, management, paths, pulumi, sites, toolchain
 from commonweal_local.demo import leftovers
 from commonweal_local.demo.cluster import Cluster
 from commonweal_local.demo.heritage import HeritageMachine
@@ -90,10 +90,12 @@ def platform(names: Sequence[str] = SITES, progress: Progress | None = None) -> 
     """Bring up sites with the platform layer, and the heritage machine beside them. Raises LocalError, which says what to do."""
     shown, stages = progress or Progress(), Stages()
     leftovers.sign()
-    mend(shown)
-    checks.before_any(paths.sites(), sites.Mode.PODS)
+    refuse()
+    checks.ground(paths.sites(), sites.Mode.PODS)
     with stages.measured("Debian packages"):
-        debian.install(debian.missing({**debian.SITE_PACKAGES, **debian.TEST_PACKAGES}), shown)
+        debian.install(debian.missing(debian.DEMO_PACKAGES), shown)
+    kernel.require_pods()
+    mend(shown)
     with stages.measured("tools"):
         tools = tools_for(sites.Mode.PODS, shown)
     with ThreadPoolExecutor(1) as pool:
@@ -148,6 +150,13 @@ def take_over(names: Sequence[str], images: Sequence[str] = ()) -> None:
 
 def mend(progress: Progress) -> None:
     """See that there is room, and end what an earlier run left that was killed. Raises LocalError before any long work."""
+    refuse()
+    for one in leftovers.end():
+        progress.say(f"  ended {one}")
+
+
+def refuse() -> None:
+    """Raise LocalError when something is in the way that only a person can remove."""
     if VARIABLE in os.environ:
         raise LocalError(
             f"{VARIABLE} names a management cluster, and the demonstration puts its sites on one of its own",
@@ -160,8 +169,6 @@ def mend(progress: Progress) -> None:
             f"{clash} has an address in {NETWORK}.0/24, which local sites use",
             f"Take that network down (`ip addr show {clash}`), or run the demonstration on another machine.",
         )
-    for one in leftovers.end():
-        progress.say(f"  ended {one}")
 
 
 def as_it_is() -> Brought:

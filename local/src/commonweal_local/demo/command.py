@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import errno
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-from commonweal_local import management, paths, sites
+from commonweal_local import debian, management, paths, sites
 from commonweal_local.demo import bring_up, control_plane, learning, proofs
 from commonweal_local.demo.cluster import Cluster, ClusterError
 from commonweal_local.demo.heritage import HeritageError
@@ -112,11 +112,29 @@ def compared(names: Sequence[str]) -> bool:
 
 def without_pods(names: Sequence[str], progress: Progress) -> Record:
     """Run what can be shown without root, print what happened and what was not shown, and return the record of it."""
-    progress.say("not root: the sites' control planes will be real, their nodes and pods simulated")
+    progress.say("The sites' control planes will be real, their nodes and pods simulated.")
+    for line in to_ask_for():
+        progress.say(line)
     record, text = control_plane.demonstrate(names, progress)
     held = {**record.memory_mib, "the management cluster": management.status().memory_mib}
     print(f"{text}\n\n{timings(bring_up.Stages(dict(record.stages)), record.seconds)}\n{memory(held)}")
     return record
+
+
+def to_ask_for() -> list[str]:
+    """What somebody who is not root has to ask an administrator for, so that pods are real; nothing for root, who asked for simulated ones."""
+    if os.geteuid() == 0:
+        return []
+    missing = debian.missing(debian.DEMO_PACKAGES) if debian.has_apt() else []
+    lines = ["Real pods need root: `sudo make demo`, which installs by itself what this machine lacks."]
+    if missing:
+        lines = [
+            "Real pods need root, and Debian packages that this machine lacks:",
+            *(f"  {package.line()}" for package in missing),
+            f"Ask an administrator to run: {debian.install_command(missing)}",
+            "and after that: sudo make demo",
+        ]
+    return [*lines, "Going on with what can be had without."]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -124,16 +142,13 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="commonweal demo", description="Everything once, on real sites on this machine.")
     parser.add_argument("what", nargs="?", choices=("up", "down", "journey"), default="up")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured there, too")
+    parser.add_argument("--mode", choices=[mode.value for mode in sites.Mode], help="default: pods as root, control-plane otherwise")
     parser.add_argument("--sites", nargs="+", default=list(bring_up.SITES), metavar="SITE")
     arguments = parser.parse_args(argv)
     try:
         return _carry_out(arguments)
     except (LocalError, ClusterError, HeritageError, SignInError) as error:
         print(f"commonweal demo: {error}", file=sys.stderr)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        print(f"commonweal demo: the disk is full ({error}). Free some space, then repeat: it goes on from here.", file=sys.stderr)
     return 1
 
 
@@ -144,7 +159,8 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         return 1 if left else 0
     if arguments.what == "journey":
         return 0 if journeys(bring_up.as_it_is()) else 1
-    shown = demonstrate if checks.default_mode() is sites.Mode.PODS else without_pods
+    mode = sites.Mode(arguments.mode) if arguments.mode else checks.default_mode()
+    shown = demonstrate if mode is sites.Mode.PODS else without_pods
     record = shown(arguments.sites, Progress())
     if arguments.json:
         record.write(arguments.json)

@@ -25,7 +25,7 @@ from commonweal_stacks.conformity.cli import main as conform
 from commonweal_stacks.site import IMAGE_NAMES, IMAGES_KEY, SITE_KEY, stack_file
 
 NOT_REAL = """\
-What was not shown, because this user is not root:
+What was not shown, because pods were simulated:
   - pods are simulated: no container ran, so there is no store, no data API, no model runtime and no issuer of people's tokens;
     where a Deployment says that its pods are ready, that is the simulation's word
   - departments therefore wait for their store, truthfully, and there is no journey: no consent, no read, no decision

@@ -22,6 +22,7 @@ from typing import Any
 
 import asyncpg
 
+from commonweal_local import machine
 from commonweal_local.demo import leftovers
 from commonweal_local.paths import write
 from commonweal_local.shell import run
@@ -116,7 +117,7 @@ class HeritageMachine:
 
     def down(self) -> None:
         """Stop the machine and take its link and namespace away; its data stays in `home`. The machine of another home is left alone."""
-        if os.geteuid() != 0 or self._foreign():
+        if os.geteuid() != 0 or machine.program("ip") is None or self._foreign():
             return
         self._end_inhabitants()
         _launched[:] = [process for process in _launched if process.poll() is None]

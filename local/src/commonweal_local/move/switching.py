@@ -6,7 +6,6 @@ import hashlib
 import json
 import subprocess
 import urllib.error
-import urllib.request
 from typing import Any
 
 from commonweal_local.demo.cluster import ClusterError, lacking
@@ -16,6 +15,7 @@ from commonweal_local.move.ends import AGAIN, End, within_reason
 from commonweal_local.move.manifests import OUR_KINDS, identities
 from commonweal_local.move.passing import Passed, Say, pass_over
 from commonweal_local.move.timeline import Timeline
+from commonweal_local.surroundings import opener
 from commonweal_local.waiting import within
 
 TAKEN_UP_SECONDS, ANSWER_SECONDS = 240.0, 60.0
@@ -133,7 +133,7 @@ def open_target(target: End, move: str, timeline: Timeline) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}/readyz", timeout=3) as answer:
+        with opener(url).open(f"{url.rstrip('/')}/readyz", timeout=3) as answer:
             return bool(answer.status == 200)
     except (OSError, urllib.error.URLError):
         return False

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from commonweal_local import machine
 from commonweal_local.failure import LocalError
-from commonweal_local.shell import run
+from commonweal_local.shell import run, succeeds
 from commonweal_local.sites.balancer import UPLINK
 from commonweal_local.sites.site import BRIDGE, HOST_ADDRESS, NETWORK, Site
 
 TABLE = "localsite"
+FILTER = Path("/proc/sys/net/bridge")
 CUT_RULES = f"""add table bridge {TABLE}
 add set bridge {TABLE} cut {{{{ type ifname; }}}}
 add chain bridge {TABLE} between {{{{ type filter hook forward priority 0; }}}}
@@ -31,6 +33,10 @@ def make() -> None:
             f"{clash} already has an address in {NETWORK}.0/24, which local sites use",
             f"Take that network down (`ip addr show {clash}`), or run the sites on another machine.",
         )
+    if not FILTER.exists():
+        succeeds(
+            "modprobe", "br_netfilter"
+        )  # else no policy sees packets between pods of one node; a kernel without modules has it built in
     if BRIDGE not in links():
         run("ip", "link", "add", BRIDGE, "type", "bridge")
     if HOST_ADDRESS not in run("ip", "-o", "-4", "addr", "show", "dev", BRIDGE).replace("/", " ").split():
@@ -39,8 +45,8 @@ def make() -> None:
 
 
 def remove_if_unused() -> None:
-    """Take the bridge and its rules away once no cable is left on it."""
-    if BRIDGE in links() and not run("ip", "-o", "link", "show", "master", BRIDGE).strip():
+    """Take the bridge and its rules away once no cable is left on it; without the program that makes bridges there is none."""
+    if machine.program("ip") and BRIDGE in links() and not run("ip", "-o", "link", "show", "master", BRIDGE).strip():
         run("ip", "link", "del", BRIDGE)
         run("nft", "delete", "table", "bridge", TABLE, check=False)
 

@@ -10,13 +10,29 @@ from commonweal_local.sites.site import CGROUP, Site
 from commonweal_local.waiting import within
 
 MOUNTED = Path("/sys/fs/cgroup")
+# What kubelet and runc bound pods with; version 1 has a hierarchy of its own for each.
+NEEDED = ("cpu", "cpuset", "memory", "pids")
+REMEDY = (
+    "Mount control groups with these controllers (boot with `cgroup_enable=memory`; in a container, run it privileged with /sys/fs/cgroup)"
+)
 INHERITED = ("cpuset.mems", "cpuset.cpus")
 
 
-def hierarchies() -> list[Path]:
-    if (MOUNTED / "cgroup.controllers").exists():
-        return [MOUNTED]
-    return [path for path in MOUNTED.iterdir() if path.is_dir() and not path.is_symlink()]
+def hierarchies(mounted: Path = MOUNTED) -> list[Path]:
+    """The root of each hierarchy: one in version 2, several in version 1."""
+    if (mounted / "cgroup.controllers").exists():
+        return [mounted]
+    return [path for path in mounted.iterdir() if path.is_dir() and not path.is_symlink()]
+
+
+def lacking(mounted: Path = MOUNTED) -> list[str]:
+    """The controllers that pods need and the kernel does not offer here."""
+    try:
+        unified = mounted / "cgroup.controllers"
+        offered = set(unified.read_text().split()) if unified.exists() else {path.name for path in mounted.iterdir()}
+    except OSError:
+        return list(NEEDED)  # nothing is mounted there
+    return [name for name in NEEDED if name not in offered]
 
 
 def make(site: Site) -> None:

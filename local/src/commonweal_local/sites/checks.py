@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from dataclasses import astuple
 from pathlib import Path
 
-from commonweal_local import machine
+from commonweal_local import debian, machine
 from commonweal_local.failure import LocalError
 from commonweal_local.shell import run
+from commonweal_local.sites import cgroups
 from commonweal_local.sites.site import HIDDEN_IN_SITES, Mode, Site
 
-NODE_PROGRAMS = ("containerd", "runc", "ctr", "iptables", "nft", "ip", "unshare", "nsenter", "busybox")
+SIMULATED = "add `--mode control-plane`: real objects, simulated pods"
 
 
 def default_mode() -> Mode:
@@ -23,11 +24,18 @@ def default_mode() -> Mode:
 
 def before_any(root: Path, mode: Mode) -> None:
     """Checks that concern the machine; raises LocalError."""
+    ground(root, mode)
+    if mode is Mode.PODS:
+        _programs()
+
+
+def ground(root: Path, mode: Mode) -> None:
+    """Those of the checks that no package mends; raises LocalError."""
     machine.require_space(root)
     if mode is Mode.PODS:
         _root()
         hidden_places((root, Path(sys.prefix), Path(__file__)))
-        _programs()
+        _control_groups()
 
 
 def hidden_places(paths: Iterable[Path]) -> None:
@@ -62,24 +70,26 @@ def port_taken(site: Site) -> int | None:
     return None
 
 
-def missing_programs() -> list[str]:
-    """Programs of the node that are not installed."""
-    return [name for name in NODE_PROGRAMS if machine.program(name) is None]
-
-
 def forwards_by_default() -> bool:
-    """Whether the machine's own firewall lets forwarded packets through."""
-    return "-P FORWARD DROP" not in run("iptables", "-S", "FORWARD", check=False)
+    """Whether the machine's own firewall lets forwarded packets through; without iptables there is none that filters bridged packets."""
+    return machine.program("iptables") is None or "-P FORWARD DROP" not in run("iptables", "-S", "FORWARD", check=False)
 
 
 def _root() -> None:
     if os.geteuid() != 0:
+        raise LocalError("Sites that run pods need root", f"Run this with sudo, or {SIMULATED}.")
+
+
+def _control_groups() -> None:
+    lacking = cgroups.lacking()
+    if lacking:
         raise LocalError(
-            "Sites that run pods need root", "Run this with sudo, or add `--mode control-plane`: real objects, simulated pods."
+            f"The control groups at {cgroups.MOUNTED} lack {', '.join(lacking)}, with which pods are bounded",
+            f"{cgroups.REMEDY}, or {SIMULATED}.",
         )
 
 
 def _programs() -> None:
-    missing = missing_programs()
+    missing = debian.missing(debian.SITE_PACKAGES)
     if missing:
-        raise LocalError(f"Not installed: {', '.join(missing)}", "`commonweal doctor --install` installs the Debian packages they come in.")
+        raise LocalError(f"Not installed: {debian.named(missing)}", "`commonweal doctor --install` installs these Debian packages.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 from commonweal_local.paths import write
@@ -25,7 +26,7 @@ SETTINGS_OF_THE_SITE = {"net/ipv4/ip_forward": "1", "net/bridge/bridge-nf-call-i
 
 def enter(site: Site) -> None:
     """Prepare the namespaces; called once, by the site's first process, which must be process 1."""
-    run("hostname", site.node)
+    socket.sethostname(site.node)
     _mounts(site)
     _mask_settings(site)
     _uplink(site)

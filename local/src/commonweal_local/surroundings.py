@@ -1,0 +1,113 @@
+"""What a command takes over from its surroundings, set right once before anything runs: text, proxies, and where caches may lie."""
+
+from __future__ import annotations
+
+import errno
+import io
+import locale
+import os
+import pwd
+import sys
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
+from ipaddress import IPv4Network, collapse_addresses, ip_address, ip_network
+from pathlib import Path
+
+from commonweal_local import paths
+from commonweal_local.failure import LocalError
+from commonweal_local.sites.site import DOMAIN, MOST_SITES, NETWORK, Mode, Site
+
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
+LOOPBACK = ("localhost", "127.0.0.1", "127.0.0.0/8", "::1")
+NAMES = (f".{DOMAIN}", ".svc", ".cluster.local")
+REFUSED, FULL = (errno.EACCES, errno.EPERM, errno.EROFS), (errno.ENOSPC, errno.EDQUOT)
+
+
+def set_right() -> None:
+    """For a program that starts: afterwards text is UTF-8, printing raises for no character, and no child asks a neighbour through a proxy."""
+    read_as_utf8()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    ask_neighbours_directly(os.environ)
+    find_caches(os.environ)
+
+
+def read_as_utf8() -> None:
+    """Start this program once more in Python's UTF-8 mode where the locale is of another encoding; files and programs here speak UTF-8.
+
+    In the locales C and POSIX Python chooses that mode itself.
+    """
+    if sys.flags.utf8_mode or locale.getencoding().lower() == "utf-8":
+        return
+    os.environ["PYTHONUTF8"] = "1"
+    os.execv(sys.executable, [sys.orig_argv[0], "-X", "utf8", *sys.orig_argv[1:]])
+
+
+def near() -> list[str]:
+    """What is never asked through a proxy: this machine, the sites' networks (for all sites that there can be), and their names."""
+    places = [Site("any", index, Mode.PODS, Path("/"), {}) for index in range(MOST_SITES)]
+    inside = [IPv4Network(network) for place in places for network in (place.pods, place.services)]
+    return [*LOOPBACK, f"{NETWORK}.0/24", *map(str, collapse_addresses(inside)), *NAMES]
+
+
+def proxies_of(environment: Mapping[str, str]) -> list[str]:
+    """The names of the variables that name a proxy."""
+    return [name for each in PROXIES for name in (each, each.upper()) if environment.get(name)]
+
+
+def ask_neighbours_directly(environment: MutableMapping[str, str]) -> None:
+    """Add what is near to `no_proxy` and `NO_PROXY`, when a proxy is named: programs differ in which they read."""
+    if not proxies_of(environment):
+        return
+    excepted = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    known = [word.strip() for word in excepted.split(",") if word.strip()]
+    environment["no_proxy"] = environment["NO_PROXY"] = ",".join(dict.fromkeys([*known, *near()]))
+
+
+def opener(address: str) -> urllib.request.OpenerDirector:
+    """What opens this address: directly when it is near, else as the environment says; `urllib` itself knows no networks in `no_proxy`."""
+    host = urllib.parse.urlsplit(address).hostname or ""
+    return urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if is_near(host) else []))
+
+
+def is_near(host: str) -> bool:
+    """Whether a host is this machine, or in a site."""
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(NAMES)
+    return any(found in ip_network(each) for each in near() if "/" in each or each == "::1")
+
+
+def find_caches(environment: MutableMapping[str, str]) -> None:
+    """Where the home cannot be written but COMMONWEAL_CACHE can: what Go, pip and helm keep goes there too. Credentials stay where they are."""
+    kept = environment.get("COMMONWEAL_CACHE")
+    if not environment.get("HOME"):
+        with suppress(KeyError):
+            environment["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
+    if not kept or _is_writable(environment.get("HOME")):
+        return
+    for variable, directory in (("XDG_CACHE_HOME", "others"), ("GOPATH", "go/path"), ("PULUMI_HOME", "pulumi")):
+        environment.setdefault(variable, str(Path(kept).resolve() / directory))
+
+
+def explained(error: OSError) -> LocalError | None:
+    """In words what a disk or its rights refused; None for any other error, which is a fault."""
+    if error.errno in FULL:
+        return LocalError(f"Nothing more can be written, the disk is full ({error})", "Free some space, then repeat: it goes on from here.")
+    if error.errno in REFUSED and error.filename is not None:
+        ours = paths.variable_of(os.fsdecode(error.filename)) if not isinstance(error.filename, int) else None
+        remedy = paths.ELSEWHERE if ours else "Run this as the user to whom it belongs, or change its rights."
+        return LocalError(f"{error.filename}: {error.strerror}", remedy)
+    return None
+
+
+def _is_writable(home: str | None) -> bool:
+    try:
+        paths.require_writable(Path(home or "/nonexistent"))
+    except LocalError:
+        return False
+    return True
