@@ -1,9 +1,9 @@
-# Everything a person runs. `make demo` needs nothing but Linux, Python 3.11 or newer, and a package index for pip.
-NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
-PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && command -v $$p && break; done)
+# Everything a person runs. `make demo` needs nothing but Linux, Python 3.11 or newer, and a package index for pip; as root it gets the rest from Debian.
 BIN := .venv/bin
 COMMONWEAL := $(BIN)/commonweal
 STAMP := .venv/made-from-pyproject
+# Files and programs here speak UTF-8, whatever the person's locale is.
+export PYTHONUTF8 := 1
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 ORACLE := .venv/oracle
@@ -100,18 +100,11 @@ $(ORACLE)/made-from-pyproject: pyproject.toml | venv
 	@test -x $(ORACLE)/bin/python || $(BIN)/python -m venv $(ORACLE)
 	@echo "installing the tests' oracle into $(ORACLE)"
 	@$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check --group oracle
+	@$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --group oracle
 	@touch $@
 
-# An old pip knows no dependency groups, so the environment's own is renewed first.
-$(STAMP): pyproject.toml
-	@test -n "$(PYTHON)" || { echo "There is no Python 3.11 or newer on PATH. Install one, or run: make PYTHON=/path/to/python3.11"; exit 1; }
-	@test -x $(BIN)/python || { echo "making .venv with $(PYTHON)"; "$(PYTHON)" -m venv .venv; } || \
-		{ echo "Python's venv module is missing. On Debian: sudo apt-get install python3-venv"; rm -rf .venv; exit 1; }
-	@echo "installing Python packages into .venv"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
-	@touch $@
+$(STAMP): pyproject.toml local/environment.sh
+	@PYTHON="$(PYTHON)" sh local/environment.sh
 
 clean: ## remove the environment and what tools keep beside the code; caches of programs and images stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
-import tomllib
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from commonweal_api.generate import rendered
+from commonweal_local import checkout
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 400, 40
@@ -23,30 +22,16 @@ MACHINE_PATH = re.compile(r"(?<![\w.~$}/-])/(?:home|Users|root|work)/\w")
 
 @cache
 def committed() -> dict[str, str]:
-    """Return the text of every file that git knows and that is there."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    paths = [path for path in listed.split("\0") if path and (ROOT / path).is_file()]
+    """Return the text of every file of the project."""
+    paths = checkout.files(ROOT)
     assert len(paths) > 100
-    return {path: (ROOT / path).read_text() for path in paths}
-
-
-def project() -> dict[str, object]:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return {path: (ROOT / path).read_text(encoding="utf-8") for path in paths}
 
 
 def test_the_standard_library_keeps_its_operator() -> None:
     """The folder is called `operator`; were it a package, `import operator` from this folder would find it."""
     assert (ROOT / "operator").is_dir()
     assert not (ROOT / "operator" / "__init__.py").exists()
-
-
-@pytest.mark.parametrize("group", ["operator", "runtime", "store"])
-def test_images_install_what_the_tests_ran_with(group: str) -> None:
-    """Each group is a part of the dependencies, word for word: other versions in an image would be untested."""
-    settings = project()
-    asked = settings["dependency-groups"][group]  # type: ignore[index]
-    assert asked
-    assert set(asked) <= set(settings["project"]["dependencies"])  # type: ignore[index]
 
 
 def test_files_are_short() -> None:

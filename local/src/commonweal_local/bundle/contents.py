@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from commonweal_local import checkout as project
 from commonweal_local import paths, toolchain
 from commonweal_local.bundle import wheels
 from commonweal_local.bundle.archive import Contents, Entry
-from commonweal_local.failure import LocalError
 from commonweal_local.images import builder
 from commonweal_local.images.archives import archive_path
 from commonweal_local.progress import Progress
-from commonweal_local.shell import CommandFailed, run
 from commonweal_local.toolchain import lookup
 from commonweal_local.toolchain.catalogue import KUBERNETES_VERSIONS, PROGRAMS, named, programs_in
 from commonweal_stacks.management.upstream import UPSTREAM
@@ -44,9 +43,8 @@ def gather(progress: Progress) -> Contents:
 
 def described() -> dict[str, Any]:
     """Return what a reader of the statement wants to know: the revision, and which machines the archive is for."""
-    changed = bool(_git("status", "--porcelain", "--untracked-files=no").strip())
     return {
-        "revision": _git("rev-parse", "HEAD").strip() + ("+changes" if changed else ""),
+        "revision": project.revision(paths.source()),
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "machine": platform.machine(),
     }
@@ -54,15 +52,15 @@ def described() -> dict[str, Any]:
 
 def committed_at() -> int:
     """Return when the checkout's last commit was made (seconds since 1970): the time of everything in the archive."""
-    return int(_git("log", "-1", "--format=%ct"))
+    return project.changed_at(paths.source())
 
 
 def checkout() -> Iterator[Entry]:
-    """Yield every file that is under version control, as it lies there now; read at once, for somebody may be working on it."""
+    """Yield every file of the project, as it lies there now; read at once, for somebody may be working on it."""
     root = paths.source()
-    for name in sorted(filter(None, _git("ls-files", "-z").split("\0"))):
+    for name in project.files(root):
         file = root / name
-        if file.is_file() and not file.is_symlink():
+        if not file.is_symlink():
             yield Entry(f"{CHECKOUT}/{name}", file.read_bytes(), executable=os.access(file, os.X_OK))
 
 
@@ -116,10 +114,3 @@ def _images(references: dict[str, str]) -> Iterator[Entry]:
     listed = (json.dumps(references, indent=1) + "\n").encode()
     yield Entry(f"{CACHE}/images/{builder.OPENED}", listed)
     yield Entry(f"{HOME}/images.json", listed)
-
-
-def _git(*words: str) -> str:
-    try:
-        return run("git", "-C", paths.source(), *words)
-    except CommandFailed as error:
-        raise LocalError(f"git does not know this checkout ({error})", "Make the bundle from a clone of the repository.") from error

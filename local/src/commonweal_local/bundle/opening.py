@@ -69,11 +69,11 @@ def install_debian(into: Path, progress: Progress) -> list[str]:
         return []
     files = sorted((into / DEBS).glob("*.deb"))
     if os.geteuid() != 0 or not files or shutil.which("dpkg") is None:
-        raise LocalError(f"Not installed: {', '.join(missing)}", "As root, on Debian: open the bundle again with --install.")
+        raise LocalError(f"Not installed: {debian.named(missing)}", "As root, on Debian: open the bundle again with --install.")
     lacking = [file for file in files if not _installed(file.name.partition("_")[0])]
     with progress.step(f"installing Debian packages {', '.join(file.name.partition('_')[0] for file in lacking)}"):
         debian.install_files(lacking)
-    return missing
+    return [package.name for package in missing]
 
 
 def _installed(package: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from commonweal_local import debian, paths
 from commonweal_local.failure import LocalError
 from commonweal_local.images import packages
-from commonweal_local.images.wheels import pins
+from commonweal_local.images.wheels import extra, pins, plain
 from commonweal_local.progress import Step
 from commonweal_local.shell import CommandFailed, run
 
@@ -20,9 +19,9 @@ INSTALLER = "pip"
 
 
 def pinned() -> list[str]:
-    """Return `name==version` of all that a plain install of this checkout needs, and of pip, which installs it."""
-    project = tomllib.loads((paths.source() / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return pins([*project["dependencies"], INSTALLER])
+    """Return `name==version` of all that the command of this checkout needs, the demonstration included, and of pip, which installs it."""
+    pyproject = paths.source() / "pyproject.toml"
+    return pins([*plain(pyproject), *extra(pyproject, "demo"), INSTALLER])
 
 
 def wheels(step: Step) -> list[Path]:
@@ -64,7 +63,7 @@ def debian_packages(step: Step) -> list[Path]:
     # As if nothing were installed: what is there already on the other machine is passed over when they are installed.
     bare = ("-o", "Dir::State::status=/dev/null", "--print-uris", "--quiet=2", "--yes", "--no-install-recommends")
     try:
-        said = run("apt-get", *bare, "install", *debian.SITE_PACKAGES)
+        said = run("apt-get", *bare, "install", *(package.name for package in debian.SITE_PACKAGES))
     except CommandFailed as error:
         raise LocalError(f"apt could not say what sites need ({error})", "Run `sudo apt-get update`, then repeat.") from error
     return packages.fetch(packages.resolve(_names(said)))

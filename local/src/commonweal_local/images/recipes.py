@@ -102,7 +102,7 @@ def _finish_postgres(tree: Tree) -> None:
 
 
 def _libraries(group: str, python: str) -> Layer:
-    pinned = wheels.pins(wheels.group(paths.source() / "pyproject.toml", group))
+    pinned = wheels.pins(wheels.extra(paths.source() / "pyproject.toml", group))
 
     def fill(tree: Tree) -> None:
         wheels.add_to(tree, pinned, python, LIBRARIES)

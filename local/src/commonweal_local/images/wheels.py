@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -36,9 +37,20 @@ DROPPED = re.compile(
 )
 
 
-def group(pyproject: Path, name: str) -> list[str]:
-    """The requirements of one dependency group."""
-    return list(tomllib.loads(pyproject.read_text())["dependency-groups"][name])
+def plain(pyproject: Path) -> list[str]:
+    """The requirements of a plain install: what the command imports."""
+    return list(_project(pyproject)["dependencies"])
+
+
+def extra(pyproject: Path, name: str) -> list[str]:
+    """The requirements of one extra, with those of the extras of this project that it names in their place."""
+    project = _project(pyproject)
+    found: list[str] = []
+    for text in project["optional-dependencies"][name]:
+        requirement = Requirement(text)
+        ours = canonicalize_name(requirement.name) == project["name"]
+        found += [each for other in sorted(requirement.extras) for each in extra(pyproject, other)] if ours else [text]
+    return list(dict.fromkeys(found))
 
 
 def pins(requirements: Iterable[str]) -> list[str]:
@@ -71,6 +83,11 @@ def add_to(tree: Tree, pinned: Sequence[str], python: str, into: str) -> None:
                 f"Python {python} on {platform.machine()}.",
             ) from error
         tree.add_directory_tree(target, into, leave_out=DROPPED)
+
+
+def _project(pyproject: Path) -> dict[str, Any]:
+    project: dict[str, Any] = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    return project
 
 
 def _installed(name: str) -> metadata.Distribution:
