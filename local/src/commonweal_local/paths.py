@@ -74,13 +74,11 @@ def require_writable(place: Path) -> None:
         raise LocalError(f"{place} cannot be written ({existing} is not writable for this user)", ELSEWHERE)
 
 
-def variable_of(place: str | Path | None) -> str | None:
-    """The variable that moves this path elsewhere; None when it lies neither in the home nor in the cache."""
-    if place is None:
-        return None
+def variable_of(place: Path) -> str | None:
+    """The variable that moves this path elsewhere; None when it is neither in the home or the cache, nor on the way there."""
     for variable, find in (("COMMONWEAL_HOME", home), ("COMMONWEAL_CACHE", cache)):
         with suppress(LocalError):
-            if Path(os.fsdecode(place)).is_relative_to(find()):
+            if place.is_relative_to(find()) or find().is_relative_to(place):
                 return variable
     return None
 

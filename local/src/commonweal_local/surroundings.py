@@ -98,10 +98,10 @@ def explained(error: OSError) -> LocalError | None:
     """In words what a disk or its rights refused; None for any other error, which is a fault."""
     if error.errno in FULL:
         return LocalError(f"Nothing more can be written, the disk is full ({error})", "Free some space, then repeat: it goes on from here.")
-    if error.errno in REFUSED and error.filename is not None:
-        ours = paths.variable_of(os.fsdecode(error.filename)) if not isinstance(error.filename, int) else None
-        remedy = paths.ELSEWHERE if ours else "Run this as the user to whom it belongs, or change its rights."
-        return LocalError(f"{error.filename}: {error.strerror}", remedy)
+    if error.errno in REFUSED and isinstance(error.filename, str | bytes | os.PathLike):
+        place = Path(os.fsdecode(error.filename))
+        remedy = paths.ELSEWHERE if paths.variable_of(place) else "Run this as the user to whom it belongs, or change its rights."
+        return LocalError(f"{place}: {error.strerror}", remedy)
     return None
 
 
