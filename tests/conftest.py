@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
 
+from commonweal_local import surroundings
 from support.control_plane import ControlPlane
+
+
+def pytest_configure() -> None:
+    """Tests ask what they have started themselves, and so do the programs that they start: never through a proxy that the environment names."""
+    surroundings.ask_neighbours_directly(os.environ)
+    urllib.request.install_opener(urllib.request.build_opener(urllib.request.ProxyHandler({})))
 
 
 @pytest.fixture(scope="session")

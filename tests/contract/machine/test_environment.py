@@ -38,10 +38,15 @@ def without_python(machine: Machine) -> Machine:
     return machine.without(*(f"python3{minor}" for minor in ("", *(f".{number}" for number in range(11, 15)))))
 
 
-@pytest.mark.parametrize("target", ["demo", "test"])
-def test_python3_venv_is_installed_by_root_and_used_at_once(machine: Machine, checkout: Path, target: str) -> None:
+@pytest.mark.parametrize("target", ["demo", "test", "unit", "doctor"])
+def test_the_environment_is_made_before_anything_else(checkout: Path, target: str) -> None:
+    said = subprocess.run(["make", "--dry-run", target], cwd=checkout, capture_output=True, text=True, check=True).stdout
+    assert said.splitlines()[0] == 'PYTHON="" sh local/environment.sh'
+
+
+def test_python3_venv_is_installed_by_root_and_used_at_once(machine: Machine, checkout: Path) -> None:
     """It ends where pip finds no package index."""
-    told = without_ensurepip(machine).getting_it_back().started("make", target, cwd=checkout)
+    told = without_ensurepip(machine).getting_it_back().started("make", "demo", cwd=checkout)
     assert told.asked == ["--quiet=2 -o DPkg::Lock::Timeout=300 update", f"{INSTALL} python3-venv"]
     assert (
         "cannot make environments, for its modules venv and ensurepip are not installed. Installing from Debian: python3-venv\n" in told.err
