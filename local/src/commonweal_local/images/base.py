@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
+from commonweal_local import machine
 from commonweal_local.failure import LocalError
 from commonweal_local.images import oci
 from commonweal_local.shell import run
@@ -16,7 +16,7 @@ def write_base_image(archive: Path) -> Path:
     """Write the archive unless it is there."""
     if archive.exists():
         return archive
-    box = shutil.which("busybox")
+    box = machine.program("busybox")
     if box is None:
         raise LocalError("busybox is not installed", "`commonweal doctor --install` installs the Debian package busybox-static.")
     tree = oci.Tree()
