@@ -41,28 +41,3 @@ def test_every_client_asks_a_site_directly() -> None:
 def test_without_what_the_command_sets_right_the_proxy_is_asked() -> None:
     said = asked("--as-it-comes", **PROXIES)
     assert {name for name, got in said.items() if got == "answered"} == BY_THEMSELVES, said
-
-
-def test_nothing_is_changed_where_no_proxy_is_named() -> None:
-    environment = {"no_proxy": "a.example", "PATH": "/bin"}
-    surroundings.ask_neighbours_directly(environment)
-    assert environment == {"no_proxy": "a.example", "PATH": "/bin"}
-
-
-def test_what_a_person_excepted_stays_excepted() -> None:
-    environment = {"HTTPS_PROXY": DEAD, "NO_PROXY": "a.example, 192.0.2.0/24"}
-    surroundings.ask_neighbours_directly(environment)
-    surroundings.ask_neighbours_directly(environment)
-    assert environment["no_proxy"] == environment["NO_PROXY"] == ",".join(["a.example", "192.0.2.0/24", *surroundings.near()])
-
-
-@pytest.mark.parametrize(
-    ("host", "near"),
-    [
-        *((host, True) for host in ("localhost", "127.0.0.1", "127.8.9.1", "::1", "10.210.0.250", "10.227.3.4", "10.237.0.10")),
-        *((host, True) for host in ("onprem.sites.internal", "api.dept-x.svc", "a.svc.cluster.local")),
-        *((host, False) for host in ("10.211.0.1", "10.228.0.1", "192.0.2.7", "sites.internal.example", "example.org", "")),
-    ],
-)
-def test_near_is_this_machine_and_its_sites_and_nothing_else(host: str, *, near: bool) -> None:
-    assert surroundings.is_near(host) is near
