@@ -11,7 +11,7 @@ from pathlib import Path
 
 from commonweal_local.failure import LocalError
 
-__all__ = ["cache", "home", "images_file", "one_at_a_time", "sites", "source", "write"]
+__all__ = ["cache", "claims", "home", "images_file", "one_at_a_time", "sites", "source", "write"]
 
 
 def cache() -> Path:
@@ -22,6 +22,11 @@ def cache() -> Path:
 def home() -> Path:
     """State: sites, kubeconfigs, the index of images, Pulumi's state."""
     return _place("COMMONWEAL_HOME", "~/.local/share/commonweal")
+
+
+def claims() -> Path:
+    """Which site has which address, for all homes and users of this machine; it outlives a start of the machine."""
+    return _place("COMMONWEAL_CLAIMS", "/var/tmp/commonweal")
 
 
 def sites() -> Path:

@@ -99,7 +99,7 @@ def test_a_cluster_is_the_sites_and_the_blueprints(kind: Kind) -> None:
         else:
             assert topology["controlPlane"]["replicas"] == expected.planes
             assert [each["replicas"] for each in topology["workers"]["machineDeployments"]] == [expected.workers]
-            assert cluster["spec"]["clusterNetwork"]["pods"]["cidrBlocks"] == [blueprint.network.pods]
+        assert cluster["spec"]["clusterNetwork"]["pods"]["cidrBlocks"] == [blueprint.network.pods]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "adopted"])
@@ -208,6 +208,12 @@ def test_k3s_is_told_what_kubeadm_is_told(blueprint: str) -> None:
     }
     assert [{**each, "contentFrom": ...} for each in k3s["files"]] == [{**each, "contentFrom": ...} for each in kubeadm["files"]]
     assert (server["clusterCidr"], server["serviceCidr"]) == (revision(blueprint).network.pods, revision(blueprint).network.services)
+
+
+@pytest.mark.parametrize("blueprint", REVISIONS)
+def test_a_local_site_is_told_its_revision_and_finds_the_rest_there(blueprint: str) -> None:
+    plane = of_kind(rendered("local", blueprint), "LocalControlPlaneTemplate")
+    assert plane["spec"]["template"]["spec"] == {"blueprint": blueprint}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -28,20 +28,13 @@ class Blueprinted(ControlPlane):
     def _apiserver_flags(self) -> list[str]:
         self.machine, blueprint = self.home / "machine", current()
         self.machine.mkdir()
-        texts = {
-            files.AUDIT: files.text(files.audit_policy()),
-            files.ADMISSION: files.text(files.admission(blueprint)),
-            files.ENCRYPTION: files.encryption(blueprint, "5e" * 32),
-        }
+        here = files.Places(*(str(self.machine / name) for name in ("audit.yaml", "admission.yaml", "encryption.yaml", "audit.log")))
+        texts = {**files.texts(blueprint, here), here.encryption: files.encryption(blueprint, "5e" * 32)}
         for path, text in texts.items():
-            (self.machine / Path(path).name).write_text(text)
-        flags = {name: self._moved(value) for name, value in files.api_server_flags(blueprint).items()}
+            Path(path).write_text(text)
         kept = [flag for flag in super()._apiserver_flags() if not flag.startswith("--audit-")]
         self.audit_log = self.machine / "audit.log"
-        return [*kept, "--allow-privileged=true", *(f"--{name}={value}" for name, value in flags.items())]
-
-    def _moved(self, value: str) -> str:
-        return re.sub(rf"^({files.DIRECTORY}|{files.LOGS})", str(self.machine), value)
+        return [*kept, "--allow-privileged=true", *(f"--{name}={value}" for name, value in files.api_server_flags(blueprint, here).items())]
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,7 @@ SITE = Site(
     pods="10.220.0.0/16",
     services="10.230.0.0/16",
     digest="abc",
+    blueprint="r1",
 )
 MACHINE = Machine(root=True, free_gib=50, available_mib=8000, memory_mib=16000, free_places=3)
 
@@ -52,18 +53,19 @@ def facts(**changes: Any) -> Facts:
         namespace="commonweal-fleet",
         cluster=seen(Kind.CLUSTER),
         infra=seen(Kind.INFRA, spec={"controlPlaneEndpoint": {"host": "127.0.0.1", "port": 21043}}),
-        plane=seen(Kind.PLANE, spec={"version": OLD, "nodes": 2}, status={"version": OLD}),
+        plane=plane(),
         secret=seen(Kind.SECRET, digest="abc"),
         site=SITE,
         mode=Mode.CONTROL_PLANE,
         wanted_version=OLD,
+        wanted_blueprint="r1",
         known=(OLD, NEW),
     )
     return replace(made, **changes)
 
 
 def plane(**spec: Any) -> Seen:
-    return seen(Kind.PLANE, spec={"version": OLD, "nodes": 2, **spec}, status={"version": OLD})
+    return seen(Kind.PLANE, spec={"version": OLD, "blueprint": "r1", "nodes": 2, **spec}, status={"version": OLD})
 
 
 def conditions(status: Any) -> dict[str, tuple[str, str]]:
@@ -77,6 +79,7 @@ def test_a_cluster_that_is_as_asked_needs_nothing() -> None:
         "Available": ("True", "Available"),
         "RollingOut": ("False", "NotRollingOut"),
         "VersionAccepted": ("True", "VersionAccepted"),
+        "BlueprintApplied": ("True", "BlueprintApplied"),
         "SizeApplied": ("True", "SizeApplied"),
         "Paused": ("False", "NotPaused"),
     }
@@ -97,6 +100,13 @@ def test_a_cluster_that_is_as_asked_needs_nothing() -> None:
         ({"site": replace(SITE, running=False, kubernetes=NEW), "machine": MACHINE}, Step.NOTHING),
         ({"site": replace(SITE, ready=False)}, Step.NOTHING),
         ({"wanted_version": NEW, "plane": plane(version=NEW)}, Step.CHANGE),
+        ({"wanted_blueprint": "r2", "plane": plane(blueprint="r2")}, Step.CHANGE),
+        ({"wanted_blueprint": "r2", "plane": plane(blueprint="r2"), "site": replace(SITE, blueprint="")}, Step.CHANGE),
+        ({"wanted_blueprint": "r2", "plane": plane(blueprint="r2"), "site": replace(SITE, blueprint="r2", revision=4)}, Step.NOTHING),
+        ({"wanted_blueprint": "r2", "plane": plane(blueprint="r2"), "site": replace(SITE, takes_blueprint=False)}, Step.NOTHING),
+        ({"wanted_blueprint": "r9", "plane": plane(blueprint="r9")}, Step.NOTHING),
+        ({"site": None, "machine": MACHINE, "wanted_blueprint": "r9", "plane": plane(blueprint="r9")}, Step.NOTHING),
+        ({"site": None, "machine": replace(MACHINE, obstacle="nginx (pid 7)")}, Step.NOTHING),
         ({"plane": plane(nodes=5)}, Step.CHANGE),
         ({"plane": plane(nodes=5), "wait": 3.0}, Step.NOTHING),
         ({"plane": plane(nodes=5), "site": replace(SITE, size=5, revision=4)}, Step.NOTHING),
@@ -167,6 +177,7 @@ def test_a_name_with_dashes_is_fine_where_all_share_one_site() -> None:
         ({}, {"free_gib": 1}, "DiskFull", "COMMONWEAL_HOME"),
         ({}, {"available_mib": 100}, "MemoryShort", "mode: Shared"),
         ({"site": None}, {"free_places": 0}, "TooManySites", "commonweal local down"),
+        ({}, {"obstacle": "nginx (pid 7), which has port 21043"}, "AddressTaken", "nginx (pid 7), which has port 21043. End that"),
     ],
 )
 def test_a_machine_that_cannot_carry_it_says_what_to_do(changes: dict[str, Any], machine: dict[str, Any], reason: str, words: str) -> None:
@@ -199,6 +210,37 @@ def test_a_shared_site_waits_until_all_ask_for_the_version() -> None:
     assert decide(replace(asked, wanted_version=NEW)) is Step.CHANGE
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason", "words"),
+    [
+        ({"plane": plane(blueprint="r9"), "wanted_blueprint": "r9"}, "BlueprintUnknown", "spec.blueprint is r9; this provider has r1, r2"),
+        ({"plane": plane(blueprint="r2"), "wanted_blueprint": "r2"}, "NotYet", ""),
+        (
+            {"plane": plane(blueprint="r2"), "wanted_blueprint": "r2", "site": replace(SITE, takes_blueprint=False)},
+            "OlderProgram",
+            "--keep",
+        ),
+        ({"mode": Mode.SHARED, "plane": plane(blueprint="r2"), "others": 465}, "WaitsForTheOthers", "465 Clusters"),
+        ({"site": replace(SITE, revision=4)}, "NotYet", ""),
+    ],
+)
+def test_a_site_that_does_not_have_its_settings_goes_on_and_says_why(changes: dict[str, Any], reason: str, words: str) -> None:
+    owner = {"site": replace(SITE, cluster="commonweal-fleet/*")} if changes.get("mode") is Mode.SHARED else {}
+    said = plane_status(facts(**(owner | changes)))
+    assert said
+    assert conditions(said)["BlueprintApplied"] == ("False", reason)
+    assert conditions(said)["Available"] == ("True", "Available")
+    (message,) = [c["message"] for c in said["conditions"] if c["type"] == "BlueprintApplied"]
+    assert words in message
+
+
+def test_the_status_names_the_revision_that_the_programs_have() -> None:
+    assert (plane_status(facts()) or {})["blueprint"] == "r1"
+    before = replace(plane(blueprint="r2"), status={"version": OLD, "blueprint": "r1"})
+    rolling = facts(plane=before, wanted_blueprint="r2", site=replace(SITE, blueprint="r2", revision=4, step="kubelet"))
+    assert (plane_status(rolling) or {})["blueprint"] == "r1"
+
+
 def test_the_status_says_what_is_replaced_and_that_the_old_version_still_runs() -> None:
     rolling = facts(plane=plane(version=NEW), wanted_version=NEW, site=replace(SITE, kubernetes=NEW, revision=4, step="kube-scheduler"))
     said = plane_status(rolling)
@@ -214,8 +256,16 @@ def test_an_api_server_that_does_not_answer_is_not_available_and_keeps_what_was_
     said = plane_status(silent)
     assert said
     assert conditions(said)["Available"] == ("False", "NoAnswer")
+    (message,) = [c["message"] for c in said["conditions"] if c["type"] == "Available"]
+    assert "a program of the site may be starting again" in message
     assert said["initialization"] == {"controlPlaneInitialized": True}
     assert said["version"] == OLD
+
+
+def test_who_took_the_port_of_a_silent_api_server_is_named() -> None:
+    silent = facts(site=replace(SITE, answers=False, version="", stranger="port 21043 is held by nginx (pid 7)"))
+    (message,) = [c["message"] for c in (plane_status(silent) or {})["conditions"] if c["type"] == "Available"]
+    assert message.endswith("port 21043 is held by nginx (pid 7): end that, and the site answers again.")
 
 
 def test_provisioned_is_said_only_when_secret_and_endpoint_are_there() -> None:

@@ -60,12 +60,25 @@ def test_shared_planes_are_counted_by_the_version_they_ask_for_until_they_go() -
     assert fleet.wanted_version(key, (OLD, NEW)) == OLD
     put(fleet, body(Kind.PLANE, "b", 5, "b", version=NEW, mode="Shared"))
     assert fleet.wanted_version(key, (OLD, NEW)) == NEW
-    assert dict(fleet.shared) == {NEW: 2}
+    assert dict(fleet.shared) == {(NEW, "r2"): 2}
     dropped = fleet.objects.drop(key_of(body(Kind.PLANE, "a", 4)), None, 6)
     assert dropped
     fleet.note(dropped)
     assert fleet.shared.total() == 1
     assert fleet.sites() == {"fleetshared", "c"}
+
+
+def test_shared_planes_have_the_settings_of_the_oldest_revision_that_any_asks_for() -> None:
+    fleet = Fleet(Mode.CONTROL_PLANE)
+    key = Key("f", "Cluster", "a")
+    for at, (name, blueprint) in enumerate((("a", "r2"), ("b", "r1"), ("c", "r9")), 1):
+        put(fleet, body(Kind.PLANE, name, at, name, version=OLD, mode="Shared", blueprint=blueprint))
+    assert fleet.wanted_blueprint(key) == "r1"
+    put(fleet, body(Kind.PLANE, "b", 4, "b", version=OLD, mode="Shared", blueprint="r3"))
+    assert fleet.wanted_blueprint(key) == "r2"
+    put(fleet, body(Kind.PLANE, "d", 5, "d", version=OLD))
+    put(fleet, body(Kind.PLANE, "e", 6, "e", version=OLD, blueprint="r9"))
+    assert [fleet.wanted_blueprint(Key("f", "Cluster", name)) for name in ("d", "e")] == ["r2", "r9"]
 
 
 def test_attempts_come_less_and_less_often_and_afresh_when_all_was_well() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 
 import pytest
@@ -95,16 +94,6 @@ def test_without_apt_the_person_is_told_what_to_install(tmp_path: Path, monkeypa
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LocalError, match="Not installed: runc"):
         debian.install(["runc"], Silent())
-
-
-def test_a_taken_port_names_the_port_and_how_to_find_who_has_it(home: Path) -> None:
-    site = Site("north", 7, Mode.CONTROL_PLANE, home / "sites", {})
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", site.ports.api))
-        taken.listen()
-        with pytest.raises(LocalError, match=f"Port {site.ports.api}.*ss -ltnp"):
-            checks.ports_free(site)
-    checks.ports_free(site)
 
 
 @pytest.mark.parametrize("hidden", ["/run/x", "/var/lib/commonweal"])

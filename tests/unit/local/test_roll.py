@@ -14,16 +14,18 @@ from support.supervising import component, supervised
 
 def test_a_fingerprint_is_of_the_words_and_of_the_sites_own_files_that_they_name(tmp_path: Path) -> None:
     site, outside = tmp_path / "site", tmp_path / "outside"
-    site.mkdir()
+    logs = site / "logs"
+    logs.mkdir(parents=True)
     for file in (site / "a", outside):
         file.write_text("one")
-    argv = ["program", f"--config={site / 'a'}", str(outside)]
-    before = fingerprint(argv, site)
+    argv = ["program", f"--config={site / 'a'}", str(outside), f"--log={logs / 'audit.log'}"]
+    before = fingerprint(argv, site, logs)
     outside.write_text("two")
-    assert fingerprint(argv, site) == before
+    (logs / "audit.log").write_text("what the program wrote")
+    assert fingerprint(argv, site, logs) == before
     (site / "a").write_text("two")
-    assert fingerprint(argv, site) != before
-    assert fingerprint([*argv, "--more"], site) != fingerprint(argv, site)
+    assert fingerprint(argv, site, logs) != before
+    assert fingerprint([*argv, "--more"], site, logs) != fingerprint(argv, site, logs)
 
 
 def test_what_is_the_same_goes_on_and_what_differs_is_replaced_at_once_without_counting_as_a_death(tmp_path: Path) -> None:

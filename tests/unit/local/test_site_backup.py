@@ -21,7 +21,7 @@ SNAPSHOT = bytes(range(256)) * 64
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     made = Site("onprem", 0, Mode.CONTROL_PLANE, tmp_path / "sites", {})
-    encryption.make(made.pki, had_data=False)
+    encryption.make(made.pki, made.settings, had_data=False)
     return made
 
 

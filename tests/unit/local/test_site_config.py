@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import astuple
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from commonweal_local.failure import LocalError
+from commonweal_local.management import plane
+from commonweal_local.sites import ports
 from commonweal_local.sites.components import command_lines
 from commonweal_local.sites.site import HOST_ADDRESS, MOST_SITES, Mode, Site, all_sites, check_name, free_index, hosts_file
+from commonweal_stacks.blueprint import current
 
 PROGRAMS = {
     name: f"/programs/{name}"
@@ -23,28 +27,41 @@ def site(index: int = 0, name: str = "north", mode: Mode = Mode.PODS, root: Path
 
 
 def test_no_two_sites_share_an_address() -> None:
-    sites = [site(index) for index in range(MOST_SITES)]
+    sites = [site(index) for index in range(MOST_SITES[Mode.PODS])]
     single = [HOST_ADDRESS, *(one.address for one in sites), *(address for one in sites for address in one.balancer_pool)]
     assert len(single) == len(set(single))
     assert all(ipaddress.ip_address(address) in ipaddress.ip_network("10.210.0.0/24") for address in single)
 
 
-def test_no_two_networks_of_pods_or_services_overlap() -> None:
-    networks = [ipaddress.ip_network(net) for index in range(MOST_SITES) for net in (site(index).pods, site(index).services)]
-    assert len(networks) == 2 * MOST_SITES
-    assert not any(one.overlaps(other) for place, one in enumerate(networks) for other in networks[place + 1 :])
+def test_a_site_has_the_networks_that_it_was_made_with() -> None:
+    made = replace(site(3), networks=asdict(current().network))
+    assert made.network == current().network
+    assert (made.node_pods, made.network.api, made.network.dns) == ("10.244.0.0/24", "10.96.0.1", "10.96.0.10")
+    before = site(3)
+    assert (before.network.pods, before.network.services) == ("10.223.0.0/16", "10.233.0.0/16"), "one from before they were the blueprint's"
+    assert (before.node_pods, before.network.api, before.network.dns) == ("10.223.0.0/24", "10.233.0.1", "10.233.0.10")
 
 
-def test_the_services_that_every_site_needs_lie_in_its_own_service_network() -> None:
-    one = site(3)
-    network = ipaddress.ip_network(one.services)
-    assert ipaddress.ip_address(one.api_service) in network
-    assert ipaddress.ip_address(one.dns_service) in network
+def test_sites_on_loopback_share_no_port_and_have_none_that_the_kernel_gives_away_or_a_management_cluster_has() -> None:
+    sites = [site(index, mode=Mode.CONTROL_PLANE) for index in range(MOST_SITES[Mode.CONTROL_PLANE])]
+    found = [port for one in sites for port in ports.of(one)]
+    assert len(found) == len(set(found))
+    given_away, most = 32768, plane.FIRST_PORT
+    assert max(found) < most < given_away
 
 
-def test_sites_on_loopback_share_no_port() -> None:
-    ports = [port for index in range(MOST_SITES) for port in astuple(site(index, mode=Mode.CONTROL_PLANE).ports)]
-    assert len(ports) == len(set(ports))
+def test_a_revision_that_is_not_known_here_is_refused_with_the_remedy() -> None:
+    with pytest.raises(LocalError, match=r"there is no blueprint 'r99'.*Use the release that made it"):
+        assert replace(site(), blueprint="r99").settings
+    assert site().settings is current()
+
+
+def test_what_a_newer_program_wrote_is_left_out(tmp_path: Path) -> None:
+    saved = site(root=tmp_path)
+    saved.save()
+    file = saved.directory / "site.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "tomorrow": 1}))
+    assert Site.load(tmp_path, "north") == saved
 
 
 @pytest.mark.parametrize("name", ["", "North", "9lives", "a-b", "abcdefghijkl", "../x", "a b"])
@@ -58,12 +75,12 @@ def test_the_longest_name_still_fits_into_a_link_name() -> None:
 
 
 def test_the_lowest_free_index_is_taken() -> None:
-    assert free_index([0, 1, 3]) == 2
+    assert free_index([0, 1, 3], 8) == 2
 
 
 def test_when_no_index_is_free_it_says_how_to_free_one() -> None:
     with pytest.raises(LocalError, match="commonweal local down"):
-        free_index(range(MOST_SITES))
+        free_index(range(8), 8)
 
 
 def test_a_saved_site_is_read_back_equal(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -14,6 +16,7 @@ from commonweal_local.doctor import Verdict, certificates
 from commonweal_local.failure import LocalError
 from commonweal_local.sites import authorities, encryption, pki, stock
 from commonweal_local.sites.site import Mode, Site
+from commonweal_stacks.blueprint import REVISIONS, current
 
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 
@@ -158,20 +161,20 @@ def providers(file: Path) -> list[str]:
 
 def test_a_new_site_seals_from_its_first_write_and_one_with_data_reads_what_is_there(tmp_path: Path) -> None:
     fresh, old = tmp_path / "fresh", tmp_path / "old"
-    assert providers(encryption.make(fresh, had_data=False)) == ["secretbox"]
-    assert providers(encryption.make(old, had_data=True)) == ["secretbox", "identity"]
+    assert providers(encryption.make(fresh, current(), had_data=False)) == ["secretbox"]
+    assert providers(encryption.make(old, current(), had_data=True)) == ["secretbox", "identity"]
     assert encryption.is_settled(fresh)
     assert not encryption.is_settled(old)
     assert (fresh / encryption.FILE).stat().st_mode & 0o777 == 0o600
     kept = encryption.keys(fresh)
-    encryption.make(fresh, had_data=True)
+    encryption.make(fresh, current(), had_data=True)
     assert encryption.keys(fresh) == kept
     encryption.settle(old)
     assert providers(old / encryption.FILE) == ["secretbox"]
 
 
 def test_a_rotation_writes_with_the_new_key_and_reads_with_the_old_until_it_is_settled(tmp_path: Path) -> None:
-    encryption.make(tmp_path, had_data=False)
+    encryption.make(tmp_path, current(), had_data=False)
     (old,) = encryption.keys(tmp_path)
     name = encryption.begin(tmp_path)
     assert encryption.keys(tmp_path)[1:] == [old]
@@ -182,6 +185,50 @@ def test_a_rotation_writes_with_the_new_key_and_reads_with_the_old_until_it_is_s
     encryption.accept(tmp_path, [old])
     assert encryption.readers(tmp_path) == [name, *encryption.names([old])]
     assert old.hex() not in name
+
+
+def covering(*resources: str) -> Any:
+    return replace(current(), encrypted=resources)
+
+
+def rules(pki: Path) -> list[tuple[list[str], list[str]]]:
+    """Resources and the names of their providers, in the order in which they are tried."""
+    found = json.loads((pki / encryption.FILE).read_text())["resources"]
+    return [(rule["resources"], [name for provider in rule["providers"] for name in provider]) for rule in found]
+
+
+def test_a_revision_that_seals_other_resources_is_read_both_ways_until_all_is_stored_as_it_says(tmp_path: Path) -> None:
+    encryption.make(tmp_path, covering("secrets", "configmaps"), had_data=False)
+    kept = encryption.keys(tmp_path)
+    encryption.cover(tmp_path, covering("configmaps", "secrets"))
+    assert rules(tmp_path) == [(["secrets", "configmaps"], ["secretbox"])], "nothing is another"
+
+    encryption.cover(tmp_path, covering("secrets", "serviceaccounts"))
+    assert rules(tmp_path) == [(["secrets", "serviceaccounts"], ["secretbox", "identity"]), (["configmaps"], ["identity", "secretbox"])]
+    assert encryption.reads_plain(tmp_path)
+    assert not encryption.is_settled(tmp_path)
+    written = (tmp_path / encryption.FILE).read_bytes()
+    encryption.cover(tmp_path, covering("secrets", "serviceaccounts"))
+    assert (tmp_path / encryption.FILE).read_bytes() == written, "a change that was cut short is gone on with"
+
+    encryption.settle(tmp_path)
+    assert rules(tmp_path) == [(["secrets", "serviceaccounts"], ["secretbox"])]
+    assert encryption.is_settled(tmp_path)
+    assert encryption.keys(tmp_path) == kept
+
+    encryption.cover(tmp_path, covering("secrets"))
+    assert rules(tmp_path) == [(["secrets"], ["secretbox"]), (["serviceaccounts"], ["identity", "secretbox"])]
+    assert not encryption.is_settled(tmp_path)
+    encryption.cover(tmp_path, covering("secrets", "serviceaccounts"))
+    assert rules(tmp_path) == [(["secrets", "serviceaccounts"], ["secretbox", "identity"])], "back before it was settled"
+
+
+@pytest.mark.parametrize("each", REVISIONS.values(), ids=list(REVISIONS))
+def test_local_sites_can_seal_and_write_again_what_a_revision_covers(each: Any) -> None:
+    assert each.encryption == encryption.HOW
+    assert not [name for name in each.encrypted if "." in name or "*" in name], (
+        "resources of the core group are listed and written again by name"
+    )
 
 
 def change(what: str) -> Callable[[Site], None]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from commonweal_local.capi import refusals
 from commonweal_local.capi.facts import Facts, Mode
+from commonweal_stacks.blueprint import REVISIONS
 
 
 class Step(StrEnum):
@@ -71,7 +72,7 @@ def _go_on(facts: Facts) -> Step:
 
 def may_start(facts: Facts) -> bool:
     """Whether a site that does not run may be started now."""
-    unknown = facts.wanted_version not in facts.known
+    unknown = facts.wanted_version not in facts.known or facts.wanted_blueprint not in REVISIONS
     older = (
         facts.site is not None and facts.site.kubernetes and refusals.number(facts.site.kubernetes) > refusals.number(facts.wanted_version)
     )
@@ -79,8 +80,8 @@ def may_start(facts: Facts) -> bool:
 
 
 def wants_change(facts: Facts) -> bool:
-    """Whether a ready site runs another version or has another size than asked for, and may go there."""
-    return wants_version(facts) or wants_size(facts)
+    """Whether a ready site runs another version, or has other settings or another size than asked for, and may go there."""
+    return wants_version(facts) or wants_blueprint(facts) or wants_size(facts)
 
 
 def wants_version(facts: Facts) -> bool:
@@ -89,6 +90,11 @@ def wants_version(facts: Facts) -> bool:
         return False
     tried = site.kubernetes == facts.wanted_version and site.reached == site.revision
     return not tried and refusals.number(site.version) < refusals.number(facts.wanted_version)
+
+
+def wants_blueprint(facts: Facts) -> bool:
+    site = facts.site
+    return site is not None and site.blueprint != facts.wanted_blueprint and facts.wanted_blueprint in REVISIONS and site.takes_blueprint
 
 
 def wants_size(facts: Facts) -> bool:

@@ -21,7 +21,11 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True)
 class Site:
-    """A local site as it was last seen. `reached` is the revision of its file that it runs by; `step` what it is replacing now."""
+    """A local site as it was last seen. `reached` is the revision of its file that it runs by; `step` what it is replacing now.
+
+    `blueprint` is the revision whose settings it has, "" for one that says none; `takes_blueprint` is False for one that was started by a program
+    that knew of none. `stranger` says who has a port of the site that does not answer.
+    """
 
     name: str
     cluster: str
@@ -44,6 +48,9 @@ class Site:
     pods: str
     services: str
     digest: str
+    blueprint: str = ""
+    takes_blueprint: bool = True
+    stranger: str = ""
     requested_mib: int = 0
 
     @property
@@ -53,13 +60,14 @@ class Site:
 
 @dataclass(frozen=True)
 class Machine:
-    """What this machine could still carry."""
+    """What this machine could still carry. `obstacle` says who has the address that the site must have; "" when nobody has, or any will do."""
 
     root: bool
     free_gib: float
     available_mib: int
     memory_mib: int
     free_places: int
+    obstacle: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,7 @@ class Facts:
     """Everything that a decision depends on.
 
     `wanted_version` is the version that the site is to run: the Cluster's own, or in mode Shared the oldest that any Cluster of that mode asks for.
+    `wanted_blueprint` is, in the same way, the revision whose settings it is to have.
     `machine` is known only when a site would have to be started. `failure` is what the last attempt at a step ended with, and `wait` the seconds
     before the next start may be tried.
     """
@@ -88,6 +97,7 @@ class Facts:
     site: Site | None
     mode: Mode
     wanted_version: str
+    wanted_blueprint: str
     known: tuple[str, ...]
     others: int = 0
     machine: Machine | None = None

@@ -9,20 +9,21 @@ from commonweal_local.capi.kinds import Kind, Seen, key_of, read
 from commonweal_local.capi.refusals import NAME, number
 from commonweal_operator.engine.objects import Change, Objects
 from commonweal_operator.engine.queue import Key
+from commonweal_stacks.blueprint import CURRENT, REVISIONS
 from commonweal_stacks.management.names import kubeconfig_secret
 
 
 class Fleet:
     """Which LocalCluster, LocalControlPlane and Secret belong to which Cluster. `default` is the mode of a control plane that names none.
 
-    `shared` counts, by the version that they ask for, the control planes of mode Shared that are there to stay.
+    `shared` counts, by the version and the blueprint that they ask for, the control planes of mode Shared that are there to stay.
     """
 
     def __init__(self, default: Mode) -> None:
         self.objects = Objects(key_of, read)
         self._default = default
         self._members: dict[tuple[str, str], dict[Kind, str]] = {}
-        self.shared: Counter[str] = Counter()
+        self.shared: Counter[tuple[str, str]] = Counter()
 
     def note(self, change: Change) -> list[Key]:
         """Keep the index right; the Clusters that the change concerns."""
@@ -80,12 +81,25 @@ class Fleet:
         asked = str(plane.spec["version"]) if plane else ""
         if self.mode(key) is not Mode.SHARED:
             return asked
-        return min((version for version in self.shared if version in known), key=number, default=asked)
+        return min((version for version, _ in self.shared if version in known), key=number, default=asked)
+
+    def wanted_blueprint(self, key: Key) -> str:
+        """Whose settings the site shall have: those of the revision that the Cluster's class is of; in mode Shared of the oldest of all."""
+        plane = self.member(key, Kind.PLANE)
+        asked = _blueprint_of(plane) if plane else CURRENT
+        if self.mode(key) is not Mode.SHARED:
+            return asked
+        known = list(REVISIONS)
+        return min((blueprint for _, blueprint in self.shared if blueprint in known), key=known.index, default=asked)
 
     def _count_shared(self, seen: Seen | None, by: int) -> None:
         if seen is not None and seen.kind is Kind.PLANE and seen.cluster and not seen.deleting and self._mode_of(seen) is Mode.SHARED:
-            self.shared[str(seen.spec["version"])] += by
+            self.shared[str(seen.spec["version"]), _blueprint_of(seen)] += by
             self.shared += Counter()  # drops what is asked for by nobody any more
 
     def _mode_of(self, plane: Seen | None) -> Mode:
         return Mode(plane.spec["mode"]) if plane and "mode" in plane.spec else self._default
+
+
+def _blueprint_of(plane: Seen) -> str:
+    return str(plane.spec.get("blueprint") or CURRENT)

@@ -15,11 +15,13 @@ from commonweal_local.failure import LocalError
 from commonweal_local.images import builder
 from commonweal_local.images.archives import archive_of
 from commonweal_local.progress import Silent
-from commonweal_local.sites import host, processes
+from commonweal_local.sites import host, places, ports, processes
 from commonweal_local.sites import site as config
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.state import recorded
+from commonweal_local.sites.supervisor import WITH_BLUEPRINT
 from commonweal_local.toolchain.catalogue import KUBERNETES_VERSIONS
+from commonweal_stacks.blueprint import REVISIONS
 
 KNOWN = tuple(KUBERNETES_VERSIONS)
 _MODES = {config.Mode.PODS: Mode.PODS, config.Mode.CONTROL_PLANE: Mode.CONTROL_PLANE}
@@ -42,6 +44,7 @@ class Sites:
         state = recorded(found)
         ready = running and "ready" in state["marks"]
         version, nodes = _asked(found) if ready else ("", None)
+        silent = ready and not version and found.mode is config.Mode.CONTROL_PLANE
         change = state["change"]
         pods = found.mode is config.Mode.PODS
         return Site(
@@ -63,9 +66,12 @@ class Sites:
             change_error=str(change["error"]),
             host=found.address,
             port=found.ports.api,
-            pods=found.pods,
-            services=found.services,
+            pods=found.network.pods,
+            services=found.network.services,
             digest=self._digest(found),
+            blueprint=found.blueprint,
+            takes_blueprint=int(state["format"]) >= WITH_BLUEPRINT,
+            stranger=ports.stranger(found, processes.members(found)) if silent else "",
         )
 
     def pid(self, name: str) -> int | None:
@@ -85,14 +91,16 @@ class Sites:
         containers = [c for pod in pods if pod.get("status", {}).get("phase") in ("Pending", "Running") for c in pod["spec"]["containers"]]
         return int(sum(mib(c.get("resources", {}).get("requests", {}).get("memory", "0")) for c in containers))
 
-    def machine(self, mode: Mode) -> Machine:
-        """What the machine could still carry."""
+    def machine(self, facts: Facts, name: str) -> Machine:
+        """What the machine could still carry, and what is in the way of a site of that name that does not run."""
+        mode = _mode(facts.mode)
         return Machine(
             root=os.geteuid() == 0,
             free_gib=machine.free_gib(self.root),
             available_mib=machine.memory_mib("MemAvailable"),
             memory_mib=machine.memory_mib(),
-            free_places=host.free_places(self.root, _mode(mode)),
+            free_places=host.free_places(self.root, name, mode),
+            obstacle=self._obstacle(facts, name, mode),
         )
 
     def start(self, facts: Facts, name: str) -> None:
@@ -106,7 +114,8 @@ class Sites:
             _images() if mode is config.Mode.PODS else (),
             kubernetes=facts.wanted_version,
             cluster=facts.owner,
-            preferred_index=_index(facts, mode),
+            blueprint=facts.wanted_blueprint,
+            index=_index(facts, mode),
             **size,
         )
         host.launch(self.root, [wanted])
@@ -115,6 +124,8 @@ class Sites:
         """Have the running site brought to the version and size, and return at once."""
         found = config.Site.load(self.root, site.name)
         fields: dict[str, Any] = {"memory_gib": size * GIB_PER_NODE} if site.mode is Mode.PODS else {"fake_nodes": size}
+        if facts.wanted_blueprint in REVISIONS:
+            fields["blueprint"] = facts.wanted_blueprint
         if site.version != facts.wanted_version and facts.wanted_version in KNOWN:
             fields |= {"kubernetes": facts.wanted_version, "programs": sites.programs(found.mode, facts.wanted_version, Silent())}
         host.change(self.root, site.name, **fields)
@@ -128,6 +139,17 @@ class Sites:
     def introduce(self) -> None:
         """Tell the sites of each other's names. Raises LocalError."""
         host.introduce(self.root)
+
+    def _obstacle(self, facts: Facts, name: str, mode: config.Mode) -> str:
+        """Who has the address of a site that is there, or that the Cluster names."""
+        try:
+            found = config.Site.load(self.root, name)
+        except LocalError:
+            index = _index(facts, mode)
+            if index is None:
+                return ""
+            found = config.Site(name, index, mode, self.root, {})
+        return "" if processes.first_process(found) else places.obstacle(found)
 
     def _digest(self, found: config.Site) -> str:
         try:
@@ -172,8 +194,8 @@ def _images() -> list[Path]:
     return [archive_of(reference) for reference in built.values()]
 
 
-def _index(facts: Facts, mode: config.Mode) -> int:
-    """The index that the endpoint speaks of, so that a site whose files were lost comes back under its address."""
+def _index(facts: Facts, mode: config.Mode) -> int | None:
+    """The index that the endpoint speaks of, so that a site whose files were lost comes back under its address; None when there is none yet."""
     endpoint = (facts.infra.spec.get("controlPlaneEndpoint") or {}) if facts.infra else {}
-    candidates = (config.Site("any", index, mode, Path("/"), {}) for index in range(config.MOST_SITES))
-    return next((c.index for c in candidates if (c.address, c.ports.api) == (endpoint.get("host"), endpoint.get("port"))), 0)
+    candidates = (config.Site("any", index, mode, Path("/"), {}) for index in range(config.MOST_SITES[mode]))
+    return next((c.index for c in candidates if (c.address, c.ports.api) == (endpoint.get("host"), endpoint.get("port"))), None)

@@ -33,7 +33,7 @@ from commonweal_operator.engine.queue import Key, Priority, WorkQueue
 
 log = logging.getLogger(__name__)
 STEPS_AT_ONCE = 12
-AGAIN_SECONDS = 30.0
+AGAIN_SECONDS, FREE_SECONDS = 30.0, 2.0
 REASONS = {Step.START: "StartFailed", Step.CHANGE: "ChangeFailed", Step.END: "EndFailed"}
 OF_A_SITE = (LocalError, CommandFailed, TimeoutError, *Unreachable)
 
@@ -147,7 +147,7 @@ class Provider:
         if facts.wait > 0:
             self.queue.add_after(key, Priority.RESYNC, facts.wait)
         elif facts.machine is not None and facts.plane is not None:
-            self.queue.add_after(key, Priority.RESYNC, AGAIN_SECONDS)
+            self.queue.add_after(key, Priority.RESYNC, FREE_SECONDS if facts.machine.obstacle else AGAIN_SECONDS)
 
     async def _report(self, facts: Facts) -> None:
         for seen, status in ((facts.infra, infra_status(facts)), (facts.plane, plane_status(facts))):
@@ -170,6 +170,7 @@ class Provider:
             site=site,
             mode=mode,
             wanted_version=self.fleet.wanted_version(key, KNOWN),
+            wanted_blueprint=self.fleet.wanted_blueprint(key),
             known=KNOWN,
             others=self.fleet.shared.total(),
             failure=attempt.problem,
@@ -186,7 +187,7 @@ class Provider:
     async def _with_machine(self, facts: Facts, name: str | None) -> Facts:
         site = facts.site
         if name and (site is None or not site.running or site.error):
-            return replace(facts, machine=await self._blocking(self.sites.machine, facts.mode))
+            return replace(facts, machine=await self._blocking(self.sites.machine, facts, name))
         if site is not None and site.answers and facts.mode is Mode.PODS and wants_size(facts):
             return replace(facts, site=replace(site, requested_mib=await self._blocking(self.sites.requested_mib, site.name)))
         return facts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from commonweal_local.capi.facts import GIB_PER_NODE, SHARED_SITE, Facts, Mode, Problem
+from commonweal_stacks.blueprint import CURRENT, REVISIONS
 from commonweal_stacks.management.names import FLEET
 
 LEAST_FREE_GIB = 5
@@ -71,6 +72,31 @@ def of_version(facts: Facts) -> Problem | None:
     return None
 
 
+def of_blueprint(facts: Facts) -> Problem | None:
+    """Why the site does not get the settings of the revision that its class is of; a site that runs goes on as it is."""
+    site = facts.site
+    asked = str(facts.plane.spec.get("blueprint") or CURRENT) if facts.plane else CURRENT
+    if asked not in REVISIONS:
+        return Problem(
+            "BlueprintUnknown",
+            f"spec.blueprint is {asked}; this provider has {', '.join(REVISIONS)}. Name a class of one of them, or start the provider of the "
+            "release that has it.",
+        )
+    if facts.mode is Mode.SHARED and facts.wanted_blueprint != asked:
+        return Problem(
+            "WaitsForTheOthers",
+            f"The API server that all {facts.others} Clusters of mode Shared have in common has the settings of {facts.wanted_blueprint} until each "
+            f"of them is of a class of {asked}.",
+        )
+    if site is not None and site.running and not site.takes_blueprint:
+        return Problem(
+            "OlderProgram",
+            f"The site was started by a release that knew of no blueprint. `commonweal local down {site.name} --keep` ends it; it is started again "
+            f"at once, with its data and the settings of {asked}.",
+        )
+    return None
+
+
 def of_machine(facts: Facts) -> Problem | None:
     """Why this machine cannot carry one more site now; asked again from time to time, for this can change by itself."""
     machine, site = facts.machine, facts.site
@@ -94,11 +120,17 @@ def of_machine(facts: Facts) -> Problem | None:
             f"Only {machine.available_mib} MiB of memory are available, and a site of mode {facts.mode} needs {LEAST_MIB[facts.mode]}. End "
             "something, delete another Cluster, or name a class with `mode: Shared`.",
         )
+    if machine.obstacle:
+        return Problem(
+            "AddressTaken",
+            f"The site's address, which the Cluster names, is held by {machine.obstacle}. End that; the site is started under its address as soon as "
+            "it is free, and never under another.",
+        )
     if site is None and machine.free_places < 1:
         return Problem(
             "TooManySites",
-            "All 8 places for local sites on this machine are taken. Delete another Cluster, `commonweal local down SITE` a site made by hand, or "
-            "name a class with `mode: Shared`, which takes one place for all.",
+            f"All places for sites of mode {facts.mode} on this machine are taken. Delete another Cluster, `commonweal local down SITE` a site made by "
+            "hand, of this home or of another (`COMMONWEAL_HOME`), or name a class with `mode: Shared`, which takes one place for all.",
         )
     return None
 

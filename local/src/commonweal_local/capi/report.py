@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from commonweal_local.capi import refusals
-from commonweal_local.capi.decide import has_endpoint, is_paused, leaving, wanted_size, wants_size, wants_version
+from commonweal_local.capi.decide import has_endpoint, is_paused, leaving, wanted_size, wants_change
 from commonweal_local.capi.facts import GIB_PER_NODE, Facts, Mode, Problem, Site
 from commonweal_local.capi.kinds import Seen
 
 Status = Mapping[str, Any]
+WAITING = ("WaitsForTheOthers", "OlderProgram")
 NOT_PAUSED = Problem("NotPaused", "")
 PAUSED = Problem(
     "Paused", "Nothing is changed, started or ended: spec.paused of the Cluster, or the annotation cluster.x-k8s.io/paused on this object."
@@ -46,11 +47,13 @@ def plane_status(facts: Facts) -> Status | None:
     version = site.version if site and site.version and _ours(facts) else str(seen.status.get("version", ""))
     nodes = {"nodes": site.nodes} if site and site.nodes is not None and facts.mode is not Mode.SHARED else {}
     said = {"version": version, "versions": [{"version": version}]} if version else {}
+    said |= {"blueprint": site.blueprint} if site and site.blueprint and not site.changing and _ours(facts) else _kept(seen, "blueprint")
     refused = refusals.of_version(facts)
     conditions = [
         _condition(seen, "Available", available is None, available or Problem("Available", "")),
         _rolling(facts, seen),
         _condition(seen, "VersionAccepted", refused is None, refused or Problem("VersionAccepted", "")),
+        _blueprint(facts, seen),
         _size(facts, seen),
         _condition(seen, "Paused", False, NOT_PAUSED),
     ]
@@ -88,9 +91,9 @@ def _place(facts: Facts) -> Problem | None:
 
 def _why_not_running(facts: Facts) -> Problem:
     site = facts.site
-    refused = refusals.of_version(facts)
-    if refused and (site is None or refused.reason != "WaitsForTheOthers"):
-        return refused
+    for refused in (refusals.of_version(facts), refusals.of_blueprint(facts)):
+        if refused and (site is None or refused.reason not in WAITING):
+            return refused
     if site is not None and site.error:
         return Problem(
             "StartFailed",
@@ -107,7 +110,13 @@ def _availability(facts: Facts) -> Problem | None:
     site = facts.site
     if site is not None and not site.answers:
         return Problem(
-            "NoAnswer", f"The API server at {site.host}:{site.port} does not answer; a program of the site may be starting again."
+            "NoAnswer",
+            f"The API server at {site.host}:{site.port} does not answer; "
+            + (
+                f"{site.stranger}: end that, and the site answers again."
+                if site.stranger
+                else "a program of the site may be starting again."
+            ),
         )
     return place
 
@@ -116,12 +125,7 @@ def _rolling(facts: Facts, seen: Seen) -> Mapping[str, Any]:
     """In Cluster API's sense: True while what runs is not yet what was accepted."""
     site = facts.site
     running = site is not None and site.ready and _ours(facts)
-    if (
-        site is None
-        or not running
-        or leaving(facts)
-        or not (site.changing or site.change_error or wants_version(facts) or wants_size(facts))
-    ):
+    if site is None or not running or leaving(facts) or not (site.changing or site.change_error or wants_change(facts)):
         return _condition(seen, "RollingOut", False, Problem("NotRollingOut", ""))
     stuck = site.change_error or (facts.failure.message if facts.failure else "")
     if stuck:
@@ -134,6 +138,19 @@ def _what_rolls(facts: Facts, site: Site) -> str:
     before = str(facts.plane.status.get("version", "")) if facts.plane else ""
     to = f"from {before} to {facts.wanted_version}" if before and before != facts.wanted_version else f"at {facts.wanted_version}"
     return f"{to}: {site.step or 'about to begin'}"
+
+
+def _blueprint(facts: Facts, seen: Seen) -> Mapping[str, Any]:
+    refused = refusals.of_blueprint(facts)
+    if refused:
+        return _condition(seen, "BlueprintApplied", False, refused)
+    site = facts.site
+    if site is None or not site.ready or site.blueprint != facts.wanted_blueprint or site.changing or site.change_error:
+        return _condition(
+            seen, "BlueprintApplied", False, Problem("NotYet", "The site's programs do not have the settings of its class's revision yet.")
+        )
+    said = Problem("BlueprintApplied", f"Its programs run with the flags and files of {site.blueprint}.")
+    return _condition(seen, "BlueprintApplied", True, said)
 
 
 def _size(facts: Facts, seen: Seen) -> Mapping[str, Any]:

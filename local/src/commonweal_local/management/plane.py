@@ -12,7 +12,7 @@ from typing import Any
 
 from commonweal_local.failure import LocalError
 from commonweal_local.paths import write
-from commonweal_local.sites import pki
+from commonweal_local.sites import pki, settings
 from commonweal_local.sites.components import command_lines
 from commonweal_local.sites.pki import Leaf
 from commonweal_local.sites.site import Mode, Ports, Site
@@ -87,6 +87,7 @@ def furnish(one: Plane, now: dt.datetime) -> None:
     pki.make(one, now=now)
     for leaf in LEAVES:
         pki.issue(one, leaf, now)
+    settings.write_files(one)
     for who in (CORE, PROVIDER):
         write(one.pki / f"{who}.conf", pki.kubeconfig(one, who), mode=0o600)
     write(one.directory / "controllers.json", controllers(one))

@@ -91,7 +91,8 @@ def _config(namespace: str, name: str, data: Mapping[str, str]) -> Manifest:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}, "data": data}
 
 
-COREFILE = f"""{DOMAIN}:53 {{
+def _corefile(site: Site) -> str:
+    return f"""{DOMAIN}:53 {{
     errors
     reload 5s
     hosts /etc/config/hosts {DOMAIN}
@@ -100,7 +101,7 @@ COREFILE = f"""{DOMAIN}:53 {{
     errors
     health
     ready
-    kubernetes cluster.local in-addr.arpa ip6.arpa {{
+    kubernetes {site.network.domain} in-addr.arpa ip6.arpa {{
         pods insecure
         ttl 5
     }}
@@ -128,13 +129,13 @@ def _names(site: Site, hosts: str) -> list[Manifest]:
     ]
     return [
         *_account(SYSTEM, "coredns", [_rule(",discovery.k8s.io", "endpoints,services,pods,namespaces,endpointslices", SEE)]),
-        _config(SYSTEM, "coredns", {"Corefile": COREFILE, "hosts": hosts}),
+        _config(SYSTEM, "coredns", {"Corefile": _corefile(site), "hosts": hosts}),
         _workload("Deployment", SYSTEM, "coredns", pod, labels),
         {
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": {"name": "kube-dns", "namespace": SYSTEM, "labels": labels},
-            "spec": {"clusterIP": site.dns_service, "selector": labels, "ports": ports},
+            "spec": {"clusterIP": site.network.dns, "selector": labels, "ports": ports},
         },
     ]
 
@@ -176,7 +177,12 @@ def _volumes(site: Site) -> list[Manifest]:
         "reclaimPolicy": "Delete",
     }
     return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": STORAGE}},
+        # What makes volumes mounts directories of the node; what the blueprint holds other namespaces to would refuse it.
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": STORAGE, "labels": {"pod-security.kubernetes.io/enforce": "privileged"}},
+        },
         *_account(STORAGE, account, rules),
         _config(STORAGE, "local-path-config", _volume_settings(site)),
         storage_class,

@@ -20,12 +20,12 @@ Unreachable = (OSError, urllib.error.URLError, ValueError)
 
 
 class Api:
-    """Requests to one site. Raises urllib.error.URLError when the site does not answer or refuses."""
+    """Requests to one site, as one who has a certificate of it. Raises urllib.error.URLError when the site does not answer or refuses."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, who: str = "admin") -> None:
         self._server = site.server
         context = ssl.create_default_context(cafile=str(site.pki / "ca.crt"))
-        context.load_cert_chain(site.pki / "admin.crt", site.pki / "admin.key")
+        context.load_cert_chain(site.pki / f"{who}.crt", site.pki / f"{who}.key")
         # Sites are next door: never through a proxy that the environment names.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
 
@@ -48,6 +48,10 @@ class Api:
 
     def ready(self) -> bool:
         return bool(self.call("GET", "/readyz", timeout=3) == "ok")
+
+    def healthy(self) -> bool:
+        """Whether the server answers this caller at the path at which controllers ask for it; others than administrators it refuses at first."""
+        return bool(self.call("GET", "/healthz", timeout=3) == "ok")
 
     def nodes_ready(self, since: str = "") -> bool:
         """Whether there are nodes and all report Ready, with a heartbeat no older than `since` (RFC 3339).

@@ -10,7 +10,7 @@ from typing import Any
 from commonweal_local.failure import LocalError
 from commonweal_local.shell import run
 from commonweal_local.sites.balancer import UPLINK
-from commonweal_local.sites.site import BRIDGE, HOST_ADDRESS, NETWORK, Site
+from commonweal_local.sites.site import BRIDGE, HOST_ADDRESS, LINK, NETWORK, Site
 
 TABLE = "localsite"
 CUT_RULES = f"""add table bridge {TABLE}
@@ -79,9 +79,13 @@ def is_foreign(site: Site) -> bool:
     return _root_of(site.link) not in (None, str(site.root))
 
 
-def foreign_indices(root: Path) -> set[int]:
-    """Indices in use by sites of other roots on this machine, read from what their cables say."""
-    return {int(words[1]) for words in _aliases().values() if words[2] != str(root)}
+def foreign(root: Path) -> Mapping[int, str]:
+    """Index -> whose it is, for sites of other roots that run on this machine, read from what their cables say."""
+    return {
+        int(words[1]): f"site {link.removeprefix(LINK)!r} of {Path(words[2]).parent}"
+        for link, words in _aliases().items()
+        if words[2] != str(root)
+    }
 
 
 def check_link_free(site: Site) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import Iterable
-from dataclasses import astuple
 from pathlib import Path
 
 from commonweal_local import machine
 from commonweal_local.failure import LocalError
 from commonweal_local.shell import run
-from commonweal_local.sites.site import HIDDEN_IN_SITES, Mode, Site
+from commonweal_local.sites.site import HIDDEN_IN_SITES, Mode
 
 NODE_PROGRAMS = ("containerd", "runc", "ctr", "iptables", "nft", "ip", "unshare", "nsenter", "busybox")
 
@@ -38,28 +36,6 @@ def hidden_places(paths: Iterable[Path]) -> None:
                     f"{path} lies under {hidden}, which a site cannot see: it has its own {hidden}",
                     "Put the checkout, COMMONWEAL_HOME and COMMONWEAL_CACHE somewhere else, such as under your home directory.",
                 )
-
-
-def ports_free(site: Site) -> None:
-    """For a site on loopback: raise when another program has one of its ports."""
-    taken = port_taken(site)
-    if taken:
-        raise LocalError(
-            f"Port {taken}, which site {site.name!r} needs, is taken",
-            f"Find who has it with `ss -ltnp 'sport = :{taken}'`, and end that program.",
-        )
-
-
-def port_taken(site: Site) -> int | None:
-    """The first port of a site on loopback that another program has, such as a site of another home."""
-    for port in (*astuple(site.ports), site.ports.etcd + 1):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                return int(port)
-    return None
 
 
 def missing_programs() -> list[str]:

@@ -1,31 +1,27 @@
-"""The command line of each program of a site."""
+"""The command line of each program of a site: what the blueprint says, and what is the site's own."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
 
-from commonweal_local.sites import encryption
+from commonweal_local.sites import settings
 from commonweal_local.sites.pki import SIGNER
+from commonweal_local.sites.settings import Flags
 from commonweal_local.sites.site import Site
 from commonweal_local.sites.stock import guarded
 
-ISSUER = "https://kubernetes.default.svc.cluster.local"
 FIRST = ("etcd", "containerd", "kube-apiserver")
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
 def command_lines(site: Site) -> Mapping[str, list[str]]:
     """Program -> argv, in the order in which they are started."""
-    lines = {
-        "etcd": _etcd(site),
-        "kube-apiserver": _apiserver(site),
-        "kube-controller-manager": _controller_manager(site),
-        "kube-scheduler": _scheduler(site),
-    }
+    flagged = _flagged(site)
+    lines = {"etcd": _etcd(site), **{name: flagged[name] for name in CONTROL_PLANE[1:]}}
     if site.runs_pods:
         lines["containerd"] = [shutil.which("containerd") or "containerd", "--config", str(site.etc / "containerd.toml")]
-        lines["kubelet"] = _kubelet(site)
+        lines["kubelet"] = flagged["kubelet"]
         lines["kube-proxy"] = [site.programs["kube-proxy"], f"--config={site.etc / 'kube-proxy.json'}"]
     else:
         lines["kwok"] = _kwok(site)
@@ -59,109 +55,76 @@ def peers(site: Site) -> str:
     return f"http://127.0.0.1:{site.ports.etcd + 1}"
 
 
-def _apiserver(site: Site) -> list[str]:
+def own_flags(site: Site) -> Mapping[str, Flags]:
+    """Program -> the flags that it has here and nowhere else; each is listed with its reason in `clusters.local_programs`."""
+    found = {"kube-apiserver": _apiserver(site), "kube-controller-manager": _controller_manager(site), "kube-scheduler": _scheduler(site)}
+    return found | ({"kubelet": _kubelet(site)} if site.runs_pods else {})
+
+
+def _flagged(site: Site) -> Mapping[str, list[str]]:
+    """The command lines of the programs that the blueprint speaks of."""
+    alike = settings.flags(site)
+    lines = {name: {**alike[name], **own} for name, own in own_flags(site).items()}
+    return {name: [site.programs[name], *(f"--{flag}={value}" for flag, value in line.items())] for name, line in lines.items()}
+
+
+def _apiserver(site: Site) -> Flags:
     pki = site.pki
-    return [
-        site.programs["kube-apiserver"],
-        f"--bind-address={site.listen}",
-        f"--secure-port={site.ports.api}",
-        f"--advertise-address={site.address}",
-        f"--etcd-servers=https://127.0.0.1:{site.ports.etcd}",
-        f"--etcd-cafile={pki / 'etcd-ca.crt'}",
-        f"--etcd-certfile={pki / 'etcd-client.crt'}",
-        f"--etcd-keyfile={pki / 'etcd-client.key'}",
-        f"--client-ca-file={pki / 'ca.crt'}",
-        f"--tls-cert-file={pki / 'apiserver.crt'}",
-        f"--tls-private-key-file={pki / 'apiserver.key'}",
-        f"--service-account-issuer={ISSUER}",
-        f"--service-account-key-file={pki / 'sa.pub'}",
-        f"--service-account-signing-key-file={pki / 'sa.key'}",
-        f"--encryption-provider-config={pki / encryption.FILE}",
-        f"--service-cluster-ip-range={site.services}",
-        "--authorization-mode=Node,RBAC",
-        # On top of the default set, which holds PodSecurity and ValidatingAdmissionPolicy.
-        "--enable-admission-plugins=NodeRestriction",
-        "--allow-privileged=true",
-        "--profiling=false",
-        # Without it a server that is to be replaced waits a minute for watches that never end by themselves, and answers nobody meanwhile.
-        "--shutdown-watch-termination-grace-period=2s",
-        *_apiserver_to_kubelet(site),
-        *_apiserver_as_front(site),
-        *([] if site.runs_pods else ["--endpoint-reconciler-type=none"]),
-    ]
+    return {
+        "bind-address": site.listen,
+        "secure-port": str(site.ports.api),
+        "advertise-address": site.address,
+        "etcd-servers": f"https://127.0.0.1:{site.ports.etcd}",
+        "etcd-cafile": f"{pki / 'etcd-ca.crt'}",
+        "etcd-certfile": f"{pki / 'etcd-client.crt'}",
+        "etcd-keyfile": f"{pki / 'etcd-client.key'}",
+        "client-ca-file": f"{pki / 'ca.crt'}",
+        "tls-cert-file": f"{pki / 'apiserver.crt'}",
+        "tls-private-key-file": f"{pki / 'apiserver.key'}",
+        "service-account-key-file": f"{pki / 'sa.pub'}",
+        "service-account-signing-key-file": f"{pki / 'sa.key'}",
+        "kubelet-client-certificate": f"{pki / 'apiserver-kubelet.crt'}",
+        "kubelet-client-key": f"{pki / 'apiserver-kubelet.key'}",
+        "kubelet-certificate-authority": f"{pki / 'ca.crt'}",
+        "requestheader-client-ca-file": f"{pki / 'front-ca.crt'}",
+        "proxy-client-cert-file": f"{pki / 'front.crt'}",
+        "proxy-client-key-file": f"{pki / 'front.key'}",
+        **({} if site.runs_pods else {"endpoint-reconciler-type": "none"}),
+    }
 
 
-def _apiserver_to_kubelet(site: Site) -> list[str]:
-    return [
-        f"--kubelet-client-certificate={site.pki / 'apiserver-kubelet.crt'}",
-        f"--kubelet-client-key={site.pki / 'apiserver-kubelet.key'}",
-        f"--kubelet-certificate-authority={site.pki / 'ca.crt'}",
-        "--kubelet-preferred-address-types=InternalIP",
-    ]
-
-
-def _apiserver_as_front(site: Site) -> list[str]:
-    return [
-        f"--requestheader-client-ca-file={site.pki / 'front-ca.crt'}",
-        "--requestheader-allowed-names=front-proxy-client",
-        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
-        "--requestheader-group-headers=X-Remote-Group",
-        "--requestheader-username-headers=X-Remote-User",
-        f"--proxy-client-cert-file={site.pki / 'front.crt'}",
-        f"--proxy-client-key-file={site.pki / 'front.key'}",
-    ]
-
-
-def _kubeconfigs(site: Site, who: str) -> list[str]:
+def _kubeconfigs(site: Site, who: str) -> Flags:
     file = site.pki / f"{who}.conf"
-    return [f"--{use}={file}" for use in ("kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")]
+    return {use: str(file) for use in ("kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")}
 
 
-def _controller_manager(site: Site) -> list[str]:
+def _controller_manager(site: Site) -> Flags:
     pki = site.pki
-    return [
-        site.programs["kube-controller-manager"],
-        *_kubeconfigs(site, "kcm"),
-        "--bind-address=127.0.0.1",
-        f"--secure-port={site.ports.controllers}",
-        "--leader-elect=false",
-        "--use-service-account-credentials=true",
-        f"--root-ca-file={pki / 'ca.crt'}",
-        f"--service-account-private-key-file={pki / 'sa.key'}",
-        f"--cluster-signing-cert-file={pki / SIGNER}",
-        f"--cluster-signing-key-file={pki / 'ca.key'}",
-        f"--requestheader-client-ca-file={pki / 'front-ca.crt'}",
-        "--allocate-node-cidrs=true",
-        f"--cluster-cidr={site.pods}",
-        f"--service-cluster-ip-range={site.services}",
-        # A quota that counts a kind younger than half a minute stays uncounted until the next round, by default five minutes later,
-        # and nothing of that kind is admitted meanwhile.
-        "--resource-quota-sync-period=10s",
-        "--profiling=false",
-    ]
+    return {
+        **_kubeconfigs(site, "kcm"),
+        "secure-port": str(site.ports.controllers),
+        "leader-elect": "false",
+        "root-ca-file": f"{pki / 'ca.crt'}",
+        "service-account-private-key-file": f"{pki / 'sa.key'}",
+        "cluster-signing-cert-file": f"{pki / SIGNER}",
+        "cluster-signing-key-file": f"{pki / 'ca.key'}",
+        "requestheader-client-ca-file": f"{pki / 'front-ca.crt'}",
+    }
 
 
-def _scheduler(site: Site) -> list[str]:
-    return [
-        site.programs["kube-scheduler"],
-        *_kubeconfigs(site, "scheduler"),
-        "--bind-address=127.0.0.1",
-        f"--secure-port={site.ports.scheduler}",
-        "--leader-elect=false",
-        "--profiling=false",
-    ]
+def _scheduler(site: Site) -> Flags:
+    return {**_kubeconfigs(site, "scheduler"), "secure-port": str(site.ports.scheduler), "leader-elect": "false"}
 
 
-def _kubelet(site: Site) -> list[str]:
-    return [
-        site.programs["kubelet"],
-        f"--config={site.etc / 'kubelet.json'}",
-        f"--kubeconfig={site.pki / 'kubelet.conf'}",
-        f"--hostname-override={site.node}",
-        f"--node-ip={site.address}",
-        f"--cgroup-root=/{site.cgroup}",
-        f"--node-labels=topology.kubernetes.io/region={site.name},topology.kubernetes.io/zone={site.name}",
-    ]
+def _kubelet(site: Site) -> Flags:
+    return {
+        "config": f"{site.etc / 'kubelet.json'}",
+        "kubeconfig": f"{site.pki / 'kubelet.conf'}",
+        "hostname-override": site.node,
+        "node-ip": site.address,
+        "cgroup-root": f"/{site.cgroup}",
+        "node-labels": f"topology.kubernetes.io/region={site.name},topology.kubernetes.io/zone={site.name}",
+    }
 
 
 def _kwok(site: Site) -> list[str]:

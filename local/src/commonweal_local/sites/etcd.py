@@ -33,10 +33,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Etcd:
-    """Requests to one site's etcd. Raises one of `Unreachable`, or LocalError when the site does not run."""
+    """Requests to one site's etcd. Raises one of `Unreachable`, or LocalError when the site does not run. `inside`: asked by the site itself."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, site: Site, *, inside: bool = False) -> None:
+        self._site, self._here = site, inside
         self._context = ssl.create_default_context(cafile=str(site.pki / "etcd-ca.crt"))
         self._context.load_cert_chain(site.pki / "etcd-client.crt", site.pki / "etcd-client.key")
 
@@ -85,7 +85,7 @@ class Etcd:
 
     @contextmanager
     def _answer(self, path: str, body: Mapping[str, Any]) -> Iterator[http.client.HTTPResponse]:
-        connection = _Inside(self._site, self._context)
+        connection = _Inside(self._site, self._context, here=self._here)
         try:
             connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
             response = connection.getresponse()
@@ -99,12 +99,13 @@ class Etcd:
 class _Inside(http.client.HTTPSConnection):
     """A connection that is opened in the site's network: etcd listens on the loopback there, and nowhere else."""
 
-    def __init__(self, site: Site, context: ssl.SSLContext) -> None:
+    def __init__(self, site: Site, context: ssl.SSLContext, *, here: bool) -> None:
         super().__init__(LOOPBACK, site.ports.etcd, timeout=SECONDS)
-        self._site, self._tls = site, context
+        self._site, self._tls, self._here = site, context, here
 
     def connect(self) -> None:
-        self.sock = self._tls.wrap_socket(dial(self._site, self.port), server_hostname=LOOPBACK)
+        plain = socket.create_connection((LOOPBACK, self.port), timeout=SECONDS) if self._here else dial(self._site, self.port)
+        self.sock = self._tls.wrap_socket(plain, server_hostname=LOOPBACK)
 
 
 def dial(site: Site, port: int) -> socket.socket:

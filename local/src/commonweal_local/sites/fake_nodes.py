@@ -6,7 +6,7 @@ from commonweal_local.sites.api import MERGE, Api, Unreachable
 from commonweal_local.sites.site import Site
 from commonweal_local.waiting import until
 
-CAPACITY = {"cpu": "8", "memory": "32Gi", "pods": "110"}
+CAPACITY = {"cpu": "8", "memory": "32Gi"}
 SECONDS = 120
 
 
@@ -30,6 +30,7 @@ def _make(site: Site, api: Api, name: str) -> bool:
     labels = {"type": "kwok", "kubernetes.io/hostname": name, "topology.kubernetes.io/region": site.name}
     meta = {"name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}}
     api.apply({"apiVersion": "v1", "kind": "Node", "metadata": meta})
-    status = {"status": {"allocatable": CAPACITY, "capacity": CAPACITY}}
+    capacity = {**CAPACITY, "pods": str(site.settings.kubelet.max_pods)}
+    status = {"status": {"allocatable": capacity, "capacity": capacity}}
     api.call("PATCH", f"/api/v1/nodes/{name}/status", status, kind=MERGE)
     return True

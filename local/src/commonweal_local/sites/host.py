@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from commonweal_local import machine, paths
@@ -16,16 +16,16 @@ from commonweal_local.failure import LocalError
 from commonweal_local.images.base import write_base_image
 from commonweal_local.progress import Progress, Step
 from commonweal_local.shell import CommandFailed
-from commonweal_local.sites import addons, bridge, cgroups, checks, pki, processes, stock
+from commonweal_local.sites import addons, bridge, cgroups, checks, pki, places, ports, processes, stock
 from commonweal_local.sites.api import MERGE, Api, Unreachable
 from commonweal_local.sites.components import CONTROL_PLANE
 from commonweal_local.sites.containers import import_images
-from commonweal_local.sites.site import MOST_SITES, Mode, Site, all_sites, check_name, free_index, hosts_file
+from commonweal_local.sites.site import Mode, Site, all_sites, check_name, hosts_file
 from commonweal_local.sites.state import recorded
 from commonweal_local.waiting import until, within
 
 READY_SECONDS = 420
-KEPT_FIELDS = ("kubernetes", "cluster", "fake_nodes", "memory_gib")
+KEPT_FIELDS = ("kubernetes", "cluster", "fake_nodes", "memory_gib", "blueprint")
 UNSHARE = (
     "unshare",
     "--net",
@@ -53,7 +53,10 @@ def programs_for(mode: Mode) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A site to run. What is None stays as the site has it, or is the default of a new one; see `Site` for the fields."""
+    """A site to run. What is None stays as the site has it, or is the default of a new one; see `Site` for the fields.
+
+    `index` is the place that the site must have, where something names its address already.
+    """
 
     name: str
     mode: Mode
@@ -63,7 +66,8 @@ class Wanted:
     cluster: str | None = None
     fake_nodes: int | None = None
     memory_gib: int | None = None
-    preferred_index: int = 0
+    blueprint: str | None = None
+    index: int | None = None
 
 
 def start(root: Path, wanted: Sequence[Wanted], progress: Progress) -> list[Site]:
@@ -96,7 +100,7 @@ def launch(root: Path, wanted: Sequence[Wanted]) -> list[Site]:
 
 
 def change(root: Path, name: str, **fields: object) -> Site:
-    """Give a site other fields (`programs`, `kubernetes`, `fake_nodes`, `memory_gib`) and have it brought there; returns at once.
+    """Give a site other fields (`programs`, `kubernetes`, `fake_nodes`, `memory_gib`, `blueprint`) and have it brought there; returns at once.
 
     `recorded(site)["change"]` says how far it is: done when its `revision` is the site's. A repeated call goes on after a failure.
     """
@@ -113,7 +117,10 @@ def change(root: Path, name: str, **fields: object) -> Site:
 def hand_over(root: Path, name: str, cluster: str) -> None:
     """Write down whose site it is; raises LocalError when there is none of that name."""
     with paths.one_at_a_time(root):
-        replace(Site.load(root, name), cluster=cluster).save()
+        site = replace(Site.load(root, name), cluster=cluster)
+        site.save()
+        with places.locked():
+            places.claim(site)
 
 
 def stop(root: Path, names: Sequence[str], *, keep: bool = False) -> list[str]:
@@ -126,15 +133,19 @@ def stop(root: Path, names: Sequence[str], *, keep: bool = False) -> list[str]:
         known = all_sites(root)
         for name in set(names) - {site.name for site in known}:
             _end_stray(root, name)
+            places.release(root, name)
         for site in known:
             if not names or site.name in names:
                 left += _end(site)
                 if not keep:
                     left += _remove_files(site)
+                    places.release(root, site.name)
         remaining = [site for site in all_sites(root) if processes.first_process(site)]
         if not remaining and os.geteuid() == 0:
             bridge.remove_if_unused()
             cgroups.remove_parent()
+        if not names:
+            places.release(root)
         if not all_sites(root):
             (root / "base.tar").unlink(missing_ok=True)
     _collect_ended()
@@ -166,37 +177,41 @@ def inside(site: Site, *kinds: str) -> list[str]:
 def _configured(root: Path, wanted: Wanted) -> Site:
     """The site's configuration: the kept index, so that addresses and certificates stay, and everything else as it is now."""
     name, mode = wanted.name, wanted.mode
-    kept = {site.name: site for site in all_sites(root)}
-    if name in kept and processes.first_process(kept[name]):
-        return kept[name]
+    kept = next((site for site in all_sites(root) if site.name == name), None)
+    if kept and processes.first_process(kept):
+        with places.locked():
+            places.claim(kept)
+        return kept
     _end_stray(root, name)
-    same_kind = name in kept and kept[name].mode is mode
-    foreign = bridge.foreign_indices(root) if mode is Mode.PODS else _foreign_loopback(root)
-    index = kept[name].index if same_kind else free_index({site.index for site in kept.values()} | foreign, wanted.preferred_index)
-    given = {key: getattr(wanted, key) for key in KEPT_FIELDS if getattr(wanted, key) is not None}
-    held = {key: getattr(kept[name], key) for key in (*KEPT_FIELDS, "revision")} if same_kind else {}
-    site = Site(check_name(name), index, mode, root, dict(wanted.programs), tuple(str(image.resolve()) for image in wanted.images))
-    site = replace(site, **{**held, **given})
-    if mode is Mode.PODS:
-        bridge.check_link_free(site)
-        checks.hidden_places(Path(program) for program in site.programs.values())
-    else:
-        checks.ports_free(site)
-    if name in kept and not same_kind:
-        shutil.rmtree(site.directory)
-    site.save()
+    with places.locked():
+        site = _placed(root, wanted, kept if kept and kept.mode is mode else None)
+        if mode is Mode.PODS:
+            bridge.check_link_free(site)
+            checks.hidden_places(Path(program) for program in site.programs.values())
+        else:
+            ports.require_free(site)
+        if kept and kept.mode is not mode:
+            shutil.rmtree(kept.directory)
+        site.save()
+        places.claim(site)
     return site
 
 
-def free_places(root: Path, mode: Mode) -> int:
-    """How many sites of that mode this machine's addresses still allow."""
-    foreign = bridge.foreign_indices(root) if mode is Mode.PODS else _foreign_loopback(root)
-    return len(set(range(MOST_SITES)) - {site.index for site in all_sites(root)} - foreign)
+def _placed(root: Path, wanted: Wanted, kept: Site | None) -> Site:
+    """The site with its place, and with what was kept of it where nothing else is wanted."""
+    index = places.place_for(root, check_name(wanted.name), wanted.mode, wanted.index)
+    images = tuple(str(image.resolve()) for image in wanted.images)
+    site = Site(wanted.name, index, wanted.mode, root, dict(wanted.programs), images)
+    given = {key: getattr(wanted, key) for key in KEPT_FIELDS if getattr(wanted, key) is not None}
+    if kept:
+        return replace(site, **{**{key: getattr(kept, key) for key in (*KEPT_FIELDS, "networks", "revision")}, **given})
+    site = replace(site, **given)
+    return replace(site, networks=asdict(site.settings.network))
 
 
-def _foreign_loopback(root: Path) -> set[int]:
-    """Indices whose ports on loopback somebody has, such as sites of other homes."""
-    return {index for index in range(MOST_SITES) if checks.port_taken(Site("any", index, Mode.CONTROL_PLANE, root, {}))}
+def free_places(root: Path, name: str, mode: Mode) -> int:
+    """How many sites of that mode this machine's addresses still allow, the named one among them."""
+    return places.free(root, name, mode)
 
 
 def _end_stray(root: Path, name: str) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from commonweal_local.failure import LocalError
 from commonweal_local.shell import CommandFailed, succeeds
-from commonweal_local.sites import addons, cgroups, fake_nodes, namespaces, node, policy, roll, stock
+from commonweal_local.sites import addons, cgroups, fake_nodes, namespaces, node, policy, roll, settings, stock
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.balancer import Balancer
 from commonweal_local.sites.components import FIRST, command_lines
@@ -36,6 +36,7 @@ def main(directory: Path) -> None:
     signal.signal(signal.SIGINT, supervisor.stop)
     asked = threading.Event()
     signal.signal(signal.SIGHUP, lambda *_: asked.set())
+    settings.write_files(site)
     if site.runs_pods:
         _become_machine(site)
     else:
@@ -72,6 +73,7 @@ def _set_up(site: Site, supervisor: Supervisor) -> None:
                 fake_nodes.bring_to(site, api)
             if importing:
                 importing.result()
+        roll.seal(site, supervisor, api, site.revision)
         supervisor.mark("ready")
     except (*Unreachable, CommandFailed, LocalError, TimeoutError, KeyError) as error:
         supervisor.fail(str(error))
@@ -96,6 +98,7 @@ def _start_rest(site: Site, supervisor: Supervisor, api: Api) -> None:
     until("the API server", API_SECONDS, api.ready, every=0.2, meanwhile=Unreachable)
     supervisor.mark("api-server")
     stock.remember(site)
+    roll.await_controllers_right(site)
     for name, argv in command_lines(site).items():
         if name not in FIRST:
             supervisor.start(name, argv)

@@ -6,6 +6,7 @@ from commonweal_local import machine
 from commonweal_local.images.base import BASE_IMAGE
 from commonweal_local.paths import write
 from commonweal_local.sites.site import Site
+from commonweal_stacks.blueprint import standard
 
 SOCKET = "/run/containerd/containerd.sock"
 
@@ -14,7 +15,7 @@ def write_files(site: Site) -> None:
     """Write every file of the node; called by the site's first process, so that a new version takes effect at the next start."""
     write(site.etc / "containerd.toml", _containerd(site))
     write(site.etc / "cni" / "10-site.conflist", _pod_network(site))
-    write(site.etc / "resolv.conf", f"nameserver {site.dns_service}\n")
+    write(site.etc / "resolv.conf", f"nameserver {site.network.dns}\n")
     write(site.etc / "kubelet.json", _kubelet(site))
     write(site.etc / "kube-proxy.json", _kube_proxy(site))
 
@@ -61,15 +62,16 @@ def _pod_network(site: Site) -> dict[str, object]:
 
 
 def _kubelet(site: Site) -> dict[str, object]:
+    """Its file; what the blueprint says of a kubelet are flags, which go before the file."""
+    alike = standard.kubelet_settings(site.network)
     return {
+        **alike,
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "cgroupDriver": "cgroupfs",
         "failSwapOn": False,
         "failCgroupV1": False,
         "containerRuntimeEndpoint": f"unix://{SOCKET}",
-        "clusterDNS": [site.dns_service],
-        "clusterDomain": "cluster.local",
         "resolvConf": str(site.etc / "resolv.conf"),
         "enforceNodeAllocatable": ["pods"],
         # What the pods may not use: the kernel holds the group of all pods to the rest.
@@ -80,15 +82,9 @@ def _kubelet(site: Site) -> dict[str, object]:
         # Imported images cannot be pulled again: never collect them.
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
-        "authentication": {
-            "anonymous": {"enabled": False},
-            "webhook": {"enabled": True},
-            "x509": {"clientCAFile": str(site.pki / "ca.crt")},
-        },
-        "authorization": {"mode": "Webhook"},
+        "authentication": {**alike["authentication"], "x509": {"clientCAFile": str(site.pki / "ca.crt")}},
         "tlsCertFile": str(site.pki / "kubelet.crt"),
         "tlsPrivateKeyFile": str(site.pki / "kubelet.key"),
-        "maxPods": 110,
         "nodeStatusUpdateFrequency": "5s",
         "fileCheckFrequency": "60s",
     }
@@ -100,7 +96,7 @@ def _kube_proxy(site: Site) -> dict[str, object]:
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "mode": site.proxy,
-        "clusterCIDR": site.pods,
+        "clusterCIDR": site.network.pods,
         "hostnameOverride": site.node,
         "clientConnection": {"kubeconfig": str(site.pki / "proxy.conf")},
         "oomScoreAdj": 0,

@@ -53,11 +53,11 @@ def leaves(site: Site) -> list[Leaf]:
         "kubernetes",
         "kubernetes.default",
         "kubernetes.default.svc",
-        "kubernetes.default.svc.cluster.local",
+        f"kubernetes.default.svc.{site.network.domain}",
         "localhost",
         f"{site.name}.{DOMAIN}",
     )
-    api_addresses = tuple(sorted({site.address, "127.0.0.1", site.api_service}))
+    api_addresses = tuple(sorted({site.address, "127.0.0.1", site.network.api}))
     return [
         Leaf("apiserver", "kube-apiserver", names=api_names, addresses=api_addresses),
         Leaf("apiserver-kubelet", "kube-apiserver-kubelet-client", "system:masters"),
@@ -89,7 +89,7 @@ def make(site: Site, *, now: dt.datetime | None = None) -> None:
         write(public, _pem_public(private_key(site.pki / "sa.key")))
     for leaf in leaves(site):
         issue(site, leaf, moment)
-    encryption.make(site.pki, had_data=(site.directory / "etcd" / "member").exists())
+    encryption.make(site.pki, site.settings, had_data=(site.directory / "etcd" / "member").exists())
     write_kubeconfigs(site)
 
 

@@ -29,8 +29,8 @@ def prepare(site: Site) -> str:
     for rule in (
         ["-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "RETURN"],
         ["-m", "owner", "--uid-owner", "0", "-j", "RETURN"],  # kubelet probes and node daemons
-        ["-s", site.pods, *queue],
-        ["-d", site.pods, *queue],
+        ["-s", site.network.pods, *queue],
+        ["-d", site.network.pods, *queue],
     ):
         run(*table, "-A", CHAIN, *rule)
     run(*table, "-A", "POSTROUTING", "-j", CHAIN)

@@ -15,16 +15,17 @@ from collections.abc import Callable, Mapping
 
 from commonweal_local.failure import LocalError
 from commonweal_local.shell import CommandFailed
-from commonweal_local.sites import addons, fake_nodes, node
+from commonweal_local.sites import addons, encryption, fake_nodes, node, settings
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.components import command_lines
+from commonweal_local.sites.etcd import Etcd
 from commonweal_local.sites.site import Site
 from commonweal_local.sites.supervisor import Supervisor
 from commonweal_local.waiting import until
 
 # The order in which Kubernetes allows versions to differ: nothing is ever newer than the API server but etcd. containerd stays: it holds the pods.
 ORDER = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kwok")
-HEALTHY_SECONDS, ADDON_SECONDS = 120, 120
+HEALTHY_SECONDS, ADDON_SECONDS, RIGHT_SECONDS = 120, 120, 120
 KUBELET_HEALTH, PROXY_HEALTH = 10248, 10256
 
 
@@ -47,6 +48,7 @@ def follow(site: Site, supervisor: Supervisor, asked: threading.Event) -> None:
 def bring_to(site: Site, supervisor: Supervisor, reached: int) -> None:
     """Replace what differs, in order; `reached` is the revision that still holds meanwhile. Raises TimeoutError that names the program."""
     api = Api(site)
+    settings.write_files(site)
     if site.runs_pods:
         node.write_files(site)
     lines = command_lines(site)
@@ -58,11 +60,39 @@ def bring_to(site: Site, supervisor: Supervisor, reached: int) -> None:
     else:
         supervisor.report(reached, "nodes")
         fake_nodes.bring_to(site, api)
+    seal(site, supervisor, api, reached)
     supervisor.report(site.revision)
+
+
+def seal(site: Site, supervisor: Supervisor, api: Api, reached: int) -> None:
+    """Have everything stored as the blueprint says, where other resources are sealed than before, or there was no key; else nothing is done.
+
+    What is left over is said, and gone on with at the next start: the server reads it either way until then.
+    """
+    if not encryption.reads_plain(site.pki):
+        return
+    supervisor.report(reached, "encryption")
+    encryption.rewrite(api, site.pki)
+    left = encryption.others(Etcd(site, inside=True), site.pki)
+    if left:
+        print(f"encryption: {len(left)} values are not stored as they must be: {', '.join(left[:3])}", flush=True)
+        return
+    encryption.settle(site.pki)
+    _replace(site, supervisor, api, "kube-apiserver", command_lines(site)["kube-apiserver"], reached)
+
+
+def await_controllers_right(site: Site) -> None:
+    """Wait until the API server answers the controller manager by its own certificate.
+
+    A server that is ready may not have read yet what its users may do, and a controller manager that it refuses gives up after ten seconds.
+    """
+    until("the API server to know its controller manager", RIGHT_SECONDS, Api(site, "kcm").healthy, meanwhile=Unreachable)
 
 
 def _replace(site: Site, supervisor: Supervisor, api: Api, name: str, argv: list[str], reached: int) -> None:
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    if name == "kube-controller-manager":
+        await_controllers_right(site)
     if not supervisor.replace(name, argv):
         return
     supervisor.report(reached, name)

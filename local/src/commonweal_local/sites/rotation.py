@@ -61,7 +61,7 @@ def settle(site: Site, say: Say) -> None:
     if encryption.is_settled(site.pki):
         return
     api, etcd = Api(site), Etcd(site)
-    say(f"written again: {encryption.rewrite(api)} Secrets and ConfigMaps")
+    say(f"written again: {encryption.rewrite(api, site.pki)} objects")
     left = encryption.others(etcd, site.pki)
     if left:
         raise LocalError(

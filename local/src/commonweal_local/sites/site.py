@@ -1,11 +1,12 @@
-"""One site's names, addresses and files. Everything follows from its name, its index and its mode."""
+"""One site's names, addresses and files. Everything follows from its name, its index, its mode and the blueprint's revision."""
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -13,15 +14,16 @@ from typing import Self
 
 from commonweal_local.failure import LocalError
 from commonweal_local.paths import write
+from commonweal_stacks import blueprint as blueprints
+from commonweal_stacks.blueprint import Blueprint, Network
 
-BRIDGE = "lsite0"
+BRIDGE, LINK = "lsite0", "ls-"
 NETWORK = "10.210.0"
 HOST_ADDRESS = f"{NETWORK}.1"
 DOMAIN = "sites.internal"
 # Machines beside the sites on the same bridge: no cluster, as an old virtual machine is. The sites resolve their names.
 NEIGHBOURS = {"heritage": f"{NETWORK}.250"}
 CGROUP = "local-site"
-MOST_SITES = 8
 BALANCER_ADDRESSES = 15
 LOOPBACK_PORTS = 21000
 # A site has its own /var/lib, /var/log and /run, so nothing that it needs from the host may lie there.
@@ -33,6 +35,11 @@ class Mode(StrEnum):
 
     PODS = "pods"
     CONTROL_PLANE = "control-plane"
+
+
+# A node's addresses are in one network with those of its load balancers. On loopback the kernel gives ports from 32768 on to whoever asks for any,
+# and management clusters have those from 24000 on.
+MOST_SITES = {Mode.PODS: 8, Mode.CONTROL_PLANE: 24}
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,9 @@ class Site:
 
     `kubernetes` is the version that its programs were chosen by ("" as the toolchain has it), `cluster` the `namespace/name` of the
     Cluster API object that asked for it ("" when a person did), `memory_gib` what its pods may use together (0: the whole machine's).
-    `revision` counts changes of a running site: its first process says in `state.json` which one it has reached.
+    `revision` counts changes of a running site: its first process says in `state.json` which one it has reached. `blueprint` is the revision
+    whose settings it runs with ("" for the current one). `networks` are those that it was made with, since none of a cluster's can be changed:
+    the blueprint's, or none for a site from before they were, whose networks follow from its index.
     """
 
     name: str
@@ -66,6 +75,8 @@ class Site:
     cluster: str = ""
     memory_gib: int = 0
     revision: int = 0
+    blueprint: str = ""
+    networks: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, root: Path, name: str) -> Self:
@@ -75,6 +86,8 @@ class Site:
         except OSError as error:
             known = ", ".join(site.name for site in all_sites(root)) or "none"
             raise LocalError(f"There is no site {name!r} (sites: {known})", f"`commonweal local up {name}` makes it.") from error
+        ours = {each.name for each in fields(cls)}  # a newer program may have written more, and what it means is not for this one
+        kept = {key: value for key, value in kept.items() if key in ours}
         return cls(**{**kept, "mode": Mode(kept["mode"]), "root": root, "images": tuple(kept["images"])})
 
     def save(self) -> None:
@@ -118,7 +131,7 @@ class Site:
     @property
     def link(self) -> str:
         """The host's end of the site's cable; at most 15 characters, the kernel's limit."""
-        return f"ls-{self.name}"
+        return f"{LINK}{self.name}"
 
     @property
     def address(self) -> str:
@@ -145,24 +158,25 @@ class Site:
         return Ports(api=first + 43, etcd=first + 79, controllers=first + 57, scheduler=first + 59, kwok=first + 47)
 
     @property
-    def pods(self) -> str:
-        return f"10.{220 + self.index}.0.0/16"
+    def settings(self) -> Blueprint:
+        """What its programs run with. Raises LocalError for a revision that this program does not know."""
+        try:
+            return blueprints.revision(self.blueprint or blueprints.CURRENT)
+        except blueprints.UnknownRevisionError as error:
+            raise LocalError(
+                f"Site {self.name!r} is of a blueprint that is not known here: {error}", "Use the release that made it."
+            ) from error
+
+    @property
+    def network(self) -> Network:
+        """The networks inside the cluster."""
+        own = {"pods": f"10.{220 + self.index}.0.0/16", "services": f"10.{230 + self.index}.0.0/16", "domain": "cluster.local"}
+        return Network(**{**own, **self.networks})
 
     @property
     def node_pods(self) -> str:
-        return f"10.{220 + self.index}.0.0/24"
-
-    @property
-    def services(self) -> str:
-        return f"10.{230 + self.index}.0.0/16"
-
-    @property
-    def api_service(self) -> str:
-        return f"10.{230 + self.index}.0.1"
-
-    @property
-    def dns_service(self) -> str:
-        return f"10.{230 + self.index}.0.10"
+        """The part of the pods' network that its one node has."""
+        return str(next(ipaddress.ip_network(self.network.pods).subnets(new_prefix=24)))
 
     @property
     def balancer_pool(self) -> tuple[str, ...]:
@@ -187,14 +201,16 @@ def check_name(name: str) -> str:
     return name
 
 
-def free_index(taken: Iterable[int], preferred: int = 0) -> int:
-    """The preferred index if nobody has it, else the lowest that nobody has; it decides the site's addresses."""
+def free_index(taken: Iterable[int], most: int) -> int:
+    """The lowest index below `most` that nobody has; it decides the site's addresses. Raises LocalError."""
     used = set(taken)
-    order: list[int] = [preferred, *range(MOST_SITES)]
-    for index in order:
+    for index in range(most):
         if index not in used:
             return index
-    raise LocalError(f"{MOST_SITES} sites are the most that one machine's addresses allow", "`commonweal local down SITE` frees one.")
+    raise LocalError(
+        f"{most} sites of this mode are the most that one machine's addresses allow",
+        "`commonweal local down SITE` frees one; it may be another home's (`COMMONWEAL_HOME`).",
+    )
 
 
 def hosts_file(sites: Iterable[Site]) -> str:

@@ -13,7 +13,7 @@ from commonweal_local.sites import pki, processes
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.site import Site
 
-NOTHING: Mapping[str, Any] = {"marks": {}, "error": "", "components": {}, "change": {"revision": 0, "step": "", "error": ""}}
+NOTHING: Mapping[str, Any] = {"format": 0, "marks": {}, "error": "", "components": {}, "change": {"revision": 0, "step": "", "error": ""}}
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Status:
 
 
 def recorded(site: Site) -> dict[str, Any]:
-    """What the site's supervisor last wrote: `marks`, `error`, `components`, `change`; empty ones before it wrote anything."""
+    """What the site's supervisor last wrote: `format`, `marks`, `error`, `components`, `change`; empty ones before it wrote anything."""
     try:
         return {**NOTHING, **json.loads((site.directory / "state.json").read_text())}
     except (OSError, ValueError):

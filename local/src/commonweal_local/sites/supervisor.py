@@ -18,6 +18,8 @@ from commonweal_local.paths import write
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 FIRST_DELAY, LONGEST_DELAY, STEADY_SECONDS = 0.5, 10.0, 30.0
 POLL_SECONDS = 0.1
+# What a site's first process takes from `site.json`, told in `state.json`: from 1 on the blueprint, too.
+WITH_BLUEPRINT = 1
 STOP_SECONDS = 5.0
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -37,12 +39,15 @@ def next_delay(delay: float, ran_seconds: float) -> float:
     return FIRST_DELAY if ran_seconds > STEADY_SECONDS else min(delay * 2, LONGEST_DELAY)
 
 
-def fingerprint(argv: Sequence[str], directory: Path) -> str:
-    """SHA-256 of a command line and of every file below the directory that it names: what differs then needs a restart to take effect."""
+def fingerprint(argv: Sequence[str], directory: Path, logs: Path) -> str:
+    """SHA-256 of a command line and of every file below the directory that it names: what differs then needs a restart to take effect.
+
+    A file among the logs is written by the program, not read.
+    """
     digest = hashlib.sha256("\0".join(argv).encode())
     for word in argv[1:]:
         file = Path(word.rpartition("=")[2])
-        if file.is_relative_to(directory) and file.is_file():
+        if file.is_relative_to(directory) and not file.is_relative_to(logs) and file.is_file():
             digest.update(b"\0" + file.read_bytes())
     return digest.hexdigest()
 
@@ -82,7 +87,7 @@ class Supervisor:
 
     def replace(self, name: str, argv: Sequence[str]) -> bool:
         """End a program whose command line or files are others now, to be started at once with these; whether that was needed."""
-        wanted = fingerprint(argv, self._directory)
+        wanted = fingerprint(argv, self._directory, self._logs)
         with self._lock:
             program = self._programs.get(name)
             if program is None:
@@ -98,7 +103,7 @@ class Supervisor:
 
     def runs(self, name: str, argv: Sequence[str]) -> bool:
         """Whether the program runs now, with this command line and the files as they are."""
-        wanted = fingerprint(argv, self._directory)
+        wanted = fingerprint(argv, self._directory, self._logs)
         with self._lock:
             program = self._programs.get(name)
             return bool(program and program.due is None and program.ran == wanted and program.process and program.process.poll() is None)
@@ -150,7 +155,7 @@ class Supervisor:
         return True
 
     def _spawn(self, name: str, program: Program) -> None:
-        program.ran = fingerprint(program.argv, self._directory)
+        program.ran = fingerprint(program.argv, self._directory, self._logs)
         with (self._logs / f"{name}.log").open("ab") as log:
             program.process = subprocess.Popen(
                 program.argv,
@@ -168,7 +173,8 @@ class Supervisor:
         with self._lock:
             running = {name: program.process.pid for name, program in self._programs.items() if program.process}
             components = {name: {"pid": pid, "restarts": self._programs[name].restarts} for name, pid in running.items()}
-            state = {"marks": dict(self._marks), "error": self._error, "components": components, "change": self._change}
+            state = {"format": WITH_BLUEPRINT, "marks": dict(self._marks), "error": self._error}
+            state |= {"components": components, "change": self._change}
             write(self._directory / "state.json", state)
 
     def _reap(self, seen: set[int]) -> set[int]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from commonweal_stacks.blueprint.model import Blueprint
@@ -25,19 +26,35 @@ ENCRYPTION_KEY = "encryption.yaml"
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 _Flags = dict[str, str]
+IDENTITY: Mapping[str, Any] = {"identity": {}}
+"""What the API server reads, or with which it writes, in clear text."""
 
 
-def api_server_flags(blueprint: Blueprint) -> _Flags:
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where an API server finds its files, and where it writes its audit log."""
+
+    audit: str
+    admission: str
+    encryption: str
+    log: str
+
+
+MACHINE = Places(AUDIT, ADMISSION, ENCRYPTION, f"{LOGS}/audit.log")
+"""Where they are on a machine of a site's own."""
+
+
+def api_server_flags(blueprint: Blueprint, places: Places = MACHINE) -> _Flags:
     """Return the flags of the API server that go beyond what sets a cluster up."""
     return {
-        "admission-control-config-file": ADMISSION,
+        "admission-control-config-file": places.admission,
         "audit-log-maxage": str(blueprint.audit_days),
         "audit-log-maxbackup": str(AUDIT_FILES),
         "audit-log-maxsize": str(AUDIT_MIB),
-        "audit-log-path": f"{LOGS}/audit.log",
-        "audit-policy-file": AUDIT,
+        "audit-log-path": places.log,
+        "audit-policy-file": places.audit,
         "enable-admission-plugins": ",".join(blueprint.admission),
-        "encryption-provider-config": ENCRYPTION,
+        "encryption-provider-config": places.encryption,
         "profiling": "false",
         # By default a server that is to end waits a minute for watches, and answers nobody meanwhile.
         "shutdown-watch-termination-grace-period": "2s",
@@ -96,10 +113,24 @@ def encryption(blueprint: Blueprint, key: str) -> str:
     """
     if not _KEY.fullmatch(key):
         raise ValueError("the key of encryption must be 64 hexadecimal characters in lower case")
-    secret = {"name": "key1", "secret": base64.b64encode(bytes.fromhex(key)).decode()}
-    providers = [{blueprint.encryption: {"keys": [secret]}}, {"identity": {}}]
-    resources = [{"resources": list(blueprint.encrypted), "providers": providers}]
-    return text({"apiVersion": "apiserver.config.k8s.io/v1", "kind": "EncryptionConfiguration", "resources": resources})
+    providers = [sealed(blueprint.encryption, {"key1": bytes.fromhex(key)}), IDENTITY]
+    return text(encryption_of([(blueprint.encrypted, providers)]))
+
+
+def sealed(how: str, keys: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return the provider of encryption of that kind that reads with these keys, by name, and writes with the first."""
+    return {how: {"keys": [{"name": name, "secret": base64.b64encode(key).decode()} for name, key in keys.items()]}}
+
+
+def encryption_of(rules: Sequence[tuple[Sequence[str], Sequence[Mapping[str, Any]]]]) -> dict[str, Any]:
+    """Return a configuration of encryption: each rule names resources, and their providers, the one that writes first."""
+    resources = [{"resources": list(names), "providers": list(providers)} for names, providers in rules]
+    return {"apiVersion": "apiserver.config.k8s.io/v1", "kind": "EncryptionConfiguration", "resources": resources}
+
+
+def texts(blueprint: Blueprint, places: Places = MACHINE) -> dict[str, str]:
+    """Return the files that the API server's flags name and that are no secret, by their path."""
+    return {places.audit: text(audit_policy()), places.admission: text(admission(blueprint))}
 
 
 def text(value: Mapping[str, Any]) -> str:
@@ -111,8 +142,5 @@ def machine_files(blueprint: Blueprint, encryption_secret: str) -> list[dict[str
     """Return the files of a control plane's machine, as every bootstrap provider of Cluster API takes them."""
     owned = {"owner": "root:root", "permissions": "0600"}
     secret = {"secret": {"name": encryption_secret, "key": ENCRYPTION_KEY}}
-    return [
-        {"path": AUDIT, **owned, "content": text(audit_policy())},
-        {"path": ADMISSION, **owned, "content": text(admission(blueprint))},
-        {"path": ENCRYPTION, **owned, "contentFrom": secret},
-    ]
+    plain = [{"path": path, **owned, "content": content} for path, content in texts(blueprint).items()]
+    return [*plain, {"path": ENCRYPTION, **owned, "contentFrom": secret}]

@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 SizeName = Literal["small", "medium", "large"]
+DNS_NUMBER = 10
+"""Which address of the services kubeadm and k3s give the name service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,21 @@ class Network:
     pods: str
     services: str
     domain: str
+
+    @property
+    def api(self) -> str:
+        """The address of the API server's own service: the first of the services."""
+        return str(ipaddress.ip_network(self.services)[1])
+
+    @property
+    def dns(self) -> str:
+        """The address of the name service."""
+        return str(ipaddress.ip_network(self.services)[DNS_NUMBER])
+
+    @property
+    def issuer(self) -> str:
+        """Under which name service accounts' tokens are issued; consumers on other sites are told it."""
+        return f"https://kubernetes.default.svc.{self.domain}"
 
     def collision(self, outside: str) -> str | None:
         """Return the network of ours that overlaps one outside the cluster, or None."""

@@ -70,6 +70,8 @@ class Declaration:
 
     `kubeadm`: its machines are set up by kubeadm, so that its objects agree with those of every other such kind but in `differences`.
     `differences` are places in its rendered objects; objects of the provider's own kinds may differ altogether, which `infrastructure` names.
+    `programs` are settings that its programs of Kubernetes have for themselves, over what the blueprint and kubeadm give everywhere: the program's
+    name, and the flag or the field of its file.
     `encrypted`: its clusters read the Secret of `secret_objects`. `variables` are those of its ClusterClass. `needs` is what must be there
     before, on the management cluster and where the machines come from.
     """
@@ -83,6 +85,7 @@ class Declaration:
     encrypted: bool = False
     infrastructure: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
+    programs: tuple[Difference, ...] = ()
     variables: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +15,6 @@ PLANE_GROUP, BOOTSTRAP_GROUP = "controlplane.cluster.x-k8s.io", "bootstrap.clust
 VERSION = "v1beta2"
 PLANE, BOOTSTRAP = "KThreesControlPlaneTemplate", "KThreesConfigTemplate"
 RELEASE = "+k3s1"
-DNS_NUMBER = 10
 # What k3s would put on a cluster besides Kubernetes: no other kind of site has it.
 DISABLED = ("local-storage", "metrics-server", "servicelb", "traefik")
 
@@ -59,7 +57,7 @@ def _plane(fleet: Fleet, endpoint: str) -> Manifest:
         "tlsSan": [endpoint],
         "clusterCidr": network.pods,
         "serviceCidr": network.services,
-        "clusterDNS": str(ipaddress.ip_network(network.services)[DNS_NUMBER]),
+        "clusterDNS": network.dns,
         "clusterDomain": network.domain,
         "disableComponents": list(DISABLED),
         "disableCloudController": False,  # else no node ever becomes ready: there is no other cloud controller

@@ -8,6 +8,7 @@ from typing import Any
 from commonweal_stacks.blueprint import Blueprint
 from commonweal_stacks.clusters import objects
 from commonweal_stacks.clusters.contract import Declaration, Difference, Provider
+from commonweal_stacks.clusters.local_programs import PROGRAMS
 from commonweal_stacks.clusters.managed import ManagedCluster
 from commonweal_stacks.platform.manifests import Manifest
 from commonweal_stacks.site import SiteConfig, home
@@ -20,7 +21,6 @@ MOST_NODES = 64
 MODES = ("Pods", "ControlPlane", "Shared")
 
 _DIFFERENCES = (
-    Difference("Cluster", "spec/clusterNetwork", "sites of one machine share its routes, so the provider gives each networks of its own"),
     Difference("Cluster", "spec/topology/controlPlane", "the control plane is a set of processes; it has no machines to count"),
     Difference("Cluster", "spec/topology/workers", "as above: the number of nodes is the class's variable `nodes`"),
     Difference("Cluster", "spec/topology/variables", "`nodes` and `mode`"),
@@ -31,12 +31,13 @@ DECLARATION = Declaration(
     summary="etcd, the API server and, as root, a node with pods, as processes of this machine",
     evidence="run",
     checked=(
-        "real API servers are made, scaled, upgraded and deleted through it by Cluster API core v1.14.2. "
-        "Machine settings of the blueprint (kubelet, audit, Pod Security default) do not reach it"
+        "real API servers are made, scaled, upgraded, brought to another revision and deleted through it by Cluster API core v1.14.2; "
+        "their programs run with the blueprint's flags and files, but for what is listed below"
     ),
     provider=Provider("local", VERSION, contract="v1beta2", api={GROUP: VERSION}),
     infrastructure=("LocalClusterTemplate", "LocalControlPlaneTemplate"),
     differences=_DIFFERENCES,
+    programs=PROGRAMS,
     variables=("nodes", "mode"),
     needs=("the local provider, which `commonweal management up` starts",),
 )
@@ -52,7 +53,7 @@ class LocalAdapter:
     def class_objects(self, blueprint: Blueprint) -> list[Manifest]:
         name, labels = class_name(blueprint), objects.labels_of(KIND, blueprint)
         infrastructure = objects.template(API, "LocalClusterTemplate", name, labels, {})
-        plane = objects.template(API, "LocalControlPlaneTemplate", name, labels, {})
+        plane = objects.template(API, "LocalControlPlaneTemplate", name, labels, {"blueprint": blueprint.revision})
         variables = [
             objects.variable("nodes", required=True, type="integer", minimum=1, maximum=MOST_NODES),
             objects.variable("mode", required=False, type="string", enum=list(MODES)),

@@ -46,10 +46,7 @@ def cluster(
     machines: bool = True,
     variables: Sequence[Mapping[str, Any]] = (),
 ) -> Manifest:
-    """Return the site's Cluster, named as the site.
-
-    `machines`: with the blueprint's networks, and the number of machines that the site's size asks for.
-    """
+    """Return the site's Cluster, named as the site, with the blueprint's networks. `machines`: with as many of them as the site's size asks for."""
     size = blueprint.sizes[site.size]
     topology: dict[str, Any] = {"classRef": {"name": class_name}, "version": blueprint.kubernetes}
     if machines:
@@ -57,8 +54,8 @@ def cluster(
         topology["workers"] = {"machineDeployments": [{"class": WORKERS, "name": WORKERS, "replicas": size.workers}]}
     if variables:
         topology["variables"] = [dict(variable) for variable in variables]
-    spec: dict[str, Any] = {"clusterNetwork": cluster_network(blueprint)} if machines else {}
-    return fleet_object(CORE, "Cluster", site.name, labels_of(site.kind, blueprint, site.name), {**spec, "topology": topology})
+    spec = {"clusterNetwork": cluster_network(blueprint), "topology": topology}
+    return fleet_object(CORE, "Cluster", site.name, labels_of(site.kind, blueprint, site.name), spec)
 
 
 def cluster_network(blueprint: Blueprint) -> dict[str, Any]:

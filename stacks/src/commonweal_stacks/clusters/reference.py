@@ -83,7 +83,7 @@ def _section(declaration: Declaration) -> list[str]:
         lines += [f"Variables that its class patches in: {', '.join(f'`{each}`' for each in declaration.variables)}.", ""]
     if declaration.infrastructure:
         lines += [f"Kinds that are the provider's own: {', '.join(declaration.infrastructure)}.", ""]
-    return [*lines, *_differences(declaration.differences)]
+    return [*lines, *_differences(declaration.differences), *_programs(declaration.programs)]
 
 
 def _keys(kind: Kind) -> Iterator[list[str]]:
@@ -108,6 +108,22 @@ def _differences(differences: Sequence[Difference]) -> list[str]:
         kinds += [name for name in [each.kind.replace("*", "every")] if name not in kinds]
     shown = [[", ".join(kinds), f"`{place}`", why] for (place, why), kinds in rows.items()]
     return ["May differ:", "", *_table(["object", "place", "why"], shown), ""]
+
+
+def _programs(differences: Sequence[Difference]) -> list[str]:
+    """Return a table of settings that programs have for themselves; those of one program and one reason share a row."""
+    if not differences:
+        return []
+    rows: dict[tuple[str, str], list[str]] = {}
+    for each in differences:
+        rows.setdefault((each.kind, each.why), []).append("all" if each.path == "*" else f"`{each.path}`")
+    shown = [[f"`{program}`", ", ".join(settings), why] for (program, why), settings in rows.items()]
+    return [
+        "Its programs run with the blueprint's flags and files as everywhere, but for:",
+        "",
+        *_table(["program", "setting", "why"], shown),
+        "",
+    ]
 
 
 def _shared() -> list[str]:

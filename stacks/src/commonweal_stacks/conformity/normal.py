@@ -82,4 +82,4 @@ def allow_list(allowed: Iterable[Difference] = ALLOWED_DIFFERENCES) -> dict[str,
 
 def declared_list(declarations: Iterable[Declaration]) -> dict[str, Any]:
     """Return the leaves of what every kind of site may differ in; all kinds' on every site, so that sites of different kinds can be alike."""
-    return {f"{each.kind}: {path}": why for each in declarations for path, why in allow_list(each.differences).items()}
+    return {f"{each.kind}: {path}": why for each in declarations for path, why in allow_list((*each.differences, *each.programs)).items()}
