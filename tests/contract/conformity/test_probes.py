@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from commonweal_stacks.conformity import probes
-from commonweal_stacks.conformity.api import Api
+from commonweal_stacks.conformity.api import DRY, Api
 from commonweal_stacks.conformity.probes import Abilities, departments, scratch, server, traffic
 from commonweal_stacks.conformity.probes.verdicts import HOLDS
 from contract.operator.stage import Operator
 from support.control_plane import ControlPlane
-from support.kube_api import MERGE
+from support.kube_api import MERGE, wait_for
 
 BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 WITH_OPERATOR = Abilities(operator=True, pods=False)
@@ -95,6 +95,45 @@ def test_a_role_that_opens_the_site_key_is_a_broken_promise(api: Api, plane: Con
             plane.api().delete(each)
 
 
+def test_pods_and_volumes_that_came_before_the_quota_held_are_gone_before_anything_is_tried(
+    api: Api, operator: Operator, clean: None
+) -> None:
+    """A server that does not know of a quota yet lets its workloads' pods in: as when both are made at once, which the test does by hand."""
+    with scratch.held(api, quiet):
+        assert scratch.make(api, quiet) == ""
+        slipped_in(
+            api, f"{scratch.space(scratch.A)}/pods", departments.pod("early", container={"resources": {"limits": {"memory": "1664Mi"}}})
+        )
+        claim = departments.claim("early")
+        claim["spec"]["resources"]["requests"]["storage"] = "2Gi"
+        slipped_in(api, f"{scratch.space(scratch.A)}/persistentvolumeclaims", claim)
+        wait_for("the quota to count them", lambda: over_quota(api))
+        found = departments.verdicts(api)
+        assert found["quota.storage"].leaf == "broken: the first claim was refused", "what a roll-out was stopped by"
+
+        assert scratch.emptied(api, scratch.A) == ""
+        leaves = probes.leaves_of(departments.verdicts(api))
+        assert set(leaves.values()) == {HOLDS}, leaves
+        small = departments.pod("fits")
+        assert api.ask("POST", f"{scratch.space(scratch.A)}/pods", small, query=DRY).ok
+
+
+def slipped_in(api: Api, path: str, body: dict[str, Any]) -> None:
+    """Have an object that the quota would refuse, with no label of a probe's: the quota is taken away until the server lets it in."""
+    body["metadata"] = {"name": body["metadata"]["name"]}
+
+    def let_in() -> bool | None:
+        api.ask("DELETE", f"{scratch.space(scratch.A)}/resourcequotas/department")
+        return api.ask("POST", path, body).ok or None
+
+    wait_for(f"{path} to be let in", let_in)
+
+
+def over_quota(api: Api) -> bool | None:
+    used = api.ask("GET", f"{scratch.space(scratch.A)}/resourcequotas/department").body.get("status", {}).get("used", {})
+    return (used.get("limits.memory"), used.get("requests.storage")) == ("1664Mi", "2Gi") or None
+
+
 def test_a_run_that_was_killed_is_swept_by_the_next(api: Api, plane: ControlPlane, operator: Operator, clean: None) -> None:
     program = """
         import os, signal, sys
@@ -124,6 +163,16 @@ def test_a_run_that_was_killed_is_swept_by_the_next(api: Api, plane: ControlPlan
         ({"holderIdentity": "here/2", "acquireTime": "2026-11-22T12:00:00.000000Z", "leaseDurationSeconds": 90}, True),
         ({"holderIdentity": "there/2", "acquireTime": "2026-11-22T12:00:00.000000Z", "leaseDurationSeconds": 90}, False),
         ({"holderIdentity": "there/2", "acquireTime": "2026-11-22T11:58:29.000000Z", "leaseDurationSeconds": 90}, True),
+        ({"holderIdentity": "here/1", "acquireTime": "2026-11-22T11:00:00.000000Z", "leaseDurationSeconds": 90}, False),
+        (
+            {
+                "holderIdentity": "there/2",
+                "acquireTime": "2026-11-22T11:00:00.000000Z",
+                "renewTime": "2026-11-22T11:59:00.000000Z",
+                "leaseDurationSeconds": 90,
+            },
+            False,
+        ),
     ],
 )
 def test_a_lease_is_taken_over_only_from_one_that_is_gone(spec: dict[str, Any], gone: bool) -> None:

@@ -22,7 +22,7 @@ NAMES: Final = (
     "quota.memory",
     "quota.storage",
 )
-SETTLES_SECONDS: Final = 5.0  # what a server may take to know of a new binding
+SETTLES_SECONDS: Final = 60.0  # what a server may take to know of a new binding; only what is really broken takes all of it
 USER: Final = f"system:serviceaccount:dept-{A}:default"
 RBAC: Final = f"/apis/rbac.authorization.k8s.io/v1/namespaces/dept-{A}/rolebindings"
 

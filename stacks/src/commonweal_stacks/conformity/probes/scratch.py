@@ -1,8 +1,9 @@
 """The place where probes try things: two departments that exist for some seconds, made by the operator as any other, and nothing after that.
 
 They cannot grow: their quota is too small for a store, so that of all that the operator makes only names, accounts, limits and policies come to
-life. Everything carries `LABEL` and is swept at the start of each run, too: a run that was killed leaves nothing for longer than until the next.
-A Lease keeps two runs from sweeping each other.
+life. A server that does not know of the quota yet lets pods in all the same; those are taken away before anything is tried, or the probe would find
+its own department full. Everything carries `LABEL` and is swept at the start of each run, too: a run that was killed leaves nothing for longer than
+until the next. A Lease keeps two runs from sweeping each other.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -29,8 +30,11 @@ CLAIM: Final = "1Gi"  # the least that every provisioner gives
 DEPARTMENTS: Final = "/apis/commonweal.dev/v1alpha1/departments"
 LEASES: Final = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 LEASE: Final = "commonweal-probe"
-# Bounds for a machine under load; a site at rest needs some seconds of each.
-LEASE_SECONDS, READY_SECONDS, GONE_SECONDS = 300, 60.0, 90.0
+LEASE_SECONDS, RENEWED_SECONDS = 300, 60.0
+# A site at rest needs some seconds of each; only what hangs needs all of it.
+READY_SECONDS, GONE_SECONDS = 180.0, 180.0
+# What pods and volumes use of a quota; how many objects there are is no part of it.
+EMPTY: Final = ("limits.memory", "requests.cpu", "requests.storage")
 
 Say = Callable[[str], None]
 _never = threading.Event()
@@ -60,7 +64,9 @@ def department(name: str) -> dict[str, Any]:
 @contextmanager
 def held(api: Api, say: Say) -> Iterator[None]:
     """Be the one run that probes the site, for the length of the block; sweeps before and after. Raises SiteConfigError."""
-    lease = _take(api, say)
+    lease, over = _take(api, say), threading.Event()
+    renewing = threading.Thread(target=_renew, args=(api, over), daemon=True)
+    renewing.start()
     try:
         sweep(api, say)
         try:
@@ -68,11 +74,24 @@ def held(api: Api, say: Say) -> Iterator[None]:
         finally:
             sweep(api, say)
     finally:
+        over.set()
+        renewing.join()
         api.ask("DELETE", f"{LEASES}/{LEASE}", {"preconditions": {"uid": lease}})
 
 
+def _renew(api: Api, over: threading.Event) -> None:
+    """Say from time to time that the run goes on, so that a slow one is not taken for one that is gone."""
+    while not over.wait(RENEWED_SECONDS):
+        with suppress(SiteConfigError):  # the run itself says that the site does not answer
+            api.ask("PATCH", f"{LEASES}/{LEASE}", {"spec": {"renewTime": _stamp(datetime.now(UTC))}}, content=MERGE)
+
+
+def _stamp(now: datetime) -> str:
+    return now.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def make(api: Api, say: Say) -> str:
-    """Make both departments and wait until the operator has furnished them; return why not, or nothing."""
+    """Make both departments and wait until the operator has furnished them, and their quota holds; return why not, or nothing."""
     say("two departments are made for some seconds")
     for name in (A, B):
         made = api.ask("POST", DEPARTMENTS, department(name))
@@ -85,9 +104,40 @@ def make(api: Api, say: Say) -> str:
         return all(_furnished(answer) for answer in seen.values())
 
     if within(READY_SECONDS, ready, every=0.2):
-        return ""
+        return next((why for name in (A, B) if (why := emptied(api, name))), "")
     waiting = next(name for name, answer in seen.items() if not _furnished(answer))
     return f"department {waiting} has no namespace after {READY_SECONDS:.0f} s; see whether the operator runs in {NAMESPACE}"
+
+
+def emptied(api: Api, name: str) -> str:
+    """Take away what came to life in a department before its quota held, and wait until the quota counts nothing; return why not, or nothing."""
+    used: dict[str, str] = {}
+
+    def empty() -> bool:
+        quotas = api.ask("GET", f"{space(name)}/resourcequotas").body.get("items") or ()
+        used.clear()
+        used.update(_used(quotas))
+        if used:
+            for kind in ("pods", "persistentvolumeclaims"):
+                api.ask("DELETE", f"{space(name)}/{kind}", {"gracePeriodSeconds": 0}, query={"labelSelector": f"!{LABEL}"})
+        return bool(quotas) and not used
+
+    if within(READY_SECONDS, empty, every=0.2):
+        return ""
+    return f"department {name} is not empty after {READY_SECONDS:.0f} s: {used or 'it has no quota'}; see `kubectl describe quota -n dept-{name}`"
+
+
+def _used(quotas: Iterable[Any]) -> dict[str, str]:
+    """Return what pods and volumes use of quotas, by name; what is not counted yet is not nothing."""
+    found = {}
+    for quota in quotas:
+        status = quota.get("status") or {}
+        counted = status.get("hard") == quota["spec"]["hard"]
+        now = status.get("used") or {}
+        found |= {
+            what: now.get(what, "not counted") for what in EMPTY if what in quota["spec"]["hard"] and not (counted and now.get(what) == "0")
+        }
+    return found
 
 
 def _furnished(answer: Answer) -> bool:
@@ -142,7 +192,7 @@ def _take(api: Api, say: Say) -> str:
         spec = {
             "holderIdentity": f"{socket.gethostname()}/{os.getpid()}",
             "leaseDurationSeconds": LEASE_SECONDS,
-            "acquireTime": now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "acquireTime": _stamp(now),
         }
         made = api.ask("POST", LEASES, {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta(LEASE), "spec": spec})
         if made.ok:
@@ -163,8 +213,9 @@ def _take(api: Api, say: Say) -> str:
 
 
 def abandoned(spec: dict[str, Any], now: datetime, host: str, alive: Callable[[str], bool]) -> bool:
-    """Return whether a Lease's holder is gone: its time is over, or it was a process of this machine that is no more. Pure."""
+    """Return whether a Lease's holder is gone: it was a process of this machine that is no more, or of another and its time is over. Pure."""
     holder, _, pid = str(spec.get("holderIdentity", "")).rpartition("/")
-    taken = datetime.fromisoformat(str(spec["acquireTime"]))
-    over = now - taken > timedelta(seconds=int(spec.get("leaseDurationSeconds", LEASE_SECONDS)))
-    return over or (holder == host and not alive(pid))
+    if holder == host:
+        return not alive(pid)
+    renewed = datetime.fromisoformat(str(spec.get("renewTime") or spec["acquireTime"]))
+    return now - renewed > timedelta(seconds=int(spec.get("leaseDurationSeconds", LEASE_SECONDS)))
