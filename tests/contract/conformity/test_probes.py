@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from commonweal_stacks.blueprint import current
 from commonweal_stacks.conformity import probes
 from commonweal_stacks.conformity.api import DRY, Api
 from commonweal_stacks.conformity.probes import Abilities, departments, scratch, server, traffic
@@ -37,7 +38,7 @@ def clean(api: Api) -> Iterator[None]:
 
 
 def test_every_promise_that_needs_no_pod_holds(api: Api, operator: Operator, clean: None) -> None:
-    found = probes.probe(api, "localhost/none", say=quiet, abilities=WITH_OPERATOR)
+    found = probes.probe(api, "localhost/none", current(), say=quiet, abilities=WITH_OPERATOR)
 
     leaves = probes.leaves_of(found)
     assert {name for name, leaf in leaves.items() if leaf == HOLDS} == {
@@ -50,12 +51,14 @@ def test_every_promise_that_needs_no_pod_holds(api: Api, operator: Operator, cle
         "pod-security.platform",
     }
     assert {leaves[name] for name in traffic.NAMES} == {"not probed: no node runs pods"}
-    # This API server has no encryption configured, and the probe must see that.
+    # This API server is not set up by the blueprint, and the probes must see that.
     assert leaves["secrets-at-rest"] == "broken: in clear"
+    assert leaves["settings.pod-security"] == "broken: accepted"
+    assert leaves["settings.kubelet"] == "not probed: no node has a kubelet"
 
 
 def test_without_nodes_nothing_is_claimed_of_departments_and_pods(api: Api, clean: None) -> None:
-    leaves = probes.leaves_of(probes.probe(api, "localhost/none", say=quiet))
+    leaves = probes.leaves_of(probes.probe(api, "localhost/none", current(), say=quiet))
     assert {leaves[name] for name in (*departments.NAMES, *traffic.NAMES)} == {"not probed: no node runs pods"}
 
 
@@ -111,7 +114,7 @@ def test_pods_and_volumes_that_came_before_the_quota_held_are_gone_before_anythi
         found = departments.verdicts(api)
         assert found["quota.storage"].leaf == "broken: the first claim was refused", "what a roll-out was stopped by"
 
-        assert scratch.emptied(api, scratch.A) == ""
+        assert departments.emptied(api) == ""
         leaves = probes.leaves_of(departments.verdicts(api))
         assert set(leaves.values()) == {HOLDS}, leaves
         small = departments.pod("fits")
@@ -137,11 +140,12 @@ def over_quota(api: Api) -> bool | None:
 def test_a_run_that_was_killed_is_swept_by_the_next(api: Api, plane: ControlPlane, operator: Operator, clean: None) -> None:
     program = """
         import os, signal, sys
+        from commonweal_stacks.blueprint import current
         from commonweal_stacks.conformity import probes
         from commonweal_stacks.conformity.api import Api
         from commonweal_stacks.conformity.probes import departments
         departments.verdicts = lambda api: os.kill(os.getpid(), signal.SIGKILL)
-        probes.probe(Api(open(sys.argv[1]).read(), site="onprem"), "none", say=print, abilities=probes.Abilities(True, False))
+        probes.probe(Api(open(sys.argv[1]).read(), site="onprem"), "none", current(), say=print, abilities=probes.Abilities(True, False))
     """
     command = [sys.executable, "-c", textwrap.dedent(program), str(plane.kubeconfig())]
     killed = subprocess.run(
@@ -152,7 +156,7 @@ def test_a_run_that_was_killed_is_swept_by_the_next(api: Api, plane: ControlPlan
     assert api.ask("GET", f"{scratch.LEASES}/{scratch.LEASE}").ok
 
     said: list[str] = []
-    probes.probe(api, "none", say=said.append, abilities=Abilities(operator=False, pods=False))
+    probes.probe(api, "none", current(), say=said.append, abilities=Abilities(operator=False, pods=False))
     assert said[0] == "the two departments are taken away again"
 
 

@@ -17,6 +17,7 @@ from commonweal_stacks.conformity.probes import Abilities, Verdict, abilities_of
 from commonweal_stacks.conformity.probes.traffic import SCRIPT
 from commonweal_stacks.conformity.probes.verdicts import (
     HOLDS,
+    audited,
     both,
     bound,
     broken,
@@ -26,7 +27,9 @@ from commonweal_stacks.conformity.probes.verdicts import (
     holds,
     in_step,
     kept_apart,
+    limited,
     not_probed,
+    of_others,
     refused,
     sealed,
 )
@@ -106,6 +109,46 @@ def test_secrets_are_sealed_when_one_more_was_counted_as_encrypted(before: Any, 
 def test_metrics_that_cannot_be_read_claim_nothing() -> None:
     assert sealed(Answer(403, {}), Answer(403, {})).leaf == "not probed: the server's metrics cannot be read"
     assert encrypted_writes("") == 0
+
+
+AUDIT = """
+# TYPE apiserver_audit_level_total counter
+apiserver_audit_level_total{level="Metadata"} %s
+apiserver_audit_level_total{level="None"} 900
+apiserver_audit_level_total{level="Request"} %s
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "leaf"),
+    [
+        (AUDIT % (3, 0), AUDIT % (5, 0), HOLDS),
+        (AUDIT % (3, 0), AUDIT % (3, 0), "broken: not written down"),
+        ("", "", "broken: not written down"),
+        (AUDIT % (3, 1), AUDIT % (5, 1), "broken: contents"),
+        (AUDIT % (3, 0), AUDIT.replace("Request", "RequestResponse") % (5, 2), "broken: contents"),
+    ],
+)
+def test_an_audit_is_kept_when_a_write_was_counted_and_no_contents(before: str, after: str, leaf: str) -> None:
+    assert audited(Answer(200, {}, before), Answer(200, {}, after)).leaf == leaf
+    assert audited(Answer(403, {}), Answer(200, {}, after)).leaf == "not probed: the server's metrics cannot be read"
+
+
+def test_limits_hold_when_every_kubelet_says_so_and_one_that_does_not_is_named() -> None:
+    wanted = {"maxPods": 110, "podPidsLimit": 4096}
+    good, other = (Answer(200, {"kubeletconfig": {"maxPods": 110, "podPidsLimit": pids, "more": 1}}) for pids in (4096, -1))
+    assert limited({"a": good, "b": good}, wanted).leaf == HOLDS
+    found = limited({"a": good, "b": other}, wanted)
+    assert (found.leaf, found.detail) == ("broken: other limits", "b: podPidsLimit is -1, not 4096")
+    assert limited({"a": good, "b": Answer(200, {})}, wanted).leaf == "broken: other limits"
+    assert limited({"a": good, "b": Answer(403, {})}, wanted).leaf == "not probed: a kubelet does not say what it runs with"
+
+
+def test_what_others_set_otherwise_is_a_leaf_of_its_own_and_no_broken_promise() -> None:
+    found = of_others(broken("accepted", "x"))
+    assert (found.leaf, found.detail, found.broken, found.known) == ("otherwise: accepted", "x", False, True)
+    assert of_others(holds()).leaf == HOLDS
+    assert not of_others(not_probed("why")).known
 
 
 @pytest.mark.parametrize(

@@ -55,11 +55,11 @@ def _become_machine(site: Site) -> None:
 
 
 def _live(site: Site, supervisor: Supervisor, asked: threading.Event) -> None:
-    _set_up(site, supervisor)
+    set_up(site, supervisor)
     roll.follow(site, supervisor, asked)
 
 
-def _set_up(site: Site, supervisor: Supervisor) -> None:
+def set_up(site: Site, supervisor: Supervisor) -> None:
     """Bring the site up in order. A failure is recorded for `up` and `status` to show; the supervisor goes on."""
     try:
         with ThreadPoolExecutor(1) as background:

@@ -64,6 +64,7 @@ def examine(stack: str, directory: Path, *, probing: bool = True, say: Say) -> E
     layer = build_layer(site, images, "(secret)", "(secret)")
     kubeconfig = cluster_of(site).kubeconfig()
     api = Api(kubeconfig, site=stack)
-    verdicts = probe(api, images["runtime"], say=say) if probing else NOT_ASKED
+    meant = blueprint.revision(site.blueprint)
+    verdicts = probe(api, images["runtime"], meant, say=say, ours=site.kind != "adopted") if probing else NOT_ASKED
     say("reading what is there")
-    return Examined(stack, gather(layer, blueprint.revision(site.blueprint), api, leaves_of(verdicts)), verdicts, kubeconfig)
+    return Examined(stack, gather(layer, meant, api, leaves_of(verdicts)), verdicts, kubeconfig)

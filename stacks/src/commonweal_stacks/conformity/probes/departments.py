@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from commonweal_stacks.conformity.api import DRY, Api
-from commonweal_stacks.conformity.probes.scratch import CLAIM, DEPARTMENTS, A, B, meta, space
+from commonweal_stacks.conformity.probes.scratch import CLAIM, DEPARTMENTS, LABEL, READY_SECONDS, A, B, meta, space
 from commonweal_stacks.conformity.probes.server import agreement, privileged
 from commonweal_stacks.conformity.probes.verdicts import Verdict, broken, counted, kept_apart, not_probed, refused
 from commonweal_stacks.platform.manifests import STORAGE_CLASS
@@ -23,6 +23,8 @@ NAMES: Final = (
     "quota.storage",
 )
 SETTLES_SECONDS: Final = 60.0  # what a server may take to know of a new binding; only what is really broken takes all of it
+THEIRS: Final = {"labelSelector": f"!{LABEL}"}  # what is there and no probe made
+COUNTED: Final = ("limits.memory", "requests.cpu", "requests.storage")
 USER: Final = f"system:serviceaccount:dept-{A}:default"
 RBAC: Final = f"/apis/rbac.authorization.k8s.io/v1/namespaces/dept-{A}/rolebindings"
 
@@ -58,11 +60,53 @@ def claim(name: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta(name), "spec": spec}
 
 
+def emptied(api: Api) -> str:
+    """Take away what came to life in the departments before their quota held, and wait until it counts nothing; return why not, or nothing."""
+    for name in (A, B):
+        left: list[str] = []
+
+        def empty(name: str = name, left: list[str] = left) -> bool:
+            left[:] = _left_in(api, name)
+            return not left
+
+        if not within(READY_SECONDS, empty, every=0.2):
+            return f"department {name} is not empty after {READY_SECONDS:.0f} s: {', '.join(left)}; see `kubectl describe quota -n dept-{name}`"
+    return ""
+
+
+def _left_in(api: Api, name: str) -> list[str]:
+    """Return what keeps a department from being empty for good: a server that does not hold to the quota yet, then what it let in, then its count."""
+    if refused(api.ask("POST", f"{space(name)}/pods", _hungry(), query=DRY), "exceeded quota").broken:
+        return ["a quota that does not hold yet"]
+    left = []
+    for kind in ("pods", "persistentvolumeclaims"):
+        found = api.ask("GET", f"{space(name)}/{kind}", query=THEIRS).body.get("items") or ()
+        left += [f"{kind} {item['metadata']['name']}" for item in found]
+        if found:
+            api.ask("DELETE", f"{space(name)}/{kind}", {"gracePeriodSeconds": 0}, query=THEIRS)
+    return left or _counted(api.ask("GET", f"{space(name)}/resourcequotas").body.get("items") or ())
+
+
+def _counted(quotas: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return what quotas still count of pods and volumes; how many objects there are plays no part."""
+    used = [
+        (what, (quota.get("status") or {}).get("used", {}).get(what))
+        for quota in quotas
+        for what in COUNTED
+        if what in quota["spec"]["hard"]
+    ]
+    return [f"{what} {now or 'not counted'}" for what, now in used if now != "0"]
+
+
+def _hungry() -> dict[str, Any]:
+    """Return a pod that asks for more than a scratch department may have."""
+    return pod("commonweal-probe-hungry", container={"resources": {"limits": {"memory": "256Mi"}}})
+
+
 def verdicts(api: Api) -> dict[str, Verdict]:
     """Return what the two departments, once furnished, show. The claim `probe` in the first one stays, for a pod to use."""
     for role in ("edit", "commonweal-edit"):
         _bind(api, role)
-    hungry = pod("commonweal-probe-hungry", container={"resources": {"limits": {"memory": "256Mi"}}})
     posing = pod("commonweal-probe-posing", serviceAccountName="store")
     claims = f"{space(A)}/persistentvolumeclaims"
     store = f"/apis/apps/v1/namespaces/dept-{A}/statefulsets/store"
@@ -80,7 +124,7 @@ def verdicts(api: Api) -> dict[str, Verdict]:
             lambda: refused(api.ask("POST", policies, agreement(), query=DRY, user=USER), "may not grant access")
         ),
         "pod-security.department": privileged(api, f"{space(A)}/pods"),
-        "quota.memory": _settled(lambda: refused(api.ask("POST", f"{space(A)}/pods", hungry, query=DRY), "exceeded quota")),
+        "quota.memory": _settled(lambda: refused(api.ask("POST", f"{space(A)}/pods", _hungry(), query=DRY), "exceeded quota")),
         "quota.storage": counted(api.ask("POST", claims, claim("probe")), api.ask("POST", claims, claim("probe-more"))),
     }
 

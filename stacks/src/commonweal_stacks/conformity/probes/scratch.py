@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,8 +33,6 @@ LEASE: Final = "commonweal-probe"
 LEASE_SECONDS, RENEWED_SECONDS = 300, 60.0
 # A site at rest needs some seconds of each; only what hangs needs all of it.
 READY_SECONDS, GONE_SECONDS = 180.0, 180.0
-# What pods and volumes use of a quota; how many objects there are is no part of it.
-EMPTY: Final = ("limits.memory", "requests.cpu", "requests.storage")
 
 Say = Callable[[str], None]
 _never = threading.Event()
@@ -91,7 +89,7 @@ def _stamp(now: datetime) -> str:
 
 
 def make(api: Api, say: Say) -> str:
-    """Make both departments and wait until the operator has furnished them, and their quota holds; return why not, or nothing."""
+    """Make both departments and wait until the operator has furnished them; return why not, or nothing."""
     say("two departments are made for some seconds")
     for name in (A, B):
         made = api.ask("POST", DEPARTMENTS, department(name))
@@ -104,40 +102,9 @@ def make(api: Api, say: Say) -> str:
         return all(_furnished(answer) for answer in seen.values())
 
     if within(READY_SECONDS, ready, every=0.2):
-        return next((why for name in (A, B) if (why := emptied(api, name))), "")
+        return ""
     waiting = next(name for name, answer in seen.items() if not _furnished(answer))
     return f"department {waiting} has no namespace after {READY_SECONDS:.0f} s; see whether the operator runs in {NAMESPACE}"
-
-
-def emptied(api: Api, name: str) -> str:
-    """Take away what came to life in a department before its quota held, and wait until the quota counts nothing; return why not, or nothing."""
-    used: dict[str, str] = {}
-
-    def empty() -> bool:
-        quotas = api.ask("GET", f"{space(name)}/resourcequotas").body.get("items") or ()
-        used.clear()
-        used.update(_used(quotas))
-        if used:
-            for kind in ("pods", "persistentvolumeclaims"):
-                api.ask("DELETE", f"{space(name)}/{kind}", {"gracePeriodSeconds": 0}, query={"labelSelector": f"!{LABEL}"})
-        return bool(quotas) and not used
-
-    if within(READY_SECONDS, empty, every=0.2):
-        return ""
-    return f"department {name} is not empty after {READY_SECONDS:.0f} s: {used or 'it has no quota'}; see `kubectl describe quota -n dept-{name}`"
-
-
-def _used(quotas: Iterable[Any]) -> dict[str, str]:
-    """Return what pods and volumes use of quotas, by name; what is not counted yet is not nothing."""
-    found = {}
-    for quota in quotas:
-        status = quota.get("status") or {}
-        counted = status.get("hard") == quota["spec"]["hard"]
-        now = status.get("used") or {}
-        found |= {
-            what: now.get(what, "not counted") for what in EMPTY if what in quota["spec"]["hard"] and not (counted and now.get(what) == "0")
-        }
-    return found
 
 
 def _furnished(answer: Answer) -> bool:

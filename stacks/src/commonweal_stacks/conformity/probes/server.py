@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from commonweal_stacks.conformity.api import DRY, Api
+from commonweal_stacks.conformity.api import DRY, Answer, Api
 from commonweal_stacks.conformity.probes.scratch import DEPARTMENTS, department, meta
 from commonweal_stacks.conformity.probes.verdicts import Verdict, both, in_step, kept_apart, refused, sealed
 from commonweal_stacks.platform.manifests import NAMESPACE, SITE_KEY_SECRET
@@ -20,11 +20,12 @@ ATTEMPTS: Final = 3  # several API servers may share one address, and each count
 
 def privileged(api: Api, pods: str) -> Verdict:
     """Holds when neither a privileged container is let in, by whatever rule, nor, by Pod Security, a pod that takes its node another way."""
-    flagged = refused(api.ask("POST", pods, _intruder({"privileged": True}), query=DRY), statuses=(403, 422))
-    return both(flagged, refused(api.ask("POST", pods, _intruder({}), query=DRY), "violates PodSecurity"))
+    flagged = refused(api.ask("POST", pods, intruder({"privileged": True}), query=DRY), statuses=(403, 422))
+    return both(flagged, refused(api.ask("POST", pods, intruder({}), query=DRY), "violates PodSecurity"))
 
 
-def _intruder(security: dict[str, Any]) -> dict[str, Any]:
+def intruder(security: dict[str, Any]) -> dict[str, Any]:
+    """Return a pod that takes its node's network, processes and disk."""
     container = {"name": "probe", "image": "localhost/none", "securityContext": security}
     spec = {
         "hostNetwork": True,
@@ -83,7 +84,8 @@ def _clock(api: Api) -> Verdict:
     return in_step(answer, before, datetime.now(UTC))
 
 
-def _secrets(api: Api) -> Verdict:
+def of_a_write(api: Api, judged: Callable[[Answer, Answer], Verdict]) -> Verdict:
+    """Return the verdict on the server's metrics before and after a Secret is written, from several tries."""
     found: list[Verdict] = []
 
     def counted() -> bool:
@@ -91,7 +93,7 @@ def _secrets(api: Api) -> Verdict:
         body = {"apiVersion": "v1", "kind": "Secret", "metadata": meta("commonweal-probe"), "stringData": {"probe": "probe"}}
         api.ask("POST", f"{SYSTEM}/secrets", body)
         api.ask("DELETE", f"{SYSTEM}/secrets/commonweal-probe")
-        found.append(sealed(before, api.ask("GET", "/metrics")))
+        found.append(judged(before, api.ask("GET", "/metrics")))
         return not found[-1].broken or len(found) == ATTEMPTS
 
     within(10.0, counted)
@@ -105,5 +107,5 @@ PROBES: Final[Mapping[str, Callable[[Api], Verdict]]] = {
     "admission.department": _department,
     "clock": _clock,
     "pod-security.platform": lambda api: privileged(api, f"{SYSTEM}/pods"),
-    "secrets-at-rest": _secrets,
+    "secrets-at-rest": lambda api: of_a_write(api, sealed),
 }

@@ -16,6 +16,7 @@ from commonweal_stacks.conformity.api import Answer
 HOLDS: Final = "holds"
 BROKEN: Final = "broken"
 NOT_PROBED: Final = "not probed"
+OTHERWISE: Final = "otherwise"
 MOST_SKEW: Final = timedelta(seconds=5)  # what tokens and agreements that begin and end can bear
 
 
@@ -108,6 +109,45 @@ def encrypted_writes(metrics: str) -> float:
 
 
 _ENCRYPTED = ('resource="secrets"', 'transformation_type="to_storage"', 'transformer_prefix="k8s:enc:', 'status="OK"')
+
+
+def audited(before: Answer, after: Answer) -> Verdict:
+    """Holds when the server wrote down that a Secret was written, and never what is in anything. The answers are the server's metrics."""
+    if not (before.ok and after.ok):
+        return not_probed("the server's metrics cannot be read")
+    if bodies := sum(audit_events(after.text, level) for level in ("Request", "RequestResponse")):
+        return broken("contents", f"{bodies:.0f} entries of the audit log hold what was sent: its policy must have level Metadata at most")
+    now = audit_events(after.text, "Metadata")
+    if now > audit_events(before.text, "Metadata"):
+        return holds(f"{now:.0f} entries since the server started")
+    return broken(
+        "not written down", "a Secret was written, and no entry of the audit log was counted: set --audit-policy-file and --audit-log-path"
+    )
+
+
+def audit_events(metrics: str, level: str) -> float:
+    """Return how many events the server has written down at a level, by its metrics' text; 0 without an audit policy."""
+    head = f'apiserver_audit_level_total{{level="{level}"}} '
+    return sum(float(line.removeprefix(head)) for line in metrics.splitlines() if line.startswith(head))
+
+
+def limited(kubelets: Mapping[str, Answer], wanted: Mapping[str, Any]) -> Verdict:
+    """Holds when every kubelet runs with these settings. The answers are what each says of itself, by its node's name."""
+    silent = sorted(name for name, answer in kubelets.items() if not answer.ok)
+    if silent:
+        return not_probed("a kubelet does not say what it runs with")
+    apart = [
+        f"{name}: {setting} is {answer.body.get('kubeletconfig', {}).get(setting)}, not {value}"
+        for name, answer in sorted(kubelets.items())
+        for setting, value in wanted.items()
+        if answer.body.get("kubeletconfig", {}).get(setting) != value
+    ]
+    return broken("other limits", "; ".join(apart)) if apart else holds(", ".join(f"{name} {value}" for name, value in wanted.items()))
+
+
+def of_others(verdict: Verdict) -> Verdict:
+    """Return what stands for a verdict on a cluster that others set up: what they set otherwise is a leaf of its own, and no broken promise."""
+    return Verdict(verdict.leaf.replace(BROKEN, OTHERWISE, 1), verdict.detail) if verdict.broken else verdict
 
 
 def bound(claim: Answer, said: Mapping[str, Any] | None) -> Verdict:
