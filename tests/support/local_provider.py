@@ -101,6 +101,15 @@ class LocalFleet(ClusterApi):
         except TimeoutError as error:
             raise TimeoutError(f"{error}; it is {self.condition(kind, name, of)}; the provider said: {self.log()[-1500:]}") from error
 
+    def becomes_true(self, kind: str, name: str, of: str, words: str) -> str:
+        """Wait until a condition holds and its message has these words; the message."""
+
+        def holds() -> str | None:
+            status, _, message = self.condition(kind, name, of)
+            return message if status == "True" and words in message else None
+
+        return wait_for(f"{kind} {name}: {of} with {words!r}; it is {self.condition(kind, name, of)}", holds, seconds=PATIENCE, every=0.2)
+
     def available(self, *wanted: str) -> None:
         """Wait until Cluster API itself says that the Clusters are Available."""
         for name in wanted:

@@ -21,9 +21,10 @@ def test_one_api_server_serves_them_all_and_goes_with_the_last(fleet: LocalFleet
     assert all("nodes" not in plane["status"] for plane in planes), "it does not claim nodes that are not its own"
     assert "not applied" in fleet.becomes("LocalControlPlane", THREE[0], "SizeApplied", "Shared")
 
-    # Rebase to a class of another revision: nothing is rolled.
+    # Rebase to a class of another revision: nothing is rolled, and it says for whom it waits.
     fleet.declare(THREE[0], mode="Shared", revision="r2")
     fleet.becomes("Cluster", THREE[0], "TopologyReconciled", "ReconcileSucceeded")
+    assert "settings of r1 until" in fleet.becomes("LocalControlPlane", THREE[0], "BlueprintApplied", "WaitsForTheOthers")
 
     # A version goes when all ask for it, and the status says what runs until then.
     for name in THREE[:2]:
@@ -33,6 +34,7 @@ def test_one_api_server_serves_them_all_and_goes_with_the_last(fleet: LocalFleet
     fleet.declare(THREE[2], NEW, mode="Shared", revision="r3")
     for name in THREE:
         fleet.runs(name, NEW)
+        fleet.becomes_true("LocalControlPlane", name, "BlueprintApplied", "of r3")
     assert Api(site("fleetshared")).call("GET", "/version")["gitVersion"] == NEW
 
     fleet.delete(*THREE[:2])

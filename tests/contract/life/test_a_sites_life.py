@@ -22,7 +22,7 @@ from commonweal_local.sites import backup, encryption, pki, restoring, rotation,
 from commonweal_local.sites.api import Api
 from commonweal_local.sites.etcd import Etcd, Unreachable
 from commonweal_local.sites.site import Site
-from commonweal_local.waiting import within
+from commonweal_local.waiting import until, within
 
 KNOWN = "correct-horse-battery-staple"
 PATIENCE = 60.0
@@ -83,8 +83,9 @@ def test_a_site_from_before_is_sealed_when_it_starts_again_and_nothing_in_etcd_t
     config = json.loads(file.read_text())
     config["resources"][0]["providers"].insert(0, {"identity": {}})
     file.write_text(json.dumps(config))
-    rotation.take_effect(site, quiet)
-    encryption.rewrite(Api(site))  # now etcd holds what it held before there was a key
+    rotation.start_anew(site, "kube-apiserver")
+    until("the API server to read the file", PATIENCE, lambda: Api(site).ready(), meanwhile=Unreachable)
+    encryption.rewrite(Api(site), site.pki)  # now etcd holds what it held before there was a key
     create(site, "secrets", "known", stringData={"password": KNOWN})
     assert found_in_etcd(site, KNOWN) == ["/registry/secrets/default/known"]
 

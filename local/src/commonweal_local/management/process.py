@@ -17,7 +17,7 @@ from typing import Any
 from commonweal_local.management import plane as planes
 from commonweal_local.management.plane import Plane
 from commonweal_local.sites.api import Api, Unreachable
-from commonweal_local.sites.roll import await_controllers_right
+from commonweal_local.sites.roll import await_recognition
 from commonweal_local.sites.supervisor import Supervisor
 from commonweal_local.waiting import until
 from commonweal_stacks.management.upstream import fetched
@@ -82,7 +82,7 @@ def _set_up(one: Plane, supervisor: Supervisor) -> None:
             supervisor.start(name, lines[name])
         api = Api(one)
         until("the API server", API_SECONDS, api.ready, every=0.2, meanwhile=Unreachable)
-        await_controllers_right(one)
+        await_recognition(one)
         supervisor.start("kube-controller-manager", lines["kube-controller-manager"])
         supervisor.mark("ready")
         waiting = controllers_of(one)

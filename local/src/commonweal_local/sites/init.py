@@ -98,7 +98,7 @@ def _start_rest(site: Site, supervisor: Supervisor, api: Api) -> None:
     until("the API server", API_SECONDS, api.ready, every=0.2, meanwhile=Unreachable)
     supervisor.mark("api-server")
     stock.remember(site)
-    roll.await_controllers_right(site)
+    roll.await_recognition(site)
     for name, argv in command_lines(site).items():
         if name not in FIRST:
             supervisor.start(name, argv)

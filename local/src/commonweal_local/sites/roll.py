@@ -81,7 +81,7 @@ def seal(site: Site, supervisor: Supervisor, api: Api, reached: int) -> None:
     _replace(site, supervisor, api, "kube-apiserver", command_lines(site)["kube-apiserver"], reached)
 
 
-def await_controllers_right(site: Site) -> None:
+def await_recognition(site: Site) -> None:
     """Wait until the API server answers the controller manager by its own certificate.
 
     A server that is ready may not have read yet what its users may do, and a controller manager that it refuses gives up after ten seconds.
@@ -92,7 +92,7 @@ def await_controllers_right(site: Site) -> None:
 def _replace(site: Site, supervisor: Supervisor, api: Api, name: str, argv: list[str], reached: int) -> None:
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     if name == "kube-controller-manager":
-        await_controllers_right(site)
+        await_recognition(site)
     if not supervisor.replace(name, argv):
         return
     supervisor.report(reached, name)
