@@ -9,7 +9,7 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
-from processor import Sampler, by_group
+from processor import Sampler, by_group, most_used
 
 from commonweal_local import sites, toolchain
 from commonweal_local.demo.cluster import Cluster
@@ -38,7 +38,7 @@ def series_of(record: Mapping[str, Any], pods: Mapping[str, Sequence[Mapping[str
         "sites": [part for name in record["memory_mib"] for part in parts_of(name, record["since"])],
         "pods": list(next(iter(pods.values()), ())),
         "processor": {"width": WIDTH_SECONDS, "cores": os.cpu_count(), "groups": by_group(bins, WIDTH_SECONDS)},
-        "programs": {name: round(seconds, 1) for name, seconds in sampler.names.most_common(MOST_PROGRAMS)},
+        "programs": most_used(bins, MOST_PROGRAMS),
     }
 
 

@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -45,19 +45,24 @@ class Process:
 def spent(before: Mapping[int, Process], after: Mapping[int, Process]) -> Counter[str]:
     """Return the ticks used between two looks, by name. Pure."""
     used: Counter[str] = Counter()
-    gone: dict[int, list[Process]] = {}
+    gone: dict[int, dict[int, Process]] = {}
     for pid, old in before.items():
         now = after.get(pid)
         if now is None or now.started != old.started:
-            gone.setdefault(old.parent, []).append(old)
+            gone.setdefault(old.parent, {})[pid] = old
+
+    def counted(pid: int, one: Process) -> int:
+        """What a process that ended was seen to use, with those that ended below it: its parent is told of all of them at once."""
+        return one.own + one.children + sum(counted(*below) for below in gone.get(pid, {}).items())
+
     for pid, now in after.items():
         old = before.get(pid)
         known = old if old is not None and old.started == now.started else Process(0, 0, "", 0, 0)
         used[now.name] += max(0, now.own - known.own)
-        ended = gone.get(pid, [])
-        rest = now.children - known.children - sum(one.own + one.children for one in ended)
+        ended = gone.get(pid, {})
+        rest = now.children - known.children - sum(counted(*one) for one in ended.items())
         if rest > 0:
-            used[ended[0].name if ended else SHORT + now.name] += rest
+            used[next(iter(ended.values())).name if ended else SHORT + now.name] += rest
     return used
 
 
@@ -102,12 +107,11 @@ def look(known: Mapping[int, Process], proc: Path = Path("/proc")) -> dict[int, 
 
 
 class Sampler:
-    """Looks at the machine until left. `bins` hold, for each second since the start, the processor seconds by group; `names` those by name in all."""
+    """Looks at the machine until left. `bins` hold, for each second since the start, the processor seconds by name."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()
         self.bins: list[Counter[str]] = []
-        self.names: Counter[str] = Counter()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -131,17 +135,27 @@ class Sampler:
         while len(self.bins) <= int(at):
             self.bins.append(Counter())
         for name, ticks in used.items():
-            self.bins[int(at)][group_of(name.removeprefix(SHORT))] += ticks / TICKS
-            self.names[name] += ticks / TICKS
+            self.bins[int(at)][name] += ticks / TICKS
 
 
-def by_group(bins: Iterable[Mapping[str, float]], width: int) -> dict[str, list[float]]:
+def by_group(bins: Sequence[Mapping[str, float]], width: int) -> dict[str, list[float]]:
     """Return for each group the cores it used in each `width` seconds. Pure."""
-    rows = list(bins)
-    parts = [rows[at : at + width] for at in range(0, len(rows), width)]
+    parts = [Counter[str]() for _ in range(0, len(bins), width)]
+    for n, row in enumerate(bins):
+        for name, seconds in row.items():
+            parts[n // width][group_of(name.removeprefix(SHORT))] += seconds
+    lengths = [min(width, len(bins) - n * width) for n in range(len(parts))]
     found = {}
     for group in (*GROUPS, OTHER):
-        cores = [round(sum(row.get(group, 0.0) for row in part) / len(part), 2) for part in parts]
+        cores = [round(part[group] / length, 2) for part, length in zip(parts, lengths, strict=True)]
         if any(cores):
             found[group] = cores
     return found
+
+
+def most_used(bins: Iterable[Mapping[str, float]], count: int) -> dict[str, float]:
+    """Return the names with the most processor seconds, and these. Pure."""
+    whole = Counter[str]()
+    for row in bins:
+        whole.update(row)
+    return {name: round(seconds, 1) for name, seconds in whole.most_common(count)}

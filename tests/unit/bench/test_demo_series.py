@@ -42,6 +42,14 @@ def test_what_a_child_used_after_it_was_last_seen_comes_with_its_end(bench: dict
     assert bench["processor"].spent(before, after) == {"shim": 1, "runc": 5}
 
 
+def test_those_who_end_together_with_their_parents_are_counted_once(bench: dict[str, ModuleType]) -> None:
+    """The shell learns of the whole family at once; what each was seen to use has been counted."""
+    one = bench["processor"].Process
+    before = {5: one(1, 90, "bash", 0, 0), 7: one(5, 100, "flock", 1, 0), 9: one(7, 150, "pytest", 400, 20)}
+    after = {5: one(1, 90, "bash", 0, 425)}
+    assert bench["processor"].spent(before, after) == {"bash": 0, "flock": 4}
+
+
 def test_programs_too_short_to_be_seen_are_put_down_to_who_started_them(bench: dict[str, ModuleType]) -> None:
     one = bench["processor"].Process
     used = bench["processor"].spent({7: one(1, 100, "demo", 50, 0)}, {7: one(1, 100, "demo", 50, 30)})
