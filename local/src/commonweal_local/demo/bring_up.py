@@ -86,6 +86,7 @@ def platform(names: Sequence[str] = SITES, progress: Progress | None = None, ear
         debian.install(debian.missing(debian.DEMO_PACKAGES), shown)
     kernel.require_pods()
     mend(shown)
+    heritage_machine().refuse_foreign()
     with ThreadPoolExecutor(3) as pool:
         # While Go waits for the network, and whatever it leaves of the processors, the rest is made.
         heritage = pool.submit(old_machine, stages, shown)

@@ -82,7 +82,7 @@ class HeritageMachine:
         if self.running():
             asyncio.run(self._answers(self.running))  # a run that was killed may have left it starting
             return
-        self._refuse_foreign()
+        self.refuse_foreign()
         binaries = _server_binaries()
         self._end_inhabitants()
         self._unlink()
@@ -132,7 +132,8 @@ class HeritageMachine:
                 os.kill(pid, signal.SIGKILL)  # `unshare --kill-child` takes everything inside along
             _gone(pid)
 
-    def _refuse_foreign(self) -> None:
+    def refuse_foreign(self) -> None:
+        """Raise HeritageError, which says what to do, while the heritage machine of another home has the address."""
         other = self._foreign()
         if other:
             raise HeritageError(
