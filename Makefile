@@ -7,7 +7,7 @@ export PYTHONUTF8 := 1
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 ORACLE := .venv/oracle
-.PHONY: oracle help demo journey down test unit contract e2e lint format generate datamodel tools images doctor machine venv bench-audit bench-data bench-feed bench-fleet bench-move bench-demo bench-operator figures clean
+.PHONY: oracle help demo journey down test unit contract e2e lint format generate datamodel tools images doctor machine venv bench-audit bench-data bench-feed bench-fleet bench-move bench-demo bench-demo-cold bench-operator figures clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -84,6 +84,9 @@ bench-move: machine tools images ## a department with 100,000 ratings from one r
 
 bench-demo: machine tools images ## from nothing running to the first consented read (as root)
 	@$(BIN)/python bench/demo.py
+
+bench-demo-cold: venv ## the same from empty caches, in a clone: a quarter of an hour (as root)
+	@$(BIN)/python bench/demo_cold.py
 
 bench-operator: tools ## how often the operator writes when there is nothing to do
 	@$(BIN)/python bench/operator_rest.py

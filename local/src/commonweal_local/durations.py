@@ -9,7 +9,7 @@ from pathlib import Path
 
 from commonweal_local import paths
 
-# Seconds on two idle processors with empty caches; `bench/demo.py --cold` measures them.
+# Seconds on two idle processors with empty caches; `bench/demo_cold.py` measures them.
 MEASURED: Mapping[str, float] = {
     "building site-kube, coredns, helm, kube-network-policies, cluster-api": 400.0,
     "building pulumi, pulumi-resource-kubernetes": 300.0,
