@@ -91,7 +91,7 @@ def find_caches(environment: MutableMapping[str, str]) -> None:
             environment["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
     if not kept or _is_writable(environment.get("HOME")):
         return
-    for variable, directory in (("XDG_CACHE_HOME", "others"), ("GOPATH", "go/path"), ("PULUMI_HOME", "pulumi")):
+    for variable, directory in (("XDG_CACHE_HOME", "others"), ("GOPATH", "go/path"), ("PULUMI_HOME", "pulumi-home")):
         environment.setdefault(variable, str(Path(kept).resolve() / directory))
 
 
