@@ -25,7 +25,7 @@ def furnished(site: Site) -> bool:
     return bool(spaces) and found == spaces
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COMMONWEAL_HOME", str(tmp_path_factory.mktemp("home")))

@@ -183,6 +183,10 @@ def running(root: Path, programs: dict[str, str]) -> Iterator[Here]:
         places.release(root, made.name)
 
 
+def accounts(api: Api) -> set[str]:
+    return {item["metadata"]["name"] for item in api.call("GET", "/api/v1/namespaces/default/serviceaccounts")["items"]}
+
+
 def words_of(site: Site, program: str) -> list[str]:
     """The command line of a program as it runs."""
     pid = component(site.directory, program)["pid"]
@@ -202,6 +206,7 @@ def test_a_revision_that_says_otherwise_rolls_through_the_programs_that_it_conce
     with running(tmp_path, sites.programs(Mode.CONTROL_PLANE, progress=Silent())) as here:
         before = here.site
         api = Api(before)
+        until("the controllers to work", PATIENCE, lambda: "default" in accounts(api))  # one that is starting ends with its server
         for kind in ("secrets", "configmaps", "serviceaccounts"):
             api.call("POST", f"/api/v1/namespaces/default/{kind}", {"metadata": {"name": "kept"}})
         assert [stored(before, kind, "kept").startswith(b"k8s:enc:secretbox:") for kind in ("secrets", "configmaps")] == [True, True]

@@ -6,6 +6,8 @@ import io
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 
 from commonweal_local.durations import Durations
 from commonweal_local.progress import Progress, Step, in_words, outlook
+from commonweal_local.sites import processes
 from commonweal_local.sites.balancer import assign
 from commonweal_local.sites.site import Mode, Site
 from commonweal_local.sites.state import recorded
@@ -207,3 +210,11 @@ def test_a_step_says_how_far_all_is(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with progress.whole("all of it"), progress.step("the images"):
         assert heard.wait(10)
     assert Durations().usual("all of it") < 600.0
+def test_a_process_lives_until_its_last_thread_has_ended() -> None:
+    """A Go program's first thread may end before the others, which hold its ports."""
+    code = "import ctypes, threading, sys; threading.Thread(target=sys.stdin.read).start(); ctypes.CDLL(None).syscall(60, 0)"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as process:
+        assert within(10, lambda: Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z")
+        assert processes.alive(process.pid)
+        process.kill()
+        assert within(10, lambda: not processes.alive(process.pid))

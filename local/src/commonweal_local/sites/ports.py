@@ -10,11 +10,13 @@ from pathlib import Path
 
 from commonweal_local.failure import LocalError
 from commonweal_local.sites.site import Site
+from commonweal_local.waiting import within
 
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 LISTENS, ENDED = "0A", "06"
 SHOWN = 100
-SOMEBODY = "a program that only root may see"
+ENDING_SECONDS = 5.0
+SOMEBODY = "a program that cannot be seen: another user's, or one in another container"
 
 
 def of(site: Site) -> tuple[int, ...]:
@@ -28,7 +30,8 @@ def taken(site: Site) -> int | None:
 
 
 def require_free(site: Site) -> None:
-    """For a site on loopback: raise LocalError that names who has one of its ports."""
+    """For a site on loopback: raise LocalError that names who has one of its ports. What is just ending is waited for."""
+    within(ENDING_SECONDS, lambda: not (port := taken(site)) or _pid_of(port) is not None, every=0.05)
     port = taken(site)
     if port:
         raise LocalError(

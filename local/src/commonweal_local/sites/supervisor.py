@@ -206,11 +206,16 @@ class Supervisor:
                 process.wait(max(0.0, end - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
+                process.wait()
 
 
 def is_zombie(pid: int) -> bool:
-    """Whether the process has ended and only awaits its parent; False as well when there is none."""
+    """Whether the process has ended and only awaits its parent; False as well when there is none.
+
+    Its first thread may have ended before the others, which hold its files and ports until they are gone, too.
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        ended = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return ended and len(list(Path(f"/proc/{pid}/task").iterdir())) == 1
     except OSError:
         return False
