@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import cycle
 from typing import Any
 
 from contract.pulumi.stage import Looks, looking
@@ -64,14 +65,14 @@ def test_fields_that_another_manager_took_are_not_taken_back_without_patch_force
 
 
 class Pulling(Looks):
-    """Says of every pod of a namespace that its image cannot be had: there are no nodes here."""
+    """Says of every pod of a namespace that its image cannot be had, in the two ways that a kubelet says so in turn: there are no nodes here."""
 
     def __init__(self, api: KubeApi, namespace: str) -> None:
         super().__init__()
-        self.api, self.pods = api, f"/api/v1/namespaces/{namespace}/pods"
+        self.api, self.pods, self.reasons = api, f"/api/v1/namespaces/{namespace}/pods", cycle(("ErrImagePull", "ImagePullBackOff"))
 
     def look(self) -> None:
-        waiting = {"reason": "ErrImagePull", "message": "no such image: localhost/none:1"}
+        waiting = {"reason": next(self.reasons), "message": "no such image: localhost/none:1"}
         container = {
             "name": "web",
             "image": "localhost/none:1",
@@ -80,13 +81,13 @@ class Pulling(Looks):
             "restartCount": 0,
             "state": {"waiting": waiting},
         }
-        told = {
-            "type": "ContainersReady",
-            "status": "False",
-            "reason": "ContainersNotReady",
-            "message": "containers with unready status: [web]",
+        well = [{"type": kind, "status": "True"} for kind in ("PodScheduled", "Initialized")]
+        told = {"status": "False", "reason": "ContainersNotReady", "message": "containers with unready status: [web]"}
+        status = {
+            "phase": "Pending",
+            "conditions": [*well, {"type": "ContainersReady", **told}, {"type": "Ready", **told}],
+            "containerStatuses": [container],
         }
-        status = {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "True"}, told], "containerStatuses": [container]}
         for pod in self.api.request("GET", self.pods)["items"]:
             self.api.request("PATCH", f"{self.pods}/{pod['metadata']['name']}/status", {"status": status}, content_type=MERGE)
 
