@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from pulumi.automation.events import EngineEvent
 
 from commonweal_local.pulumi_cli import programs
 from commonweal_local.pulumi_cli.events import Listener
-from commonweal_local.pulumi_cli.stack import SETTINGS
+from commonweal_local.pulumi_cli.stack import FORCED, SETTINGS
 from commonweal_stacks.management import names
 from support.control_plane import REPOSITORY, ControlPlane
 from support.kube_api import KubeApi
@@ -47,8 +47,8 @@ class Ran:
     counts: dict[str, int]
     changed: list[str]
     errors: str
-    lines: list[str]
-    output: str
+    lines: list[str] = field(repr=False)
+    output: str = field(repr=False)
 
     @property
     def changes(self) -> int:
@@ -93,7 +93,9 @@ class Project:
             printed.append(json.dumps(event, default=lambda part: getattr(part, "__dict__", str(part))))
             listener.hear(event)
 
-        call = getattr(self.stack, operation)
+        stack = self.stack
+        stack.workspace.env_vars = {**self.environment, **(FORCED if operation == "preview" else {})}
+        call = getattr(stack, operation)
         try:
             call(on_event=hear, on_output=printed.append, on_error=printed.append, color="never", **options)
             well = True
@@ -104,7 +106,7 @@ class Project:
     def ok(self, operation: str, **options: Any) -> Ran:
         """Run an operation that must succeed."""
         ran = self.run(operation, **options)
-        assert ran.well, ran.output
+        assert ran.well, ran.errors
         return ran
 
     def state(self) -> str:

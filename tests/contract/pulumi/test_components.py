@@ -23,7 +23,7 @@ mine = Platform(
     "mine",
     PlatformArgs(
         layer=Layer((Stage("first", (limits,)), Stage("second", (desk,)))),
-        kubeconfig=team.urn.apply(lambda _made: Path(os.environ["TEST_KUBECONFIG"]).read_text()),
+        kubeconfig=pulumi.Output.from_input(Path(os.environ["TEST_KUBECONFIG"]).read_text()),
         cluster_identifier=pulumi.Output.from_input("one"),
     ),
     pulumi.ResourceOptions(parent=team),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets as randomness
 import socket
 import subprocess
@@ -30,6 +31,8 @@ RECORDS = ("cluster", "management", "settings")  # what is remembered of the las
 SECRET_BYTES = 32
 # Nothing is fetched behind a person's back; what the caller's environment says stays.
 SETTINGS = {"PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
+# An update takes back by itself what a person's kubectl changed; a preview, which writes nothing, has to be told, or it fails where the update would not.
+FORCED = {"PULUMI_K8S_ENABLE_PATCH_FORCE": "true"}
 
 Say = Callable[[str], None]
 Operation = Literal["up", "preview", "destroy"]
@@ -116,7 +119,8 @@ class Stack:
         started, listener = time.monotonic(), Listener(say, dry_run=operation == "preview")
         stack = self._asked(self._selected)
         workspace = stack.workspace
-        workspace.work_dir, workspace.env_vars = str(self.project), {**environment(), **(more or {})}
+        asked = FORCED if operation == "preview" else {}
+        workspace.work_dir, workspace.env_vars = str(self.project), {**environment(), **asked, **(more or {})}
         runs: Mapping[Operation, Callable[..., Any]] = {
             "up": partial(stack.up, policy_packs=self.packs, show_secrets=False),
             "preview": partial(stack.preview, policy_packs=self.packs),
@@ -246,7 +250,7 @@ class Stack:
 
 def remedy(reasons: str) -> str:
     """Return what to do about a run that failed for these reasons. Pure."""
-    if 'conflict with "pulumi-kubernetes-' in reasons:
+    if re.search(r'conflicts? with "pulumi-kubernetes-', reasons):
         return (
             "Fields of it were last written by a run that was killed before it could write that down. Run it once with "
             "PULUMI_K8S_ENABLE_PATCH_FORCE=true in the environment."

@@ -95,6 +95,8 @@ def main(argv: list[str]) -> int:
     loop.set_exception_handler(lambda _loop, _context: None)
     try:
         loop.run_until_complete(run_in_stack(lambda: run_program(args)))
+    except KeyboardInterrupt:
+        return SHOWN  # the engine ends its children so, after an error of its own that it has shown, or because a person did
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a program may raise anything
         if isinstance(error, SystemExit) and error.code in {0, None}:
             return 0
