@@ -210,6 +210,8 @@ def test_a_step_says_how_far_all_is(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with progress.whole("all of it"), progress.step("the images"):
         assert heard.wait(10)
     assert Durations().usual("all of it") < 600.0
+
+
 def test_a_process_lives_until_its_last_thread_has_ended() -> None:
     """A Go program's first thread may end before the others, which hold its ports."""
     code = "import ctypes, threading, sys; threading.Thread(target=sys.stdin.read).start(); ctypes.CDLL(None).syscall(60, 0)"
