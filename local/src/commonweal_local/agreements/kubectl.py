@@ -38,6 +38,12 @@ class Kubectl:
         found: list[dict[str, Any]] = json.loads(self._run("get", kind, *_in(namespace), "-o", "json"))["items"]
         return found
 
+    def everywhere(self, kind: str, name: str = "") -> list[dict[str, Any]]:
+        """Return a kind's objects in all namespaces, or only those of that name."""
+        named = ["--field-selector", f"metadata.name={name}"] if name else []
+        found: list[dict[str, Any]] = json.loads(self._run("get", kind, "-A", *named, "-o", "json"))["items"]
+        return found
+
     def patch(self, kind: str, name: str, namespace: str, patch: dict[str, Any]) -> None:
         """Merge the patch into the object. Raises ChangedError when `metadata.resourceVersion` in it is no longer the object's, RefusedError without the right."""
         self._run("patch", kind, name, *_in(namespace), "--type", "merge", "--patch", json.dumps(patch))

@@ -90,7 +90,10 @@ def read(kubectl: Kubectl, name: str, namespace: str) -> Agreement:
 
 def seed_of(kubectl: Kubectl, party: str) -> bytes:
     """Return the department's signing key, read with the caller's own rights."""
-    secret = kubectl.get("secrets", SECRET, namespace_of(party))
+    return _seed_in(kubectl.get("secrets", SECRET, namespace_of(party)), party)
+
+
+def _seed_in(secret: Mapping[str, Any], party: str) -> bytes:
     try:
         seed = bytes.fromhex(b64decode(secret["data"]["seed"]).decode())
         jws.public_key(seed)
@@ -186,27 +189,29 @@ def sign(kubectl: Kubectl, shown: Agreement, seeds: Mapping[str, bytes]) -> None
             return
 
 
-def sign_all(kubectl: Path, kubeconfig: Path, namespaces: Sequence[str]) -> list[str]:
-    """Sign every agreement of these namespaces that a party has not signed, for both parties; return which, as `namespace/name`.
+def sign_all(kubectl: Path, kubeconfig: Path, namespaces: Sequence[str] = ()) -> list[str]:
+    """Sign what a party has not signed yet in these namespaces (in all, when none is named), for both parties; return which, as `namespace/name`.
 
-    For those who may read both parties' keys: a demonstration, a test. Signatures that hold are left as they are. Each namespace and each key is read once.
+    For those who may read everybody's keys: a demonstration, a test. Signatures that hold are left as they are. Everything is read at once.
     """
     site = Kubectl(kubectl, kubeconfig)
-
-    def one(agreement: Agreement) -> str | None:
-        keys = {party: jws.public_key(seeds[party]) for party in agreement.parties}
-        lacking = {party: seeds[party] for party in agreement.parties if not agreement.signed_by(party, keys)}
-        if not lacking:
-            return None
-        sign(site, agreement, lacking)
-        return f"{agreement.namespace}/{agreement.name}"
-
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        listed = pool.map(lambda namespace: site.all(KIND, namespace), namespaces)
-        agreements = [agreement_of(item) for items in listed for item in items]
-        parties = list(dict.fromkeys(party for agreement in agreements for party in agreement.parties))
-        seeds = dict(zip(parties, pool.map(lambda party: seed_of(site, party), parties), strict=True))
-        return [name for name in pool.map(one, agreements) if name is not None]
+        offered, secrets = pool.submit(site.everywhere, KIND), pool.submit(site.everywhere, "secrets", SECRET)
+        found = {secret["metadata"]["namespace"]: secret for secret in secrets.result()}
+        agreements = [agreement_of(item) for item in offered.result() if not namespaces or item["metadata"]["namespace"] in namespaces]
+        return [name for name in pool.map(lambda agreement: _sign_for_both(site, agreement, found), agreements) if name]
+
+
+def _sign_for_both(site: Kubectl, agreement: Agreement, secrets: Mapping[str, Mapping[str, Any]]) -> str:
+    """Sign for those parties that have not; return the agreement's name, or nothing when both had."""
+    spaces = {party: namespace_of(party) for party in agreement.parties}
+    seeds = {p: _seed_in(secrets[space], p) if space in secrets else seed_of(site, p) for p, space in spaces.items()}
+    keys = {party: jws.public_key(seed) for party, seed in seeds.items()}
+    lacking = {party: seed for party, seed in seeds.items() if not agreement.signed_by(party, keys)}
+    if not lacking:
+        return ""
+    sign(site, agreement, lacking)
+    return f"{agreement.namespace}/{agreement.name}"
 
 
 def _with(agreement: Agreement, signatures: Sequence[Mapping[str, Any]]) -> Agreement:

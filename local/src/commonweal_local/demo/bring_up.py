@@ -46,13 +46,14 @@ CLUSTER_MADE, CLUSTER_THERE = "created Cluster.cluster.x-k8s.io/", "of it until 
 
 @dataclass(frozen=True)
 class Brought:
-    """What is up now."""
+    """What is up now; `applied` are the files that were applied to each site on the way."""
 
     clusters: tuple[Cluster, ...]
     heritage: HeritageMachine
     password: str
     stages: Stages
     outcomes: dict[str, pulumi.Outcome]
+    applied: Sequence[Path] = ()
 
 
 def example() -> Path:
@@ -103,7 +104,7 @@ def platform(names: Sequence[str] = SITES, progress: Progress | None = None, ear
     with stages.measured("pulumi up"):
         outcomes = pulumi_up(names, shown, stages=stages, told=meanwhile.hear)
     meanwhile.finish(names)
-    return Brought(tuple(cluster_of(name, kubectl) for name in names), old, password, stages, outcomes)
+    return Brought(tuple(cluster_of(name, kubectl) for name in names), old, password, stages, outcomes, early)
 
 
 def cluster_of(name: str, kubectl: Path) -> Cluster:
@@ -271,13 +272,14 @@ def departments(brought: Brought, progress: Progress) -> None:
         progress.step("departments, products, agreements and the model") as step,
         ThreadPoolExecutor(len(brought.clusters)) as pool,
     ):
-        list(pool.map(lambda cluster: furnish(cluster, step.update), brought.clusters))
+        list(pool.map(lambda cluster: furnish(cluster, brought.applied, step.update), brought.clusters))
 
 
-def furnish(cluster: Cluster, say: Callable[[str], None]) -> None:
-    """Apply the example on one site, sign its agreements for both parties, and wait until each object says Ready."""
+def furnish(cluster: Cluster, applied: Sequence[Path], say: Callable[[str], None]) -> None:
+    """Apply what was not yet of the example on one site, sign its agreements for both parties, and wait until each object says Ready."""
     first, rest = manifests()
-    cluster.apply(first)
+    if first not in applied:
+        cluster.apply(first)
     cluster.wait_for(KINDS[:1], "NamespaceReady", READY_SECONDS, say)
     cluster.apply(*rest)
     say(f"{cluster.name}: both parties sign each agreement")
@@ -287,7 +289,7 @@ def furnish(cluster: Cluster, say: Callable[[str], None]) -> None:
 
 def sign(cluster: Cluster) -> list[str]:
     """Sign every agreement on a site for both its parties, as their stewards would; return those that were not signed before."""
-    return cluster.sign(*sorted({item["metadata"]["namespace"] for item in cluster.items("consentpolicies")}))
+    return cluster.sign()
 
 
 def down() -> list[str]:

@@ -58,7 +58,7 @@ class Cluster:
         self.run("apply", "-f", "-", stdin=json.dumps(manifest))
 
     def sign(self, *namespaces: str) -> list[str]:
-        """Sign what the departments of these namespaces offer and nobody has signed yet, for both parties; return which agreements."""
+        """Sign what the departments of these namespaces (of all, when none is named) offer, for both parties; return which were not signed yet."""
         return sign_all(self.kubectl, self.kubeconfig, namespaces)
 
     def items(self, plural: str) -> list[dict[str, Any]]:

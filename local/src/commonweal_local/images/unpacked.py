@@ -65,9 +65,10 @@ def make(archives: Sequence[Path], progress: Progress) -> Path | None:
 
 
 def lay(archives: Sequence[Path], place: Path) -> bool:
-    """Give a site that has no images yet these, as its containerd's directory. False when they were never unpacked, or cannot be linked from there.
+    """Give a site that has no images yet these, as its containerd's directory. False when they were never unpacked, or cannot be linked to there.
 
-    Whole or not at all: what a killed run left is begun anew.
+    Whole or not at all: what a killed run left is begun anew. `place` must be on the disk of the cache by the same mount: a bind mount of a directory
+    is another one, and takes no links.
     """
     tree = tree_of(archives)
     if place.exists() or not tree.is_dir():
@@ -81,7 +82,8 @@ def lay(archives: Sequence[Path], place: Path) -> bool:
         for part in COPIED:
             (draft / part).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(tree / part, draft / part)
-    except (CommandFailed, OSError):  # on another disk, or removed meanwhile: the site imports them
+    except (CommandFailed, OSError) as error:  # on another disk, or removed meanwhile: the site imports them
+        print(f"images are imported, for they cannot be linked: {str(error)[-200:]}", flush=True)
         shutil.rmtree(draft, ignore_errors=True)
         return False
     draft.rename(place)

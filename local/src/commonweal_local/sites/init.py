@@ -93,7 +93,7 @@ def _start_first(site: Site, supervisor: Supervisor, background: ThreadPoolExecu
     if not site.runs_pods:
         return None
     images = [Path(archive) for archive in site.images]
-    unpacked.lay([site.base_archive, *images], node.IMAGES)
+    unpacked.lay([site.base_archive, *images], namespaces.behind(site, "/var/lib") / node.IMAGES.name)
     supervisor.start(CONTAINERD, lines[CONTAINERD])
     until(CONTAINERD, CONTAINERD_SECONDS, lambda: Path(node.SOCKET).exists() and succeeds("ctr", "version"), every=0.05)
     import_images([site.base_archive])

@@ -32,13 +32,18 @@ def enter(site: Site) -> None:
     _uplink(site)
 
 
+def behind(site: Site, target: str) -> Path:
+    """Where a directory of the site's own lies on the machine."""
+    return site.directory / "node" / target.strip("/").replace("/", "-")
+
+
 def _mounts(site: Site) -> None:
     """Private /run, /var/lib and /var/log: every tool keeps its default paths, and everything goes with the namespace."""
     # Unmounts of the host still reach us (slave); pods may propagate mounts among themselves (shared).
     run("mount", "--make-rshared", "/")
     run("mount", "-t", "tmpfs", "-o", "mode=755", "run", "/run")
     for target in OWN_DIRECTORIES:
-        own = site.directory / "node" / target.strip("/").replace("/", "-")
+        own = behind(site, target)
         own.mkdir(parents=True, exist_ok=True)
         run("mount", "--bind", own, target)
 
