@@ -36,7 +36,6 @@ DEPARTMENT = "registry"
 DATABASE_KEY, SECTOR_KEY = b"d" * 32, b"s" * 32
 CLIENT_ISSUER, PERSON_ISSUER = "https://site.test", "https://people.test"
 USER, PASSWORD = "reader", "made-up-for-tests"
-PATIENCE = HANG
 T = TypeVar("T")
 
 
@@ -111,7 +110,7 @@ class DataApi:
             self.process.wait(20)
 
     async def _answers(self) -> None:
-        async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as session:
+        async with asyncio.timeout(HANG), aiohttp.ClientSession() as session:
             while True:
                 try:
                     async with session.get(self.url + "/readyz") as answer:

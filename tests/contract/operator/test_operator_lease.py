@@ -14,8 +14,6 @@ from contract.operator.stage import Operator, install
 from support.control_plane import ControlPlane
 from support.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(120)
-
 
 class Clock:
     """Time moves when somebody waits."""
