@@ -32,7 +32,7 @@ SERVERS = frozenset(
         "site",
         "provider",
     }
-    | {"issuer", "storage", "oracle"}
+    | {"issuer", "storage", "oracle", "machine"}
 )
 
 
