@@ -23,7 +23,6 @@ from commonweal_local.demo.report import table
 from commonweal_local.demo.web import Answer, Caller
 from commonweal_local.images import builder
 from commonweal_local.waiting import within
-from commonweal_stacks.conformity.cli import main as conform
 from support.waiting import HANG
 
 pytestmark = pytest.mark.sites
@@ -40,11 +39,6 @@ except OSError as error:
 @pytest.fixture
 def onprem(brought: bring_up.Brought) -> Cluster:
     return brought.clusters[0]
-
-
-@pytest.fixture
-def cloud(brought: bring_up.Brought) -> Cluster:
-    return brought.clusters[1]
 
 
 def site_of(cluster: Cluster, password: str) -> Site:
@@ -65,21 +59,6 @@ def test_a_second_pulumi_up_changes_nothing(brought: bring_up.Brought) -> None:
         outcome = pulumi.up(name, say=lambda _: None)
         assert outcome.changed == ()
         assert outcome.counts["same"] == sum(outcome.counts.values())
-
-
-def test_the_sites_are_alike_until_a_hand_changes_one_and_pulumi_mends_it(
-    brought: bring_up.Brought, cloud: Cluster, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert conform([*bring_up.SITES, "--no-probes"]) == 0
-    cloud.run("patch", "limitrange", "-n", bring_up.SYSTEM, "commonweal-platform", "--type=json", "-p", json.dumps(DRIFT))
-    capsys.readouterr()
-    assert conform([*bring_up.SITES, "--no-probes"]) == 1
-    assert "LimitRange" in capsys.readouterr().out
-    assert "LimitRange" in " ".join(pulumi.up("cloud", refresh=True, say=lambda _: None).changed)
-    assert conform([*bring_up.SITES, "--no-probes"]) == 0
-
-
-DRIFT = [{"op": "replace", "path": "/spec/limits/0/default/memory", "value": "123Mi"}]
 
 
 def probe(cluster: Cluster, namespace: str, host: str, port: int) -> str:
