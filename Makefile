@@ -7,6 +7,8 @@ export PYTHONUTF8 := 1
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 ORACLE := .venv/oracle
+# Some containers forbid Python to keep what it has compiled; every worker would compile every test again.
+unexport PYTHONDONTWRITEBYTECODE
 # How many workers share the tests: those wait for machines much of the time, so three keep two processors busy.
 JOBS ?= 3
 PYTEST = $(BIN)/python -P -m pytest
