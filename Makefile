@@ -7,7 +7,13 @@ export PYTHONUTF8 := 1
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 ORACLE := .venv/oracle
-.PHONY: oracle help demo journey down test unit contract e2e lint format generate datamodel tools images doctor machine venv bench-audit bench-data bench-feed bench-fleet bench-move bench-demo bench-demo-cold bench-operator figures clean
+# Some containers forbid Python to keep what it has compiled; every worker would compile every test again.
+unexport PYTHONDONTWRITEBYTECODE
+# How many workers share the tests: those wait for machines much of the time, so three keep two processors busy.
+JOBS ?= 3
+PYTEST = $(BIN)/python -P -m pytest
+SCALE := bench-audit bench-data bench-feed bench-operator bench-demo bench-move bench-fleet
+.PHONY: oracle help demo journey down test test-under-load check scale unit contract e2e lint format generate datamodel tools images doctor machine venv bench-audit bench-data bench-feed bench-fleet bench-move bench-demo bench-demo-cold bench-operator figures clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -21,17 +27,27 @@ journey: venv ## walk through the example again
 down: venv ## end everything that demo and tests started, and remove what it left
 	@$(COMMONWEAL) demo down
 
-test: lint machine tools images oracle ## everything: lint, then every test; those on real sites beside the others
-	@$(BIN)/python tests/support/side_by_side.py
+test: lint machine tools images oracle ## everything: lint, then every test, shared by three workers (JOBS=3); what fails is said at once
+	@$(PYTEST) --numprocesses=$(JOBS) --durations=10 --durations-min=1
 
-unit: venv ## tests without anything running
-	@$(BIN)/pytest tests/unit $(wildcard tests/golden)
+test-under-load: ## the same beside eight busy loops at low priority
+	@python3 tests/support/under_load.py $(MAKE) test
 
-contract: tools oracle ## tests against a real API server, PostgreSQL and pulumi
-	@$(BIN)/pytest tests/contract
+check: lint tools ## what a change is tried with first, in a minute: lint, and every test that starts no server
+	@$(PYTEST) --numprocesses=$(JOBS) -m "not servers" tests/unit tests/golden tests/contract
+
+unit: tools ## tests without anything running
+	@$(PYTEST) tests/unit tests/golden
+
+contract: machine tools oracle ## tests against a real API server, PostgreSQL and pulumi
+	@$(PYTEST) --numprocesses=$(JOBS) tests/contract
 
 e2e: machine tools images ## tests on real sites
-	@$(BIN)/pytest tests/e2e
+	@$(PYTEST) --numprocesses=2 tests/e2e
+
+scale: ## what `make test` proves at the smallest size, measured at full size (as root, hours); the results are committed
+	@for name in $(SCALE); do echo "make $$name"; $(MAKE) --no-print-directory $$name || missed="$$missed $$name"; done; \
+		$(MAKE) --no-print-directory figures; test -z "$$missed" || { echo "targets missed:$$missed"; exit 1; }
 
 lint: venv ## ruff, mypy, layers, and that generated files are up to date
 	@$(BIN)/ruff check --quiet

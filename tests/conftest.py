@@ -14,6 +14,27 @@ from commonweal_local import surroundings
 from support import room, sharing
 from support.control_plane import ControlPlane
 
+CONTRACT = Path(__file__).parent / "contract"
+# The fixtures of contract tests that start something; those that need one have its name among theirs.
+SERVERS = frozenset(
+    {
+        "control_plane",
+        "plane",
+        "store",
+        "heritage",
+        "servers",
+        "source",
+        "mariadb",
+        "server",
+        "fleet",
+        "management",
+        "home",
+        "site",
+        "provider",
+    }
+    | {"issuer", "storage", "oracle", "machine"}
+)
+
 
 class Folder(pytest.Package):
     """A folder of tests. Fixtures of scope `package` end with it, as they would only with a session if it were no package.
@@ -37,7 +58,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(AtOnce(config), "at-once")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(CONTRACT) and SERVERS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.servers)
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: sharing.rank_of(item.nodeid))
 

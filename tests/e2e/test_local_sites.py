@@ -21,13 +21,13 @@ from commonweal_local.progress import Silent
 from commonweal_local.sites import bridge, cgroups, processes
 from commonweal_local.sites.site import Mode, Site
 from commonweal_local.waiting import within
+from support.waiting import HANG
 
 pytestmark = [
     pytest.mark.sites,
     pytest.mark.skipif(os.geteuid() != 0, reason="sites with pods need root; run the tests with sudo"),
 ]
 NAMES = ("eone", "etwo")
-PATIENCE = 90.0
 SERVE = """
 import http.server
 class Answer(http.server.BaseHTTPRequestHandler):
@@ -93,7 +93,7 @@ def output_of(site: Site, item: dict[str, Any]) -> str:
     apply(site, item)
     name = item["metadata"]["name"]
     ended = within(
-        PATIENCE, lambda: kubectl(site, "-n", "try", "get", "pod", name, "-o", "jsonpath={.status.phase}") in {"Succeeded", "Failed"}
+        HANG, lambda: kubectl(site, "-n", "try", "get", "pod", name, "-o", "jsonpath={.status.phase}") in {"Succeeded", "Failed"}
     )
     said = kubectl(site, "-n", "try", "logs", name)
     assert ended, f"{name} did not end: {said}"
@@ -127,9 +127,9 @@ def served(pair: list[Site], images: dict[str, str]) -> str:
     service = {"type": "LoadBalancer", "selector": {"app": "server"}, "ports": ports}
     apply(pair[0], {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "server"}, "spec": service})
     for site in pair:
-        kubectl(site, "-n", "try", "wait", "--for=condition=Ready", "pod", "--all", f"--timeout={PATIENCE}s")
+        kubectl(site, "-n", "try", "wait", "--for=condition=Ready", "pod", "--all", f"--timeout={HANG:.0f}s")
     where = ("-n", "try", "get", "service", "server", "-o", "jsonpath={.status.loadBalancer.ingress[0].ip}")
-    assert within(PATIENCE, lambda: kubectl(pair[0], *where) in pair[0].balancer_pool)
+    assert within(HANG, lambda: kubectl(pair[0], *where) in pair[0].balancer_pool)
     return f"http://{kubectl(pair[0], *where)}/"
 
 
@@ -194,8 +194,8 @@ def test_a_volume_outlives_its_pod(pair: list[Site], images: dict[str, str]) -> 
 
 
 def test_a_load_balancer_answers_the_host_and_other_sites(pair: list[Site], served: str) -> None:
-    assert within(PATIENCE, lambda: host_reaches(served))
-    assert within(PATIENCE, lambda: reaches(pair[1], served))
+    assert within(HANG, lambda: host_reaches(served))
+    assert within(HANG, lambda: reaches(pair[1], served))
 
 
 def test_a_site_is_known_by_name_in_the_others(pair: list[Site], served: str) -> None:
@@ -204,35 +204,35 @@ def test_a_site_is_known_by_name_in_the_others(pair: list[Site], served: str) ->
     def resolved() -> str:
         return kubectl(pair[1], "-n", "try", "exec", "asker", "--", "python3", "-c", lookup).strip()
 
-    assert within(PATIENCE, lambda: resolved() == pair[0].address)
+    assert within(HANG, lambda: resolved() == pair[0].address)
 
 
 def test_a_denied_connection_is_really_denied_and_an_allowed_one_allowed(pair: list[Site], served: str) -> None:
     site, url = pair[0], "http://server.try.svc.cluster.local/"
     policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "server"}}
     server = {"podSelector": {"matchLabels": {"app": "server"}}, "policyTypes": ["Ingress"]}
-    assert within(PATIENCE, lambda: reaches(site, url))
+    assert within(HANG, lambda: reaches(site, url))
     apply(site, {**policy, "spec": server})
-    assert within(PATIENCE, lambda: not reaches(site, url))
+    assert within(HANG, lambda: not reaches(site, url))
     apply(site, {**policy, "spec": {**server, "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "asker"}}}]}]}})
-    assert within(PATIENCE, lambda: reaches(site, url))
+    assert within(HANG, lambda: reaches(site, url))
     apply(site, {**policy, "spec": server})
-    assert within(PATIENCE, lambda: not reaches(site, url))
+    assert within(HANG, lambda: not reaches(site, url))
     kubectl(site, "-n", "try", "delete", "networkpolicy", "server")
-    assert within(PATIENCE, lambda: reaches(site, url))
+    assert within(HANG, lambda: reaches(site, url))
 
 
 def test_a_cut_between_sites_leaves_the_host_and_restoring_mends_it(pair: list[Site], served: str) -> None:
-    assert within(PATIENCE, lambda: reaches(pair[1], served))
+    assert within(HANG, lambda: reaches(pair[1], served))
     sites.cut(pair[0].name, between=True)
-    assert within(PATIENCE, lambda: not reaches(pair[1], served))
+    assert within(HANG, lambda: not reaches(pair[1], served))
     assert host_reaches(served)
     sites.restore(pair[0].name)
-    assert within(PATIENCE, lambda: reaches(pair[1], served))
+    assert within(HANG, lambda: reaches(pair[1], served))
     sites.cut(pair[0].name)
-    assert within(PATIENCE, lambda: not host_reaches(served))
+    assert within(HANG, lambda: not host_reaches(served))
     sites.restore(pair[0].name)
-    assert within(PATIENCE, lambda: host_reaches(served))
+    assert within(HANG, lambda: host_reaches(served))
 
 
 @pytest.mark.parametrize(
@@ -247,8 +247,8 @@ def test_a_killed_component_comes_back(pair: list[Site], served: str, component:
         now = status_of(pair[1])
         return now.ready and now.components[component].restarts > before.restarts and now.components[component].pid is not None
 
-    assert within(PATIENCE, back)
-    assert within(PATIENCE, lambda: reaches(pair[1], served))
+    assert within(HANG, back)
+    assert within(HANG, lambda: reaches(pair[1], served))
 
 
 def test_a_site_whose_first_process_was_killed_starts_again_with_its_data(pair: list[Site], images: dict[str, str]) -> None:
@@ -257,7 +257,7 @@ def test_a_site_whose_first_process_was_killed_starts_again_with_its_data(pair: 
     assert first
     members = list(processes.members(pair[1]))
     os.kill(first, signal.SIGKILL)
-    assert within(PATIENCE, lambda: not any(processes.alive(pid) for pid in members))
+    assert within(HANG, lambda: not any(processes.alive(pid) for pid in members))
     (again,) = sites.up([pair[1].name], images.values(), progress=Silent())
     assert again.index == pair[1].index
     assert kubectl(again, "-n", "try", "get", "configmap", "memory", "-o", "jsonpath={.data.kept}") == "yes"
@@ -276,7 +276,7 @@ def test_another_home_may_not_take_the_name_of_a_running_site(pair: list[Site], 
 def test_control_planes_have_real_objects_and_simulated_pods(home: Path) -> None:
     (plane,) = sites.up(["ekwok"], mode=Mode.CONTROL_PLANE, progress=Silent())
     kubectl(plane, "create", "deployment", "web", "--image=nowhere.invalid/web:1", "--replicas=3")
-    kubectl(plane, "rollout", "status", "deployment/web", f"--timeout={PATIENCE:.0f}s")
+    kubectl(plane, "rollout", "status", "deployment/web", f"--timeout={HANG:.0f}s")
     members = list(processes.members(plane))
     assert len(members) == 6
     assert sites.down(["ekwok"]) == []

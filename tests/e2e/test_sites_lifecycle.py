@@ -23,6 +23,7 @@ from commonweal_local.waiting import until
 from commonweal_stacks.management import names
 from support.asking import Asking
 from support.local_provider import NEW, OLD, LocalFleet, site
+from support.waiting import HANG
 
 pytestmark = [
     pytest.mark.sites,
@@ -30,7 +31,6 @@ pytestmark = [
 ]
 NAME = "elife"
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
-PATIENCE = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -75,15 +75,15 @@ def serve(api: Api) -> str:
     ports = [{"port": 80, "targetPort": 8080}]
     spec = {"type": "LoadBalancer", "selector": {"app": "web"}, "ports": ports}
     api.apply({"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec})
-    until("the pod", PATIENCE, lambda: not api.unavailable(("default",)), every=0.3)
+    until("the pod", HANG, lambda: not api.unavailable(("default",)), every=0.3)
 
     def address() -> str:
         ingress = api.call("GET", "/api/v1/namespaces/default/services/web")["status"]["loadBalancer"].get("ingress") or [{}]
         return str(ingress[0].get("ip", ""))
 
-    until("an address", PATIENCE, lambda: bool(address()), every=0.3)
+    until("an address", HANG, lambda: bool(address()), every=0.3)
     url = f"http://{address()}/"
-    until("an answer", PATIENCE, lambda: b"here" in urllib.request.urlopen(url, timeout=2).read(), meanwhile=(OSError,))
+    until("an answer", HANG, lambda: b"here" in urllib.request.urlopen(url, timeout=2).read(), meanwhile=(OSError,))
     return url
 
 
@@ -129,7 +129,7 @@ def test_a_site_goes_to_another_version_and_size_while_its_pods_answer(fleet: Lo
     with asking(living.url) as asked:
         fleet.declare(NAME, NEW, revision="r3", nodes=1)
         fleet.runs(NAME, NEW)
-        until("the new size", PATIENCE, lambda: mib(node(api)["allocatable"]["memory"]) < 8192, every=0.3)
+        until("the new size", HANG, lambda: mib(node(api)["allocatable"]["memory"]) < 8192, every=0.3)
     assert asked.wrong == []
     assert asked.answered > 20
     assert api.call("GET", "/version")["gitVersion"] == node(api)["nodeInfo"]["kubeletVersion"] == NEW
@@ -147,7 +147,7 @@ def test_a_lost_etcd_comes_back_from_its_backup_under_pods_that_answer(fleet: Lo
         api.call("POST", CONFIG_MAPS, marks["later"])
         shutil.rmtree(living.site.directory / "etcd")
         os.kill(rotation.host_pid(living.site, "etcd") or -1, signal.SIGKILL)
-        until("the loss to be noticed", PATIENCE, lambda: stock.is_lost(living.site), every=0.3)
+        until("the loss to be noticed", HANG, lambda: stock.is_lost(living.site), every=0.3)
         assert cli.main(["local", "restore-etcd", NAME, "--from", str(file)]) == 0
     found = {item["metadata"]["name"] for item in api.call("GET", CONFIG_MAPS)["items"]}
     assert ("kept" in found, "later" in found) == (True, False)
@@ -169,7 +169,7 @@ def test_certificates_and_key_change_under_pods_that_answer(fleet: LocalFleet, l
     assert ((living.site.pki / "apiserver.crt").read_bytes() == served) is bool(what)
     fleet.available(NAME)
     wanted = living.site.kubeconfig.read_text()
-    until("the Secret to hold the new kubeconfig", PATIENCE, lambda: kubeconfig_of(fleet) == wanted, every=0.3)
+    until("the Secret to hold the new kubeconfig", HANG, lambda: kubeconfig_of(fleet) == wanted, every=0.3)
 
 
 def test_authorities_of_a_site_with_pods_are_not_changed(living: Living, capsys: pytest.CaptureFixture[str]) -> None:
@@ -193,7 +193,7 @@ def scaled(api: Api, replicas: int) -> None:
     """Ask for that many pods, and wait for them."""
     deployment = "/apis/apps/v1/namespaces/default/deployments/web"
     api.call("PATCH", deployment, {"spec": {"replicas": replicas}}, kind="application/merge-patch+json")
-    until(f"{replicas} pods", PATIENCE, lambda: api.call("GET", deployment)["status"].get("readyReplicas", 0) == replicas, every=0.3)
+    until(f"{replicas} pods", HANG, lambda: api.call("GET", deployment)["status"].get("readyReplicas", 0) == replicas, every=0.3)
 
 
 def kubeconfig_of(fleet: LocalFleet) -> str:

@@ -34,9 +34,9 @@ from commonweal_stacks.management import names
 from commonweal_stacks.management.access import management_kubeconfig
 from commonweal_stacks.site import IMAGE_NAMES
 from support.asking import Asking
+from support.waiting import HANG
 
 NAME = "life"
-PATIENCE = 90.0
 DEPARTMENTS = "/apis/commonweal.dev/v1alpha1/departments"
 DEPLOYMENTS = "/apis/apps/v1/deployments"
 # Run as a process of its own, so that it can be killed as no process can prevent.
@@ -45,6 +45,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from commonweal_local.decommission.erase import Wish, decommission
+from support.waiting import HANG
 wish = Wish(sys.argv[1], delete_departments=True, project=Path(sys.argv[2]))
 decommission(wish, None, clock=lambda: datetime.now(UTC), say=lambda line: print(line, flush=True))
 """
@@ -123,7 +124,7 @@ def test_a_site_goes_to_the_next_blueprint_and_back_with_its_layer_healthy(proje
             declare(project, blueprint)
             outcome = pulumi.up(NAME, say=quiet, project=project)
             assert {kind for kind in outcome.counts if kind != "same"} == {"update"}
-            assert within(PATIENCE, lambda: waiting(site) == []), waiting(site)
+            assert within(HANG, lambda: waiting(site) == []), waiting(site)
             seen.append(running_class())
     assert seen == ["local-r1", "local-r2", "local-r1"]
     assert asking.answered > 0
@@ -145,7 +146,7 @@ def test_a_lost_management_cluster_is_rebuilt_and_the_site_does_not_notice(proje
     assert sorted(line.split()[1].split(".")[0] for line in outcome.changed) == ["Cluster", "ClusterProfile"], outcome.changed
     assert (asking.wrong, asking.answered > 0) == ([], True)
     assert (identity(site), processes.first_process(site)) == (cluster, first)
-    assert within(PATIENCE, lambda: waiting(site) == []), waiting(site)
+    assert within(HANG, lambda: waiting(site) == []), waiting(site)
     again = pulumi.preview(NAME, say=quiet, project=project)
     assert again.counts.keys() == {"same"}, again.changed
 

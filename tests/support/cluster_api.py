@@ -32,7 +32,6 @@ from support.waiting import wait_for
 HOST = "localhost"
 # Kinds for which other parts are used than these adapters take; each kind costs the API server memory.
 USED = ("clusters", "clustertemplates", "machines", "machinetemplates")
-SECONDS = 120  # a cold machine that builds other things meanwhile
 
 
 class ClusterApi(ControlPlane):
@@ -49,7 +48,7 @@ class ClusterApi(ControlPlane):
         try:
             self._install()
             self._start("cluster-api", *self._core_flags())
-            wait_for("Cluster API to be ready", self._core_ready, seconds=SECONDS)
+            wait_for("Cluster API to be ready", self._core_ready)
             for hook in controllers.webhooks(controllers.CORE, self._webhook):
                 self.apply(hook)
         except BaseException:
@@ -87,7 +86,7 @@ class ClusterApi(ControlPlane):
                     return None
                 raise
 
-        return wait_for(f"{obj['kind']} {obj['metadata']['name']} to be taken", attempt, seconds=SECONDS)
+        return wait_for(f"{obj['kind']} {obj['metadata']['name']} to be taken", attempt)
 
     def _install(self) -> None:
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": names.FLEET}})
@@ -99,7 +98,7 @@ class ClusterApi(ControlPlane):
         for definition in installed:
             version = next(each["name"] for each in definition["spec"]["versions"] if each["served"])
             path = f"/apis/{definition['spec']['group']}/{version}"
-            wait_for(definition["metadata"]["name"], partial(self._served, path, definition["spec"]["names"]["plural"]), seconds=SECONDS)
+            wait_for(definition["metadata"]["name"], partial(self._served, path, definition["spec"]["names"]["plural"]))
 
     def _webhook(self, path: str) -> dict[str, str]:
         return {"url": f"https://{HOST}:{self._webhooks}{path}", "caBundle": base64.b64encode(self._authority.encode()).decode()}

@@ -115,7 +115,7 @@ class ControlPlane:
         try:
             self._start("etcd", *self._etcd_flags())
             self._start("kube-apiserver", *self._apiserver_flags())
-            wait_for("the API server to be ready", self._ready, seconds=90)
+            wait_for("the API server to be ready", self._ready)
             if self._controllers:
                 self._start("kube-controller-manager", *self._controller_flags())
         except BaseException:

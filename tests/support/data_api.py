@@ -36,7 +36,6 @@ DEPARTMENT = "registry"
 DATABASE_KEY, SECTOR_KEY = b"d" * 32, b"s" * 32
 CLIENT_ISSUER, PERSON_ISSUER = "https://site.test", "https://people.test"
 USER, PASSWORD = "reader", "made-up-for-tests"
-PATIENCE = HANG
 T = TypeVar("T")
 
 
@@ -111,7 +110,7 @@ class DataApi:
             self.process.wait(20)
 
     async def _answers(self) -> None:
-        async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as session:
+        async with asyncio.timeout(HANG), aiohttp.ClientSession() as session:
             while True:
                 try:
                     async with session.get(self.url + "/readyz") as answer:
@@ -162,11 +161,11 @@ class Desk(DirectoryDesk):
         path = self.directory / REPORT_KEY
         return StoreReport.model_validate_json(path.read_text()) if path.exists() else None
 
-    async def when(self, told: Callable[[StoreReport], T | None]) -> T:
+    async def when(self, told: Callable[[StoreReport], T | None], patience: float = HANG) -> T:
         """Return the first answer about a report that is not None; TimeoutError shows the last report. A report is read once, when it is new."""
         seen = None
         try:
-            async with asyncio.timeout(HANG):
+            async with asyncio.timeout(patience):
                 while True:
                     file = self._report_file()
                     if file != seen and (report := self.reported()) is not None and (found := told(report)) is not None:
@@ -176,7 +175,7 @@ class Desk(DirectoryDesk):
         except TimeoutError:
             raise TimeoutError(f"last report: {self.reported()}") from None
 
-    async def settled(self, plan: StorePlan, *, ready: bool = True) -> StoreReport:
+    async def settled(self, plan: StorePlan, *, ready: bool = True, patience: float = HANG) -> StoreReport:
         """Return the report on `plan` once every outcome is as `ready` says."""
         wanted = digest_of(plan)
 
@@ -184,7 +183,7 @@ class Desk(DirectoryDesk):
             outcomes = [*report.products.values(), *report.agreements.values()]
             return report if report.plan == wanted and (all(o.ready for o in outcomes) == ready or not outcomes) else None
 
-        return await self.when(told)
+        return await self.when(told, patience)
 
     async def until(self, product: str, reason: str) -> str:
         """Return the message of a product once it carries `reason`."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,14 @@ from commonweal_local.demo.cluster import Cluster
 from commonweal_local.demo.heritage import HeritageMachine
 from commonweal_local.demo.person import SignIn
 from commonweal_local.demo.web import Answer, Caller
+from commonweal_runtime.models.sources import TIMEOUT
 from support import movielens
+from support.waiting import HANG, wait_for
 
 CLUB, DATABASE = "film-club", "filmclub"
-MANIFESTS = Path(__file__).parents[1] / "e2e" / "manifests"
-PATIENCE = 300.0
+MANIFESTS = Path(__file__).parent / "film_club.yaml"
+MODEL = "/v1/models/recommend"
+READ_SECONDS = TIMEOUT.total or 0.0  # as long the model waits for what it may know of a person
 # Six people of the demonstration are members of the club, so that they can sign in and say something.
 MEMBERS = "".join(
     f"update {table} set user_ref = 'P00000{n}' where user_ref = '{n}';" for n in range(1, 7) for table in ("person", "rating")
@@ -33,24 +38,8 @@ async def fill(heritage: HeritageMachine) -> None:
             return
         await admin.execute(f"create database {DATABASE}")
     async with heritage.connection(DATABASE) as connection:
-        schema = movielens.SCHEMA.replace("create role archive_reader", "create role club_reader").replace(
-            "to archive_reader", "to club_reader"
-        )
-        await movielens.load(connection, movielens.wheel(paths.cache() / "wheels"), schema)
+        await movielens.load(connection, movielens.wheel(paths.cache() / "wheels"))
         await connection.execute(MEMBERS)
-
-
-def manifests() -> list[str]:
-    """The film archive under another name, and an agreement by consent: the Department first."""
-    text = (MANIFESTS / "movielens.yaml").read_text() + "\n---\n" + (MANIFESTS / "film-club.yaml").read_text()
-    for was, now in (
-        ("film-archive", CLUB),
-        ("movielens", DATABASE),
-        ("archive_reader", "club_reader"),
-        ("Film Archive,", "Film Club, registrars: [research],"),
-    ):
-        text = text.replace(was, now)
-    return text.split("\n---\n")
 
 
 @dataclass
@@ -74,6 +63,33 @@ class Club:
         """Return the research service, at the model."""
         token = self.cluster.token(namespace_of(CLUB), "research", audience_of(CLUB))
         return Caller(self.cluster.one("departments", CLUB)["status"]["models"], token)
+
+    def members(self) -> list[str]:
+        """Return every member's id, page by page."""
+        research, found, after = self.client("research", "replay"), list[str](), ""
+        while True:
+            page = research.get(f"/v1/people/subjects?limit=1000{after}").body
+            found += [item["subject"] for item in page["items"]]
+            if page["next"] is None:
+                return found
+            after = f"&after={page['next']}"
+
+    def ratings(self, members: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return what these members thought of films, read under the agreement, one read each."""
+        research = self.client("research", "replay")
+        return {one: list(research.get(f"/v1/ratings/subjects/{one}").body["records"]) for one in members}
+
+    def replay(self, offers: Iterable[movielens.Offer], name: str) -> list[float]:
+        """Ask the model which film first, and reward it with what the person really thought. The same name gives the same choices to the same model."""
+        model, rewards = self.model(), list[float]()
+        for number, offer in enumerate(offers):
+            actions = [{"id": film.item, "features": film.features} for film in offer.films]
+            ranked = in_time(model, f"{name}-{number}", {"subjects": {CLUB: offer.subject}, "actions": actions})
+            value = float(next(film.liked for film in offer.films if film.item == ranked["action"]))
+            rewarded = model.call("POST", f"{MODEL}/reward", {"eventId": ranked["eventId"], "value": value}).body
+            assert rewarded["learned"], dict(rewarded)
+            rewards.append(value)
+        return rewards
 
     def signed_in(self, number: int) -> Any:
         """Return the session of a person of the demonstration."""
@@ -106,14 +122,31 @@ class Club:
             before = f"&before={page['next']}"
 
 
+def in_time(model: Caller, event: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the model's choice for somebody whom it may know.
+
+    Only one whom the model waited for in vain is answered as nobody in particular; a service then asks again, and the choice is another event.
+    """
+    tries = itertools.count()
+
+    def asked_once() -> Mapping[str, Any] | None:
+        ranked = model.call("POST", f"{MODEL}/rank", {"eventId": f"{event}-{next(tries)}", **asked})
+        assert ranked.status == 200, dict(ranked.body)
+        late = ranked.milliseconds >= 1000 * READ_SECONDS
+        assert late or not ranked.body["baseline"], dict(ranked.body)
+        return None if ranked.body["baseline"] else ranked.body
+
+    return wait_for(f"a choice for {event} with what may be known", asked_once)
+
+
 def found(brought: bring_up.Brought) -> tuple[Club, Club]:
     """Found the club at the first site, and return it there and at the second site, which is without it."""
     asyncio.run(fill(brought.heritage))
     here, there = (Club(cluster, brought.password) for cluster in brought.clusters)
-    department, *rest = manifests()
+    department, *rest = MANIFESTS.read_text().split("\n---\n")
     here.cluster.run("apply", "-f", "-", stdin=department)
-    here.cluster.wait_for(("departments",), "NamespaceReady", PATIENCE, lambda _: None)
+    here.cluster.wait_for(("departments",), "NamespaceReady", HANG, lambda _: None)
     here.cluster.run("apply", "-f", "-", stdin="\n---\n".join(rest))
     here.cluster.sign(namespace_of(CLUB))
-    here.cluster.wait_for(bring_up.KINDS, "Ready", PATIENCE, lambda _: None)
+    here.cluster.wait_for(bring_up.KINDS, "Ready", HANG, lambda _: None)
     return here, there

@@ -19,7 +19,6 @@ import aiohttp
 from support.data_api import DataApi, Issuer, KeeperProcess, subject
 from support.postgres import StoreServer
 
-PATIENCE = 120.0
 LATEST_KILL = 0.004  # after the step, in seconds: as long as a request takes here
 AGAIN = 0.02
 STEPS = ("give sent", "give answered", "withdraw sent", "withdraw answered", "read sent", "read answered")

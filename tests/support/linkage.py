@@ -13,10 +13,10 @@ import httpx
 
 from commonweal_api.plan import StorePlan
 from commonweal_runtime.linkage.tokens import token
-from support.data_api import PATIENCE, Desk, Issuer
+from support.data_api import Desk, Issuer
 from support.loopback import client
 from support.postgres import StoreServer
-from support.waiting import until
+from support.waiting import HANG, until
 
 # everybody has a number, written in two ways; P3 and P4 were given the same one
 PEOPLE_WITH_NUMBERS = """
@@ -68,7 +68,7 @@ class Consumer:
         async def answered() -> bool:
             return self.linked(reference, who).status_code == status
 
-        asyncio.run(until(answered, patience=PATIENCE))
+        asyncio.run(until(answered, patience=HANG))
         return self.linked(reference, who)
 
 

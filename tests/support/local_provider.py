@@ -21,7 +21,6 @@ from support.waiting import wait_for
 DEFINITIONS = REPOSITORY / "stacks" / "management" / "providers" / "local"
 GROUP = "local.commonweal.dev"
 OLD, NEW = "v1.36.3", "v1.37.2"
-PATIENCE = 150.0
 
 
 def definitions() -> list[dict[str, Any]]:
@@ -90,13 +89,12 @@ class LocalFleet(ClusterApi):
         conditions: list[Mapping[str, str]] = found.get("status", {}).get("conditions", [])
         return next(((c["status"], c["reason"], c.get("message", "")) for c in conditions if c["type"] == of), ("", "", ""))
 
-    def becomes(self, kind: str, name: str, of: str, reason: str, *, seconds: float = PATIENCE) -> str:
+    def becomes(self, kind: str, name: str, of: str, reason: str) -> str:
         """Wait until a condition has that reason; its message. TimeoutError says what it was last, and what the provider logged."""
         try:
             return wait_for(
                 f"{kind} {name}: {of} {reason}",
                 lambda: found[2] if (found := self.condition(kind, name, of))[1] == reason else None,
-                seconds=seconds,
                 every=0.2,
             )
         except TimeoutError as error:
@@ -109,7 +107,7 @@ class LocalFleet(ClusterApi):
             status, _, message = self.condition(kind, name, of)
             return message if status == "True" and words in message else None
 
-        return wait_for(f"{kind} {name}: {of} with {words!r}; it is {self.condition(kind, name, of)}", holds, seconds=PATIENCE, every=0.2)
+        return wait_for(f"{kind} {name}: {of} with {words!r}; it is {self.condition(kind, name, of)}", holds, every=0.2)
 
     def available(self, *wanted: str) -> None:
         """Wait until Cluster API itself says that the Clusters are Available."""
@@ -124,14 +122,14 @@ class LocalFleet(ClusterApi):
             settled = self.condition("LocalControlPlane", name, "RollingOut")[1] == "NotRollingOut"
             return (status.get("version") == version and settled) or None
 
-        wait_for(f"{name} to run {version}; {self.log()[-500:]}", there, seconds=PATIENCE, every=0.2)
+        wait_for(f"{name} to run {version}; {self.log()[-500:]}", there, every=0.2)
 
     def delete(self, *wanted: str) -> None:
         """Delete Clusters and wait until nothing of them is left on the management cluster."""
         for name in wanted:
             self.api().delete(cluster(name))
         for name in wanted:
-            wait_for(f"{name} to be gone; {self.log()[-500:]}", lambda name=name: self.gone(name) or None, seconds=PATIENCE, every=0.2)  # type: ignore[misc]
+            wait_for(f"{name} to be gone; {self.log()[-500:]}", lambda name=name: self.gone(name) or None, every=0.2)  # type: ignore[misc]
 
     def gone(self, name: str) -> bool:
         """Whether no object of the Cluster is left."""
@@ -160,7 +158,7 @@ class LocalFleet(ClusterApi):
             last.append(self.objects_of_ours(name))
             return (len(last) > 4 and all(seen == last[-1] for seen in last[-5:-1])) or None
 
-        wait_for(f"the objects of {name} to stay as they are", same, seconds=PATIENCE, every=0.5)
+        wait_for(f"the objects of {name} to stay as they are", same, every=0.5)
         return last[-1]
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import socket
 import ssl
+import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.request import urlopen
 
 import httpx
 
-from support.waiting import HANG
+from support.waiting import HANG, wait_for
 
 Get = Callable[[str, Mapping[str, str]], tuple[int, bytes]]
 # Nothing here speaks TLS, and reading this machine's authorities for each client would take longer than what it asks.
@@ -32,6 +34,18 @@ def answers(url: str) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
+
+
+def until_it_listens(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Return when something listens on the port. A program that ends instead is an error, with what it has written."""
+
+    def listens() -> bool | None:
+        if process.poll() is not None:
+            raise RuntimeError(f"ended with {process.returncode}: {log.read_text()[-2000:]}")
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0 or None
+
+    wait_for(f"somebody to listen on port {port}", listens)
 
 
 class Loopback:

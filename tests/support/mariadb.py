@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
-import time
 from types import TracebackType
 from typing import Any, Self
 
 import pymysql
 
 from support import room
+from support.loopback import until_it_listens
 from support.postgres import free_port
 
 NOBODY = pwd.getpwnam("nobody")
-START_SECONDS = 60
 SERVER = "/usr/sbin/mariadbd"
 
 
@@ -62,15 +60,7 @@ class MariaDb:
         command = [SERVER, "--no-defaults", *(f"--{k}={v}" for k, v in settings.items())]
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", **self._user)
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"MariaDB does not answer: {(self.directory / 'log').read_text()}")
-            time.sleep(0.05)
-
-    def _answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        until_it_listens(self._process, self.port, self.directory / "log")
 
     def stop(self) -> None:
         """Stop the server; data stay until the context ends."""

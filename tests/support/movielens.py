@@ -12,6 +12,7 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
@@ -27,8 +28,8 @@ create table person (user_ref text primary key, age integer not null, sex text n
 create table film (item_id text primary key, release_year integer, genres text not null);
 create table rating (rating_no integer primary key, user_ref text not null, item_id text not null, rating integer not null, rated_at timestamptz not null);
 create view interaction as select r.rating_no, r.user_ref, r.item_id, r.rating, r.rated_at, f.release_year, f.genres from rating r join film f using (item_id);
-create role archive_reader login password 'example-archive-reader';
-grant select on person, interaction to archive_reader;
+create role club_reader login password 'example-club-reader';
+grant select on person, interaction to club_reader;
 """
 
 
@@ -50,11 +51,9 @@ def rows(archive: Path, part: str) -> Iterator[list[str]]:
     return (line.split("\t") for line in text.splitlines()[1:] if line)
 
 
-async def load(connection: asyncpg.Connection, archive: Path, schema: str = SCHEMA) -> None:
-    """Fill a heritage database as its owner would have left it; `schema` with another reader, for a second one on the same server."""
-    from datetime import UTC, datetime
-
-    await connection.execute(schema)
+async def load(connection: asyncpg.Connection, archive: Path) -> None:
+    """Fill a heritage database as its owner would have left it."""
+    await connection.execute(SCHEMA)
     people = [(u, int(age), sex, job, postcode) for u, age, sex, job, postcode in rows(archive, "user")]
     await connection.copy_records_to_table("person", records=people)
     films = [(i, int(year) if year.isdigit() else None, kinds) for i, _, year, kinds in rows(archive, "item")]
@@ -93,10 +92,14 @@ def film_of(record: dict[str, object]) -> Film:
 
 
 def offers(interactions: dict[str, list[dict[str, object]]], seed: int, most: int) -> list[Offer]:
-    """Return offers of ten rated films each, people and films shuffled; every offered film has a known outcome, so nothing is imputed."""
+    """Return offers of ten rated films each, people and films shuffled; every offered film has a known outcome, so nothing is imputed.
+
+    People are taken in the order of their first rating, so that a seed gives the same offers under whatever ids a department knows them.
+    """
     generator, made = np.random.default_rng(seed), []
-    for subject in sorted(interactions):
-        films = [film_of(record) for record in interactions[subject]]
+    by_person = {subject: sorted(records, key=lambda record: int(str(record["record"]))) for subject, records in interactions.items()}
+    for subject, records in sorted(by_person.items(), key=lambda item: int(str(item[1][0]["record"]))):
+        films = [film_of(record) for record in records]
         order = generator.permutation(len(films))
         made += [Offer(subject, tuple(films[j] for j in order[at : at + SLATE])) for at in range(0, len(order) - SLATE + 1, SLATE)]
     return [made[j] for j in generator.permutation(len(made))][:most]

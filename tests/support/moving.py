@@ -16,9 +16,10 @@ import httpx
 
 from commonweal_api.plan import StorePlan
 from commonweal_runtime.moving import frames
-from support.data_api import PATIENCE, DataApi, Desk, Issuer, KeeperProcess, agreement, person_product, plan
+from support.data_api import DataApi, Desk, Issuer, KeeperProcess, agreement, person_product, plan
 from support.loopback import client
 from support.postgres import HeritageServer, StoreServer
+from support.waiting import HANG
 
 MOVE = "20260101-registry"
 
@@ -74,7 +75,7 @@ class Site:
     def bytes(self, verb: str, *words: str, given: bytes = b"") -> bytes:
         """Run a step on bytes. Raises StepError."""
         process = self.process(verb, *words)
-        out, error = process.communicate(given, timeout=PATIENCE)
+        out, error = process.communicate(given, timeout=HANG)
         if process.returncode:
             raise StepError(error.decode().strip())
         return out

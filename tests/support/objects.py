@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,9 +16,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from support.loopback import until_it_listens
 from support.postgres import free_port
 
-START_SECONDS = 60
 ACCESS_KEY, SECRET_KEY = "made-up-access", "made-up-secret"
 
 
@@ -59,11 +57,7 @@ class ObjectStorage:
         command = [program, "serve", "s3", self.directory, *(f"--{k}={v}" for k, v in options.items())]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        deadline = time.monotonic() + START_SECONDS
-        while not self._listens():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"rclone does not answer: {self._log.read_text()}")
-            time.sleep(0.05)
+        until_it_listens(self._process, self.port, self._log)
 
     def stop(self) -> None:
         """Stop the server; the objects stay until the context ends."""
@@ -71,10 +65,6 @@ class ObjectStorage:
             self._process.kill()
             self._process.wait(30)
             self._process = None
-
-    def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def _certify(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())

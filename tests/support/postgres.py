@@ -27,9 +27,9 @@ import asyncpg
 import commonweal_runtime
 from commonweal_runtime.store.postgres import binary
 from support import room
+from support.waiting import EVERY, HANG
 
 NOBODY = pwd.getpwnam("nobody")
-START_SECONDS = 60
 SOURCES = str(Path(commonweal_runtime.__file__).parents[1])
 
 
@@ -101,14 +101,14 @@ class Server:
 
     async def _answers(self) -> None:
         try:
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(HANG):
                 while True:
                     try:
                         await (await self.superuser("postgres")).close()
                     except (OSError, asyncpg.PostgresError):
                         if self._process is None or self._process.poll() is not None:
                             raise RuntimeError(f"PostgreSQL ended: {(self.directory / 'log').read_text()}") from None
-                        await asyncio.sleep(0.05)
+                        await asyncio.sleep(EVERY)
                     else:
                         return
         except TimeoutError:

@@ -20,6 +20,7 @@ TOGETHER = frozenset(
         "tests/contract/capi",
         "tests/contract/conformity",
         "tests/contract/data_api",
+        "tests/contract/life",
         "tests/contract/lockin",
         "tests/contract/management",
         "tests/contract/models",

@@ -13,11 +13,11 @@ from typing import Any, Self
 import httpx
 
 from commonweal_api.plan import FeedPeer, StorePlan
-from support.data_api import PATIENCE, DataApi, Desk, Issuer, KeeperProcess, agreement, person_product, plan
+from support.data_api import DataApi, Desk, Issuer, KeeperProcess, agreement, person_product, plan
 from support.federation import Link
 from support.loopback import client
 from support.postgres import HeritageServer, StoreServer, free_port
-from support.waiting import until
+from support.waiting import HANG, until
 
 STALE_SECONDS = 5
 
@@ -47,7 +47,7 @@ class Site:
         if answer.status_code != 200:
             raise RuntimeError(answer.text)
 
-    def becomes(self, who: uuid.UUID, status: int, consumer: str = "tax", patience: float = PATIENCE) -> float:
+    def becomes(self, who: uuid.UUID, status: int, consumer: str = "tax", patience: float = HANG) -> float:
         """Return after how many seconds a read is answered with `status`; TimeoutError if it never is."""
 
         async def answered() -> bool:

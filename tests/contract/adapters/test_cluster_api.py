@@ -14,7 +14,7 @@ from commonweal_stacks.management import names
 from commonweal_stacks.management.upstream import UPSTREAM
 from commonweal_stacks.platform.manifests import Manifest
 from commonweal_stacks.site_kinds import Kind
-from support.cluster_api import SECONDS, ClusterApi, labels
+from support.cluster_api import ClusterApi, labels
 from support.kube_api import MERGE, Refused
 from support.sites import MACHINES, site
 from support.waiting import wait_for
@@ -79,7 +79,7 @@ def test_cluster_api_expands_a_cluster_of_each_class(management: ClusterApi, kin
     made = rendered(kind, name)
     management.create(made)
 
-    cluster = wait_for(f"{name} to be expanded", lambda: reconciled(management, name), seconds=SECONDS)
+    cluster = wait_for(f"{name} to be expanded", lambda: reconciled(management, name))
 
     infrastructure, plane = cluster["spec"]["infrastructureRef"], cluster["spec"]["controlPlaneRef"]
     assert (infrastructure["name"], plane["name"]) == (name, name)
@@ -125,12 +125,12 @@ def test_a_revision_is_refused_in_preview_exactly_when_cluster_api_refuses_it(ma
         for each in clusters.class_objects("local", revision(blueprint)):
             management.apply(each)
     management.create(rendered("local", name, before)[-1:])
-    wait_for(f"{name} to be expanded", lambda: reconciled(management, name), seconds=SECONDS)
+    wait_for(f"{name} to be expanded", lambda: reconciled(management, name))
     report_running(management, name, revision(before).kubernetes)
     change = {"spec": {"topology": rendered("local", name, after)[-1]["spec"]["topology"]}}
 
     ours = refusal_of(revision(before).kubernetes, revision(after))
-    theirs = wait_for(f"the class of {after} to be known", lambda: answer(management, name, change), seconds=SECONDS)
+    theirs = wait_for(f"the class of {after} to be known", lambda: answer(management, name, change))
 
     assert bool(ours) is ("version cannot be decreased" in theirs)
     assert bool(ours) is bool(theirs)

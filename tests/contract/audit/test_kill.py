@@ -11,16 +11,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import pytest
-
 from commonweal_api.plan import StorePlan
 from commonweal_local.audit.sources import Department, keys_of
 from commonweal_runtime.audit.receipts import Receipt
 from commonweal_runtime.audit.verify import Outcome, verify
 from commonweal_runtime.witness import KeyRing
 from support.data_api import DEPARTMENT, DataApi, Desk, Issuer, KeeperProcess, agreement, person_product, plan
-from support.kills import PATIENCE, STEPS, Load, Mortal
+from support.kills import STEPS, Load, Mortal
 from support.postgres import HeritageServer, StoreServer
+from support.waiting import HANG
 
 PEOPLE = 6
 VICTIMS = ("postgres", "data API", "keeper")
@@ -60,7 +59,7 @@ async def root_of(store: StoreServer) -> AsyncIterator[Any]:
 
 async def sealing_goes_on(store: StoreServer) -> None:
     """Return when everything that is there now is under a seal."""
-    async with root_of(store) as root, asyncio.timeout(PATIENCE):
+    async with root_of(store) as root, asyncio.timeout(HANG):
         newest = await root.fetchval("select pg_snapshot_xmax(pg_current_snapshot())::text")
         while not await root.fetchval("select exists (select from audit.seal where upto >= $1::text::xid8)", newest):  # noqa: ASYNC110 - the store tells nobody
             await asyncio.sleep(0.02)
@@ -69,7 +68,7 @@ async def sealing_goes_on(store: StoreServer) -> None:
 async def each_goes_on(load: Load) -> None:
     """Return when every step has been taken once more."""
     before = load.steps.copy()
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(HANG):
         while any(load.steps[step] <= before[step] for step in STEPS):  # noqa: ASYNC110 - counted by tasks of its own
             await asyncio.sleep(0.01)
 
@@ -78,7 +77,7 @@ async def killed(load: Load, processes: Mortal, store: StoreServer, victim: str,
     """Kill one process at one step, start it again, and return when all goes on. A keeper is killed once it seals, whatever was killed before it."""
     if victim == "keeper":
         await sealing_goes_on(store)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(HANG):
         await load.strike_at(step, lambda: processes.kill(victim)).wait()
     await asyncio.to_thread(processes.restart, victim)
     await each_goes_on(load)
@@ -111,7 +110,6 @@ async def nothing_is_lost(load: Load, store: StoreServer, outcome: Outcome, keys
     assert outcome.uses + outcome.events + outcome.unsealed == total
 
 
-@pytest.mark.timeout(600)
 def test_what_was_answered_outlives_every_kill(store: StoreServer, heritage: HeritageServer, issuer: Issuer) -> None:
     desk = Desk(store.directory / "desk")
     document = wanted(heritage)

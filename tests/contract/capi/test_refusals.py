@@ -23,8 +23,8 @@ from support.local_provider import GROUP, LocalFleet, site
 )
 def test_what_cannot_be_is_refused_with_the_remedy(fleet: LocalFleet, name: str, version: str, reason: str, words: str) -> None:
     fleet.declare(name, version)
-    assert words in fleet.becomes("LocalCluster", name, "Ready", reason, seconds=30)
-    fleet.becomes("LocalControlPlane", name, "Available", reason, seconds=30)
+    assert words in fleet.becomes("LocalCluster", name, "Ready", reason)
+    fleet.becomes("LocalControlPlane", name, "Available", reason)
     before = fleet.versions(name)
     fleet.delete(name)
     assert len(before) == 3, "no Secret"
@@ -34,7 +34,7 @@ def test_a_site_made_by_hand_is_neither_taken_over_nor_ended(fleet: LocalFleet) 
     (mine,) = sites.up(["capimine"], mode=Mode.CONTROL_PLANE, progress=Silent())
     first = processes.first_process(mine)
     fleet.declare("capimine")
-    assert "commonweal local down capimine" in fleet.becomes("LocalCluster", "capimine", "Ready", "SiteTaken", seconds=30)
+    assert "commonweal local down capimine" in fleet.becomes("LocalCluster", "capimine", "Ready", "SiteTaken")
     fleet.delete("capimine")
     assert processes.first_process(site("capimine")) == first
     assert sites.down(["capimine"]) == []

@@ -19,7 +19,8 @@ from commonweal_stacks.conformity.probes import Abilities, departments, scratch,
 from commonweal_stacks.conformity.probes.verdicts import HOLDS
 from contract.operator.stage import Operator
 from support.control_plane import ControlPlane
-from support.kube_api import MERGE, wait_for
+from support.kube_api import MERGE
+from support.waiting import wait_for
 
 BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 WITH_OPERATOR = Abilities(operator=True, pods=False)

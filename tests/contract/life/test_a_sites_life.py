@@ -23,9 +23,9 @@ from commonweal_local.sites.api import Api
 from commonweal_local.sites.etcd import Etcd, Unreachable
 from commonweal_local.sites.site import Site
 from commonweal_local.waiting import until, within
+from support.waiting import HANG
 
 KNOWN = "correct-horse-battery-staple"
-PATIENCE = 60.0
 
 
 def now() -> dt.datetime:
@@ -84,7 +84,7 @@ def test_a_site_from_before_is_sealed_when_it_starts_again_and_nothing_in_etcd_t
     config["resources"][0]["providers"].insert(0, {"identity": {}})
     file.write_text(json.dumps(config))
     rotation.start_anew(site, "kube-apiserver")
-    until("the API server to read the file", PATIENCE, lambda: Api(site).ready(), meanwhile=Unreachable)
+    until("the API server to read the file", HANG, lambda: Api(site).ready(), meanwhile=Unreachable)
     encryption.rewrite(Api(site), site.pki)  # now etcd holds what it held before there was a key
     create(site, "secrets", "known", stringData={"password": KNOWN})
     assert found_in_etcd(site, KNOWN) == ["/registry/secrets/default/known"]
@@ -128,7 +128,7 @@ def test_a_lost_etcd_directory_comes_back_as_it_was_at_the_backup(site: Site, se
 
     shutil.rmtree(site.directory / "etcd")
     os.kill(pid_of(site, "etcd"), signal.SIGKILL)
-    assert within(PATIENCE, lambda: "is gone: restore a backup" in (site.logs / "etcd.log").read_text())
+    assert within(HANG, lambda: "is gone: restore a backup" in (site.logs / "etcd.log").read_text())
     assert stock.is_lost(site)
 
     done = restoring.restore(site, file, keys=None, etcdutl=toolchain.path_of("etcdutl"), now=now(), say=quiet)
@@ -182,7 +182,7 @@ def test_every_certificate_is_issued_anew_and_objects_stay_as_they_are(site: Sit
     assert changed(site, contents) == []
     (status,) = sites.status()
     assert "certificates until" in status.certificates
-    assert within(PATIENCE, lambda: sites.status()[0].ready)
+    assert within(HANG, lambda: sites.status()[0].ready)
 
 
 def test_new_authorities_leave_no_trust_in_the_old_ones(site: Site) -> None:
@@ -198,7 +198,7 @@ def test_new_authorities_leave_no_trust_in_the_old_ones(site: Site) -> None:
     assert Etcd(site).healthy()
     root = Api(site)
     assert within(
-        PATIENCE,
+        HANG,
         lambda: (
             root.call("GET", "/api/v1/namespaces/default/configmaps/kube-root-ca.crt")["data"]["ca.crt"]
             == (site.pki / "ca.crt").read_text()

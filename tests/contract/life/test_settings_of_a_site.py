@@ -27,9 +27,9 @@ from commonweal_stacks.conformity.probes import scratch, server, settings
 from commonweal_stacks.conformity.probes.verdicts import HOLDS
 from commonweal_stacks.platform.manifests import NAMESPACE
 from support.supervising import component, supervised
+from support.waiting import HANG
 
 WORD = "a-word-that-nobody-may-read"
-PATIENCE = 60.0
 OTHER = replace(
     revisions.REVISIONS["r1"],
     revision="r9",
@@ -58,7 +58,7 @@ def refusal(api: Api, space: str, body: dict[str, Any]) -> str:
             said.append(json.loads(error.read())["message"])
         return "serviceaccount" not in said[-1]
 
-    until(f"namespace {space} to have its account", PATIENCE, answered)
+    until(f"namespace {space} to have its account", HANG, answered)
     return said[-1]
 
 
@@ -206,7 +206,7 @@ def test_a_revision_that_says_otherwise_rolls_through_the_programs_that_it_conce
     with running(tmp_path, sites.programs(Mode.CONTROL_PLANE, progress=Silent())) as here:
         before = here.site
         api = Api(before)
-        until("the controllers to work", PATIENCE, lambda: "default" in accounts(api))  # one that is starting ends with its server
+        until("the controllers to work", HANG, lambda: "default" in accounts(api))  # one that is starting ends with its server
         for kind in ("secrets", "configmaps", "serviceaccounts"):
             api.call("POST", f"/api/v1/namespaces/default/{kind}", {"metadata": {"name": "kept"}})
         assert [stored(before, kind, "kept").startswith(b"k8s:enc:secretbox:") for kind in ("secrets", "configmaps")] == [True, True]

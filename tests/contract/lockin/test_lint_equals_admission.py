@@ -70,6 +70,7 @@ def test_both_find_the_same(manifest: dict[str, Any], editor: Listening) -> None
     assert sorted(editor.warnings(shown)) == sorted(finding.sentence() for finding in found)
 
 
+@pytest.mark.servers  # by the test above, which asks
 def test_the_corpus_asked_every_rule() -> None:
     """Also of manifests in which nothing is found; a rule that no manifest breaks has not been compared."""
     assert {rule.id for rule in rules()} - _seen.keys() == set()

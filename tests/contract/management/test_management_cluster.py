@@ -107,7 +107,7 @@ def test_a_controller_that_is_killed_comes_back(home: Home) -> None:
     def back() -> bool | None:
         return (home.pids()["cluster-api"] != before["cluster-api"] and management.status().controllers["cluster-api"]) or None
 
-    wait_for("the core controller to answer again", back, seconds=60)
+    wait_for("the core controller to answer again", back)
     assert home.pids()["kube-apiserver"] == before["kube-apiserver"]
 
 

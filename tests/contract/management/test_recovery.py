@@ -38,7 +38,7 @@ def declare(home: Home) -> None:
         conditions: list[dict[str, Any]] = home.client().get(objects[-1]).get("status", {}).get("conditions", [])
         return any(c["type"] == "Available" and c["status"] == "True" for c in conditions) or None
 
-    wait_for(f"site {NAME} to be Available", available, seconds=120, every=0.25)
+    wait_for(f"site {NAME} to be Available", available, every=0.25)
 
 
 def test_sites_outlive_it_and_are_adopted_by_the_next_one(home: Home) -> None:

@@ -29,6 +29,7 @@ async def set_up(server: StoreServer) -> tuple[int, str]:
     return place.space, type(refusal.value).__name__
 
 
+@pytest.mark.servers
 def test_the_role_models_makes_its_schema_in_its_database_and_reaches_no_other() -> None:
     with StoreServer() as server:
         assert asyncio.run(set_up(server)) == (1, "InsufficientPrivilegeError")

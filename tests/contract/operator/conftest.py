@@ -37,7 +37,7 @@ def pods(plane: ControlPlane) -> Pods:
 def condition(plane: ControlPlane) -> Callable[..., dict[str, Any]]:
     """Wait until an object's condition of that type has that reason, and return the condition."""
 
-    def wait(plural: str, name: str, reason: str, *, namespace: str = "", type_: str = "Ready", seconds: float = 30) -> dict[str, Any]:
+    def wait(plural: str, name: str, reason: str, *, namespace: str = "", type_: str = "Ready") -> dict[str, Any]:
         space = f"/namespaces/{namespace}" if namespace else ""
         seen: list[Any] = []
 
@@ -47,7 +47,7 @@ def condition(plane: ControlPlane) -> Callable[..., dict[str, Any]]:
             return next((c for c in status.get("conditions") or () if c["type"] == type_ and c["reason"] == reason), None)
 
         try:
-            return wait_for(f"{type_} of {plural} {name} to be {reason}", attempt, seconds=seconds)
+            return wait_for(f"{type_} of {plural} {name} to be {reason}", attempt)
         except TimeoutError as error:
             raise AssertionError(f"{error}; it says {seen}") from None
 

@@ -75,6 +75,7 @@ class Operator:
         self.plane, self._log, self._options = plane, log, options
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
+        self._written, self._read = list[str](), 0  # and how many bytes of the log that is
 
     def start(self) -> None:
         """Start it; returns when it says that it is ready."""
@@ -98,7 +99,7 @@ class Operator:
                 stderr=log,
                 env=os.environ | {"PYTHONWARNINGS": "error::ResourceWarning"},
             )
-        wait_for("the operator to be ready", self._ready, seconds=60)
+        wait_for("the operator to be ready", self._ready)
 
     def stop(self) -> int:
         """End it as Kubernetes does; return its exit status."""
@@ -121,12 +122,15 @@ class Operator:
 
     def writes(self) -> list[str]:
         """Return every write that the operator asked the API server for, but for its Lease: verb, path, status code."""
-        found = []
-        for line in self.plane.audit_log.read_text().splitlines():
-            entry = json.loads(line)
+        with self.plane.audit_log.open("rb") as log:
+            log.seek(self._read)
+            new = log.read()
+        whole = new[: new.rfind(b"\n") + 1]
+        self._read += len(whole)
+        for entry in map(json.loads, whole.splitlines()):
             if entry["user"]["username"] == OPERATOR and entry.get("objectRef", {}).get("resource") != "leases":
-                found.append(f"{entry['verb']} {entry['requestURI'].partition('?')[0]} {entry['responseStatus']['code']}")
-        return found
+                self._written.append(f"{entry['verb']} {entry['requestURI'].partition('?')[0]} {entry['responseStatus']['code']}")
+        return list(self._written)
 
     def settled(self, seconds: float = 1.5) -> int:
         """Return how many writes there were when the operator had been still for so long."""
@@ -138,7 +142,7 @@ class Operator:
             state["count"] = count
             return count if state["polls"] >= seconds / 0.25 else None
 
-        return wait_for("the operator to come to rest", still, seconds=60, every=0.25)
+        return wait_for("the operator to come to rest", still, every=0.25)
 
     def _ready(self) -> bool | None:
         assert self._process.poll() is None, f"the operator ended:\n{self._log.read_text()[-3000:]}"

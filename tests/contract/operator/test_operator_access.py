@@ -9,7 +9,7 @@ import pytest
 from support.control_plane import ControlPlane
 from support.kube_api import Refused
 
-pytestmark = [pytest.mark.usefixtures("business"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.usefixtures("business")
 REGISTRY = "dept-companies-registry"
 
 

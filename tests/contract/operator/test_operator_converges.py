@@ -20,7 +20,7 @@ REGISTRY, TAX = "dept-companies-registry", "dept-tax-authority"
 API = "/apis/commonweal.dev/v1alpha1"
 Condition = Callable[..., dict[str, Any]]
 
-pytestmark = [pytest.mark.usefixtures("business"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.usefixtures("business")
 
 
 def plan(plane: ControlPlane, namespace: str = REGISTRY) -> StorePlan:
@@ -242,7 +242,7 @@ def test_a_deleted_department_takes_its_namespace_along(plane: ControlPlane, ope
         except Refused as error:
             return error.status == 404 or None
 
-    wait_for("the namespace to be gone", gone, seconds=60)
+    wait_for("the namespace to be gone", gone)
     operator.settled()
     with pytest.raises(Refused, match="not found"):
         plane.api().request("GET", path)

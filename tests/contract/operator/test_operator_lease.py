@@ -14,8 +14,6 @@ from contract.operator.stage import Operator, install
 from support.control_plane import ControlPlane
 from support.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(120)
-
 
 class Clock:
     """Time moves when somebody waits."""
@@ -96,6 +94,7 @@ def test_a_holder_that_cannot_renew_stops_before_another_may_start(control_plane
     play(control_plane, scenario)
 
 
+@pytest.mark.servers
 def test_of_two_operators_one_acts_and_the_other_takes_over(tmp_path_factory: pytest.TempPathFactory) -> None:
     """As processes: both are ready, one writes; when it ends the other goes on."""
     home = tmp_path_factory.mktemp("two-operators")

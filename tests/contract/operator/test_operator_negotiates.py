@@ -24,7 +24,7 @@ REGISTRY, TAX = "dept-companies-registry", "dept-tax-authority"
 API = "/apis/commonweal.dev/v1alpha1"
 Condition = Callable[..., dict[str, Any]]
 
-pytestmark = [pytest.mark.usefixtures("business"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.usefixtures("business")
 
 
 @pytest.fixture(autouse=True)
@@ -220,7 +220,7 @@ def test_documents_stand_beside_their_objects_and_go_with_them(plane: ControlPla
     wait_for("the documents to say that it opens", lambda: ((d := there()) and "permit (" in d["data"]["policy.cedar"]) or None)
     assert "odcs" in str(plane.api().request("GET", f"/api/v1/namespaces/{REGISTRY}/configmaps/contract-companies")["data"].keys())
     plane.api().delete(manifest)
-    wait_for("the documents to be gone", lambda: there() is None or None, seconds=60)
+    wait_for("the documents to be gone", lambda: there() is None or None)
 
 
 def test_keys_are_published_and_the_private_half_is_read_by_no_watch(plane: ControlPlane) -> None:

@@ -12,8 +12,9 @@ from commonweal_runtime.store import answers
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.shelving import served_product
 from contract.products.conftest import number_of, public, read, relation_of, told
-from support.data_api import PATIENCE, agreement, person_product, plan, subject
+from support.data_api import agreement, person_product, plan, subject
 from support.keeper import Bench
+from support.waiting import HANG
 
 # ruff: noqa: ASYNC110 - what is waited for happens inside PostgreSQL
 
@@ -125,7 +126,7 @@ def test_a_row_written_while_the_day_changes_is_not_left_behind(bench: Bench) ->
         # what the writer would have left if its clock had said another day
         await writer.execute(f'update {table} set "grownUp" = true where subject = $1', subject("P1"))
         sweeping = asyncio.create_task(answers.sweep(sweeper, await people(root)))
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(HANG):
             while not await root.fetchval("select exists (select from pg_locks where locktype = 'advisory' and not granted)"):
                 assert not sweeping.done()
                 await asyncio.sleep(0.01)
@@ -147,7 +148,7 @@ def test_a_keeper_that_ended_within_a_sweep_leaves_the_answers_closed_and_the_ne
         await hold.start()
         await blocker.execute(f"select from {table} where subject = $1 for update", subject("P200"))
         sweeping = asyncio.create_task(answers.sweep(sweeper, product))
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(HANG):
             while not await root.fetchval("select exists (select from pg_locks where not granted)"):
                 await asyncio.sleep(0.01)
         sweeping.cancel()
@@ -159,7 +160,7 @@ def test_a_keeper_that_ended_within_a_sweep_leaves_the_answers_closed_and_the_ne
 
     async def opened(root: Any) -> None:
         number = await number_of(root, "asks")
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(HANG):
             while await read(bench.store, number, subject("P200")) == "CW010":
                 await asyncio.sleep(0.02)
         assert await wrong(root) == 0

@@ -13,8 +13,9 @@ from commonweal_api.plan import Outcome, digest_of
 from commonweal_runtime.store import quality
 from commonweal_runtime.store.shelving import served_product
 from contract.products.conftest import number_of, public, read, told
-from support.data_api import GRANTS, PATIENCE, person_product, plan, subject
+from support.data_api import GRANTS, person_product, plan, subject
 from support.keeper import Bench
+from support.waiting import HANG
 
 # ruff: noqa: ASYNC110 - what is waited for happens inside PostgreSQL
 
@@ -35,7 +36,7 @@ def checked(bench: Bench, checks: list[dict[str, Any]], table: str = "person", *
 
 
 async def opened(bench: Bench, number: int) -> None:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(HANG):
         while not isinstance(await read(bench.store, number, subject("P7")), dict):
             await asyncio.sleep(0.02)
 
@@ -68,7 +69,7 @@ def test_a_failed_warning_only_says_so(bench: Bench) -> None:
     wanted = plan({"people": checked(bench, checks)}, {"all": public(fields=["fullName"])})
 
     async def script(root: Any) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(HANG):
             while (outcome := await told(bench, wanted, "people", "Serving")).quality is None or outcome.quality.failed < 2:
                 await asyncio.sleep(0.02)
         assert outcome.ready
@@ -204,7 +205,7 @@ def test_freshness_is_told_from_the_last_load_by_the_databases_clock(bench: Benc
             report = bench.desk.reported()
             return report.products.get(name) if report is not None and report.plan == digest_of(wanted) else None
 
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(HANG):
             while (now := reported()) is None or now.sla_met is not met:
                 await asyncio.sleep(0.02)
         assert now.ready

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from contract.products.conftest import agreed, number_of, public, read, relation_of, told
-from support.data_api import PATIENCE, agreement, person_product, plan, subject
+from support.data_api import agreement, person_product, plan, subject
 from support.keeper import Bench
+from support.waiting import HANG
 
 # ruff: noqa: ASYNC110 - what is waited for happens inside PostgreSQL
 
@@ -112,7 +113,7 @@ def test_a_version_ends_at_its_hour_without_a_new_plan(bench: Bench) -> None:
 
     async def script(root: Any) -> None:
         old, new = await number_of(root, "old"), await number_of(root, "new")
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(HANG):
             while await root.fetchval("select count(*) from agreement.product where name = 'people@1'"):
                 await asyncio.sleep(0.05)
         assert datetime.now(UTC) >= ends - timedelta(seconds=1)

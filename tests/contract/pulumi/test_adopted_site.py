@@ -117,6 +117,7 @@ def test_a_management_cluster_that_is_lost_or_gone_takes_nothing_of_the_site_alo
     site.run(pulumi.destroy)
 
 
+@pytest.mark.servers
 def test_a_site_that_is_gone_for_good_is_taken_out_of_the_fleet_with_a_certificate_that_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,9 +7,9 @@ import logging
 from typing import Any
 
 from commonweal_api.plan import PLAN_KEY, StorePlan
-from support.data_api import PATIENCE, agreement, login, person_product, plan, subject, visit_product
+from support.data_api import agreement, login, person_product, plan, subject, visit_product
 from support.keeper import Bench
-from support.waiting import until_none
+from support.waiting import HANG, until_none
 
 
 def test_wider_terms_end_earlier_consents_and_narrower_ones_keep_them(bench: Bench) -> None:
@@ -108,7 +108,7 @@ def test_a_plan_that_cannot_be_read_leaves_the_one_before_it_in_force(bench: Ben
         fresh = bench.desk.directory / "fresh"
         fresh.write_text('{"department": 5}')
         fresh.replace(bench.desk.directory / PLAN_KEY)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(HANG):
             await said.wait()
         assert await root.fetchval("select in_force from agreement.register where uid = 'a-kept'")
         other = plan({"people": person_product(bench.heritage)}, {"next": agreement("PublicTask")})

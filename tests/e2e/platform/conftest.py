@@ -1,4 +1,4 @@
-"""Two real sites with the platform on both and the example's departments, shared by every test that needs them."""
+"""Two real sites with the platform on both and the example's departments, shared by every test of this folder."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import pytest
 
 from commonweal_local.demo import bring_up
 from commonweal_local.progress import Progress
+from support import film_club
+from support.film_club import Club
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def brought(tmp_path_factory: pytest.TempPathFactory) -> Iterator[bring_up.Brought]:
     """What `make demo` brings up, in a home of its own; taken down at the end, and nothing may be left."""
     if os.geteuid() != 0:
@@ -26,3 +28,9 @@ def brought(tmp_path_factory: pytest.TempPathFactory) -> Iterator[bring_up.Broug
         finally:
             left = bring_up.down()
         assert left == []
+
+
+@pytest.fixture(scope="package")
+def club(brought: bring_up.Brought) -> tuple[Club, Club]:
+    """The film club at the first site, and the second site without it: what it has learnt is then moved there, and goes with that site."""
+    return film_club.found(brought)

@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,46 +15,20 @@ from commonweal_api import namespace_of
 from commonweal_local import cli, paths, sites
 from commonweal_local.demo import bring_up
 from commonweal_local.demo.cluster import lacking
-from commonweal_local.demo.web import Caller
 from commonweal_local.waiting import until, within
 from commonweal_stacks.conformity.site_key import public_key, site_seed
 from commonweal_stacks.conformity.statement import ERASURE, verify
-from support import film_club, movielens
-from support.film_club import CLUB, Club
+from support import movielens
+from support.film_club import CLUB, MODEL, Club
+from support.waiting import HANG
 
 pytestmark = pytest.mark.sites
-MODEL = "/v1/models/recommend"
-DECISIONS, PATIENCE = 40, 300.0
-
-
-@pytest.fixture(scope="module")
-def club(brought: bring_up.Brought) -> Iterator[tuple[Club, Club]]:
-    """The club at the first site, and the second site without it."""
-    clubs = film_club.found(brought)
-    yield clubs
-    for one in clubs:
-        if one.cluster.run("get", "department", CLUB, "--ignore-not-found", "-o", "name").strip():
-            one.cluster.run("annotate", "department", CLUB, f"commonweal.dev/confirm-delete={CLUB}", "--overwrite")
-            one.cluster.run("delete", "department", CLUB, "--wait=false")
-
-
-def learn(model: Caller, offers: list[movielens.Offer]) -> None:
-    """Have the model decide and learn."""
-    for offer in offers:
-        event = str(uuid.uuid4())
-        actions = [{"id": film.item, "features": film.features} for film in offer.films]
-        ranked = model.call("POST", f"{MODEL}/rank", {"eventId": event, "subjects": {CLUB: offer.subject}, "actions": actions})
-        assert ranked.status == 200, dict(ranked.body)
-        value = float(next(film.liked for film in offer.films if film.item == ranked.body["action"]))
-        assert model.call("POST", f"{MODEL}/reward", {"eventId": event, "value": value}).body["learned"]
+DECISIONS = 40
 
 
 def offers_of(club: Club) -> list[movielens.Offer]:
     """Return offers of films that some members did rate."""
-    research = club.client("research", "replay")
-    subjects = [item["subject"] for item in research.get("/v1/people/subjects?limit=16").body["items"]]
-    read = {s: list(research.get(f"/v1/ratings/subjects/{s}").body["records"]) for s in subjects}
-    made = movielens.offers(read, seed=3, most=DECISIONS + 5)
+    made = movielens.offers(club.ratings(club.members()[:16]), seed=3, most=DECISIONS + 5)
     assert len(made) == DECISIONS + 5
     return made
 
@@ -83,11 +55,11 @@ def frozen(club: Club, subject: str, process: subprocess.Popen[str]) -> bool:
 def cut_off(here: Club, there: Club, subject: str) -> None:
     """The link to the new site is cut while the department is frozen: it serves at the old one again."""
     process = move(here, there, "--most-frozen", "25")
-    until("the department to be frozen", PATIENCE, lambda: frozen(here, subject, process))
+    until("the department to be frozen", HANG, lambda: frozen(here, subject, process))
     sites.cut(there.cluster.name)
     try:
-        assert within(PATIENCE, lambda: here.newsletter(subject).status == 200), "a cut link freezes nobody for good"
-        assert process.wait(PATIENCE) == 1
+        assert within(HANG, lambda: here.newsletter(subject).status == 200), "a cut link freezes nobody for good"
+        assert process.wait(HANG) == 1
     finally:
         sites.restore(there.cluster.name)
     assert "Run the command again" in process.communicate()[0]
@@ -96,7 +68,7 @@ def cut_off(here: Club, there: Club, subject: str) -> None:
 def killed(here: Club, there: Club, subject: str) -> None:
     """The command is killed with everything that it started: likewise."""
     process = move(here, there)
-    until("the department to be frozen again", PATIENCE, lambda: frozen(here, subject, process))
+    until("the department to be frozen again", HANG, lambda: frozen(here, subject, process))
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert within(40, lambda: here.newsletter(subject).status == 200), "whoever dies, the old site serves again within the lease"
@@ -106,7 +78,7 @@ def killed(here: Club, there: Club, subject: str) -> None:
 def called_off(here: Club, there: Club, subject: str) -> None:
     """The move is called off: nothing of it is left, and the old site never noticed."""
     process = move(here, there, "--abort")
-    said = process.communicate(timeout=PATIENCE)[0]
+    said = process.communicate(timeout=HANG)[0]
     assert process.returncode == 0, said
     assert not there.cluster.run("get", "namespace", namespace_of(CLUB), "--ignore-not-found", "-o", "name").strip()
     assert here.newsletter(subject).status == 200
@@ -115,9 +87,9 @@ def called_off(here: Club, there: Club, subject: str) -> None:
 def to_the_end(here: Club, there: Club, subject: str) -> str:
     """And again, to the end; a person withdraws in the middle of it."""
     process = move(here, there)
-    until("the department to be frozen once more", PATIENCE, lambda: frozen(here, subject, process))
+    until("the department to be frozen once more", HANG, lambda: frozen(here, subject, process))
     assert here.says(0, "Withdrawn").status == 200, "what people say is never refused because of a move"
-    said = process.communicate(timeout=2 * PATIENCE)[0]
+    said = process.communicate(timeout=2 * HANG)[0]
     assert process.returncode == 0, said
     return said
 
@@ -126,7 +98,7 @@ def goes_on(here_learnt: dict[str, Any], there: Club, offers: list[movielens.Off
     """The model decides with the same sums, and learns on."""
     model = there.model().get(MODEL).body
     assert (model["rows"], model["digest"]) == (here_learnt["rows"], here_learnt["digest"])
-    learn(there.model(), offers)
+    there.replay(offers, "after the move")
     assert there.model().get(MODEL).body["rows"] == here_learnt["rows"] + len(offers)
 
 
@@ -137,7 +109,7 @@ def test_a_department_moves_and_nothing_is_lost(club: tuple[Club, Club], capsys:
         assert here.says(number, "Given").status == 200
         assert here.newsletter(subject).status == 200
     offers = offers_of(here)
-    learn(here.model(), offers[:DECISIONS])
+    here.replay(offers[:DECISIONS], "before the move")
     learnt, uses = dict(here.model().get(MODEL).body), here.uses(0)
     cut_off(here, there, ada)
     killed(here, there, ada)

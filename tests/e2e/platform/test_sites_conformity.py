@@ -76,7 +76,16 @@ def test_one_site_signs_what_it_is_and_the_other_is_held_to_it(
 
 
 LABEL = "pod-security.kubernetes.io/enforce"
+MEMORY = "/spec/limits/0/default/memory"
 LENGTH = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/displayName/maxLength"
+KINDS = ("Namespace", "NetworkPolicy", "ValidatingAdmissionPolicyBinding", "LimitRange", "CustomResourceDefinition")
+
+
+def replaced(path: str, value: object) -> str:
+    """Return a patch of one value."""
+    return json.dumps([{"op": "replace", "path": path, "value": value}])
+
+
 # What a hand does with kubectl, and the leaves by which it is found: in what is there, and in what the site then does.
 DRIFT: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (
@@ -102,7 +111,11 @@ DRIFT: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
         ),
     ),
     (
-        ("patch", "crd", "departments.commonweal.dev", "--type=json", "-p", json.dumps([{"op": "replace", "path": LENGTH, "value": 9999}])),
+        ("patch", "limitrange", "-n", bring_up.SYSTEM, "commonweal-platform", "--type=json", "-p", replaced(MEMORY, "123Mi")),
+        (f"layer: LimitRange/{bring_up.SYSTEM}/commonweal-platform:spec.limits",),
+    ),
+    (
+        ("patch", "crd", "departments.commonweal.dev", "--type=json", "-p", replaced(LENGTH, 9999)),
         ("spec.properties.displayName.maxLength: 120 | 9999",),
     ),
 )
@@ -112,12 +125,14 @@ def test_what_a_hand_breaks_is_found_by_what_the_site_does_and_mended_by_pulumi(
     brought: bring_up.Brought, cloud: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     picture = tmp_path / "trees.html"
+    assert conform([ONPREM, CLOUD, "--no-probes"]) == EQUAL
     try:
         for words, _ in DRIFT:
             cloud.run(*words)
         assert conform([ONPREM, CLOUD, "--html", str(picture)]) == DIFFERENT
     finally:
-        pulumi.up(CLOUD, refresh=True, say=lambda _: None)
+        mended = " ".join(pulumi.up(CLOUD, refresh=True, say=lambda _: None).changed)
+    assert [kind for kind in KINDS if kind not in mended] == []
     said = capsys.readouterr().out
     assert [leaf for _, leaves in DRIFT for leaf in leaves if leaf not in said] == [], said
     probed = [line.split(": ")[1] for line in said.splitlines() if line.startswith("  probes: ")]

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -19,13 +20,12 @@ from commonweal_local.demo.journey import BENEFITS, ONCE, REGISTRY, TAX, Site, p
 from commonweal_local.demo.learning import MODEL
 from commonweal_local.demo.person import SignIn
 from commonweal_local.demo.report import table
-from commonweal_local.demo.web import Caller
+from commonweal_local.demo.web import Answer, Caller
 from commonweal_local.images import builder
 from commonweal_local.waiting import within
-from commonweal_stacks.conformity.cli import main as conform
+from support.waiting import HANG
 
 pytestmark = pytest.mark.sites
-PATIENCE = 120.0
 ASK = """
 import socket, sys
 try:
@@ -39,11 +39,6 @@ except OSError as error:
 @pytest.fixture
 def onprem(brought: bring_up.Brought) -> Cluster:
     return brought.clusters[0]
-
-
-@pytest.fixture
-def cloud(brought: bring_up.Brought) -> Cluster:
-    return brought.clusters[1]
 
 
 def site_of(cluster: Cluster, password: str) -> Site:
@@ -64,21 +59,6 @@ def test_a_second_pulumi_up_changes_nothing(brought: bring_up.Brought) -> None:
         outcome = pulumi.up(name, say=lambda _: None)
         assert outcome.changed == ()
         assert outcome.counts["same"] == sum(outcome.counts.values())
-
-
-def test_the_sites_are_alike_until_a_hand_changes_one_and_pulumi_mends_it(
-    brought: bring_up.Brought, cloud: Cluster, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert conform([*bring_up.SITES, "--no-probes"]) == 0
-    cloud.run("patch", "limitrange", "-n", bring_up.SYSTEM, "commonweal-platform", "--type=json", "-p", json.dumps(DRIFT))
-    capsys.readouterr()
-    assert conform([*bring_up.SITES, "--no-probes"]) == 1
-    assert "LimitRange" in capsys.readouterr().out
-    assert "LimitRange" in " ".join(pulumi.up("cloud", refresh=True, say=lambda _: None).changed)
-    assert conform([*bring_up.SITES, "--no-probes"]) == 0
-
-
-DRIFT = [{"op": "replace", "path": "/spec/limits/0/default/memory", "value": "123Mi"}]
 
 
 def probe(cluster: Cluster, namespace: str, host: str, port: int) -> str:
@@ -132,8 +112,8 @@ def test_what_a_model_has_learnt_survives_the_death_of_its_pod(brought: bring_up
     token = onprem.token(namespace_of(TAX), "tax-app", audience_of(TAX))
     before = Caller(base, token).get(MODEL).body
     assert before["rows"] > 0
-    assert within(PATIENCE, replaced(onprem, namespace_of(TAX), "models"))
-    after = poll(lambda: Caller(base, token).get(MODEL), lambda answer: answer.status == 200, PATIENCE).body
+    assert within(HANG, replaced(onprem, namespace_of(TAX), "models"))
+    after = poll(lambda: Caller(base, token).get(MODEL), lambda answer: answer.status == 200, HANG).body
     assert (after["digest"], after["rows"]) == (before["digest"], before["rows"])
 
 
@@ -143,27 +123,35 @@ def test_consents_and_uses_survive_the_death_of_the_store(brought: bring_up.Brou
     path = f"/v1/companies/subjects/{site.subject(REGISTRY)}"
     assert me.call("PUT", "/me/objections/tax-registers-business", {"state": "Objected"}).status == 200
     uses = len(me.get("/me/uses").body["items"])
-    assert within(PATIENCE, replaced(onprem, namespace_of(REGISTRY), "store"))
+    assert within(HANG, replaced(onprem, namespace_of(REGISTRY), "store"))
     closed = poll(
-        lambda: app.get(path, Purpose="tax-authority/register-business"), lambda answer: answer.status not in (500, 502, 503), PATIENCE
+        lambda: app.get(path, Purpose="tax-authority/register-business"), lambda answer: answer.status not in (500, 502, 503), HANG
     )
     assert closed.status == 404
-    assert len(poll(lambda: me.get("/me/uses"), lambda answer: answer.status == 200, PATIENCE).body["items"]) >= uses
+    assert len(poll(lambda: me.get("/me/uses"), lambda answer: answer.status == 200, HANG).body["items"]) >= uses
     assert me.call("PUT", "/me/objections/tax-registers-business", {"state": "Lifted"}).status == 200
     assert app.get(path, Purpose="tax-authority/register-business").status == 200
+
+
+def brief(cluster: Cluster, opens: Callable[[float], Answer]) -> tuple[dict[str, Any], datetime]:
+    """Have an agreement that is open now and ends soon; return it and its end. On a machine so slow that it ends before it opens, a longer one."""
+    for seconds in (20, 60, 180):
+        until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+        manifest = short_agreement(until)
+        cluster.apply_object(manifest)
+        assert cluster.sign(namespace_of(REGISTRY)) == [f"{namespace_of(REGISTRY)}/{manifest['metadata']['name']}"]
+        if opens((until - datetime.now(UTC)).total_seconds()).status == 200:
+            return manifest, until
+    pytest.fail("the agreement never opened")
 
 
 def test_an_agreement_ends_on_time_while_the_operator_is_stopped(brought: bring_up.Brought, onprem: Cluster) -> None:
     site = site_of(onprem, brought.password)
     app, path = site.service(BENEFITS, "benefits-app", REGISTRY), f"/v1/companies/subjects/{site.subject(REGISTRY)}"
-    until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=20)
-    manifest = short_agreement(until)
-    onprem.apply_object(manifest)
-    assert onprem.sign(namespace_of(REGISTRY)) == [f"{namespace_of(REGISTRY)}/{manifest['metadata']['name']}"]
-    assert poll(lambda: app.get(path, Purpose=ONCE), lambda answer: answer.status == 200, 15).status == 200
+    manifest, until = brief(onprem, lambda seconds: poll(lambda: app.get(path, Purpose=ONCE), lambda answer: answer.status == 200, seconds))
     onprem.run("scale", "deployment", "commonweal-operator", "-n", bring_up.SYSTEM, "--replicas=0")
     try:
-        late = poll(lambda: app.get(path, Purpose=ONCE), lambda answer: answer.status != 200, 40)
+        late = poll(lambda: app.get(path, Purpose=ONCE), lambda answer: answer.status != 200, HANG)
         assert (late.status, late.reason) == (403, "AgreementExpired")
         assert time.time() >= until.timestamp()
     finally:
@@ -182,7 +170,7 @@ def test_a_broken_source_closes_itself_only_and_says_what_to_do(brought: bring_u
         return {c["type"]: c["reason"] for c in conditions if c["status"] == "False"}
 
     try:
-        assert within(PATIENCE, lambda: reasons().get("Ready") == "TableMissing"), reasons()
+        assert within(HANG, lambda: reasons().get("Ready") == "TableMissing"), reasons()
         assert bring_up.Cluster.one(onprem, "departments", REGISTRY)["status"]["conditions"]
         site = site_of(onprem, brought.password)
         read = site.service(TAX, "tax-app", REGISTRY).get(

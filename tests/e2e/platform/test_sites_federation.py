@@ -14,10 +14,10 @@ from commonweal_local.demo.cluster import Cluster
 from commonweal_local.demo.journey import BENEFITS, CHECK, REGISTER, REGISTRY, TAX, Site, poll
 from commonweal_local.demo.person import SignIn
 from commonweal_local.demo.web import Answer
+from support.waiting import HANG
 
 pytestmark = pytest.mark.sites
 STALENESS = 8
-PATIENCE = 90.0
 CONSENT = "/me/consents/benefits-checks-company"
 
 
@@ -29,7 +29,7 @@ def site_of(cluster: Cluster, password: str) -> Site:
 def amend(cluster: Cluster, feed: object) -> None:
     patch = [{"op": "add" if feed else "remove", "path": "/spec/consentFeed", **({"value": feed} if feed else {})}]
     cluster.run("patch", "department", REGISTRY, "--type=json", "-p", json.dumps(patch))
-    cluster.wait_for(bring_up.KINDS, "Ready", PATIENCE, lambda _: None)
+    cluster.wait_for(bring_up.KINDS, "Ready", HANG, lambda _: None)
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +59,10 @@ def test_what_a_person_says_at_one_site_holds_at_the_other_within_the_bound(pair
     here, there = pair
     assert here.subject(REGISTRY) == there.subject(REGISTRY)
     assert here.me(REGISTRY).call("PUT", CONSENT, {"state": "Given"}).status == 200
-    assert poll(lambda: consented(there), lambda answer: answer.status == 200, PATIENCE).status == 200
+    assert poll(lambda: consented(there), lambda answer: answer.status == 200, HANG).status == 200
     assert here.me(REGISTRY).call("PUT", CONSENT, {"state": "Withdrawn"}).status == 200
     said = time.monotonic()
-    gone = poll(lambda: consented(there), lambda answer: answer.status == 404, PATIENCE)
+    gone = poll(lambda: consented(there), lambda answer: answer.status == 404, HANG)
     took = time.monotonic() - said
     print(f"withdrawn at {here.cluster.name}, refused at {there.cluster.name} after {took:.2f} s")
     assert gone.status == 404
@@ -73,17 +73,17 @@ def test_a_cut_link_closes_what_rests_on_consent_and_nothing_else_and_mends_by_i
     here, there = pair
     assert there.me(REGISTRY).call("PUT", CONSENT, {"state": "Given"}).status == 200
     for site in pair:
-        assert poll(lambda site=site: consented(site), lambda answer: answer.status == 200, PATIENCE).status == 200
+        assert poll(lambda site=site: consented(site), lambda answer: answer.status == 200, HANG).status == 200
     sites.cut(there.cluster.name, between=True)
     try:
         for site in pair:
-            closed = poll(lambda site=site: consented(site), lambda answer: answer.status != 200, PATIENCE)
+            closed = poll(lambda site=site: consented(site), lambda answer: answer.status != 200, HANG)
             assert (closed.status, closed.reason) == (503, "ConsentFeedStale")
             assert by_law(site).status == 200
         assert there.me(REGISTRY).call("PUT", CONSENT, {"state": "Withdrawn"}).status == 200
     finally:
         sites.restore(there.cluster.name)
-    mended = poll(lambda: consented(here), lambda answer: answer.status != 503, PATIENCE)
+    mended = poll(lambda: consented(here), lambda answer: answer.status != 503, HANG)
     assert mended.status == 404, "the withdrawal made during the cut arrives before anything opens again"
     assert here.me(REGISTRY).call("PUT", CONSENT, {"state": "Given"}).status == 200
-    assert poll(lambda: consented(there), lambda answer: answer.status == 200, PATIENCE).status == 200
+    assert poll(lambda: consented(there), lambda answer: answer.status == 200, HANG).status == 200
