@@ -263,7 +263,7 @@ def test_events_are_told_as_lines_and_counted() -> None:
         event(resOutputsEvent={"metadata": {"op": "same", "urn": URN, "type": "kubernetes:core/v1:Namespace"}}),
         event(diagnosticEvent={"severity": "error", "urn": URN, "message": "it broke\n"}),
         event(resOutputsEvent={"metadata": {"op": "same", "urn": STACK, "type": "pulumi:pulumi:Stack", "new": {"outputs": {"a": 1}}}}),
-        event(summaryEvent={"resourceChanges": {"create": 1, "same": 2}}),
+        event(summaryEvent={"resourceChanges": {"create": 1, "same": 2, "read": 1}}),
     ):
         listener.hear(heard)
     assert lines == ["created Namespace/commonweal-system", "it broke"]

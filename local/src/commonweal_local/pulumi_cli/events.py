@@ -35,7 +35,9 @@ class Listener:
     def hear(self, event: EngineEvent) -> None:
         """Take one event."""
         if event.summary_event:
-            self.counts = {_plain(key): int(value) for key, value in (event.summary_event.resource_changes or {}).items()}
+            told = event.summary_event.resource_changes or {}
+            # What a program only looks up, as it does the site's kubeconfig, is read in every run and changed in none.
+            self.counts = {_plain(key): int(value) for key, value in told.items() if key != "read"}
         elif event.diagnostic_event:
             self._diagnostic(event.diagnostic_event)
         elif event.policy_event:
