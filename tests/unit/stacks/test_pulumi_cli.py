@@ -192,10 +192,11 @@ def test_a_stack_of_the_same_name_in_another_project_does_not_stand_in_the_way(t
     stack._release(pytest.fail)
 
 
-def test_fields_that_a_killed_run_left_behind_come_with_their_own_remedy() -> None:
+def test_what_the_plug_in_cannot_do_by_itself_comes_with_its_own_remedy() -> None:
     assert "PULUMI_K8S_ENABLE_PATCH_FORCE=true" in remedy(
         'Apply failed with 1 conflict: conflict with "pulumi-kubernetes-1a2b3c4d": .data.a'
     )
+    assert "`up` deletes it first" in remedy('Preview failed: RoleBinding "b" is invalid: roleRef: cannot change roleRef')
     assert "PATCH_FORCE" not in remedy('Apply failed with 1 conflict: conflict with "another-team": .data.a')
 
 

@@ -255,4 +255,6 @@ def remedy(reasons: str) -> str:
             "Fields of it were last written by a run that was killed before it could write that down. Run it once with "
             "PULUMI_K8S_ENABLE_PATCH_FORCE=true in the environment."
         )
+    if re.search(r"Preview failed:.*(cannot change|are forbidden)", reasons):
+        return "If the object is to be made anew under its name, the plug-in cannot preview that: `up` deletes it first. Else correct what it names."
     return "Correct what it names and run it again."
