@@ -88,7 +88,7 @@ def test_cluster_api_expands_a_cluster_of_each_class(management: ClusterApi, kin
     assert found
     assert found["spec"]["version"] == made[-1]["spec"]["topology"]["version"]
     if kind == "local":
-        assert found["spec"] == {"version": current().kubernetes, "nodes": 2, "mode": "ControlPlane"}
+        assert found["spec"] == {"version": current().kubernetes, "nodes": 2, "mode": "ControlPlane", "blueprint": current().revision}
     else:
         workers = management.found(CORE, "MachineDeployment", f"{name}-workers")
         assert workers

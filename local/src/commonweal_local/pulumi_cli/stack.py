@@ -126,10 +126,13 @@ class Stack:
             "preview": partial(stack.preview, policy_packs=self.packs),
             "destroy": partial(stack.destroy, show_secrets=False),
         }
+        settings, refused = {"config_file": str(self.file), "color": "never", **(options or {})}, Listener(lambda _line: None, dry_run=True)
         try:
-            runs[operation](on_event=listener.hear, config_file=str(self.file), color="never", **(options or {}))
+            if operation == "destroy":  # by itself it begins with what it may delete, and only then comes to what is protected
+                stack.preview_destroy(on_event=refused.hear, **settings)
+            runs[operation](on_event=listener.hear, **settings)
         except CommandError as error:
-            reasons = "\n".join(listener.errors) or str(error).strip()[-2000:]
+            reasons = "\n".join([*refused.errors, *listener.errors]) or str(error).strip()[-2000:]
             raise LocalError(f"pulumi {operation} of {self.title} failed:\n{reasons}", remedy(reasons)) from error
         return Outcome(listener.counts, tuple(listener.changed), time.monotonic() - started, listener.outputs)
 
