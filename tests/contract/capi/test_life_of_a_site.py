@@ -138,6 +138,7 @@ def test_paused_nothing_is_brought_back_and_then_it_comes_with_its_data(made: Lo
 
 
 def test_a_class_of_another_revision_gives_its_settings_and_starts_nothing_anew_that_has_them(made: LocalFleet) -> None:
+    made.becomes_true("LocalControlPlane", NAME, "Furnished", "")
     parts = json.loads((site(NAME).directory / "state.json").read_text())["components"]
     made.declare(NAME, revision="r2", nodes=1)
     made.becomes_true("LocalControlPlane", NAME, "BlueprintApplied", "of r2")
