@@ -134,7 +134,8 @@ def slipped_in(api: Api, path: str, body: dict[str, Any]) -> None:
 
 
 def over_quota(api: Api) -> bool | None:
-    used = api.ask("GET", f"{scratch.space(scratch.A)}/resourcequotas/department").body.get("status", {}).get("used", {})
+    quota = api.ask("GET", f"{scratch.space(scratch.A)}/resourcequotas/department")
+    used = quota.body.get("status", {}).get("used", {}) if quota.ok else {}
     return (used.get("limits.memory"), used.get("requests.storage")) == ("1664Mi", "2Gi") or None
 
 
