@@ -82,8 +82,7 @@ class AtOnce:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
         if report.failed and terminal is not None and not hasattr(self._config, "workerinput"):
-            terminal.ensure_newline()
-            terminal.write_line(f"{report.when} of {report.nodeid} failed:\n{report.longreprtext}", red=True)
+            terminal.write_line(f"\n{report.when} of {report.nodeid} failed:\n{report.longreprtext}", red=True)
 
 
 @pytest.fixture(scope="session")
