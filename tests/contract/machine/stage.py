@@ -42,6 +42,9 @@ for command in sys.argv[1:]:
     print(f"== {command} ended with {code}", file=sys.stderr, flush=True)
 """
 
+# With processes of its own, too: what other tests run beside it is none of this machine's.
+ALONE = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc")
+
 
 @dataclass(frozen=True)
 class Told:
@@ -108,7 +111,7 @@ class Machine:
             (self.stage / place).mkdir(exist_ok=True)
             os.chown(self.stage / place, user, user)
         done = subprocess.run(
-            ["unshare", "--mount", "--propagation", "private", "--", "sh", "-ec", self._script(), "sh", *as_user, *argv],
+            [*ALONE, "--", "sh", "-ec", self._script(), "sh", *as_user, *argv],
             env=self._environment(),
             capture_output=True,
             check=False,
