@@ -45,7 +45,6 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from commonweal_local.decommission.erase import Wish, decommission
-from support.waiting import HANG
 wish = Wish(sys.argv[1], delete_departments=True, project=Path(sys.argv[2]))
 decommission(wish, None, clock=lambda: datetime.now(UTC), say=lambda line: print(line, flush=True))
 """

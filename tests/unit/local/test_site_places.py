@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -128,7 +128,7 @@ def test_while_one_home_takes_a_place_no_other_does(homes: tuple[Path, Path], cl
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.close(held)
         taking.communicate("go on\n", timeout=30)
-    assert (Site.load(one, "north").index, take(other).index) == (0, 1)
+    assert Site.load(one, "north").index != take(other).index
 
 
 def test_the_two_modes_have_addresses_of_their_own(homes: tuple[Path, Path]) -> None:
@@ -175,20 +175,33 @@ def test_the_directory_is_open_to_every_user_and_what_is_in_it_only_to_its_owner
     assert [file.stat().st_mode & 0o777 for file in claims.glob("*.json")] == [0o644]
 
 
+LISTENS = """
+import socket
+while True:
+    one = socket.create_server(("127.0.0.1", 0))
+    try:
+        next_one = socket.create_server(("127.0.0.1", one.getsockname()[1] + 1))
+        break
+    except OSError:
+        one.close()
+print(one.getsockname()[1], flush=True)
+input()
+"""
+
+
 @pytest.fixture
 def stranger(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Another program that listens on a port of this machine."""
-    code = "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); input()"
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    """Another program that listens on a port of this machine, and on the next one."""
+    with subprocess.Popen([sys.executable, "-c", LISTENS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         yield process, int(process.stdout.readline())
         process.kill()
 
 
 def at_port(root: Path, port: int) -> Site:
-    """A site whose API server's port is that one."""
+    """A site all of whose ports are that one, and the next: none of another site's that runs on this machine."""
     site = Site("north", 0, LOOPBACK, root, {})
-    site.__dict__["ports"] = replace(site.ports, api=port)
+    site.__dict__["ports"] = replace(site.ports, **dict.fromkeys(asdict(site.ports), port))
     return site
 
 
