@@ -11,9 +11,9 @@ from commonweal_local import paths
 
 # Seconds on two idle processors with empty caches; `bench/demo_cold.py` measures them.
 MEASURED: Mapping[str, float] = {
-    "building site-kube, coredns, helm, kube-network-policies, cluster-api": 400.0,
-    "building pulumi, pulumi-resource-kubernetes": 300.0,
-    "the demonstration (pods)": 150.0,
+    "building site-kube, helm, cluster-api, coredns, kube-network-policies": 345.0,
+    "building pulumi, pulumi-resource-kubernetes": 325.0,
+    "the demonstration (pods)": 140.0,
     "the demonstration (pods), its programs built first": 840.0,
 }
 

@@ -16,7 +16,7 @@ from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress, Silent
 from commonweal_local.toolchain import Origin, golang, lookup
 from commonweal_local.toolchain.catalogue import PROGRAMS, named
-from commonweal_local.toolchain.compiling import Compiling
+from commonweal_local.toolchain.compiling import EVEN, PULUMI, Compiling, Curve
 from commonweal_stacks.management.upstream import UPSTREAM, Upstream, fetched
 from commonweal_stacks.site import SiteConfigError
 
@@ -173,8 +173,9 @@ def test_a_go_that_is_too_old_is_passed_over(places: Path, version: str) -> None
     assert golang.find() is None
 
 
-def test_how_far_a_build_is_never_falls_back_and_ends_at_the_end() -> None:
-    shares = [Compiling(200).share(done) for done in range(0, 260, 10)]
+@pytest.mark.parametrize("curve", [EVEN, PULUMI])
+def test_how_far_a_build_is_never_falls_back_and_ends_at_the_end(curve: Curve) -> None:
+    shares = [Compiling(200, curve).share(done) for done in range(0, 260, 10)]
     assert shares == sorted(shares)
     assert (shares[0], shares[-1]) == (0.0, 1.0)
 

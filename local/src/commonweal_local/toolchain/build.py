@@ -15,8 +15,8 @@ from commonweal_local import machine, paths
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress, Step
 from commonweal_local.toolchain import golang, lookup
-from commonweal_local.toolchain.catalogue import Binary, named, programs_in
-from commonweal_local.toolchain.compiling import Compiling
+from commonweal_local.toolchain.catalogue import PULUMI_PLUGIN, Binary, named, programs_in
+from commonweal_local.toolchain.compiling import EVEN, PULUMI, Compiling
 
 # Sources, compiled packages and the programs themselves, from nothing.
 BUILD_GIB = 10.0
@@ -68,7 +68,8 @@ def _build(go: Path, binaries: Sequence[Binary], step: Step) -> None:
     directory = lookup.directory_of(binaries[0])
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=directory) as drafts, _overlay(go, binaries) as overlay, log.open("wb") as output:
-        compiling = Compiling(_to_compile(go, binaries, overlay, log, step))
+        curve = PULUMI if PULUMI_PLUGIN in binaries else EVEN
+        compiling = Compiling(_to_compile(go, binaries, overlay, log, step), curve)
         process = _start(command(go, binaries, Path(drafts), overlay), output, output)
         _follow(process, log, compiling, step)
         if process.returncode:
