@@ -33,7 +33,7 @@ test: lint machine tools images oracle ## everything: lint, then every test, sha
 test-under-load: ## the same beside eight busy loops at low priority
 	@python3 tests/support/under_load.py $(MAKE) test
 
-check: lint tools ## what a change is tried with first, in a minute: lint, and every test that starts no server
+check: lint tools ## what a change is tried with first: lint, and every test that starts no server
 	@$(PYTEST) --numprocesses=$(JOBS) -m "not servers" tests/unit tests/golden tests/contract
 
 unit: tools ## tests without anything running

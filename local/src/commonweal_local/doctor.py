@@ -158,7 +158,7 @@ def _tools(names: Iterable[str]) -> list[Finding]:
     if not lacking:
         return [Finding("tools", Verdict.GOOD, f"{len(found)} found")]
     build = Finding(
-        "tools", Verdict.NOTE, f"not built yet: {', '.join(lacking)}", "`commonweal tools` builds them: about 20 minutes on two processors."
+        "tools", Verdict.NOTE, f"not built yet: {', '.join(lacking)}", "`commonweal tools` builds them: about 12 minutes on two processors."
     )
     return [build, _go()]
 
