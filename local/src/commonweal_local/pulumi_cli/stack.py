@@ -126,7 +126,8 @@ class Stack:
             "preview": partial(stack.preview, policy_packs=self.packs),
             "destroy": partial(stack.destroy, show_secrets=False),
         }
-        settings, refused = {"config_file": str(self.file), "color": "never", **(options or {})}, Listener(lambda _line: None, dry_run=True)
+        settings: dict[str, Any] = {"config_file": str(self.file), "color": "never", **(options or {})}
+        refused = Listener(lambda _line: None, dry_run=True)
         try:
             if operation == "destroy":  # by itself it begins with what it may delete, and only then comes to what is protected
                 stack.preview_destroy(on_event=refused.hear, **settings)
