@@ -153,7 +153,11 @@ def test_a_lost_management_cluster_is_rebuilt_and_the_site_does_not_notice(proje
 def kill_when(line: str, project: Path) -> None:
     """Decommission in a process of its own, and kill it with all it started when it says something that begins so."""
     with subprocess.Popen(
-        [sys.executable, "-c", END, NAME, str(project)], stdout=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-c", END, NAME, str(project)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     ) as process:
         assert process.stdout
         said = []

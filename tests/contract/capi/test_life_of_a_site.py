@@ -96,6 +96,7 @@ def test_it_grows_and_shrinks_while_it_runs(made: LocalFleet) -> None:
 
 def test_a_killed_provider_takes_up_what_runs_and_writes_nothing(made: LocalFleet) -> None:
     made.becomes("Cluster", NAME, "TopologyReconciled", "ReconcileSucceeded")
+    made.becomes_true("LocalControlPlane", NAME, "Furnished", "")
     first, before = processes.first_process(site(NAME)), made.settled(NAME)
     restarted(made)
     after = made.settled(NAME)

@@ -24,11 +24,14 @@ from commonweal_local import paths
 from commonweal_local.failure import LocalError
 from commonweal_local.pulumi_cli import programs
 from commonweal_local.pulumi_cli.events import Listener
+from commonweal_local.sites.processes import alive
+from commonweal_local.waiting import within
 from commonweal_stacks.site import stack_file
 
 PROJECT_FILES = ("Pulumi.yaml", "__main__.py")
 RECORDS = ("cluster", "management", "settings")  # what is remembered of the last run: on which clusters it worked, with which settings
 SECRET_BYTES = 32
+DYING_SECONDS = 3.0
 # Nothing is fetched behind a person's back; what the caller's environment says stays.
 SETTINGS = {"PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
 # An update takes back by itself what a person's kubectl changed; a preview, which writes nothing, has to be told, or it fails where the update would not.
@@ -217,7 +220,8 @@ class Stack:
         """Take away the locks of runs that were killed, as their process is gone; refuse to start beside one that lives."""
         for file in root().glob(f"state/.pulumi/locks/*/{self._project_name()}/{self.name}/*.json"):
             lock = json.loads(file.read_text(encoding="utf-8"))
-            if lock.get("hostname") != socket.gethostname() or Path("/proc", str(lock.get("pid"))).exists():
+            # What was killed a moment ago is still listed until its last thread and then its entry are gone.
+            if lock.get("hostname") != socket.gethostname() or not within(DYING_SECONDS, lambda pid=int(lock["pid"]): not alive(pid)):  # type: ignore[misc]
                 raise LocalError(
                     f"another run works on {self.title}: process {lock.get('pid')} on {lock.get('hostname')}",
                     f"Wait for it. If it is gone for good, delete {file}.",
