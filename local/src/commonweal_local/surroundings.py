@@ -11,7 +11,6 @@ import sys
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping, MutableMapping
-from contextlib import suppress
 from ipaddress import IPv4Network, collapse_addresses, ip_address, ip_network
 from pathlib import Path
 
@@ -84,15 +83,27 @@ def is_near(host: str) -> bool:
 
 
 def find_caches(environment: MutableMapping[str, str]) -> None:
-    """Where the home cannot be written but COMMONWEAL_CACHE can: what Go, pip and helm keep goes there too. Credentials stay where they are."""
-    kept = environment.get("COMMONWEAL_CACHE")
-    if not environment.get("HOME"):
-        with suppress(KeyError):
-            environment["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
-    if not kept or _is_writable(environment.get("HOME")):
-        return
-    for variable, directory in (("XDG_CACHE_HOME", "others"), ("GOPATH", "go/path"), ("PULUMI_HOME", "pulumi-home")):
-        environment.setdefault(variable, str(Path(kept).resolve() / directory))
+    """Where the home cannot be written but COMMONWEAL_CACHE can: what Go, pip and helm keep goes there too. Credentials stay where they are.
+
+    Pulumi goes by the home that the system has written down for the user, not by HOME; where that one cannot be written it is told of HOME.
+    """
+    kept, of_the_user = environment.get("COMMONWEAL_CACHE"), _home_of_the_user()
+    if not environment.get("HOME") and of_the_user:
+        environment["HOME"] = of_the_user
+    home = environment.get("HOME")
+    if home and _is_writable(home):
+        if not of_the_user or not _is_writable(of_the_user):
+            environment.setdefault("PULUMI_HOME", str(Path(home) / ".pulumi"))
+    elif kept:
+        for variable, directory in (("XDG_CACHE_HOME", "others"), ("GOPATH", "go/path"), ("PULUMI_HOME", "pulumi-home")):
+            environment.setdefault(variable, str(Path(kept).resolve() / directory))
+
+
+def _home_of_the_user() -> str | None:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        return None
 
 
 def explained(error: OSError) -> LocalError | None:
@@ -106,9 +117,9 @@ def explained(error: OSError) -> LocalError | None:
     return None
 
 
-def _is_writable(home: str | None) -> bool:
+def _is_writable(home: str) -> bool:
     try:
-        paths.require_writable(Path(home or "/nonexistent"))
+        paths.require_writable(Path(home))
     except LocalError:
         return False
     return True

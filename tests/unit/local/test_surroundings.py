@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -58,10 +59,20 @@ def test_where_it_cannot_what_others_keep_goes_into_our_cache_but_for_what_a_per
     assert environment["XDG_CACHE_HOME"] == str(tmp_path / "others")
 
 
+@pytest.mark.parametrize("written_down", ["/proc/self/nowhere", None])
+def test_pulumi_is_told_of_a_home_that_only_the_environment_names(
+    written_down: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(surroundings, "_home_of_the_user", lambda: written_down)
+    environment = {"HOME": str(tmp_path)}
+    surroundings.find_caches(environment)
+    assert environment == {"HOME": str(tmp_path), "PULUMI_HOME": str(tmp_path / ".pulumi")}
+
+
 def test_without_home_that_of_the_user_is_taken(tmp_path: Path) -> None:
     environment = {"COMMONWEAL_CACHE": str(tmp_path)}
     surroundings.find_caches(environment)
-    assert environment["HOME"] == str(Path("~").expanduser()) or "HOME" in os.environ
+    assert environment["HOME"] == pwd.getpwuid(os.geteuid()).pw_dir
 
 
 def test_a_place_below_a_file_cannot_be_written(tmp_path: Path) -> None:
