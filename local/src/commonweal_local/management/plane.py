@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import socket
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from commonweal_local.paths import write
 from commonweal_local.sites import pki, settings
 from commonweal_local.sites.components import control_plane_lines
 from commonweal_local.sites.pki import Leaf
+from commonweal_local.sites.ports import is_free
 from commonweal_local.sites.site import Mode, Ports, Site
 from commonweal_stacks.management.controllers import GATES
 
@@ -70,7 +70,7 @@ def free_block(preferred: int) -> int:
     """The preferred block of ports if all of it is free now, else the first that is. Raises LocalError."""
     candidates: list[int] = [preferred, *range(BLOCKS)]
     for block in candidates:
-        if all(_is_free(port) for port in _ports(block)):
+        if all(is_free(port) for port in _ports(block)):
             return block
     raise LocalError(
         f"No block of ports from {FIRST_PORT} to {FIRST_PORT + BLOCK * BLOCKS} is free", "`ss -ltnp` shows who has them; end one of those."
@@ -144,13 +144,3 @@ def provider_line(one: Plane) -> list[str]:
 def _ports(block: int) -> Iterable[int]:
     ports = plane(Path(), {}, block).ports
     return (ports.api, ports.api + 1, ports.api + 2, ports.api + 3, ports.etcd, ports.etcd + 1, ports.controllers)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

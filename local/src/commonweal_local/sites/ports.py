@@ -26,7 +26,7 @@ def of(site: Site) -> tuple[int, ...]:
 
 def taken(site: Site) -> int | None:
     """The first port of a site on loopback that another program has, such as a site of another home."""
-    return next((port for port in of(site) if not _is_free(port)), None)
+    return next((port for port in of(site) if not is_free(port)), None)
 
 
 def require_free(site: Site) -> None:
@@ -55,7 +55,8 @@ def stranger(site: Site, members: Collection[int]) -> str:
     return ""
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether a program could listen at the port of loopback now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
