@@ -42,8 +42,8 @@ for command in sys.argv[1:]:
     print(f"== {command} ended with {code}", file=sys.stderr, flush=True)
 """
 
-# With processes of its own, too: what other tests run beside it is none of this machine's.
-ALONE = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc")
+# With processes and a network of its own, too: what other tests run beside it is none of this machine's, and nothing can be fetched.
+ALONE = ("unshare", "--mount", "--net", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ class Machine:
 
     def without_files(self, files: Iterable[Path]) -> Machine:
         """Hide these entries of their directories."""
-        self.hidden += [file.parent.resolve() / file.name for file in files if os.path.lexists(file)]
+        found = [file.parent.resolve() / file.name for file in files if os.path.lexists(file)]
+        self.hidden = list(dict.fromkeys([*self.hidden, *found]))
         return self
 
     def but(self, *lines: str, unset: Sequence[str] = (), **environment: str) -> Machine:
@@ -126,7 +127,13 @@ class Machine:
     def _script(self) -> str:
         """Lay a private copy over each directory that loses something; then hide, then change the rest."""
         layers = self.stage / "layers"
-        steps = [f"mkdir -p {layers}", f"mount -t tmpfs none {layers}", f"cp $(command -v setpriv) {self.stage}/setpriv"]
+        steps = [
+            "mkdir -p /run/netns",
+            "mount -t tmpfs none /run/netns",
+            f"mkdir -p {layers}",
+            f"mount -t tmpfs none {layers}",
+            f"cp $(command -v setpriv) {self.stage}/setpriv",
+        ]
         for number, directory in enumerate(dict.fromkeys([ALWAYS, *(file.parent for file in self.hidden)])):
             up, work = f"{layers}/{number}", f"{layers}/{number}.work"
             steps += [f"mkdir {up} {work}", f"mount -t overlay -o lowerdir={directory},upperdir={up},workdir={work} overlay {directory}"]
