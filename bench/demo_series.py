@@ -12,8 +12,8 @@ from typing import Any
 from processor import Sampler, by_group, most_used
 
 from commonweal_local import sites, toolchain
-from commonweal_local.demo.cluster import Cluster
-from commonweal_local.demo.command import TO_FIRST_READ
+from commonweal_cli.demo.cluster import Cluster
+from commonweal_cli.demo.command import TO_FIRST_READ
 from commonweal_local.sites.state import recorded
 
 WIDTH_SECONDS = 1

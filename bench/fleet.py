@@ -32,7 +32,7 @@ from results_file import Figure, write  # noqa: E402
 from commonweal_local import management, paths, sites  # noqa: E402
 from commonweal_local.management import host  # noqa: E402
 from commonweal_local.progress import Progress  # noqa: E402
-from commonweal_local.pulumi_cli.stack import Operation, Outcome, Stack  # noqa: E402
+from commonweal_cli.site.stack import Operation, Outcome, Stack  # noqa: E402
 from commonweal_local.sites import processes  # noqa: E402
 from commonweal_local.sites.api import Api  # noqa: E402
 from commonweal_local.sites.site import all_sites  # noqa: E402

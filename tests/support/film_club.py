@@ -12,11 +12,11 @@ from typing import Any
 from commonweal_api import namespace_of
 from commonweal_api.plan import audience_of
 from commonweal_local import paths
-from commonweal_local.demo import bring_up
-from commonweal_local.demo.cluster import Cluster
-from commonweal_local.demo.heritage import HeritageMachine
-from commonweal_local.demo.person import SignIn
-from commonweal_local.demo.web import Answer, Caller
+from commonweal_cli.demo import bring_up
+from commonweal_cli.demo.cluster import Cluster
+from commonweal_cli.demo.heritage import HeritageMachine
+from commonweal_cli.demo.person import SignIn
+from commonweal_cli.demo.web import Answer, Caller
 from commonweal_runtime.models.sources import TIMEOUT
 from support import movielens
 from support.waiting import HANG, wait_for

@@ -16,7 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from commonweal_local.cli import EXTRAS, PASSED_ON
+from commonweal_cli.main import EXTRAS, PASSED_ON
 from commonweal_local.images import wheels
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,7 +58,7 @@ def test_a_plain_install_brings_what_the_command_imports_and_no_more() -> None:
 
 
 def test_the_demonstration_needs_no_more_than_its_extra() -> None:
-    needed = reached([*command_modules(), *modules("commonweal_local.demo"), *modules("commonweal_operator")])
+    needed = reached([*command_modules(), *modules("commonweal_cli.demo"), *modules("commonweal_operator")])
     brought = {name_of(text) for text in [*wheels.plain(PYPROJECT), *wheels.extra(PYPROJECT, "demo")]}
     assert needed - brought == set()
     assert "asyncpg" in needed
@@ -123,7 +123,7 @@ def bench() -> list[str]:
 def command_modules() -> list[str]:
     """Return what `commonweal` is, with all that it starts as programs of their own; not the demonstration, which has an extra."""
     ours = [*modules("commonweal_local"), *modules("commonweal_stacks")]
-    return [module for module in ours if not module.startswith("commonweal_local.demo.")]
+    return [module for module in ours if not module.startswith("commonweal_cli.demo.")]
 
 
 def modules(package: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from commonweal_local.demo.cluster import Cluster, ClusterError
+from commonweal_cli.demo.cluster import Cluster, ClusterError
 from support.control_plane import ControlPlane, find_tools
 from support.kube_api import MERGE, KubeApi
 from support.manifests import department

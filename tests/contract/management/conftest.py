@@ -11,9 +11,9 @@ import pytest
 
 from commonweal_local import management, sites
 from commonweal_local.management import host
-from commonweal_local.management.plane import Plane
+from commonweal_local.management.layout import Plane
 from commonweal_local.progress import Silent
-from commonweal_local.pulumi_cli.stack import Outcome
+from commonweal_cli.site.stack import Outcome
 from support.kube_api import KubeApi
 
 

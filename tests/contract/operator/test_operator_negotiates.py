@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from commonweal_api.plan import StorePlan
-from commonweal_local.agreements import main as agreement
-from commonweal_local.agreements import sign_all
+from commonweal_cli.agreements import main as agreement
+from commonweal_cli.agreements import sign_all
 from commonweal_local.failure import LocalError
 from contract.operator.stage import agreed
 from support.control_plane import REPOSITORY, ControlPlane, find_tools

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from commonweal_local import pulumi
-from commonweal_local.demo import bring_up
-from commonweal_local.demo.cluster import Cluster
-from commonweal_local.fleet import main as fleet
+from commonweal_cli.site import operations
+from commonweal_cli.demo import bring_up
+from commonweal_cli.demo.cluster import Cluster
+from commonweal_cli.fleet import main as fleet
 from commonweal_stacks.conformity import probes
 from commonweal_stacks.conformity.api import Api
-from commonweal_stacks.conformity.cli import DIFFERENT, EQUAL
-from commonweal_stacks.conformity.cli import main as conform
+from commonweal_cli.conform import DIFFERENT, EQUAL
+from commonweal_cli.conform import main as conform
 
 pytestmark = pytest.mark.sites
 ONPREM, CLOUD = bring_up.SITES
@@ -131,7 +131,7 @@ def test_what_a_hand_breaks_is_found_by_what_the_site_does_and_mended_by_pulumi(
             cloud.run(*words)
         assert conform([ONPREM, CLOUD, "--html", str(picture)]) == DIFFERENT
     finally:
-        mended = " ".join(pulumi.up(CLOUD, refresh=True, say=lambda _: None).changed)
+        mended = " ".join(operations.up(CLOUD, refresh=True, say=lambda _: None).changed)
     assert [kind for kind in KINDS if kind not in mended] == []
     said = capsys.readouterr().out
     assert [leaf for _, leaves in DRIFT for leaf in leaves if leaf not in said] == [], said

@@ -12,15 +12,15 @@ import pytest
 
 from commonweal_api import namespace_of
 from commonweal_api.plan import audience_of
-from commonweal_local import pulumi
-from commonweal_local.demo import bring_up
-from commonweal_local.demo.cluster import Cluster
-from commonweal_local.demo.command import walk
-from commonweal_local.demo.journey import BENEFITS, ONCE, REGISTRY, TAX, Site, poll, short_agreement
-from commonweal_local.demo.learning import MODEL
-from commonweal_local.demo.person import SignIn
-from commonweal_local.demo.report import table
-from commonweal_local.demo.web import Answer, Caller
+from commonweal_cli.site import operations
+from commonweal_cli.demo import bring_up
+from commonweal_cli.demo.cluster import Cluster
+from commonweal_cli.demo.command import walk
+from commonweal_cli.demo.journey import BENEFITS, ONCE, REGISTRY, TAX, Site, poll, short_agreement
+from commonweal_cli.demo.learning import MODEL
+from commonweal_cli.demo.person import SignIn
+from commonweal_cli.demo.report import table
+from commonweal_cli.demo.web import Answer, Caller
 from commonweal_local.images import builder
 from commonweal_local.waiting import within
 from support.waiting import HANG
@@ -56,7 +56,7 @@ def test_every_step_of_the_journey_is_as_it_must_be(brought: bring_up.Brought, n
 
 def test_a_second_pulumi_up_changes_nothing(brought: bring_up.Brought) -> None:
     for name in bring_up.SITES:
-        outcome = pulumi.up(name, say=lambda _: None)
+        outcome = operations.up(name, say=lambda _: None)
         assert outcome.changed == ()
         assert outcome.counts["same"] == sum(outcome.counts.values())
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pytest
 
 from commonweal_local import sites
-from commonweal_local.demo import bring_up
-from commonweal_local.demo.cluster import Cluster
-from commonweal_local.demo.journey import BENEFITS, CHECK, REGISTER, REGISTRY, TAX, Site, poll
-from commonweal_local.demo.person import SignIn
-from commonweal_local.demo.web import Answer
+from commonweal_cli.demo import bring_up
+from commonweal_cli.demo.cluster import Cluster
+from commonweal_cli.demo.journey import BENEFITS, CHECK, REGISTER, REGISTRY, TAX, Site, poll
+from commonweal_cli.demo.person import SignIn
+from commonweal_cli.demo.web import Answer
 from support.waiting import HANG
 
 pytestmark = pytest.mark.sites

@@ -16,7 +16,7 @@ from commonweal_local.progress import Progress
 
 if TYPE_CHECKING:
     from commonweal_local.management.host import Status
-    from commonweal_local.pulumi_cli.stack import Outcome
+    from commonweal_cli.site.stack import Outcome
 
 __all__ = ["Management", "apply", "down", "main", "status", "up"]
 
@@ -37,7 +37,7 @@ def up(progress: Progress | None = None) -> Management:
 
 def apply(say: Callable[[str], None] = print, *, refresh: bool = False) -> Outcome:
     """`pulumi up` of `stacks/management`: Cluster API, our providers and the classes of their kinds. Raises LocalError."""
-    from commonweal_local.management import stack  # noqa: PLC0415 - pulumi's packages are slow to import
+    from commonweal_cli.management import stack  # noqa: PLC0415 - pulumi's packages are slow to import
 
     return stack.up(say, refresh=refresh)
 
@@ -58,6 +58,6 @@ def status() -> Status:
 
 def main(argv: Sequence[str]) -> int:
     """`commonweal management up|down|status`."""
-    from commonweal_local.management import command  # noqa: PLC0415
+    from commonweal_cli.management import command  # noqa: PLC0415
 
     return command.main(argv)

@@ -11,7 +11,7 @@ import orjson
 
 from commonweal_operator.desired.manifest import MANAGED_BY, MANAGED_LABEL, Child, Stage
 from commonweal_operator.engine.children import Children
-from commonweal_operator.engine.client import ApiError
+from commonweal_kube.client import ApiError
 from commonweal_operator.engine.metrics import Counters
 
 

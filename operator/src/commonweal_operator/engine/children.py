@@ -28,7 +28,7 @@ from commonweal_operator.desired.manifest import (
     VOLUME_CLAIMS,
     Child,
 )
-from commonweal_operator.engine.client import JSON, METADATA, METADATA_LIST, WATCH_SECONDS, ApiError, Gone, Unavailable
+from commonweal_kube.client import JSON, METADATA, METADATA_LIST, WATCH_SECONDS, ApiError, Gone, Unavailable
 from commonweal_operator.engine.seen import Seen, address, counted, covers, plan, report, seen, there, workload
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from commonweal_operator.desired.pods import cluster_host
 from commonweal_operator.desired.quota import NAME as QUOTA
 from commonweal_operator.desired.sources import claim_of
 from commonweal_operator.engine.apply import Problem
-from commonweal_operator.engine.objects import Record
+from commonweal_kube.objects import Record
 from commonweal_operator.engine.seen import Workload
 from commonweal_operator.kinds import data_product, offer
 from commonweal_operator.kinds.conditions import Finding, conditions

@@ -12,7 +12,7 @@ from commonweal_operator.desired.keys import KEY_BYTES, NAME, PUBLIC_KEY, SIGNIN
 from commonweal_operator.desired.manifest import RESOURCES, Child, Owner
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.engine.apply import Problem, is_ours
-from commonweal_operator.engine.client import FIELD_MANAGER, ApiError
+from commonweal_kube.client import FIELD_MANAGER, ApiError
 from commonweal_operator.kinds import jws
 
 MASTER_KEY = "master"
