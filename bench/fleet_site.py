@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from commonweal_local import paths
 from commonweal_cli.site import operations
+from commonweal_local import paths
 from commonweal_stacks.conformity.examine import examine
 from commonweal_stacks.site import IMAGE_NAMES, IMAGES_KEY, SITE_KEY, stack_file
 

@@ -76,7 +76,7 @@ def gap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gap]:
     _ip("netns", "add", NAMESPACE)
     try:
         _ip("-n", NAMESPACE, "link", "set", "lo", "up")
-        found.must(sys.executable, "-P", "-m", "commonweal_cli.main", "bundle", "open", bundle, "--key", key, "--into", found.opened)
+        found.must(sys.executable, "-P", "-m", "commonweal_cli", "bundle", "open", bundle, "--key", key, "--into", found.opened)
         bundle.unlink()
         yield found
         _end(found)

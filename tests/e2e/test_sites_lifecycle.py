@@ -17,7 +17,7 @@ import pytest
 from commonweal_cli import main
 from commonweal_local import sites
 from commonweal_local.images.base import BASE_IMAGE
-from commonweal_local.sites import bridge, cgroups, processes, rotation, data_guard
+from commonweal_local.sites import bridge, cgroups, data_guard, processes, rotation
 from commonweal_local.sites.api import Api
 from commonweal_local.sites.site import Site
 from commonweal_local.waiting import until

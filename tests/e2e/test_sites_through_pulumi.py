@@ -18,11 +18,12 @@ import kubernetes
 import pytest
 import yaml
 
-from commonweal_local import management, paths, sites
+from commonweal_cli.management.stack import apply
 from commonweal_cli.site import operations
 from commonweal_cli.site.decommission import traces, verify
 from commonweal_cli.site.decommission.erase import Wish, decommission
 from commonweal_cli.site.decommission.journal import Journal, place
+from commonweal_local import management, paths, sites
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Silent
 from commonweal_local.sites import processes
@@ -66,7 +67,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         paths.write(copy / "images.json", {name: f"localhost/commonweal/{name}:simulated" for name in IMAGE_NAMES})
         try:
             management.up(Silent())
-            management.apply(quiet)
+            apply(quiet)
             yield copy
         finally:
             left = [*management.down(), *sites.down()]
@@ -141,7 +142,7 @@ def test_a_lost_management_cluster_is_rebuilt_and_the_site_does_not_notice(proje
         assert not (paths.home() / "management").exists()
         assert processes.first_process(site) == first
         management.up(Silent())
-        management.apply(quiet)
+        apply(quiet)
         outcome = operations.up(NAME, say=quiet, project=project)
     assert sorted(line.split()[1].split(".")[0] for line in outcome.changed) == ["Cluster", "ClusterProfile"], outcome.changed
     assert (asking.wrong, asking.answered > 0) == ([], True)

@@ -18,7 +18,7 @@ import pytest
 from commonweal_local import sites, toolchain
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Silent
-from commonweal_local.sites import backup, encryption, pki, restore, rotation, data_guard
+from commonweal_local.sites import backup, data_guard, encryption, pki, restore, rotation
 from commonweal_local.sites.api import Api
 from commonweal_local.sites.etcd import Etcd, Unreachable
 from commonweal_local.sites.site import Site

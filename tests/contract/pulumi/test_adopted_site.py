@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
+from commonweal_cli import conform
 from commonweal_cli.site import operations
 from commonweal_cli.site.decommission.erase import Wish, decommission
 from commonweal_cli.site.decommission.verify import read
-from commonweal_local.failure import LocalError
 from commonweal_cli.site.stack import root
+from commonweal_local.failure import LocalError
 from commonweal_stacks.clusters import ManagedCluster
 from commonweal_stacks.clusters.identity import cluster_uid
-from commonweal_cli import conform
 from commonweal_stacks.management import names
 from commonweal_stacks.management.access import VARIABLE
 from contract.pulumi.stage import CONTROLLERS, PROFILES, SITE_CONTROLLERS, Kubelet, Site, looking, make_management, project, site_with_users
@@ -80,7 +80,10 @@ def test_an_adopted_site_is_in_the_fleet_from_its_first_run_to_its_end(
         assert site.plane.token("admin") not in written
         assert management.request("GET", f"{SECRETS}/onprem-kubeconfig")["data"]["value"][:200] not in written
 
-        assert conform.main(["sign", "onprem", "--stacks", str(site.project), "--out", str(tmp_path / "said.json"), "--no-probes"]) == conform.EQUAL
+        assert (
+            conform.main(["sign", "onprem", "--stacks", str(site.project), "--out", str(tmp_path / "said.json"), "--no-probes"])
+            == conform.EQUAL
+        )
         capsys.readouterr()
         assert properties(management)["conformity.commonweal.dev"].split()[0] == conform.digest_of("onprem", site.project).root
 

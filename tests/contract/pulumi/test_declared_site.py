@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from commonweal_local import paths
 from commonweal_cli.site import operations
-from commonweal_local.failure import LocalError
 from commonweal_cli.site.stack import kept_secret, root
+from commonweal_local import paths
+from commonweal_local.failure import LocalError
 from commonweal_stacks.management.access import VARIABLE
 from contract.pulumi.stage import (
     CLUSTERS,

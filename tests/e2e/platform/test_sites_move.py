@@ -13,9 +13,9 @@ import pytest
 
 from commonweal_api import namespace_of
 from commonweal_cli import main
-from commonweal_local import paths, sites
 from commonweal_cli.demo import bring_up
-from commonweal_cli.demo.cluster import lacking
+from commonweal_cli.kubectl import lacking
+from commonweal_local import paths, sites
 from commonweal_local.waiting import until, within
 from commonweal_stacks.conformity.site_key import public_key, site_seed
 from commonweal_stacks.conformity.statement import ERASURE, verify
@@ -38,7 +38,7 @@ def move(here: Club, there: Club, *more: str) -> subprocess.Popen[str]:
     """Start the command as an administrator would."""
     words = ["move", CLUB, "--from", here.cluster.name, "--to", there.cluster.name, *more]
     return subprocess.Popen(
-        [sys.executable, "-m", "commonweal_cli.main", *words],
+        [sys.executable, "-m", "commonweal_cli", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -62,7 +62,7 @@ def cut_off(here: Club, there: Club, subject: str) -> None:
         assert within(HANG, lambda: here.newsletter(subject).status == 200), "a cut link freezes nobody for good"
         assert process.wait(HANG) == 1
     finally:
-        sites.restore(there.cluster.name)
+        sites.reconnect(there.cluster.name)
     assert "Run the command again" in process.communicate()[0]
 
 

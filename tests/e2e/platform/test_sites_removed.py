@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from commonweal_cli.demo import bring_up
 from commonweal_cli.site import operations
 from commonweal_local import sites
-from commonweal_cli.demo import bring_up
 from commonweal_stacks.clusters import running_version
 
 pytestmark = pytest.mark.sites

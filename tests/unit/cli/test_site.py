@@ -15,14 +15,14 @@ import pytest
 import yaml
 from pulumi.automation.events import EngineEvent
 
-from commonweal_cli.site import operations
-from commonweal_local import toolchain
-from commonweal_local.failure import LocalError
-from commonweal_cli.site import programs
+from commonweal_cli.site import command as site_command
+from commonweal_cli.site import operations, programs
 from commonweal_cli.site.events import Listener
 from commonweal_cli.site.programs import CLI, HOST, PLUGIN
 from commonweal_cli.site.site_stack import PLATFORM, Facts, SiteStack, Validity, validity, without
 from commonweal_cli.site.stack import Outcome, Stack, environment, kept_secret, remedy
+from commonweal_local import toolchain
+from commonweal_local.failure import LocalError
 from commonweal_local.standins.language.execute import main as execute
 from commonweal_local.standins.language.host import printed, required_plugins
 from commonweal_local.toolchain import Origin, Tool
@@ -297,7 +297,7 @@ def test_an_outcome_is_one_line() -> None:
 
 @pytest.mark.parametrize("command", ["up", "preview", "destroy", "env"])
 def test_a_site_without_a_stack_file_is_refused_by_the_command_line(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert operations.main([command, "atlantis"]) == 1
+    assert site_command.main([command, "atlantis"]) == 1
     assert "there is no site atlantis" in capsys.readouterr().err
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import select
 from pathlib import Path
 
-from commonweal_local.provider.notices import Notices
 from commonweal_local.paths import write
+from commonweal_local.provider.notices import Notices
 
 
 def test_a_file_that_is_written_whole_is_heard_of_by_its_name(tmp_path: Path) -> None:

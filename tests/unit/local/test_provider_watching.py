@@ -8,15 +8,15 @@ from typing import Any, cast
 
 import pytest
 
+from commonweal_kube.client import Api, ApiError, Gone
+from commonweal_kube.objects import Change, Objects
+from commonweal_kube.queue import Key
 from commonweal_local.provider.backoff import Attempts
 from commonweal_local.provider.facts import Mode, Problem
 from commonweal_local.provider.fleet import Fleet
 from commonweal_local.provider.informer import Informer, pause_after
 from commonweal_local.provider.kinds import SOURCES, Kind, key_of, read
 from commonweal_local.provider.local import mib
-from commonweal_kube.client import Api, ApiError, Gone
-from commonweal_kube.objects import Change, Objects
-from commonweal_kube.queue import Key
 
 OLD, NEW = "v1.36.3", "v1.37.2"
 OWNER = [{"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster", "name": "north", "uid": "u"}]

@@ -10,15 +10,15 @@ from typing import Any
 import orjson
 import pytest
 
+from commonweal_kube.client import FIELD_MANAGER, ApiError
+from commonweal_kube.objects import Objects
+from commonweal_kube.queue import Key, Priority
 from commonweal_operator.desired.manifest import HASH, Child, Owner, Stage, child
 from commonweal_operator.desired.platform import Images, PlatformConfig
 from commonweal_operator.engine.apply import Applied, Applier
 from commonweal_operator.engine.children import FEEDS, Children
-from commonweal_kube.client import FIELD_MANAGER, ApiError
 from commonweal_operator.engine.core import Engine
 from commonweal_operator.engine.metrics import Counters
-from commonweal_kube.objects import Objects
-from commonweal_kube.queue import Key, Priority
 from commonweal_operator.kinds.keys import DepartmentKeys
 from commonweal_operator.kinds.reading import key_of, read
 from commonweal_operator.kinds.rules import KindRules

@@ -13,9 +13,9 @@ import pytest
 from aiohttp import web
 
 from commonweal_kube import client
-from commonweal_operator.engine.children import FEEDS, Children
 from commonweal_kube.client import Api, Unavailable
 from commonweal_kube.cluster import Cluster, Token
+from commonweal_operator.engine.children import FEEDS, Children
 
 
 async def watched(*, ends: bool) -> tuple[list[dict[str, Any]], float]:

@@ -13,11 +13,11 @@ import yaml
 
 from commonweal_api import namespace_of
 from commonweal_api.jwk import Jwk
-from commonweal_local import toolchain
 from commonweal_cli.agreements import signing
-from commonweal_cli.kubectl import Kubectl, RefusedError
 from commonweal_cli.agreements.signing import Agreement
 from commonweal_cli.agreements.words import in_words
+from commonweal_cli.kubectl import ForbiddenError, Kubectl
+from commonweal_local import toolchain
 from commonweal_local.failure import LocalError
 from commonweal_operator.kinds import jws
 
@@ -69,7 +69,7 @@ def _sign(arguments: argparse.Namespace) -> int:
     if agreement.version:
         try:
             signing.sign(kubectl, agreement, {party: seed})
-        except RefusedError as refusal:
+        except ForbiddenError as refusal:
             print(f"\nYou may not change it yourself: {refusal.what}")
         else:
             print(f"\nSigned as {party}. `commonweal agreement show {agreement.name} -n {agreement.namespace}` says how it stands.")

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,7 +16,7 @@ from commonweal_api import ConsentPolicy, namespace_of
 from commonweal_api.consent_policy import ConsentPolicySpec
 from commonweal_api.jwk import Jwk
 from commonweal_api.signing import agreement_hash
-from commonweal_cli.kubectl import ChangedError, Kubectl
+from commonweal_cli.kubectl import ConflictError, Kubectl
 from commonweal_local.failure import LocalError
 from commonweal_operator.kinds import jws
 
@@ -181,7 +180,7 @@ def sign(kubectl: Kubectl, shown: Agreement, seeds: Mapping[str, bytes]) -> None
         patch = {"metadata": {"resourceVersion": agreement.version}, "spec": {"signatures": signatures}}
         try:
             kubectl.patch(KIND, agreement.name, agreement.namespace, patch)
-        except ChangedError:
+        except ConflictError:
             if not left:
                 raise
             agreement = read(kubectl, agreement.name, agreement.namespace)
@@ -189,14 +188,13 @@ def sign(kubectl: Kubectl, shown: Agreement, seeds: Mapping[str, bytes]) -> None
             return
 
 
-def sign_all(kubectl: Path, kubeconfig: Path, namespaces: Sequence[str] = ()) -> list[str]:
+def sign_all(site: Kubectl, namespaces: Sequence[str] = ()) -> list[str]:
     """Sign what a party has not signed yet in these namespaces (in all, when none is named), for both parties; return which, as `namespace/name`.
 
     For those who may read everybody's keys: a demonstration, a test. Signatures that hold are left as they are. Everything is read at once.
     """
-    site = Kubectl(kubectl, kubeconfig)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        offered, secrets = pool.submit(site.everywhere, KIND), pool.submit(site.everywhere, "secrets", SECRET)
+        offered, secrets = pool.submit(site.items, KIND), pool.submit(site.items, "secrets", SECRET)
         found = {secret["metadata"]["namespace"]: secret for secret in secrets.result()}
         agreements = [agreement_of(item) for item in offered.result() if not namespaces or item["metadata"]["namespace"] in namespaces]
         return [name for name in pool.map(lambda agreement: _sign_for_both(site, agreement, found), agreements) if name]

@@ -12,9 +12,9 @@ from uuid import UUID
 
 import orjson
 
-from commonweal_local import paths
-from commonweal_cli.kubectl import Kubectl
 from commonweal_cli.audit import sources
+from commonweal_cli.kubectl import Kubectl
+from commonweal_local import paths
 from commonweal_local.failure import LocalError
 from commonweal_runtime.audit.proofs import ProofError, check
 from commonweal_runtime.audit.receipts import Receipt, broken_links

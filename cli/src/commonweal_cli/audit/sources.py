@@ -86,7 +86,7 @@ class Department:
             raise LocalError(f"{account} is no registrar of {name}", f"Take one of spec.registrars: {', '.join(registrars)}.")
         if not status.get("dataApi"):
             raise LocalError(f"The Department {name} has no data API yet", f"Look at `kubectl get department {name}`.")
-        token = kubectl.token(account or registrars[0], namespace_of(name), audience_of(name))
+        token = kubectl.token(namespace_of(name), account or registrars[0], audience_of(name))
         return Department(name, str(status["dataApi"]).rstrip("/"), KeyRing(status.get("keys") or []), token)
 
     def lines(self) -> Iterator[str]:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from commonweal_cli.bundle import checkout as project
-from commonweal_local import paths, toolchain
 from commonweal_cli.bundle import wheels
 from commonweal_cli.bundle.archive import Contents, Entry
+from commonweal_local import paths, toolchain
 from commonweal_local.images import builder
 from commonweal_local.images.archives import archive_path
 from commonweal_local.progress import Progress

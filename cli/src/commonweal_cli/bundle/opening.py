@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from commonweal_local import debian, machine
 from commonweal_cli.bundle import archive
 from commonweal_cli.bundle.contents import CACHE, CHECKOUT, DEBS, HOME, WHEELS
+from commonweal_local import debian, machine
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
 from commonweal_local.shell import CommandFailed, run
 
 ENVIRONMENT, COMMAND = "env", "commonweal"
-SOURCES = ("crds/src", "operator/src", "runtime/src", "stacks/src", "local/src")
+SOURCES = ("crds/src", "kube/src", "operator/src", "runtime/src", "stacks/src", "local/src", "cli/src")
 SPARE_GIB = 1.0
 
 
@@ -86,7 +86,7 @@ def _script(into: Path, python: Path) -> Path:
         "# Uses what the bundle brought, and nothing of the network.",
         f'export COMMONWEAL_CACHE="${{COMMONWEAL_CACHE:-{into / CACHE}}}" COMMONWEAL_HOME="${{COMMONWEAL_HOME:-{into / HOME}}}"',
         f'export PATH="{into / CACHE / "bin"}:$PATH" PIP_NO_INDEX=1 GOPROXY=off',
-        f'exec {shlex.quote(str(python))} -P -m commonweal_cli.main "$@"',
+        f'exec {shlex.quote(str(python))} -P -m commonweal_cli "$@"',
         "",
     ]
     script = into / COMMAND

@@ -15,13 +15,15 @@ from pathlib import Path
 
 import asyncpg
 
-from commonweal_local import debian, kernel, machine, management, paths, sites, toolchain
-from commonweal_cli.site import operations
+from commonweal_cli.agreements import sign_all
 from commonweal_cli.demo import cleanup
-from commonweal_cli.demo.cluster import Cluster
 from commonweal_cli.demo.heritage import HeritageMachine
 from commonweal_cli.demo.meanwhile import Meanwhile
 from commonweal_cli.demo.stages import Stages
+from commonweal_cli.kubectl import Kubectl
+from commonweal_cli.management.stack import apply
+from commonweal_cli.site import operations
+from commonweal_local import debian, kernel, machine, management, paths, sites, toolchain
 from commonweal_local.failure import LocalError
 from commonweal_local.images import builder
 from commonweal_local.management import layout
@@ -49,7 +51,7 @@ CLUSTER_MADE, CLUSTER_THERE = "created Cluster.cluster.x-k8s.io/", "of it until 
 class Brought:
     """What is up now; `applied` are the files that were applied to each site on the way."""
 
-    clusters: tuple[Cluster, ...]
+    clusters: tuple[Kubectl, ...]
     heritage: HeritageMachine
     password: str
     stages: Stages
@@ -108,9 +110,9 @@ def platform(names: Sequence[str] = SITES, progress: Progress | None = None, ear
     return Brought(tuple(cluster_of(name, kubectl) for name in names), old, password, stages, outcomes, early)
 
 
-def cluster_of(name: str, kubectl: Path) -> Cluster:
+def cluster_of(name: str, kubectl: Path) -> Kubectl:
     """Return a site of this home as its administrator reaches it."""
-    return Cluster(name, kubectl, sites.find(name).kubeconfig)
+    return Kubectl(kubectl, sites.find(name).kubeconfig, name)
 
 
 def images_for_sites(stages: Stages, progress: Progress) -> dict[str, str]:
@@ -153,7 +155,7 @@ def management_cluster(names: Sequence[str], stages: Stages, project: Path | Non
         with stages.measured("management cluster"):
             management.up(Silent())
         with stages.measured("pulumi up of the management cluster"):
-            management.apply(lambda _line: None)
+            apply(lambda _line: None)
         for stack in stacks:
             stack.result()
 
@@ -203,7 +205,7 @@ def as_it_is() -> Brought:
             "`make down`, then `sudo make demo`.",
         )
     kubectl = toolchain.path_of("kubectl")
-    clusters = tuple(Cluster(status.name, kubectl, status.kubeconfig) for status in running)
+    clusters = tuple(Kubectl(kubectl, status.kubeconfig, status.name) for status in running)
     return Brought(clusters, heritage_machine(), kept_password(), Stages(), {})
 
 
@@ -233,11 +235,11 @@ def pulumi_up(
 
         outcomes = dict(zip(names, pool.map(one, names), strict=True))
     for name, outcome in outcomes.items():
-        progress.say(f"  {name}: {pulumi.summary(outcome)}")
+        progress.say(f"  {name}: {operations.summary(outcome)}")
     return outcomes
 
 
-def enrol(cluster: Cluster, password: str) -> None:
+def enrol(cluster: Kubectl, password: str) -> None:
     """Give the site's issuer the people of the demonstration, unless it has them: a password hash differs each time it is made."""
     if cluster.run("get", "secret", "commonweal-people", "-n", SYSTEM, "--ignore-not-found", "-o", "name").strip():
         return
@@ -276,7 +278,7 @@ def departments(brought: Brought, progress: Progress) -> None:
         list(pool.map(lambda cluster: furnish(cluster, brought.applied, step.update), brought.clusters))
 
 
-def furnish(cluster: Cluster, applied: Sequence[Path], say: Callable[[str], None]) -> None:
+def furnish(cluster: Kubectl, applied: Sequence[Path], say: Callable[[str], None]) -> None:
     """Apply what was not yet of the example on one site, sign its agreements for both parties, and wait until each object says Ready."""
     first, rest = manifests()
     if first not in applied:
@@ -288,9 +290,9 @@ def furnish(cluster: Cluster, applied: Sequence[Path], say: Callable[[str], None
     cluster.wait_for(KINDS, "Ready", READY_SECONDS, say)
 
 
-def sign(cluster: Cluster) -> list[str]:
+def sign(cluster: Kubectl) -> list[str]:
     """Sign every agreement on a site for both its parties, as their stewards would; return those that were not signed before."""
-    return cluster.sign()
+    return sign_all(cluster)
 
 
 def down() -> list[str]:

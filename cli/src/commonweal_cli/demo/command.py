@@ -10,27 +10,27 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-from commonweal_local import debian, management, paths, sites
+from commonweal_cli.conform import main as conform
 from commonweal_cli.demo import bring_up, control_plane, learning, proofs
-from commonweal_cli.demo.cluster import Cluster, ClusterError
 from commonweal_cli.demo.heritage import HeritageError
 from commonweal_cli.demo.journey import STEPS, Site
 from commonweal_cli.demo.person import SignIn
 from commonweal_cli.demo.record import Record
 from commonweal_cli.demo.report import Row, table
+from commonweal_cli.kubectl import Kubectl
+from commonweal_local import debian, management, paths, sites
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
 from commonweal_local.sites import checks
 from commonweal_runtime.identity.sign_in import SignInError
-from commonweal_cli.conform import main as conform
 
 FIRST_READ = "Benefits reads the consenting person"
 TO_FIRST_READ = "start to the first consented read"
 
 
-def walk(cluster: Cluster, password: str, tell: Callable[[Row], None] = lambda _: None) -> list[Row]:
+def walk(cluster: Kubectl, password: str, tell: Callable[[Row], None] = lambda _: None) -> list[Row]:
     """Walk the journey on one site and return what happened; `tell` hears of each row at once."""
-    service = cluster.one("services", "identity", bring_up.SYSTEM)
+    service = cluster.get("services", "identity", bring_up.SYSTEM)
     address = service["status"]["loadBalancer"]["ingress"][0]["ip"]
     people = [(name, password) for name in bring_up.PEOPLE]
     site = Site(cluster, SignIn(f"http://{address}"), *people[0])
@@ -157,7 +157,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     try:
         return _carry_out(arguments)
-    except (LocalError, ClusterError, HeritageError, SignInError) as error:
+    except (LocalError, HeritageError, SignInError) as error:
         print(f"commonweal demo: {error}", file=sys.stderr)
     return 1
 

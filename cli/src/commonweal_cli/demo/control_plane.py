@@ -11,19 +11,19 @@ from typing import Any
 
 import yaml
 
-from commonweal_local import paths, sites
-from commonweal_cli.site import operations
+from commonweal_cli.conform import main as conform
 from commonweal_cli.demo import bring_up, cleanup
 from commonweal_cli.demo.bring_up import KINDS, READY_SECONDS
-from commonweal_cli.demo.cluster import Cluster, ClusterError
 from commonweal_cli.demo.operator_process import operator
 from commonweal_cli.demo.record import Record
 from commonweal_cli.demo.report import Row, changes, table
 from commonweal_cli.demo.stages import Stages
+from commonweal_cli.kubectl import FailedError, Kubectl
+from commonweal_cli.site import operations
+from commonweal_local import paths, sites
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
 from commonweal_local.sites import checks
-from commonweal_cli.conform import main as conform
 from commonweal_stacks.site import IMAGE_NAMES, IMAGES_KEY, SITE_KEY, stack_file
 
 NOT_REAL = """\
@@ -73,7 +73,7 @@ def demonstrate(names: Sequence[str], progress: Progress) -> tuple[Record, str]:
     bring_up.take_over(names)
     with stages.measured("pulumi up"):
         bring_up.pulumi_up(names, progress, stacks, stages=stages)
-    clusters = [Cluster(name, tools["kubectl"].path, sites.find(name).kubeconfig) for name in names]
+    clusters = [Kubectl(tools["kubectl"].path, sites.find(name).kubeconfig, name) for name in names]
     with stages.measured("departments and all they publish"):
         rows = {cluster.name: _site(cluster, progress) for cluster in clusters}
     with stages.measured("second pulumi up"):
@@ -101,7 +101,7 @@ def _alike(names: Sequence[str], stacks: Path) -> bool:
     return conform([*names, "--stacks", str(stacks)]) == 0
 
 
-def _site(cluster: Cluster, progress: Progress) -> list[Row]:
+def _site(cluster: Kubectl, progress: Progress) -> list[Row]:
     """Apply the example on one site, with the operator beside it; return what happened."""
     first, *rest = sorted(bring_up.example().glob("*.yaml"))
     with ExitStack() as stack:
@@ -115,11 +115,13 @@ def _site(cluster: Cluster, progress: Progress) -> list[Row]:
         return [*_made(cluster), *_refused(cluster)]
 
 
-def _wait_for_statuses(cluster: Cluster) -> None:
+def _wait_for_statuses(cluster: Kubectl) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while waiting := [item["metadata"]["name"] for plural in KINDS for item in cluster.items(plural) if not reported(item)]:
         if time.monotonic() > deadline:
-            raise ClusterError(f"{cluster.name}: no status after {READY_SECONDS:.0f} s for {', '.join(waiting)}.")
+            raise FailedError(
+                f"{cluster.name}: no status after {READY_SECONDS:.0f} s for {', '.join(waiting)}", "Read the operator's log, operator.log."
+            )
         time.sleep(0.3)
 
 
@@ -129,7 +131,7 @@ def reported(item: Mapping[str, Any]) -> bool:
     return bool(conditions) and all(c.get("observedGeneration") == item["metadata"]["generation"] for c in conditions)
 
 
-def _made(cluster: Cluster) -> Iterator[Row]:
+def _made(cluster: Kubectl) -> Iterator[Row]:
     """What the operator made of the departments, and whether what it says of them is true."""
     departments = cluster.items("departments")
     label = "-l", "app.kubernetes.io/managed-by=commonweal,commonweal.dev/department"
@@ -145,16 +147,16 @@ def _made(cluster: Cluster) -> Iterator[Row]:
         yield Row(f"{item['metadata']['name']} says of its store", "not ready: StoreStarting", got, ok)
 
 
-def _refused(cluster: Cluster) -> Iterator[Row]:
+def _refused(cluster: Kubectl) -> Iterator[Row]:
     """Manifests that the API server must refuse, each with words that help; nothing of them is stored."""
     for step, words, manifest, said in REFUSED:
         started = time.monotonic()
         try:
             cluster.run(*words, "--dry-run=server", stdin=json.dumps(manifest) if manifest else None)
             got, ok = "accepted", False
-        except ClusterError as error:
-            ok = said in str(error)
-            got = f"refused: {said}" if ok else str(error).rpartition("refused: ")[2]
+        except FailedError as error:
+            ok = said in error.what
+            got = f"refused: {said}" if ok else error.what.rpartition("refused: ")[2]
         yield Row(step, f"refused: {said}", got, ok, (time.monotonic() - started) * 1e3)
 
 

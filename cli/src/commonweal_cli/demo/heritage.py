@@ -22,8 +22,8 @@ from typing import Any
 
 import asyncpg
 
-from commonweal_local import machine
 from commonweal_cli.demo import cleanup
+from commonweal_local import machine
 from commonweal_local.paths import write
 from commonweal_local.shell import run
 from commonweal_local.sites.site import BRIDGE, HOST_ADDRESS, NEIGHBOURS

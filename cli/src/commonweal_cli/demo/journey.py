@@ -15,10 +15,11 @@ from typing import Any
 
 from commonweal_api import namespace_of
 from commonweal_api.plan import audience_of
-from commonweal_cli.demo.cluster import Cluster
+from commonweal_cli.agreements import sign_all
 from commonweal_cli.demo.person import SignIn
 from commonweal_cli.demo.report import Row
 from commonweal_cli.demo.web import Answer, Caller
+from commonweal_cli.kubectl import Kubectl
 
 REGISTRY, TAX, BENEFITS = "companies-registry", "tax-authority", "benefits-department"
 CHECK = "benefits-department/check-self-employment"
@@ -31,7 +32,7 @@ INCOME = "benefits-department/check-income"
 class Site:
     """A site to walk through, and the person who walks."""
 
-    cluster: Cluster
+    cluster: Kubectl
     sign_in: SignIn
     username: str
     password: str
@@ -171,7 +172,7 @@ def expiry(site: Site, now: Callable[[], datetime] = lambda: datetime.now(UTC)) 
     try:
         offered = app.get(path, Purpose=ONCE)
         yield expect("an agreement that the consumer has not signed", "403 PurposeNotAgreed", offered, offered.reason == "PurposeNotAgreed")
-        site.cluster.sign(namespace_of(REGISTRY))
+        sign_all(site.cluster, [namespace_of(REGISTRY)])
         read = poll(lambda: app.get(path, Purpose=ONCE), lambda answer: answer.status == 200, until.timestamp() - now().timestamp() - 0.5)
         yield expect("an agreement of a few seconds is read", "200", read, read.status == 200)
         late = poll(lambda: app.get(path, Purpose=ONCE), lambda answer: answer.status != 200, 18)

@@ -61,7 +61,7 @@ def learn(model: Caller, group: Sequence[Someone], rounds: int) -> tuple[list[fl
 
 def decisions(site: Site, names: Sequence[tuple[str, str]]) -> Iterator[Row]:
     """A decision has an id and a propensity, its reward is joined once, and the model has learnt."""
-    base: str = site.cluster.one("departments", TAX)["status"]["models"]
+    base: str = site.cluster.get("departments", TAX)["status"]["models"]
     model = Caller(base, site.cluster.token(namespace_of(TAX), "tax-app", audience_of(TAX)))
     group = people(site, names)
     before = model.get(MODEL)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from commonweal_cli.demo.cluster import Cluster
+from commonweal_cli.kubectl import Kubectl
 from commonweal_stacks.platform.manifests import NAMESPACE
 
 NAMESPACE_MADE = f"created Namespace/{NAMESPACE}"
@@ -24,7 +24,7 @@ class Meanwhile:
     `cluster_of` gives a site by its name, once it is there; `enrol` writes the people down; `files` are applied.
     """
 
-    def __init__(self, cluster_of: Callable[[str], Cluster], enrol: Callable[[Cluster], None], files: Sequence[Path], sites: int) -> None:
+    def __init__(self, cluster_of: Callable[[str], Kubectl], enrol: Callable[[Kubectl], None], files: Sequence[Path], sites: int) -> None:
         self._cluster_of, self._enrol, self._files = cluster_of, enrol, files
         self._pool = ThreadPoolExecutor(2 * sites, thread_name_prefix="meanwhile")
         self._begun: dict[tuple[str, str], Future[None]] = {}
@@ -47,10 +47,10 @@ class Meanwhile:
         finally:
             self._pool.shutdown()
 
-    def _begin(self, site: str, what: str, act: Callable[[Cluster], None]) -> None:
+    def _begin(self, site: str, what: str, act: Callable[[Kubectl], None]) -> None:
         if (site, what) not in self._begun:
             self._begun[site, what] = self._pool.submit(lambda: act(self._cluster_of(site)))
 
-    def _apply(self, cluster: Cluster) -> None:
+    def _apply(self, cluster: Kubectl) -> None:
         if self._files:
             cluster.apply(*self._files)

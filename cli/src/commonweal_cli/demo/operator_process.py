@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from commonweal_cli.kubectl import FailedError, Kubectl
 from commonweal_local import paths
-from commonweal_cli.demo.cluster import Cluster, ClusterError
 
 SYSTEM = "commonweal-system"
 NAME = "commonweal-operator"
@@ -21,9 +21,9 @@ STOP_SECONDS = 20
 
 
 @contextmanager
-def operator(cluster: Cluster, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def operator(cluster: Kubectl, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run the operator of a site for the length of the block; what it says goes to `folder`/operator.log."""
-    config = cluster.one("configmaps", NAME, SYSTEM)["data"]["config.yaml"]
+    config = cluster.get("configmaps", NAME, SYSTEM)["data"]["config.yaml"]
     token = cluster.run("create", "token", NAME, "-n", SYSTEM, "--duration", "1h").strip()
     kubeconfig = json.loads(cluster.run("config", "view", "--raw", "--flatten", "-o", "json"))
     files = {"config.yaml": config, "kubeconfig": json.dumps(login(kubeconfig, token))}
@@ -38,7 +38,7 @@ def operator(cluster: Cluster, folder: Path) -> Iterator[subprocess.Popen[bytes]
     try:
         yield process
         if process.poll() is not None:
-            raise ClusterError(f"{cluster.name}: the operator ended with {process.returncode}; read {folder / 'operator.log'}.")
+            raise FailedError(f"{cluster.name}: the operator ended with {process.returncode}", f"Read {folder / 'operator.log'}.")
     finally:
         _stop(process)
 

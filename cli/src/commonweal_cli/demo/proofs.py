@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from commonweal_api import namespace_of
+from commonweal_cli.agreements import sign_all
 from commonweal_cli.audit import main as audit
 from commonweal_cli.demo.journey import BENEFITS, CHECK, REGISTRY, TAX, Site, expect, poll, trial
 from commonweal_cli.demo.report import Row
@@ -89,7 +90,7 @@ def limited(site: Site) -> Iterator[Row]:
     manifest = once()
     site.cluster.apply_object(manifest)
     try:
-        site.cluster.sign(namespace_of(REGISTRY))
+        sign_all(site.cluster, [namespace_of(REGISTRY)])
         first = poll(lambda: app.get(path, Purpose=CENSUS), lambda answer: answer.status == 200, 30)
         yield expect("a read that is agreed once for each person", "200", first, first.status == 200)
         again = app.get(path, Purpose=CENSUS)

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from commonweal_local import paths
 from commonweal_cli.demo.report import Row
 from commonweal_cli.demo.stages import Span
+from commonweal_local import paths
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from commonweal_local import paths
 from commonweal_cli.fleet.rings import DEFAULT, rings
 from commonweal_cli.fleet.roll import AT_ONCE, back, begin, roll
 from commonweal_cli.fleet.sites import RealSites, every_site
 from commonweal_cli.fleet.state import Phase, Record, Rollout
+from commonweal_local import paths
 from commonweal_local.progress import Progress
 
 DONE, STOPPED = 0, 1

@@ -11,12 +11,12 @@ from typing import Any, Protocol
 
 import yaml
 
-from commonweal_local import paths
-from commonweal_cli.site import operations
-from commonweal_local.failure import LocalError
 from commonweal_cli.fleet.state import Before
+from commonweal_cli.site import operations
 from commonweal_cli.site.site_stack import SiteStack
 from commonweal_cli.site.stack import PROJECT_FILES
+from commonweal_local import paths
+from commonweal_local.failure import LocalError
 from commonweal_stacks.clusters import cluster_of
 from commonweal_stacks.conformity.api import Api
 from commonweal_stacks.conformity.examine import Examined, Say, configuration, examine

@@ -10,9 +10,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from commonweal_cli.fleet.rings import Ring
 from commonweal_local import paths
 from commonweal_local.failure import LocalError
-from commonweal_cli.fleet.rings import Ring
 
 
 class Phase(StrEnum):

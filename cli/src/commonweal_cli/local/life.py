@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+
+from commonweal_cli.arguments import command
 
 
-class Register(Protocol):
-    """How the command line adds one command."""
-
-    def __call__(
-        self, into: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, run: Callable[[argparse.Namespace], int]
-    ) -> argparse.ArgumentParser: ...
-
-
-def add(local: argparse._SubParsersAction[argparse.ArgumentParser], command: Register) -> None:
+def add(local: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands to `commonweal local`."""
     backup = command(local, "backup", "write a snapshot of a site's etcd to a file, and its keys beside it", _backup)
     backup.add_argument("site", metavar="SITE")

@@ -14,9 +14,9 @@ import yaml
 
 from commonweal_api import namespace_of
 from commonweal_api.lockin import Finding, Score, items_of, lint, score
+from commonweal_cli.lockin.live import Live
 from commonweal_local import paths
 from commonweal_local.failure import LocalError
-from commonweal_cli.lockin.live import Live
 from commonweal_stacks.clusters import cluster_of
 from commonweal_stacks.site import SITE_KEY, SiteConfigError, parse_site, stack_file
 

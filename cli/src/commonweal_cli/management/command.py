@@ -36,11 +36,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(arguments: argparse.Namespace) -> int:
-    from commonweal_cli.site.operations import summary  # noqa: PLC0415 - pulumi's packages are slow to import
+    from commonweal_cli.management.stack import apply  # noqa: PLC0415 - pulumi's packages are slow to import
+    from commonweal_cli.site.operations import summary  # noqa: PLC0415
 
     up = management.up()
     if not arguments.processes_only:
-        print(f"stacks/management: {summary(management.apply(refresh=arguments.refresh))}")
+        print(f"stacks/management: {summary(apply(refresh=arguments.refresh))}")
     print(f"ready; kubectl --kubeconfig {up.kubeconfig} get clusters -A")
     return 0
 

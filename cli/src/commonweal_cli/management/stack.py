@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from commonweal_cli.site.stack import Outcome, Stack
 from commonweal_local import paths
 from commonweal_local.failure import LocalError
-from commonweal_cli.site.stack import Outcome, Stack
 from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.management.access import management_kubeconfig
 from commonweal_stacks.site import SiteConfigError
@@ -16,14 +16,14 @@ NAME = "management"
 Say = Callable[[str], None]
 
 
-def up(say: Say = print, *, refresh: bool = False) -> Outcome:
+def apply(say: Say = print, *, refresh: bool = False) -> Outcome:
     """Put Cluster API, our providers and the classes of their kinds on the management cluster. Raises LocalError."""
     stack = _prepared(say)
     return stack.run("up", say, {"refresh": refresh})
 
 
 def preview(say: Say = print, *, refresh: bool = False) -> Outcome:
-    """Tell what `up` would change, and change nothing."""
+    """Tell what `apply` would change, and change nothing."""
     return _prepared(say).run("preview", say, {"refresh": refresh})
 
 

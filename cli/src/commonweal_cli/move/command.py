@@ -10,12 +10,12 @@ from pathlib import Path
 
 import yaml
 
-from commonweal_local import paths, toolchain
-from commonweal_cli.demo.cluster import Cluster, ClusterError
-from commonweal_local.failure import LocalError
+from commonweal_cli.kubectl import FailedError, Kubectl
 from commonweal_cli.move import preflight
 from commonweal_cli.move.endpoint import End
 from commonweal_cli.move.mover import Mover, estimate
+from commonweal_local import paths, toolchain
+from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
 from commonweal_stacks.clusters import cluster_of
 from commonweal_stacks.site import SITE_KEY, SiteConfigError, parse_site, stack_file
@@ -32,8 +32,8 @@ def main(words: Sequence[str]) -> int:
         )
         try:
             return _run(arguments, mover)
-        except ClusterError as error:
-            raise LocalError(str(error), "Check that both sites answer and that you are their administrator.") from error
+        except FailedError as error:
+            raise LocalError(error.what, "Check that both sites answer and that you are their administrator.") from error
 
 
 def _run(arguments: argparse.Namespace, mover: Mover) -> int:
@@ -81,13 +81,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _cluster(site: str, file: Path | None, folder: Path) -> Cluster:
+def _cluster(site: str, file: Path | None, folder: Path) -> Kubectl:
     kubectl = toolchain.path_of("kubectl")
     own = paths.home() / "sites" / site / "kubeconfig"
     if file is None and own.is_file():
-        return Cluster(site, kubectl, own)
+        return Kubectl(kubectl, own, site)
     kept = paths.write(folder / f"{site}.kubeconfig", _kubeconfig(site, file), mode=0o600)
-    return Cluster(site, kubectl, kept)
+    return Kubectl(kubectl, kept, site)
 
 
 def _kubeconfig(site: str, file: Path | None) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from commonweal_api import namespace_of
 from commonweal_api.move import ARRIVING
-from commonweal_cli.demo.cluster import Cluster
+from commonweal_cli.kubectl import Kubectl
 from commonweal_local.failure import LocalError
 
 STEP_SECONDS = 900.0
@@ -25,7 +25,7 @@ class End:
     """A department at one site."""
 
     department: str
-    cluster: Cluster
+    cluster: Kubectl
     running: set[subprocess.Popen[bytes]] = field(default_factory=set, compare=False, repr=False)
 
     @property
@@ -39,7 +39,7 @@ class End:
         return namespace_of(self.department)
 
     def object(self) -> dict[str, Any] | None:
-        """Return the Department, or None. Raises ClusterError when the site does not answer."""
+        """Return the Department, or None. Raises FailedError when the site does not answer."""
         text = self.cluster.run("get", "departments.commonweal.dev", self.department, "-o", "json", "--ignore-not-found")
         found: dict[str, Any] | None = json.loads(text) if text.strip() else None
         return found
@@ -61,8 +61,8 @@ class End:
 
     def start(self, verb: str, *words: str) -> subprocess.Popen[bytes]:
         """Start a step in the store's pod, with pipes."""
-        command = [str(self.cluster.kubectl), "--kubeconfig", str(self.cluster.kubeconfig), "exec", "-i", "-n", self.namespace, *POD]
-        process = subprocess.Popen([*command, verb, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        command = [*self.cluster.command, "exec", "-i", "-n", self.namespace, *POD, verb, *words]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.running.difference_update([p for p in self.running if p.poll() is not None])
         self.running.add(process)
         return process

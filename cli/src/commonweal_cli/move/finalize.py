@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from commonweal_cli.demo.cluster import ClusterError
 from commonweal_cli.erasure import certificate
-from commonweal_local.failure import LocalError
+from commonweal_cli.kubectl import FailedError, Kubectl
 from commonweal_cli.move import prepare
 from commonweal_cli.move.endpoint import AGAIN, End, gone
+from commonweal_local.failure import LocalError
 from commonweal_local.waiting import within
 from commonweal_stacks.conformity.site_key import public_jwk, site_seed
 from commonweal_stacks.site import SiteConfigError
@@ -91,17 +92,16 @@ def _await_volumes(source: End, volumes: Mapping[str, str]) -> None:
         raise LocalError(f"{source.site}: volume {', '.join(sorted(left()))} does not go away", f"See what keeps it. {AGAIN}")
 
 
-def route(department: str, site: str, url: str, kubectl: Any) -> bool:
+def route(department: str, site: str, url: str, kubectl: Path) -> bool:
     """Write down at the management cluster where the department is, if there is one; return whether there was.
 
     This is a record for those who keep the names: a real department has a name in DNS, which its keeper points at the new address.
     """
-    from commonweal_cli.demo.cluster import Cluster  # noqa: PLC0415
     from commonweal_stacks.management.access import management_file  # noqa: PLC0415
 
     if not management_file().is_file():
         return False
-    cluster = Cluster("management", kubectl, management_file())
+    cluster = Kubectl(kubectl, management_file(), "management")
     entry = json.dumps({"site": site, "url": url}, sort_keys=True)
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": ROUTES, "namespace": FLEET}, "data": {department: entry}}
     try:
@@ -114,6 +114,6 @@ def route(department: str, site: str, url: str, kubectl: Any) -> bool:
             "-",
             stdin=json.dumps(manifest),
         )
-    except ClusterError:
+    except FailedError:
         return False
     return True

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from commonweal_local import paths
-from commonweal_cli.demo.cluster import ClusterError
-from commonweal_local.failure import LocalError
-from commonweal_cli.move import finalize, preflight, prepare, cutover
+from commonweal_cli.kubectl import FailedError
+from commonweal_cli.move import cutover, finalize, preflight, prepare
 from commonweal_cli.move.endpoint import AGAIN, End
 from commonweal_cli.move.manifests import Manifest, changed_lines, exported, lines
 from commonweal_cli.move.states import Decision, Seen, Step, decide
 from commonweal_cli.move.timeline import Timeline, report, table
+from commonweal_local import paths
+from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
 
 MOST_STEPS = 12
@@ -73,8 +73,8 @@ class Mover:
                     self._do(decision)
                 finally:
                     paths.write(self.file, self._report())
-        except ClusterError as error:
-            raise LocalError(str(error), AGAIN) from error
+        except FailedError as error:
+            raise LocalError(error.what, AGAIN) from error
         raise LocalError(f"The move does not come to an end: {seen}", "Look at both sites, then run the command again.")
 
     def _done(self, decision: Decision) -> bool:
@@ -150,7 +150,7 @@ class Mover:
                 cutover.open_target(self.target, self.move, self.timeline)
             told = self._told()
             url = cutover.address(self.target)
-            self.timeline.numbers["routed"] = finalize.route(self.source.department, self.target.site, url, self.target.cluster.kubectl)
+            self.timeline.numbers["routed"] = finalize.route(self.source.department, self.target.site, url, self.target.cluster.program)
             envelope = finalize.erase(self.source, self.target, self.move, told)
         name = f"{self.source.department}-{self.source.site}-erasure.json"
         self.timeline.numbers["certificate"] = str(paths.write(self.directory / name, envelope))

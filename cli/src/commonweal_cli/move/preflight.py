@@ -9,10 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from commonweal_cli.demo.cluster import ClusterError
-from commonweal_local.failure import LocalError
 from commonweal_cli.move.endpoint import End
 from commonweal_cli.move.states import Seen, Source, Target
+from commonweal_local.failure import LocalError
 
 SYSTEM, SECTORS = "commonweal-system", "commonweal-sectors"
 ROOM = 1.5  # of the store's size: the copy, and the log that is written while it is recovered
@@ -23,13 +22,13 @@ def look(end: End) -> dict[str, Any] | None:
     """Return what the store says of itself, or None when it does not answer."""
     try:
         found: dict[str, Any] | None = end.step("look", seconds=60) if end.ready() else None
-    except (LocalError, ClusterError):
+    except LocalError:
         return None
     return found
 
 
 def seen(source: End, target: End) -> Seen:
-    """Look at both sites. Raises ClusterError when one does not answer."""
+    """Look at both sites. Raises FailedError when one does not answer."""
     state, source_move, _ = _source(source)
     there, target_move, uncertified = _target(target)
     if there is Target.PREPARED and state is Source.GONE and not target.ready():
@@ -109,7 +108,7 @@ def obstacles(facts: Facts, *, apart_accepted: bool) -> list[str]:
 
 
 def facts(source: End, target: End, manifests: Sequence[Mapping[str, Any]]) -> Facts:
-    """Read what decides. Raises ClusterError, and LocalError when the old store does not answer."""
+    """Read what decides. Raises FailedError, and LocalError when the old store does not answer."""
     told = look(source)
     if told is None:
         raise LocalError(f"{source.site}: the department's store does not answer", "Look at StoreReady of the Department there.")

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from commonweal_api.move import ARRIVING
-from commonweal_cli.demo.cluster import NOT_COUNTED, ClusterError
-from commonweal_local.failure import LocalError
+from commonweal_cli.kubectl import NOT_COUNTED, FailedError
 from commonweal_cli.move.endpoint import AGAIN, End, gone
 from commonweal_cli.move.manifests import Manifest
+from commonweal_local.failure import LocalError
 from commonweal_local.waiting import until, within
 
 KEYS = ("commonweal-keys", "commonweal-signing")
@@ -38,7 +38,7 @@ def _annotations(manifest: Manifest) -> dict[str, str]:
 
 def _await(what: str, seconds: float, condition: Any) -> None:
     try:
-        until(what, seconds, condition, every=0.3, meanwhile=(ClusterError,))
+        until(what, seconds, condition, every=0.3, meanwhile=(FailedError,))
     except TimeoutError as error:
         raise LocalError(str(error), AGAIN) from None
 
@@ -47,7 +47,7 @@ def _bring_key(source: End, target: End, name: str) -> None:
     """Make a key's Secret at the new site as the operator would have: the department's own, with the content of the old site's."""
     if target.cluster.run("get", "secret", name, "-n", target.namespace, "-o", "name", "--ignore-not-found").strip():
         return
-    secret, owner = source.cluster.one("secret", name, source.namespace), target.object()
+    secret, owner = source.cluster.get("secret", name, source.namespace), target.object()
     if owner is None:
         raise LocalError(f"{target.site}: the Department {target.department} went away meanwhile", AGAIN)
     was = secret["metadata"]
@@ -65,12 +65,12 @@ def apply(target: End, manifests: Sequence[Manifest]) -> None:
     if not manifests:
         return
     listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
-    refused: list[ClusterError] = []
+    refused: list[FailedError] = []
 
     def applied() -> bool:
         try:
             target.cluster.run("apply", "-f", "-", stdin=listed)
-        except ClusterError as error:
+        except FailedError as error:
             if NOT_COUNTED not in str(error):
                 raise
             refused.append(error)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from commonweal_local.failure import LocalError
 from commonweal_cli.move.endpoint import AGAIN, End
+from commonweal_local.failure import LocalError
 from commonweal_runtime.moving import frames
 
 Say = Callable[[str], None]

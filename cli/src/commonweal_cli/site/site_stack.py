@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import yaml
 
+from commonweal_cli.site.stack import Outcome, Say, Stack
 from commonweal_local import paths, sites
 from commonweal_local.failure import LocalError
-from commonweal_cli.site.stack import Outcome, Say, Stack
 from commonweal_stacks.clusters import adapter_of, cluster_of, running_version
 from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.management.access import management_if_any, management_kubeconfig

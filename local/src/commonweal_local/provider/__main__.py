@@ -9,13 +9,13 @@ import signal
 import sys
 from pathlib import Path
 
+from commonweal_kube.client import Api
+from commonweal_kube.cluster import Cluster, LoginError
 from commonweal_local import paths
 from commonweal_local.provider.facts import Mode
 from commonweal_local.provider.local import Sites
 from commonweal_local.provider.provider import Provider
 from commonweal_local.sites.checks import default_mode
-from commonweal_kube.client import Api
-from commonweal_kube.cluster import Cluster, LoginError
 
 AGENT = "commonweal-local-provider"
 CONNECTIONS = 16

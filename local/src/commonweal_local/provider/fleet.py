@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+from commonweal_kube.objects import Change, Objects
+from commonweal_kube.queue import Key
 from commonweal_local.provider.facts import SHARED_SITE, Mode
 from commonweal_local.provider.kinds import Kind, Seen, key_of, read
 from commonweal_local.provider.refusals import NAME, number
-from commonweal_kube.objects import Change, Objects
-from commonweal_kube.queue import Key
 from commonweal_stacks.blueprint import CURRENT, REVISIONS
 from commonweal_stacks.management.names import kubeconfig_secret
 

@@ -8,9 +8,9 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from commonweal_local.provider.kinds import Source, key_of
 from commonweal_kube.client import Api, ApiError, Gone, Unavailable
 from commonweal_kube.objects import Change, Objects
+from commonweal_local.provider.kinds import Source, key_of
 
 log = logging.getLogger(__name__)
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 20.0

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from commonweal_local import machine, sites
-from commonweal_local.provider.facts import GIB_PER_NODE, Facts, Machine, Mode, Site
 from commonweal_local.failure import LocalError
 from commonweal_local.images import builder
 from commonweal_local.images.archives import archive_of
 from commonweal_local.progress import Silent
+from commonweal_local.provider.facts import GIB_PER_NODE, Facts, Machine, Mode, Site
 from commonweal_local.sites import host, places, ports, processes
 from commonweal_local.sites import site as config
 from commonweal_local.sites.api import Api, Unreachable

@@ -14,6 +14,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from commonweal_kube.client import Api, ApiError, Unavailable
+from commonweal_kube.objects import Change
+from commonweal_kube.queue import Key, Priority, WorkQueue
+from commonweal_local.failure import LocalError
 from commonweal_local.provider.backoff import Attempts
 from commonweal_local.provider.decide import Step, decide, wanted_size, wants_change, wants_size
 from commonweal_local.provider.facts import SHARED_SITE, Facts, Mode, Problem, Site
@@ -24,12 +28,8 @@ from commonweal_local.provider.local import KNOWN, Sites
 from commonweal_local.provider.report import infra_status, plane_status
 from commonweal_local.provider.site_watch import SiteWatch
 from commonweal_local.provider.writes import Writes
-from commonweal_local.failure import LocalError
 from commonweal_local.shell import CommandFailed
 from commonweal_local.sites.api import Unreachable
-from commonweal_kube.client import Api, ApiError, Unavailable
-from commonweal_kube.objects import Change
-from commonweal_kube.queue import Key, Priority, WorkQueue
 
 log = logging.getLogger(__name__)
 STEPS_AT_ONCE = 12

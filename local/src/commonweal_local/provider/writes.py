@@ -10,11 +10,11 @@ from typing import Any
 
 import orjson
 
-from commonweal_local.provider.kinds import DIGEST, FINALIZER, GROUP, VERSION, Kind, Seen, path_of
 from commonweal_kube.client import APPLY, MERGE, METADATA, Api
 from commonweal_kube.objects import Objects
 from commonweal_kube.queue import Key
 from commonweal_kube.status import same, stamped
+from commonweal_local.provider.kinds import DIGEST, FINALIZER, GROUP, VERSION, Kind, Seen, path_of
 from commonweal_stacks.management.names import CLUSTER_NAME_LABEL, KUBECONFIG_KEY, kubeconfig_secret
 from commonweal_stacks.management.names import GROUP as CLUSTER_API
 

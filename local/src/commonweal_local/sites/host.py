@@ -14,12 +14,12 @@ from pathlib import Path
 from commonweal_local import machine, paths
 from commonweal_local.failure import LocalError
 from commonweal_local.images.base import write_base_image
+from commonweal_local.images.containers import import_images
 from commonweal_local.progress import Progress, Step
 from commonweal_local.shell import CommandFailed
-from commonweal_local.sites import addons, bridge, cgroups, checks, pki, places, ports, processes, data_guard
+from commonweal_local.sites import addons, bridge, cgroups, checks, data_guard, pki, places, ports, processes
 from commonweal_local.sites.api import MERGE, Api, Unreachable
 from commonweal_local.sites.components import CONTROL_PLANE
-from commonweal_local.images.containers import import_images
 from commonweal_local.sites.site import Mode, Site, all_sites, check_name, hosts_file
 from commonweal_local.sites.state import recorded
 from commonweal_local.waiting import until, within

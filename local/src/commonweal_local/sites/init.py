@@ -16,12 +16,12 @@ from pathlib import Path
 
 from commonweal_local.failure import LocalError
 from commonweal_local.images import unpacked
+from commonweal_local.images.containers import import_images
 from commonweal_local.shell import CommandFailed, succeeds
-from commonweal_local.sites import addons, cgroups, fake_nodes, namespaces, node, policy, rolling_update, settings, data_guard
+from commonweal_local.sites import addons, cgroups, data_guard, fake_nodes, namespaces, node, policy, rolling_update, settings
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.balancer import Balancer
 from commonweal_local.sites.components import FIRST, command_lines
-from commonweal_local.images.containers import import_images
 from commonweal_local.sites.site import Site, all_sites, hosts_file
 from commonweal_local.sites.state import SERVING
 from commonweal_local.sites.supervisor import Supervisor, adopt_orphans

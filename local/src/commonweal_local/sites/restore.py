@@ -16,7 +16,7 @@ from pathlib import Path
 
 from commonweal_local.failure import LocalError
 from commonweal_local.shell import CommandFailed, run
-from commonweal_local.sites import backup, encryption, processes, rotation, data_guard
+from commonweal_local.sites import backup, data_guard, encryption, processes, rotation
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.components import CONTROL_PLANE, peers
 from commonweal_local.sites.etcd import Etcd

@@ -18,15 +18,15 @@ from pydantic import ValidationError
 
 from commonweal_api import ConsentPolicy, DataProduct
 from commonweal_cli import main
-from commonweal_local import machine, paths
-from commonweal_cli.demo import bring_up, command, control_plane, heritage, cleanup
-from commonweal_cli.demo.cluster import NOT_COUNTED, Cluster, ClusterError
+from commonweal_cli.demo import bring_up, cleanup, command, control_plane, heritage
 from commonweal_cli.demo.operator_process import login
 from commonweal_cli.demo.record import Record
 from commonweal_cli.demo.report import Row
+from commonweal_cli.kubectl import NOT_COUNTED, FailedError, Kubectl
+from commonweal_cli.site.operations import Outcome
+from commonweal_local import machine, paths
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Silent
-from commonweal_cli.site.operations import Outcome
 from commonweal_local.sites import bridge, checks, processes
 from commonweal_local.sites.site import Mode
 from commonweal_stacks.management.access import VARIABLE
@@ -48,7 +48,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def run(home: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A run that has signed itself and started a child that would outlive it."""
-    code = f"from commonweal_cli.demo import leftovers; leftovers.sign(); {START_A_CHILD}"
+    code = f"from commonweal_cli.demo import cleanup; cleanup.sign(); {START_A_CHILD}"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         child = int(process.stdout.readline())
@@ -146,10 +146,10 @@ def test_a_quota_that_is_not_counted_yet_is_outwaited(tmp_path: Path) -> None:
     kubectl, seen = tmp_path / "kubectl", tmp_path / "seen"
     kubectl.write_text(f"#!/bin/sh\n[ -e {seen} ] && exit 0\ntouch {seen}\necho 'forbidden: {NOT_COUNTED}: department' >&2\nexit 1\n")
     kubectl.chmod(0o755)
-    cluster = Cluster("onprem", kubectl, tmp_path / "kubeconfig")
+    cluster = Kubectl(kubectl, tmp_path / "kubeconfig", "onprem")
     cluster.apply(tmp_path / "a.yaml")
     seen.unlink()
-    with pytest.raises(ClusterError, match=NOT_COUNTED):
+    with pytest.raises(FailedError, match=NOT_COUNTED):
         cluster.apply(tmp_path / "a.yaml", seconds=-1)
 
 
@@ -157,8 +157,8 @@ def test_another_refusal_is_not_outwaited(tmp_path: Path) -> None:
     kubectl, calls = tmp_path / "kubectl", tmp_path / "calls"
     kubectl.write_text(f"#!/bin/sh\necho called >> {calls}\necho 'no such kind' >&2\nexit 1\n")
     kubectl.chmod(0o755)
-    with pytest.raises(ClusterError, match="no such kind"):
-        Cluster("onprem", kubectl, tmp_path / "kubeconfig").apply(tmp_path / "a.yaml")
+    with pytest.raises(FailedError, match="no such kind"):
+        Kubectl(kubectl, tmp_path / "kubeconfig", "onprem").apply(tmp_path / "a.yaml")
     assert calls.read_text() == "called\n"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from commonweal_cli.site.operations import Outcome
 
-BENCH = Path(__file__).parents[3] / "bench"
+BENCH = Path(__file__).parents[4] / "bench"
 RECORD = {"stages": {"start to the first consented read": 70.04}, "seconds": 120.0, "memory_mib": {"onprem": 1900, "cloud": 1880}}
 AGAIN = {"onprem": Outcome({"same": 44}, (), 5.0), "cloud": Outcome({"same": 44}, (), 5.2)}
 

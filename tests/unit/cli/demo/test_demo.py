@@ -8,11 +8,11 @@ from pathlib import Path
 import yaml
 
 from commonweal_api import KINDS, ConsentPolicy
-from commonweal_cli.demo.cluster import lacking
 from commonweal_cli.demo.journey import short_agreement
 from commonweal_cli.demo.report import Row, table
+from commonweal_cli.kubectl import lacking
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
+EXAMPLES = Path(__file__).parents[4] / "examples"
 
 
 def product(generation: int = 2, observed: int = 2, status: str = "True") -> dict[str, object]:

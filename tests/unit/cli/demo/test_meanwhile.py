@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from commonweal_cli.demo.cluster import Cluster
 from commonweal_cli.demo.meanwhile import Meanwhile
+from commonweal_cli.kubectl import Kubectl
 
 FILE = Path("10-departments.yaml")
 NAMESPACE, GUARDED = "created Namespace/commonweal-system", "created ServiceAccount/commonweal-system/commonweal-operator"
 
 
-class Recorded(Cluster):
+class Recorded(Kubectl):
     """A site that only writes down what is done on it."""
 
     def apply(self, *files: Path, seconds: float = 0.0) -> None:
@@ -46,7 +46,7 @@ def test_on_a_site_on_which_nothing_had_to_be_made_it_is_done_in_the_end(meanwhi
 
 
 def test_what_goes_wrong_meanwhile_is_raised_in_the_end() -> None:
-    def refuse(cluster: Cluster) -> None:
+    def refuse(cluster: Kubectl) -> None:
         raise RuntimeError(cluster.name)
 
     meanwhile = Meanwhile(lambda name: Recorded(name, Path(), Path()), refuse, [], 1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from commonweal_api.move import ARRIVING
-from commonweal_cli.move.preflight import Facts, apart, obstacles
 from commonweal_cli.move.manifests import belongs, changed_lines, identities, ordered, written
+from commonweal_cli.move.preflight import Facts, apart, obstacles
 
 
 def product(uid: str, **spec: Any) -> dict[str, Any]:

@@ -12,13 +12,13 @@ from typing import Any
 
 import yaml
 
-from commonweal_local import paths, sites
 from commonweal_cli.site import operations
 from commonweal_cli.site.decommission import certificate, facts, traces
 from commonweal_cli.site.decommission.journal import Journal
-from commonweal_local.failure import LocalError
 from commonweal_cli.site.site_stack import SiteStack
 from commonweal_cli.site.stack import root
+from commonweal_local import paths, sites
+from commonweal_local.failure import LocalError
 from commonweal_stacks.conformity.site_key import public_jwk, site_seed
 from commonweal_stacks.site import SiteConfigError
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from commonweal_local import paths
 from commonweal_cli.site.decommission.facts import Holdings
+from commonweal_local import paths
 
 FILE = "journal.json"
 

@@ -12,8 +12,8 @@ import kubernetes
 import urllib3
 from kubernetes.client.exceptions import ApiException
 
-from commonweal_local import machine, paths
 from commonweal_cli.site.stack import root
+from commonweal_local import machine, paths
 from commonweal_local.sites import bridge, cgroups
 from commonweal_local.sites.site import CGROUP, Mode, Site
 from commonweal_stacks.clusters.identity import client_of
