@@ -27,7 +27,7 @@ done: list[tuple[str, Any]] = []
 @pytest.fixture
 def meanwhile() -> Meanwhile:
     done.clear()
-    return Meanwhile(lambda name: Recorded(name, Path(), Path()), lambda cluster: done.append((cluster.name, "people")), [FILE], 2)
+    return Meanwhile(lambda name: Recorded(Path(), Path(), name), lambda cluster: done.append((cluster.name, "people")), [FILE], 2)
 
 
 def test_each_begins_once_when_what_it_needs_is_there(meanwhile: Meanwhile) -> None:
@@ -49,7 +49,7 @@ def test_what_goes_wrong_meanwhile_is_raised_in_the_end() -> None:
     def refuse(cluster: Kubectl) -> None:
         raise RuntimeError(cluster.name)
 
-    meanwhile = Meanwhile(lambda name: Recorded(name, Path(), Path()), refuse, [], 1)
+    meanwhile = Meanwhile(lambda name: Recorded(Path(), Path(), name), refuse, [], 1)
     meanwhile.hear("onprem", NAMESPACE)
     with pytest.raises(RuntimeError, match="onprem"):
         meanwhile.finish(["onprem"])
