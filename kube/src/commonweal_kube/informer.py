@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from commonweal_kube.client import JSON, METADATA, METADATA_LIST, WATCH_SECONDS, ApiError, Gone, Unavailable
+from commonweal_kube.client import WATCH_SECONDS
+from commonweal_kube.protocol import JSON, METADATA, METADATA_LIST, ApiError, Gone, Unavailable
 
 log = logging.getLogger(__name__)
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 20.0

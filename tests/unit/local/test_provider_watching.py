@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from commonweal_kube.client import ApiError, Gone
 from commonweal_kube.informer import Informer, pause_after
 from commonweal_kube.objects import Change, Objects
+from commonweal_kube.protocol import ApiError, Gone
 from commonweal_kube.queue import Key
 from commonweal_local.provider.backoff import Attempts
 from commonweal_local.provider.cache import KindCache

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from commonweal_kube.client import Api, ApiError, Unavailable
+from commonweal_kube.client import Api
 from commonweal_kube.informer import Informer
 from commonweal_kube.objects import Change
+from commonweal_kube.protocol import ApiError, Unavailable
 from commonweal_kube.queue import Key, Priority, WorkQueue
 from commonweal_local.failure import LocalError
 from commonweal_local.provider.backoff import Attempts
