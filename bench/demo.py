@@ -24,13 +24,13 @@ from demo_series import ended, pods_of, series_of  # noqa: E402
 from processor import Sampler  # noqa: E402
 from results_file import Figure, write  # noqa: E402
 
-from commonweal_local.demo import bring_up  # noqa: E402
-from commonweal_local.demo.command import TO_FIRST_READ  # noqa: E402
-from commonweal_local.demo.command import main as demo  # noqa: E402
-from commonweal_local.demo.report import changes  # noqa: E402
+from commonweal_cli.demo import bring_up  # noqa: E402
+from commonweal_cli.demo.command import TO_FIRST_READ  # noqa: E402
+from commonweal_cli.demo.command import main as demo  # noqa: E402
+from commonweal_cli.demo.report import changes  # noqa: E402
+from commonweal_cli.site.operations import Outcome  # noqa: E402
 from commonweal_local.failure import LocalError  # noqa: E402
 from commonweal_local.progress import Progress  # noqa: E402
-from commonweal_local.pulumi import Outcome  # noqa: E402
 
 COMMAND = "python bench/demo.py"
 FIRST_READ_SECONDS = 90

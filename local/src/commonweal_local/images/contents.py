@@ -10,7 +10,14 @@ from commonweal_local.images import wheels
 
 USER, USER_ID = "commonweal", 10001
 LIBRARIES, OURS = "opt/commonweal/lib", "opt/commonweal/src"
-SOURCES: Mapping[str, str] = {"commonweal_api": "crds/src", "commonweal_operator": "operator/src", "commonweal_runtime": "runtime/src"}
+SOURCES: Mapping[str, str] = {
+    "commonweal_api": "crds/src",
+    "commonweal_kube": "kube/src",
+    "commonweal_operator": "operator/src",
+    "commonweal_runtime": "runtime/src",
+}
+# What the code of each image imports besides its own package.
+SHARED = ("commonweal_api", "commonweal_kube")
 COMMAND = ("python3", "--version")
 # Directories that a server writes to, with their modes.
 SERVER_DIRECTORIES: Mapping[str, int] = {"var/lib/postgresql/data": 0o755, "run/postgresql": 0o1777}
@@ -48,18 +55,18 @@ class Image:
 
 
 IMAGES = (
-    Image("operator", "The operator of Commonweal.", ("operator",), ("commonweal_api", "commonweal_operator")),
+    Image("operator", "The operator of Commonweal.", ("operator",), (*SHARED, "commonweal_operator")),
     Image(
         "runtime",
         "Data APIs, model runtimes and the small issuer of Commonweal.",
         ("runtime",),
-        ("commonweal_api", "commonweal_runtime"),
+        (*SHARED, "commonweal_runtime"),
     ),
     Image(
         "store",
         "PostgreSQL and the keeper of a department's store of Commonweal.",
         ("runtime", "store"),
-        ("commonweal_api", "commonweal_runtime"),
+        (*SHARED, "commonweal_runtime"),
         server=True,
     ),
 )
