@@ -7,13 +7,15 @@ from http.client import HTTPException
 
 from support.repeating import Repeating
 
+from commonweal_kube.protocol import ApiError, Unavailable
+
 EVERY = 0.1
 
 
 class Asking(Repeating):
     """Asks ten times a second for as long as the block runs: how often it was answered, and what went wrong.
 
-    `ask` raises OSError or HTTPException when it is not answered.
+    `ask` raises OSError, HTTPException, or what the clients of API servers raise, when it is not answered.
     """
 
     def __init__(self, ask: Callable[[], object]) -> None:
@@ -25,5 +27,5 @@ class Asking(Repeating):
         try:
             self._ask()
             self.answered += 1
-        except (OSError, HTTPException) as error:
+        except (ApiError, Unavailable, OSError, HTTPException) as error:
             self.wrong.append(str(error))
