@@ -25,8 +25,8 @@ from commonweal_api.plan import PLAN_KEY, REPORT_KEY, StorePlan, StoreReport, au
 from commonweal_api.rights import RIGHTS, BasisType
 from commonweal_runtime.desk import Desk as AnyDesk
 from commonweal_runtime.desk import DirectoryDesk
+from commonweal_runtime.keeper.keeper import Keeper
 from commonweal_runtime.pairwise import pairwise
-from commonweal_runtime.store.keeper import Keeper
 from commonweal_runtime.store.logins import password_of
 from support.loopback import Loopback
 from support.postgres import HeritageServer, StoreServer, free_port
@@ -232,7 +232,7 @@ class KeeperProcess:
 
     def __enter__(self) -> Self:
         with self._log.open("ab") as log:
-            command = [sys.executable, "-m", "commonweal_runtime.store"]
+            command = [sys.executable, "-m", "commonweal_runtime.keeper"]
             self.process = subprocess.Popen(command, env={**os.environ, **self._env}, stdout=log, stderr=log)
         return self
 

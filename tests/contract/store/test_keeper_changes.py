@@ -142,5 +142,5 @@ def heard(words: str) -> asyncio.Event:
                 event.set()
             return True
 
-    logging.getLogger("commonweal_runtime.store.keeper").addFilter(Ear())
+    logging.getLogger("commonweal_runtime.keeper.keeper").addFilter(Ear())
     return event

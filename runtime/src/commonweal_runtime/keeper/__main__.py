@@ -1,4 +1,4 @@
-"""Run the keeper: `python -m commonweal_runtime.store`.
+"""Run the keeper: `python -m commonweal_runtime.keeper`.
 
 Inside a pod the plan comes from the API server. With COMMONWEAL_DESK=<directory> it comes from files there (see `commonweal_runtime.desk`), so a
 store can be kept outside Kubernetes too.
@@ -17,7 +17,7 @@ import asyncpg
 
 from commonweal_api.plan import STORE_PLAN, STORE_REPORT
 from commonweal_runtime.desk import open_desk
-from commonweal_runtime.store.keeper import Keeper
+from commonweal_runtime.keeper.keeper import Keeper
 from commonweal_runtime.store.logins import read_key
 
 SOCKET_DIRECTORY = "/run/postgresql"
