@@ -135,6 +135,7 @@ def no_such_product() -> Problem:
         404, "NotFound", "Not found", "There is no product of this name with records of you.", "Take `product` from /me/consents."
     )
 
+
 def delegation_not_possible() -> Problem:
     return Problem(
         409,

@@ -8,7 +8,7 @@ import asyncpg
 
 from commonweal_runtime.federation.sealing import FeedKey, UnsealError
 from commonweal_runtime.problems import invalid_request, no_such_page, token_invalid, token_missing
-from commonweal_runtime.store.problems import store_unavailable
+from commonweal_runtime.store.problems import problem_of
 
 LOGIN = "feed"
 MOST_ENTRIES = 250  # named, written and sent well within the two seconds that a statement of the data API has
@@ -60,5 +60,5 @@ class FeedDesk:
     async def _call(self, statement: str, *args: object) -> str | None:
         try:
             return await self._lanes.call(LOGIN, statement, *args)
-        except asyncpg.PostgresError:
-            raise store_unavailable() from None
+        except asyncpg.PostgresError as error:
+            raise problem_of(error) from None

@@ -22,6 +22,7 @@ from commonweal_runtime.store.live import doors as live_doors
 from commonweal_runtime.store.live.foreign import KEY, granted, is_live
 from commonweal_runtime.store.names import column_of, identifier, literal, login_of, reader_of, table
 from commonweal_runtime.store.products import Shape, shape_of
+from commonweal_runtime.store.sqlstates import SqlState
 
 CONNECTIONS = 16
 _AUDIT = "insert (client, purpose, op, contract, basis, fields, subject, subjects, found) on audit.use"
@@ -60,7 +61,7 @@ class Setting:
     department: str = ""
     display_name: str = ""
     contact: str = ""
-    gates: tuple[tuple[str, str, str], ...] = ()
+    gates: tuple[tuple[str, SqlState, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def _bodies(door: doors.Door) -> dict[str, str]:
     return tickets.ticketed(door) if door.strict else doors.direct(door)
 
 
-def _door(number: int, spec: ConsentPolicySpec, product: Served, contract: str, gates: tuple[tuple[str, str, str], ...]) -> doors.Door:
+def _door(number: int, spec: ConsentPolicySpec, product: Served, contract: str, gates: tuple[tuple[str, SqlState, str], ...]) -> doors.Door:
     limits, durability = spec.limits, product.spec.serve.audit_durability
     requests, each = limits.requests, limits.per_subject
     return doors.Door(

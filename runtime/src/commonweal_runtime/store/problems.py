@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from commonweal_runtime.problems import Problem
+import asyncpg
+
+from commonweal_runtime.problems import Problem, invalid_request
+from commonweal_runtime.store.sqlstates import SqlState, ours
 
 _RETRY = MappingProxyType({"Retry-After": "2"})
 
@@ -151,3 +156,63 @@ def answers_pending() -> Problem:
         "Try again in a few seconds.",
         {"Retry-After": "5"},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What of the agreement that is read under a refusal names."""
+
+    agreement: str = ""
+    purposes: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+
+
+Own = Mapping[SqlState, Callable[[], Problem]]
+_NO_TERMS = Terms()
+_NOTHING_OWN: Own = MappingProxyType({})
+_PROBLEMS: Mapping[SqlState, Callable[[str, Terms], Problem]] = MappingProxyType({
+    SqlState.PURPOSE_NOT_AGREED: lambda _, t: purpose_not_agreed(list(t.purposes)),
+    SqlState.CLIENT_NOT_AGREED: lambda _, __: no_agreement("this client"),
+    SqlState.NOT_IN_FORCE: lambda _, t: agreement_expired(t.agreement),
+    SqlState.FIELD_NOT_AGREED: lambda _, t: field_not_agreed([], list(t.fields)),
+    SqlState.SUBJECT_LIMIT: lambda text, _: frequency_limit(_seconds(text)),
+    SqlState.REQUEST_LIMIT: lambda text, _: rate_limit(_seconds(text)),
+    SqlState.CONSENTS_STALE: lambda _, __: consent_feed_stale(),
+    SqlState.QUALITY_STOPPED: lambda _, __: quality_stopped(),
+    SqlState.ANSWERS_PENDING: lambda _, __: answers_pending(),
+    SqlState.SOURCE_UNAVAILABLE: lambda _, __: source_unavailable(),
+    SqlState.DEPARTMENT_MOVING: lambda _, __: department_moving(),
+    SqlState.DEPARTMENT_MOVED: lambda text, _: department_moved(text),
+    SqlState.INVALID_VALUE: lambda _, __: invalid_request("", "See /openapi.json for what may be sent."),
+})  # fmt: skip
+_SHOWN = frozenset({SqlState.INVALID_VALUE, SqlState.NOT_POSSIBLE})
+
+
+def problem_of(error: asyncpg.PostgresError, terms: Terms = _NO_TERMS, own: Own = _NOTHING_OWN) -> Problem:
+    """Return what whoever asked is told of an error of PostgreSQL: the one mapping of SQLSTATEs.
+
+    `own` are the caller's answers to what means another thing in each operation: nothing of the name, not permitted, not possible. An error's text is
+    shown only where our SQL wrote it for that, and then it names no person; what is in neither mapping is told as a store that does not answer.
+    """
+    state, text = ours(error.sqlstate), str(error.args[0]) if error.args else ""
+    if state is None:
+        return store_unavailable()
+    if state in own:
+        problem = own[state]()
+    elif state in _PROBLEMS:
+        problem = _PROBLEMS[state](text, terms)
+    else:
+        return store_unavailable()
+    return replace(problem, detail=_sentence(text)) if state in _SHOWN else problem
+
+
+def _sentence(text: str) -> str:
+    """Return a message as a sentence; a field's name at its beginning stays as the request has it."""
+    first, rest = text[:1], text[1:]
+    begin = first if text.partition(" ")[0].endswith(":") else first.upper()
+    return f"{begin}{rest}".removesuffix(".") + "."
+
+
+def _seconds(text: str) -> int:
+    """Return the whole seconds that a limit's refusal carries; anything else in its place counts as a minute."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else 60
