@@ -17,6 +17,7 @@ from commonweal_runtime.models.rank import Ranked, Ranker
 from commonweal_runtime.models.served import Served
 from commonweal_runtime.models.sources import FeatureReader
 from commonweal_runtime.problems import Problem
+from commonweal_runtime.store.failures import Work, failure_of
 
 RETRY_SECONDS = 2.0
 _logger = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class Runtime:
         self.models: dict[str, Served] = {}
         self.sources: dict[str, FeatureSource] = {}
         self._plan: ModelPlan | None = None
-        self._refused: dict[str, str] = {}
+        self._refused: dict[str, tuple[Reason, str]] = {}
         self._changed = asyncio.Event()
         self._saving: set[asyncio.Task[bool]] = set()
 
@@ -56,7 +57,7 @@ class Runtime:
             try:
                 models[entry.name] = await self._open(entry)
             except ValueError as error:
-                self._refused[entry.name] = str(error)
+                self._refused[entry.name] = failure_of(error, Work.MODEL)
         self.models, self.sources = models, {s.department: s for s in plan.sources}
         self._plan = plan
 
@@ -161,7 +162,8 @@ class Runtime:
     def _outcome(self, entry: ModelEntry) -> Outcome:
         refused = self._refused.get(entry.name)
         if refused is not None:
-            return Outcome(uid=entry.uid, generation=entry.generation, ready=False, reason=Reason.RUNTIME_REFUSED, message=refused)
+            reason, message = refused
+            return Outcome(uid=entry.uid, generation=entry.generation, ready=False, reason=reason, message=message)
         troubles = self._troubles(entry)
         message = "; ".join(f"{t['product']} is not read ({t['state']}: {t['reason']}), its features are withheld" for t in troubles)
         return Outcome(uid=entry.uid, generation=entry.generation, ready=True, reason=Reason.RUNTIME_READY, message=message)

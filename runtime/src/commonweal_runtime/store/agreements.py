@@ -18,6 +18,7 @@ from commonweal_api.plan import AgreementPlan
 from commonweal_api.reasons import Reason
 from commonweal_api.rights import RIGHTS
 from commonweal_runtime.store import doors, tickets
+from commonweal_runtime.store.exceptions import ClosedError
 from commonweal_runtime.store.live import doors as live_doors
 from commonweal_runtime.store.live.foreign import KEY, granted, is_live
 from commonweal_runtime.store.names import column_of, identifier, literal, login_of, reader_of, table
@@ -27,14 +28,6 @@ from commonweal_runtime.store.sqlstates import SqlState
 CONNECTIONS = 16
 _AUDIT = "insert (client, purpose, op, contract, basis, fields, subject, subjects, found) on audit.use"
 _TICKET = "insert (use, next), select (token) on audit.ticket"
-
-
-class ClosedError(Exception):
-    """Why an agreement stays closed: a registered reason and the detail of its message."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail = reason, detail
 
 
 @dataclass(frozen=True, slots=True)

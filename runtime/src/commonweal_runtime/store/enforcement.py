@@ -14,13 +14,15 @@ import asyncpg
 from commonweal_api.plan import AgreementPlan, Outcome, StorePlan
 from commonweal_api.reasons import Reason
 from commonweal_api.rights import RIGHTS
-from commonweal_runtime.store.agreements import ClosedError, Opening, Served, Setting, clearing, compile_opening, shutting, widens
+from commonweal_runtime.store.agreements import Opening, Served, Setting, clearing, compile_opening, shutting, widens
+from commonweal_runtime.store.exceptions import BusyError, ClosedError, RefusedError
+from commonweal_runtime.store.failures import Work, failure_of
 from commonweal_runtime.store.foresight import Foresight
 from commonweal_runtime.store.gates import gates_of
 from commonweal_runtime.store.logins import verifier_of
-from commonweal_runtime.store.names import RefusedError, literal, login_of
+from commonweal_runtime.store.names import literal, login_of
 from commonweal_runtime.store.schema import SERVICES, migrate
-from commonweal_runtime.store.shelving import CHANNEL, BusyError, Shelving, Tables, outcome_of, served_product
+from commonweal_runtime.store.shelving import CHANNEL, Shelving, Tables, outcome_of, served_product
 from commonweal_runtime.store.versions import resolve
 
 _LAST = 32767
@@ -170,7 +172,7 @@ class Enforcement:
         except (ClosedError, RefusedError, BusyError, asyncpg.PostgresError) as error:
             if entry is not None and (entry.in_force or entry.opened):
                 await self._close(entry.number, entry.product)
-            return self._closed(agreement, entry, error)
+            return outcome_of(agreement, *failure_of(error, Work.AGREEMENT), ready=False, number=entry.number if entry else None)
         change = self._foresight.last_change(agreement.uid, opening)
         return outcome_of(agreement, Reason.ENFORCED, ready=True, number=entry.number, contract=opening.contract, what_if=change)
 
@@ -189,17 +191,6 @@ class Enforcement:
             await self._db.execute("update agreement.register set product = $2 where number = $1", entry.number, product.uid)
             await self._db.execute("select consent.carry($1)", entry.number)
         return replace(entry, product=product.uid, in_force=False, opened=None)
-
-    def _closed(self, agreement: AgreementPlan, entry: Entry | None, error: Exception) -> Outcome:
-        if isinstance(error, ClosedError):
-            reason, detail = error.reason, error.detail
-        elif isinstance(error, (BusyError, asyncpg.LockNotAvailableError)):
-            reason, detail = Reason.PRODUCT_NOT_READY, "The product is being loaded; the agreement opens right after."
-        elif isinstance(error, asyncpg.PostgresError):
-            reason, detail = Reason.STORE_REFUSED, f"PostgreSQL answered {error.sqlstate}."  # its text can hold data
-        else:
-            reason, detail = Reason.STORE_REFUSED, str(error)
-        return outcome_of(agreement, reason, detail, ready=False, number=entry.number if entry else None)
 
     async def _product_of(self, agreement: AgreementPlan, plan: StorePlan) -> Served:
         name = resolve(plan, agreement.spec, datetime.now(UTC))

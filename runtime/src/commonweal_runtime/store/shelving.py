@@ -17,19 +17,16 @@ from commonweal_api.plan import AgreementPlan, Outcome, ProductPlan
 from commonweal_api.reasons import Reason, entry_of
 from commonweal_runtime.store import answers
 from commonweal_runtime.store.agreements import Served
-from commonweal_runtime.store.expressions import MappingInvalidError
+from commonweal_runtime.store.exceptions import BusyError, MappingInvalidError, RefusedError
+from commonweal_runtime.store.failures import Work, failure_of
 from commonweal_runtime.store.live.foreign import is_live, kept_shape, removal
-from commonweal_runtime.store.names import RefusedError, literal, relation_of, table
+from commonweal_runtime.store.names import literal, relation_of, table
 from commonweal_runtime.store.products import Shape, change, contract_of, create, shape_of, unfilled_after
 
 CHANNEL = "commonweal_catalogue"
 _PATIENCE = 2.0
 
 Close = Callable[[int, str | None], Awaitable[None]]
-
-
-class BusyError(Exception):
-    """A load is changing the product's table; the plan is carried out again right after it."""
 
 
 class Tables:
@@ -118,14 +115,8 @@ class Shelving:
         contract = contract_of(product)
         try:
             await self._shape(product, contract)
-        except MappingInvalidError as refused:
-            return outcome_of(product, Reason.MAPPING_INVALID, str(refused), ready=False)
-        except RefusedError as refused:
-            return outcome_of(product, Reason.STORE_REFUSED, str(refused), ready=False)
-        except (BusyError, asyncpg.LockNotAvailableError):
-            return outcome_of(product, Reason.LOAD_PENDING, "A load of the product as it was is under way.", ready=False)
-        except asyncpg.PostgresError as error:
-            return outcome_of(product, Reason.STORE_REFUSED, f"PostgreSQL answered {error.sqlstate}.", ready=False)
+        except (RefusedError, BusyError, asyncpg.PostgresError) as error:
+            return outcome_of(product, *failure_of(error, Work.PRODUCT), ready=False)
         loaded = await self._db.fetchval("select loaded_at is not null from agreement.product where uid = $1", product.uid)
         reason = Reason.SERVING if loaded else Reason.LOAD_PENDING
         return outcome_of(product, reason, "", ready=loaded, contract=contract)

@@ -14,10 +14,11 @@ from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.plan import AgreementPlan
 from commonweal_api.reasons import Reason
 from commonweal_api.rights import BasisType
-from commonweal_runtime.store.agreements import ClosedError, Served, Setting, compile_opening, widens
+from commonweal_runtime.store.agreements import Served, Setting, compile_opening, widens
+from commonweal_runtime.store.exceptions import ClosedError, RefusedError
 from commonweal_runtime.store.gates import gates_of
 from commonweal_runtime.store.logins import password_of, verifier_of
-from commonweal_runtime.store.names import RefusedError, identifier, literal, login_of, relation_of
+from commonweal_runtime.store.names import identifier, literal, login_of, relation_of
 from commonweal_runtime.store.products import change, create, shape_of, unfilled_after
 from commonweal_runtime.store.values import MismatchError, converter
 from support.data_api import agreement, person_product

@@ -15,8 +15,10 @@ from commonweal_api.plan import Outcome, ProductPlan, StorePlan
 from commonweal_api.reasons import Reason
 from commonweal_runtime.store import loading
 from commonweal_runtime.store.agreements import Served
+from commonweal_runtime.store.exceptions import ChangedError, SourceError
+from commonweal_runtime.store.failures import Work, failure_of
 from commonweal_runtime.store.shelving import message_of, served_product
-from commonweal_runtime.store.sources import Credentials, SourceError, secret_of
+from commonweal_runtime.store.sources import Credentials, secret_of
 
 RETRY_SECONDS = 5.0
 TELL_SECONDS = 3.0  # each report is a write to the API server
@@ -114,16 +116,13 @@ class Shelves:
             credentials = Credentials.of(name, await self.secret(name)) if name is not None else None
             loaded, waiting = await self._merge(shelf, credentials)
             await self.on_loaded(shelf.product.uid)
-        except SourceError as error:
-            shelf.reason, shelf.detail = error.reason, error.detail
-            return error.reason is Reason.PUSHDOWN_UNSAFE and error.reason is not was  # the product has been closed
-        except loading.ChangedError:
+        except ChangedError:
             shelf.wake.set()
-        except asyncpg.PostgresError as error:
-            shelf.reason, shelf.detail = Reason.LOAD_FAILED, f"PostgreSQL answered {error.sqlstate}."
         except Exception as error:  # noqa: BLE001 - one source must not stop the others; the type is told, never the text, which can hold data
-            log.warning("loading %s: %s", shelf.product.name, type(error).__name__)
-            shelf.reason, shelf.detail = Reason.LOAD_FAILED, f"{type(error).__name__}."
+            if not isinstance(error, (SourceError, asyncpg.PostgresError)):
+                log.warning("loading %s: %s", shelf.product.name, type(error).__name__)
+            shelf.reason, shelf.detail = failure_of(error, Work.LOAD)
+            return shelf.reason is Reason.PUSHDOWN_UNSAFE and was is not Reason.PUSHDOWN_UNSAFE  # the product has been closed
         else:
             shelf.reason = Reason.ROWS_REFUSED if loaded.refused else Reason.LOADED
             shelf.detail, shelf.quarantined = loaded.detail, loaded.refused
