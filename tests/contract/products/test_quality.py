@@ -11,7 +11,7 @@ import pytest
 from commonweal_api.data_product import DataProductSpec
 from commonweal_api.plan import Outcome, digest_of
 from commonweal_runtime.store import quality
-from commonweal_runtime.store.shelving import served_product
+from commonweal_runtime.store.product_tables import served_product
 from contract.products.conftest import number_of, public, read, told
 from support.data_api import GRANTS, person_product, plan, subject
 from support.keeper import Bench

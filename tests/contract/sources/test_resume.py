@@ -16,7 +16,7 @@ import pytest
 
 from commonweal_runtime.store import loading
 from commonweal_runtime.store.exceptions import SourceError
-from commonweal_runtime.store.shelving import served_product
+from commonweal_runtime.store.product_tables import served_product
 from commonweal_runtime.store.sources import Credentials
 from support.data_api import GRANTS, PASSWORD, SECTOR_KEY, USER, Desk, KeeperProcess, plan, subject
 from support.keeper import Bench

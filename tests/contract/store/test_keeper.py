@@ -10,7 +10,7 @@ import pytest
 
 from commonweal_api.plan import StorePlan, digest_of
 from commonweal_runtime.store import loading
-from commonweal_runtime.store.shelving import served_product
+from commonweal_runtime.store.product_tables import served_product
 from commonweal_runtime.store.sources import Credentials
 from support.data_api import (
     GRANTS,

@@ -21,8 +21,8 @@ from commonweal_runtime.store.foresight import Foresight
 from commonweal_runtime.store.gates import gates_of
 from commonweal_runtime.store.logins import verifier_of
 from commonweal_runtime.store.names import literal, login_of
+from commonweal_runtime.store.product_tables import CHANNEL, ProductTables, TableLocks, outcome_of, served_product
 from commonweal_runtime.store.schema import SERVICES, migrate
-from commonweal_runtime.store.shelving import CHANNEL, Shelving, Tables, outcome_of, served_product
 from commonweal_runtime.store.versions import resolve
 
 _LAST = 32767
@@ -45,14 +45,14 @@ class Entry:
 class Enforcement:
     """The keeper's hand on the database: one connection as superuser, one plan at a time.
 
-    Products are `shelving`'s half. When a load is in the way, closing comes before it and the rest is left: then `unfinished` is set, and
+    Products are half of `product_tables`. When a load is in the way, closing comes before it and the rest is left: then `unfinished` is set, and
     `apply` has to be called again.
     """
 
     def __init__(self, connection: Any, database_key: bytes) -> None:
         self._db, self._key = connection, database_key
-        self._tables = Tables()
-        self._products = Shelving(connection, self._tables, self._close)
+        self._tables = TableLocks()
+        self._products = ProductTables(connection, self._tables, self._close)
         self._foresight = Foresight(connection)
         self._one = asyncio.Lock()
 
@@ -103,7 +103,7 @@ class Enforcement:
             await self._close_absent({a.uid for a in plan.agreements})
             await self._name_department(plan)
             await self._products.drop_absent({p.uid for p in plan.products})
-            products = {p.name: await self._products.shelve(p) for p in plan.products}
+            products = {p.name: await self._products.reconcile(p) for p in plan.products}
             agreements = {a.name: await self._enforce(a, plan) for a in plan.agreements}
             return products, agreements
 

@@ -17,7 +17,7 @@ from commonweal_api.plan import Outcome, ProductPlan, StorePlan
 from commonweal_api.quality import OnFail, QualityCount
 from commonweal_api.reasons import Reason
 from commonweal_runtime.store import answers, quality, versions
-from commonweal_runtime.store.shelving import message_of, served_product
+from commonweal_runtime.store.product_tables import message_of, served_product
 
 TICK_SECONDS = 2.0
 

@@ -15,7 +15,7 @@ from commonweal_runtime.store.loading import quarantine
 from commonweal_runtime.store.loading.merging import merge, note
 from commonweal_runtime.store.loading.rows import Reading
 from commonweal_runtime.store.loading.staging import Staging, plan_of
-from commonweal_runtime.store.shelving import served_product
+from commonweal_runtime.store.product_tables import served_product
 from commonweal_runtime.store.sources import Credentials, Source, Survey, open_source
 
 Tell = Callable[[str], None]

@@ -17,7 +17,7 @@ from commonweal_runtime.store import loading
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.exceptions import ChangedError, SourceError
 from commonweal_runtime.store.failures import Work, failure_of
-from commonweal_runtime.store.shelving import message_of, served_product
+from commonweal_runtime.store.product_tables import message_of, served_product
 from commonweal_runtime.store.sources import Credentials, secret_of
 
 RETRY_SECONDS = 5.0

@@ -29,7 +29,7 @@ _PATIENCE = 2.0
 Close = Callable[[int, str | None], Awaitable[None]]
 
 
-class Tables:
+class TableLocks:
     """The locks of products' tables, and whether something had to be left out because one was held.
 
     They serialise what needs an exclusive lock on a product's table with the merge of a load; so such a statement never waits inside
@@ -85,10 +85,10 @@ def outcome_of(planned: ProductPlan | AgreementPlan, reason: Reason, detail: str
     return Outcome(uid=planned.uid, generation=planned.generation, ready=ready, reason=reason, message=message_of(reason, detail), **more)
 
 
-class Shelving:
+class ProductTables:
     """The product half of a plan, on the connection of whoever carries it out. `close` closes one agreement by its number."""
 
-    def __init__(self, connection: Any, tables: Tables, close: Close) -> None:
+    def __init__(self, connection: Any, tables: TableLocks, close: Close) -> None:
         self._db, self._tables, self._close = connection, tables, close
 
     async def drop_absent(self, wanted: set[str]) -> None:
@@ -110,7 +110,7 @@ class Shelving:
         except (BusyError, asyncpg.LockNotAvailableError):
             return
 
-    async def shelve(self, product: ProductPlan) -> Outcome:
+    async def reconcile(self, product: ProductPlan) -> Outcome:
         """Make or change one product's table, and say what came of it."""
         contract = contract_of(product)
         try:
