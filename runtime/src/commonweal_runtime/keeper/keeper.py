@@ -19,7 +19,7 @@ from commonweal_runtime.federation.pulling import Feed
 from commonweal_runtime.linkage.linker import Linker
 from commonweal_runtime.store.enforcement import Enforcement
 from commonweal_runtime.store.identity import Identities, identities
-from commonweal_runtime.store.loading.shelves import Shelves
+from commonweal_runtime.store.loading.loaders import Loaders
 from commonweal_runtime.store.standing import Standing
 from commonweal_runtime.store.versions import expand, next_end
 from commonweal_runtime.witness import Witness
@@ -41,7 +41,7 @@ class Keeper:
         self._plan: StorePlan | None = None
         self._carried: StorePlan | None = None  # what the outcomes are of
         self._outcomes: tuple[dict[str, Outcome], dict[str, Outcome]] = ({}, {})
-        self._shelves: Shelves | None = None
+        self._loaders: Loaders | None = None
         self._news = asyncio.Event()
         self._judge = asyncio.Event()
         self._enforcement: Enforcement | None = None
@@ -59,7 +59,7 @@ class Keeper:
             self._enforcement = Enforcement(connection, self._database_key)
             await self._enforcement.prepare()
             self._identities = await identities(connection)
-            self._shelves = Shelves(
+            self._loaders = Loaders(
                 self._connect,
                 self._desk.secret,
                 self._enforcement.table_lock,
@@ -112,8 +112,8 @@ class Keeper:
             self._wait_for(next_end(plan, now))
             await self._standing.follow(whole)
             self._linker.follow(whole)
-            if self._shelves is not None:
-                self._shelves.stock(whole, group)
+            if self._loaders is not None:
+                self._loaders.reconcile(whole, group)
             self._news.set()
 
     def _wait_for(self, end: datetime | None) -> None:
@@ -148,8 +148,8 @@ class Keeper:
 
     def _report(self) -> StoreReport:
         products, agreements = self._outcomes
-        if self._shelves is not None:
-            products = {name: self._shelves.told(outcome) for name, outcome in products.items()}
+        if self._loaders is not None:
+            products = {name: self._loaders.told(outcome) for name, outcome in products.items()}
         told = self._standing.told(products)
         carried = digest_of(self._carried) if self._carried else ""
         told, agreements = self._identities.outcomes(told), self._identities.outcomes(agreements)
