@@ -20,7 +20,7 @@ from commonweal_runtime.linkage.linker import Linker
 from commonweal_runtime.store.enforcement import Enforcement
 from commonweal_runtime.store.identity import Identities, identities
 from commonweal_runtime.store.loading.loaders import Loaders
-from commonweal_runtime.store.standing import Standing
+from commonweal_runtime.store.product_health import ProductHealth
 from commonweal_runtime.store.versions import expand, next_end
 from commonweal_runtime.witness import Witness
 
@@ -46,7 +46,7 @@ class Keeper:
         self._judge = asyncio.Event()
         self._enforcement: Enforcement | None = None
         self._identities = Identities()
-        self._standing = Standing(connect, self._news.set)
+        self._health = ProductHealth(connect, self._news.set)
         self._witness = Witness.of(database_key)
         self._feed = Feed(connect, sector_key)
         self._linker = Linker(connect, database_key)
@@ -66,7 +66,7 @@ class Keeper:
                 self._sector_key,
                 judge=self._judge.set,
                 news=self._news.set,
-                on_loaded=self._standing.loaded,
+                on_loaded=self._health.loaded,
             )
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._carry_out(self._enforcement, group))
@@ -81,7 +81,7 @@ class Keeper:
             self._follow,
             self._tell,
             self._sweep,
-            self._standing.run,
+            self._health.run,
             self._feed.run,
             self._linker.run,
             Sealer(self._connect, self._witness).run,
@@ -110,7 +110,7 @@ class Keeper:
             if enforcement.unfinished:  # a load was in the way
                 asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._judge.set)
             self._wait_for(next_end(plan, now))
-            await self._standing.follow(whole)
+            await self._health.follow(whole)
             self._linker.follow(whole)
             if self._loaders is not None:
                 self._loaders.reconcile(whole, group)
@@ -150,7 +150,7 @@ class Keeper:
         products, agreements = self._outcomes
         if self._loaders is not None:
             products = {name: self._loaders.told(outcome) for name, outcome in products.items()}
-        told = self._standing.told(products)
+        told = self._health.told(products)
         carried = digest_of(self._carried) if self._carried else ""
         told, agreements = self._identities.outcomes(told), self._identities.outcomes(agreements)
         return StoreReport(plan=carried, products=told, agreements=agreements, witness=Jwk.model_validate(self._witness.jwk))
