@@ -17,13 +17,13 @@ from commonweal_api.rights import RIGHTS
 from commonweal_runtime.store.agreements import Opening, Served, Setting, clearing, compile_opening, shutting, widens
 from commonweal_runtime.store.exceptions import BusyError, ClosedError, RefusedError
 from commonweal_runtime.store.failures import Work, failure_of
-from commonweal_runtime.store.foresight import Foresight
 from commonweal_runtime.store.gates import gates_of
 from commonweal_runtime.store.logins import verifier_of
 from commonweal_runtime.store.names import literal, login_of
 from commonweal_runtime.store.product_tables import CHANNEL, ProductTables, TableLocks, outcome_of, served_product
 from commonweal_runtime.store.schema import SERVICES, migrate
 from commonweal_runtime.store.versions import resolve
+from commonweal_runtime.store.what_if import WhatIfCounter
 
 _LAST = 32767
 _LOCK_TIMEOUT = "5s"
@@ -53,7 +53,7 @@ class Enforcement:
         self._db, self._key = connection, database_key
         self._tables = TableLocks()
         self._products = ProductTables(connection, self._tables, self._close)
-        self._foresight = Foresight(connection)
+        self._what_if = WhatIfCounter(connection)
         self._one = asyncio.Lock()
 
     async def prepare(self) -> None:
@@ -165,7 +165,7 @@ class Enforcement:
             setting = Setting(plan.department, plan.display_name, plan.contact, gates)
             opening = compile_opening(entry.number, agreement, product, setting)
             if agreement.dry_run:
-                return await self._rehearse(entry, agreement, product, opening)
+                return await self._dry_run(entry, agreement, product, opening)
             if entry.product not in (None, product.uid):
                 entry = await self._move(entry, product)
             await self._open(entry, agreement, product, opening)
@@ -173,15 +173,15 @@ class Enforcement:
             if entry is not None and (entry.in_force or entry.opened):
                 await self._close(entry.number, entry.product)
             return outcome_of(agreement, *failure_of(error, Work.AGREEMENT), ready=False, number=entry.number if entry else None)
-        change = self._foresight.last_change(agreement.uid, opening)
+        change = self._what_if.last_change(agreement.uid, opening)
         return outcome_of(agreement, Reason.ENFORCED, ready=True, number=entry.number, contract=opening.contract, what_if=change)
 
-    async def _rehearse(self, entry: Entry, agreement: AgreementPlan, product: Served, opening: Opening) -> Outcome:
+    async def _dry_run(self, entry: Entry, agreement: AgreementPlan, product: Served, opening: Opening) -> Outcome:
         """Say what would open, and open nothing: what was in force is closed first."""
         if entry.in_force or entry.opened:
             await self._close(entry.number, entry.product)
-        foretold = await self._foresight.of_dry_run(agreement.uid, opening, product, entry.terms)
-        return outcome_of(agreement, Reason.DRY_RUN, ready=False, number=entry.number, contract=opening.contract, what_if=foretold)
+        what_if = await self._what_if.of_dry_run(agreement.uid, opening, product, entry.terms)
+        return outcome_of(agreement, Reason.DRY_RUN, ready=False, number=entry.number, contract=opening.contract, what_if=what_if)
 
     async def _move(self, entry: Entry, product: Served) -> Entry:
         """Bring an agreement to another product table. Rows there that came before it learn first what people said under it: an objector stays hidden."""
@@ -222,7 +222,7 @@ class Enforcement:
         if entry.in_force and entry.opened == opening.digest:
             return
         if entry.in_force and entry.spec != agreement.spec.wire():
-            await self._foresight.of_change(agreement.uid, opening, product, entry.terms)
+            await self._what_if.of_change(agreement.uid, opening, product, entry.terms)
         if entry.terms and widens(entry.terms, opening.terms):
             await self._shut(entry.number)  # before the consents end: they may be many
             await self._db.execute("select consent.invalidate($1, $2)", entry.number, opening.contract)

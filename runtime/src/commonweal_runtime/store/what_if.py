@@ -20,7 +20,7 @@ class _Seen:
     told: WhatIf
 
 
-class Foresight:
+class WhatIfCounter:
     """Counts on the keeper's connection, and remembers: a plan that is carried out again does not count a million people again within half a minute."""
 
     def __init__(self, connection: Any) -> None:
