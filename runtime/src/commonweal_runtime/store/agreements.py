@@ -49,12 +49,12 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What an agreement takes from the plan around it: who publishes, and the gates before its door (condition, SQLSTATE, message)."""
+    """What an agreement takes from the plan around it: who publishes, and the preconditions before its door (condition, SQLSTATE, message)."""
 
     department: str = ""
     display_name: str = ""
     contact: str = ""
-    gates: tuple[tuple[str, SqlState, str], ...] = ()
+    preconditions: tuple[tuple[str, SqlState, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def compile_opening(number: int, agreement: AgreementPlan, product: Served, sett
     setting = setting or Setting()
     content = _content(number, agreement, product, setting)
     contract = hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:32]
-    door = _door(number, spec, product, contract, setting.gates)
+    door = _door(number, spec, product, contract, setting.preconditions)
     bodies = _bodies(door)
     policies = _policies(number, spec, product)
     statements = (*_roles(number), *policies.statements, *_grants(door, product), *doors.statements(door, bodies))
@@ -94,7 +94,9 @@ def _bodies(door: doors.Door) -> dict[str, str]:
     return tickets.ticketed(door) if door.strict else doors.direct(door)
 
 
-def _door(number: int, spec: ConsentPolicySpec, product: Served, contract: str, gates: tuple[tuple[str, SqlState, str], ...]) -> doors.Door:
+def _door(
+    number: int, spec: ConsentPolicySpec, product: Served, contract: str, preconditions: tuple[tuple[str, SqlState, str], ...]
+) -> doors.Door:
     limits, durability = spec.limits, product.spec.serve.audit_durability
     requests, each = limits.requests, limits.per_subject
     return doors.Door(
@@ -115,7 +117,7 @@ def _door(number: int, spec: ConsentPolicySpec, product: Served, contract: str, 
         requests=doors.Limit(requests.max, requests.seconds) if requests else None,
         per_subject=doors.Limit(1) if limits.once else doors.Limit(each.max, each.seconds) if each else None,
         life_days=limits.data_life_days,
-        gates=gates,
+        preconditions=preconditions,
         key_type=product.key_type if is_live(product.spec) else None,
     )
 
@@ -246,7 +248,7 @@ def _grants(door: doors.Door, product: Served) -> list[str]:
             f"grant {_TICKET} to {reader}",
             f"grant execute on function audit.redeem(uuid) to {reader}",
         ]
-    if door.gates:
+    if door.preconditions:
         out.append(f"grant select on agreement.gate to {reader}")
     if door.requests or door.per_subject:
         out.append(f"grant execute on function agreement.take(uuid, int, int, int, text), agreement.spent(uuid, int) to {reader}")

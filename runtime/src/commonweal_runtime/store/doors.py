@@ -44,7 +44,7 @@ class Limit:
 class Door:
     """What the functions of one agreement need to know. Texts are checked by `commonweal_api`; `literal` quotes them all the same.
 
-    `strict`: read by ticket. `key_type`: of the source's key where the product is read Live. `feed`: the consents of other sites must be fresh. `gates`: further conditions (SQL, SQLSTATE, message) that refuse.
+    `strict`: read by ticket. `key_type`: of the source's key where the product is read Live. `feed`: the consents of other sites must be fresh. `preconditions`: further conditions (SQL, SQLSTATE, message) that refuse.
     """
 
     number: int
@@ -64,7 +64,7 @@ class Door:
     requests: Limit | None = None
     per_subject: Limit | None = None
     life_days: int | None = None
-    gates: tuple[tuple[str, SqlState, str], ...] = ()
+    preconditions: tuple[tuple[str, SqlState, str], ...] = ()
     key_type: str | None = None
 
     def function(self, operation: str) -> str:
@@ -118,7 +118,7 @@ def guard(d: Door) -> str:
         + refuse(period, SqlState.NOT_IN_FORCE, "agreement not in force")
         + ISOLATED
         + refuse(f"p_fields is not null and ({fields})", SqlState.FIELD_NOT_AGREED, "field not agreed")
-        + "".join(refuse(*gate) for gate in d.gates)
+        + "".join(refuse(*condition) for condition in d.preconditions)
         + settle("on" if d.durable else "off")
     )
 

@@ -17,9 +17,9 @@ from commonweal_api.rights import RIGHTS
 from commonweal_runtime.store.agreements import Opening, Served, Setting, clearing, compile_opening, shutting, widens
 from commonweal_runtime.store.exceptions import BusyError, ClosedError, RefusedError
 from commonweal_runtime.store.failures import Work, failure_of
-from commonweal_runtime.store.gates import gates_of
 from commonweal_runtime.store.logins import verifier_of
 from commonweal_runtime.store.names import literal, login_of
+from commonweal_runtime.store.preconditions import preconditions_of
 from commonweal_runtime.store.product_tables import CHANNEL, ProductTables, TableLocks, outcome_of, served_product
 from commonweal_runtime.store.schema import SERVICES, migrate
 from commonweal_runtime.store.versions import resolve
@@ -161,8 +161,8 @@ class Enforcement:
         try:
             entry = await self._entry(agreement)
             product = await self._product_of(agreement, plan)
-            gates = gates_of(agreement.spec, product, fed=bool(plan.peers))
-            setting = Setting(plan.department, plan.display_name, plan.contact, gates)
+            preconditions = preconditions_of(agreement.spec, product, fed=bool(plan.peers))
+            setting = Setting(plan.department, plan.display_name, plan.contact, preconditions)
             opening = compile_opening(entry.number, agreement, product, setting)
             if agreement.dry_run:
                 return await self._dry_run(entry, agreement, product, opening)

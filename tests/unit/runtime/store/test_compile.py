@@ -16,9 +16,9 @@ from commonweal_api.reasons import Reason
 from commonweal_api.rights import BasisType
 from commonweal_runtime.store.agreements import Served, Setting, compile_opening, widens
 from commonweal_runtime.store.exceptions import ClosedError, RefusedError
-from commonweal_runtime.store.gates import gates_of
 from commonweal_runtime.store.logins import password_of, verifier_of
 from commonweal_runtime.store.names import identifier, literal, login_of, relation_of
+from commonweal_runtime.store.preconditions import preconditions_of
 from commonweal_runtime.store.products import change, create, shape_of, unfilled_after
 from commonweal_runtime.store.values import MismatchError, converter
 from support.data_api import agreement, person_product
@@ -220,7 +220,7 @@ def test_a_basis_bounded_in_time_ends_then_whatever_the_plan_says() -> None:
 def test_gates_stand_before_the_read_and_only_where_they_are_needed() -> None:
     gate = ("feed.silent()", "CW008", "consents of other sites are stale")
     plan = AgreementPlan(name="a", uid="u", generation=1, spec=agreement())  # type: ignore[arg-type]
-    body = next(s for s in compile_opening(7, plan, SERVED, Setting(gates=(gate,))).statements if "a7_point" in s and "create" in s)
+    body = next(s for s in compile_opening(7, plan, SERVED, Setting(preconditions=(gate,))).statements if "a7_point" in s and "create" in s)
     assert body.index("if feed.silent() then raise") < body.index("from product.")
     assert "feed" not in compiled()["point"]
 
@@ -228,4 +228,4 @@ def test_gates_stand_before_the_read_and_only_where_they_are_needed() -> None:
 @pytest.mark.parametrize(("basis", "fed"), [(b, f) for b in BasisType for f in (True, False)])
 def test_only_consents_have_to_be_fresh(basis: BasisType, fed: bool) -> None:
     spec = AgreementPlan(name="a", uid="u", generation=1, spec=agreement(basis)).spec  # type: ignore[arg-type]
-    assert [state for _, state, _ in gates_of(spec, SERVED, fed=fed)] == (["CW008"] if fed and basis is BasisType.CONSENT else [])
+    assert [state for _, state, _ in preconditions_of(spec, SERVED, fed=fed)] == (["CW008"] if fed and basis is BasisType.CONSENT else [])

@@ -23,7 +23,7 @@ from commonweal_runtime.data_api.people import People, Registrars
 from commonweal_runtime.federation.serving import FeedDesk
 from commonweal_runtime.problems import Problem
 from commonweal_runtime.store.agreements import Served, Setting, compile_opening
-from commonweal_runtime.store.gates import gates_of
+from commonweal_runtime.store.preconditions import preconditions_of
 from commonweal_runtime.store.problems import Terms, problem_of
 from commonweal_runtime.store.sqlstates import PREFIX, REGISTER, UNAVAILABLE, SqlState, ours
 from support.data_api import agreement, person_product
@@ -54,8 +54,8 @@ def compiled(key_type: str | None = None, **serve: str) -> Iterable[str]:
     product = Served("p", "people", "people_x", DataProductSpec.model_validate(raw | more), (), key_type)
     fields = ["fullName"] if key_type else ["fullName", "adult"]
     plan = AgreementPlan(name="a", uid="u", generation=1, spec=agreement(fields=fields, limits=LIMITS))  # type: ignore[arg-type]
-    gates = gates_of(plan.spec, product, fed=True)
-    return compile_opening(7, plan, product, Setting(gates=gates)).statements
+    preconditions = preconditions_of(plan.spec, product, fed=True)
+    return compile_opening(7, plan, product, Setting(preconditions=preconditions)).statements
 
 
 def in_doors() -> set[str]:

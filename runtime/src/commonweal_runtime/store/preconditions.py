@@ -10,11 +10,11 @@ from commonweal_runtime.store.names import literal
 from commonweal_runtime.store.quality import stops
 from commonweal_runtime.store.sqlstates import SqlState
 
-Gate = tuple[str, SqlState, str]
+Precondition = tuple[str, SqlState, str]
 
 
-def gates_of(spec: ConsentPolicySpec, product: Served, *, fed: bool) -> tuple[Gate, ...]:
-    """Return condition, SQLSTATE and message of each gate. `fed`: the department has other sites, whose consents must be fresh here."""
+def preconditions_of(spec: ConsentPolicySpec, product: Served, *, fed: bool) -> tuple[Precondition, ...]:
+    """Return condition, SQLSTATE and message of each precondition. `fed`: the department has other sites, whose consents must be fresh here."""
     gate = f"select from agreement.gate g where g.product = {literal(product.uid)}"
     today = "(statement_timestamp() at time zone 'UTC')::date"
     out = []
