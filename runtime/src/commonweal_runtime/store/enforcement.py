@@ -14,7 +14,15 @@ import asyncpg
 from commonweal_api.plan import AgreementPlan, Outcome, StorePlan
 from commonweal_api.reasons import Reason
 from commonweal_api.rights import RIGHTS
-from commonweal_runtime.store.agreements import Opening, Served, Setting, clearing, compile_opening, shutting, widens
+from commonweal_runtime.store.agreements import (
+    CompiledAgreement,
+    PublisherContext,
+    Served,
+    cleanup_sql,
+    compile_agreement,
+    revoke_sql,
+    widens,
+)
 from commonweal_runtime.store.exceptions import BusyError, ClosedError, RefusedError
 from commonweal_runtime.store.failures import Work, failure_of
 from commonweal_runtime.store.logins import verifier_of
@@ -127,11 +135,11 @@ class Enforcement:
     async def _clear(self, number: int, product: str | None) -> None:
         async with self._tables.held(product or ""):
             relation = await self._db.fetchval("select relation from agreement.product where uid = $1", product)
-            await self._run([*clearing(number, relation), f"update agreement.register set opened = null where number = {number}"])
+            await self._run([*cleanup_sql(number, relation), f"update agreement.register set opened = null where number = {number}"])
 
     async def _shut(self, number: int) -> None:
         off = f"update agreement.register set in_force = false where number = {number}"
-        await self._run([*shutting(number), off, f"notify {CHANNEL}"])
+        await self._run([*revoke_sql(number), off, f"notify {CHANNEL}"])
         # after the commit, so that nobody comes back in
         await self._db.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", login_of(number))
 
@@ -162,26 +170,26 @@ class Enforcement:
             entry = await self._entry(agreement)
             product = await self._product_of(agreement, plan)
             preconditions = preconditions_of(agreement.spec, product, fed=bool(plan.peers))
-            setting = Setting(plan.department, plan.display_name, plan.contact, preconditions)
-            opening = compile_opening(entry.number, agreement, product, setting)
+            publisher = PublisherContext(plan.department, plan.display_name, plan.contact, preconditions)
+            compiled = compile_agreement(entry.number, agreement, product, publisher)
             if agreement.dry_run:
-                return await self._dry_run(entry, agreement, product, opening)
+                return await self._dry_run(entry, agreement, product, compiled)
             if entry.product not in (None, product.uid):
                 entry = await self._move(entry, product)
-            await self._open(entry, agreement, product, opening)
+            await self._open(entry, agreement, product, compiled)
         except (ClosedError, RefusedError, BusyError, asyncpg.PostgresError) as error:
             if entry is not None and (entry.in_force or entry.opened):
                 await self._close(entry.number, entry.product)
             return outcome_of(agreement, *failure_of(error, Work.AGREEMENT), ready=False, number=entry.number if entry else None)
-        change = self._what_if.last_change(agreement.uid, opening)
-        return outcome_of(agreement, Reason.ENFORCED, ready=True, number=entry.number, contract=opening.contract, what_if=change)
+        change = self._what_if.last_change(agreement.uid, compiled)
+        return outcome_of(agreement, Reason.ENFORCED, ready=True, number=entry.number, contract=compiled.contract, what_if=change)
 
-    async def _dry_run(self, entry: Entry, agreement: AgreementPlan, product: Served, opening: Opening) -> Outcome:
+    async def _dry_run(self, entry: Entry, agreement: AgreementPlan, product: Served, compiled: CompiledAgreement) -> Outcome:
         """Say what would open, and open nothing: what was in force is closed first."""
         if entry.in_force or entry.opened:
             await self._close(entry.number, entry.product)
-        what_if = await self._what_if.of_dry_run(agreement.uid, opening, product, entry.terms)
-        return outcome_of(agreement, Reason.DRY_RUN, ready=False, number=entry.number, contract=opening.contract, what_if=what_if)
+        what_if = await self._what_if.of_dry_run(agreement.uid, compiled, product, entry.terms)
+        return outcome_of(agreement, Reason.DRY_RUN, ready=False, number=entry.number, contract=compiled.contract, what_if=what_if)
 
     async def _move(self, entry: Entry, product: Served) -> Entry:
         """Bring an agreement to another product table. Rows there that came before it learn first what people said under it: an objector stays hidden."""
@@ -218,27 +226,27 @@ class Enforcement:
             row["number"], row["uid"], row["product"], row["in_force"], row["opened"], json.loads(row["terms"]), json.loads(row["spec"])
         )
 
-    async def _open(self, entry: Entry, agreement: AgreementPlan, product: Served, opening: Opening) -> None:
-        if entry.in_force and entry.opened == opening.digest:
+    async def _open(self, entry: Entry, agreement: AgreementPlan, product: Served, compiled: CompiledAgreement) -> None:
+        if entry.in_force and entry.opened == compiled.digest:
             return
         if entry.in_force and entry.spec != agreement.spec.wire():
-            await self._what_if.of_change(agreement.uid, opening, product, entry.terms)
-        if entry.terms and widens(entry.terms, opening.terms):
+            await self._what_if.of_change(agreement.uid, compiled, product, entry.terms)
+        if entry.terms and widens(entry.terms, compiled.terms):
             await self._shut(entry.number)  # before the consents end: they may be many
-            await self._db.execute("select consent.invalidate($1, $2)", entry.number, opening.contract)
+            await self._db.execute("select consent.invalidate($1, $2)", entry.number, compiled.contract)
         async with self._tables.held(product.uid), self._db.transaction():
-            for statement in opening.statements:
+            for statement in compiled.statements:
                 await self._db.execute(statement)
             await self._admit(login_of(entry.number))
-            await self._record(entry, agreement, product, opening)
+            await self._record(entry, agreement, product, compiled)
             await self._db.execute(f"notify {CHANNEL}")
 
-    async def _record(self, entry: Entry, agreement: AgreementPlan, product: Served, opening: Opening) -> None:
+    async def _record(self, entry: Entry, agreement: AgreementPlan, product: Served, compiled: CompiledAgreement) -> None:
         await self._db.execute(
             "insert into agreement.contract (hash, number, content) values ($1, $2, $3::text::jsonb) on conflict (hash) do nothing",
-            opening.contract,
+            compiled.contract,
             entry.number,
-            json.dumps(opening.content),
+            json.dumps(compiled.content),
         )
         await self._db.execute(
             "update agreement.register set name = $2, product = $3, in_force = true, opened = $4, contract = $5, terms = $6::text::jsonb, "
@@ -246,8 +254,8 @@ class Enforcement:
             entry.number,
             agreement.name,
             product.uid,
-            opening.digest,
-            opening.contract,
-            json.dumps(opening.terms),
+            compiled.digest,
+            compiled.contract,
+            json.dumps(compiled.terms),
             json.dumps(agreement.spec.wire()),
         )

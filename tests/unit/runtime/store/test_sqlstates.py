@@ -22,7 +22,7 @@ from commonweal_runtime.data_api.linkage_routes import Linkage
 from commonweal_runtime.data_api.people import People, Registrars
 from commonweal_runtime.federation.serving import FeedDesk
 from commonweal_runtime.problems import Problem
-from commonweal_runtime.store.agreements import Served, Setting, compile_opening
+from commonweal_runtime.store.agreements import PublisherContext, Served, compile_agreement
 from commonweal_runtime.store.preconditions import preconditions_of
 from commonweal_runtime.store.problems import Terms, problem_of
 from commonweal_runtime.store.sqlstates import PREFIX, REGISTER, UNAVAILABLE, SqlState, ours
@@ -55,7 +55,7 @@ def compiled(key_type: str | None = None, **serve: str) -> Iterable[str]:
     fields = ["fullName"] if key_type else ["fullName", "adult"]
     plan = AgreementPlan(name="a", uid="u", generation=1, spec=agreement(fields=fields, limits=LIMITS))  # type: ignore[arg-type]
     preconditions = preconditions_of(plan.spec, product, fed=True)
-    return compile_opening(7, plan, product, Setting(preconditions=preconditions)).statements
+    return compile_agreement(7, plan, product, PublisherContext(preconditions=preconditions)).statements
 
 
 def in_doors() -> set[str]:
