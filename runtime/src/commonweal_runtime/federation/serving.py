@@ -23,7 +23,7 @@ class Lanes(Protocol):
         """Return the statement's one value."""
 
 
-class FeedDesk:
+class FeedService:
     """Answers `GET /v1/feed` through the login `feed`, which may call two functions and nothing else."""
 
     def __init__(self, lanes: Lanes, sector_key: bytes, department: str) -> None:

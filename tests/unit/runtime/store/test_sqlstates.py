@@ -17,10 +17,10 @@ import commonweal_runtime
 from commonweal_api.data_product import DataProductSpec
 from commonweal_api.plan import AgreementPlan
 from commonweal_runtime import generate
-from commonweal_runtime.audit.desk import AuditDesk
+from commonweal_runtime.audit.service import AuditService
 from commonweal_runtime.data_api.linkage_routes import Linkage
 from commonweal_runtime.data_api.people import People, Registrars
-from commonweal_runtime.federation.serving import FeedDesk
+from commonweal_runtime.federation.serving import FeedService
 from commonweal_runtime.problems import Problem
 from commonweal_runtime.store.agreements import PublisherContext, Served, compile_agreement
 from commonweal_runtime.store.preconditions import preconditions_of
@@ -118,8 +118,8 @@ ASKED: dict[str, Ask] = {
     "a registrar delegates": lambda store: Registrars(store).delegate("a/b", SAID),  # type: ignore[arg-type]
     "a registrar ends": lambda store: Registrars(store).end("a/b", ME),
     "linkage": lambda store: Linkage(SimpleNamespace(lanes=store, pools=store)).remove(READ, None),  # type: ignore[arg-type]
-    "proof": lambda store: AuditDesk(store, b"k" * 32).use_proof(ME, ME, 1),
-    "auditors' export": lambda store: AuditDesk(store, b"k" * 32).export("a/b"),
+    "proof": lambda store: AuditService(store, b"k" * 32).use_proof(ME, ME, 1),
+    "auditors' export": lambda store: AuditService(store, b"k" * 32).export("a/b"),
 }
 
 
@@ -172,7 +172,7 @@ def test_no_other_text_is_shown(state: str) -> None:
 
 
 def test_another_site_is_told_of_a_refusal_as_of_a_store_that_is_away() -> None:
-    feed = FeedDesk(Refusing("XX000", "secret"), b"k" * 32, "registry")
+    feed = FeedService(Refusing("XX000", "secret"), b"k" * 32, "registry")
     with pytest.raises(Problem) as refused:
         asyncio.run(feed._call("select 1"))
     assert told(refused.value) == UNAVAILABLE

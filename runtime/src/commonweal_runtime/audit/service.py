@@ -34,7 +34,7 @@ class Lanes(Protocol):
         """Return the statement's one value."""
 
 
-class AuditDesk:
+class AuditService:
     """Answers for one department. Whoever `actor` is, and that a client is who it says, the data API has checked."""
 
     def __init__(self, lanes: Lanes, database_key: bytes) -> None:
