@@ -1,4 +1,4 @@
-"""How products health: keeps answers of today, runs checks on schedule and after loads, and knows freshness and versions for the report."""
+"""The health of products: keeps answers of today, runs checks on schedule and after loads, and knows freshness and versions for the report."""
 
 from __future__ import annotations
 

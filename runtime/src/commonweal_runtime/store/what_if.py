@@ -49,7 +49,7 @@ class WhatIfCounter:
         return seen.told if seen is not None and seen.digest == compiled.digest else None
 
     async def _counted(self, compiled: CompiledAgreement, product: Served, *, in_force: bool, terms: Terms) -> WhatIf:
-        # wider terms end the consents given so far; then nobody is left until people say yes anew
+        # wider terms end the consents given so far; then nobody is left until people say yes again
         ended = "any (_consent)" in compiled.visible and bool(terms) and widens(terms, compiled.terms)
         row = await self._db.fetchrow(
             "select gained, lost, as_of from agreement.what_if($1, $2, $3, $4)",
