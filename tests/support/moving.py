@@ -15,7 +15,7 @@ from typing import Any, Self
 import httpx
 
 from commonweal_api.plan import StorePlan
-from commonweal_runtime.moving import frames
+from commonweal_runtime.migration import frames
 from support.data_api import DataApi, Desk, Issuer, KeeperProcess, agreement, person_product, plan
 from support.loopback import client
 from support.postgres import HeritageServer, StoreServer
@@ -64,7 +64,7 @@ class Site:
             "COMMONWEAL_SOCKET_DIR": str(self.store.sockets),
             "TMPDIR": "/tmp",
         }
-        command = [*self.prefix, sys.executable, "-m", "commonweal_runtime.moving", verb, *words]
+        command = [*self.prefix, sys.executable, "-m", "commonweal_runtime.migration", verb, *words]
         return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/")
 
     def step(self, verb: str, *words: str, asked: Any = None) -> Any:
