@@ -202,7 +202,7 @@ def test_freshness_is_told_from_the_last_load_by_the_databases_clock(bench: Benc
             await root.execute("update agreement.product set loaded_at = clock_timestamp() - interval '6 seconds' where name = $1", name)
 
         def reported() -> Outcome | None:
-            report = bench.desk.reported()
+            report = bench.exchange.reported()
             return report.products.get(name) if report is not None and report.plan == digest_of(wanted) else None
 
         async with asyncio.timeout(HANG):

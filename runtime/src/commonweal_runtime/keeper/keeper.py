@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from commonweal_api.jwk import Jwk
 from commonweal_api.plan import Outcome, StorePlan, StoreReport, digest_of
 from commonweal_runtime.audit.sealer import Sealer
-from commonweal_runtime.desk import Desk
 from commonweal_runtime.federation.pulling import Feed
 from commonweal_runtime.linkage.linker import Linker
+from commonweal_runtime.plan_exchange import PlanExchange
 from commonweal_runtime.store.enforcement import Enforcement
 from commonweal_runtime.store.identity import Identities, identities
 from commonweal_runtime.store.loading.loaders import Loaders
@@ -33,10 +33,10 @@ Connect = Callable[[], Awaitable[Any]]
 
 
 class Keeper:
-    """Keeps one department's store as its plan says. Give it a way to connect as superuser, a desk, and the department's two keys."""
+    """Keeps one department's store as its plan says. Give it a way to connect as superuser, an exchange, and the department's two keys."""
 
-    def __init__(self, connect: Connect, desk: Desk, database_key: bytes, sector_key: bytes) -> None:
-        self._connect, self._desk = connect, desk
+    def __init__(self, connect: Connect, exchange: PlanExchange, database_key: bytes, sector_key: bytes) -> None:
+        self._connect, self._exchange = connect, exchange
         self._database_key, self._sector_key = database_key, sector_key
         self._plan: StorePlan | None = None
         self._carried: StorePlan | None = None  # what the outcomes are of
@@ -61,7 +61,7 @@ class Keeper:
             self._identities = await identities(connection)
             self._loaders = Loaders(
                 self._connect,
-                self._desk.secret,
+                self._exchange.secret,
                 self._enforcement.table_lock,
                 self._sector_key,
                 judge=self._judge.set,
@@ -88,7 +88,7 @@ class Keeper:
         )
 
     async def _follow(self) -> None:
-        async for text in self._desk.plans():
+        async for text in self._exchange.plans():
             try:
                 self._plan = StorePlan.model_validate_json(text)
             except ValidationError as error:
@@ -144,7 +144,7 @@ class Keeper:
         while True:
             await self._news.wait()
             self._news.clear()
-            await self._desk.report(self._report().model_dump_json(by_alias=True, exclude_none=True))
+            await self._exchange.report(self._report().model_dump_json(by_alias=True, exclude_none=True))
 
     def _report(self) -> StoreReport:
         products, agreements = self._outcomes

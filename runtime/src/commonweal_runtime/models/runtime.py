@@ -10,12 +10,12 @@ from pydantic import ValidationError
 
 from commonweal_api.plan import FeatureSource, ModelEntry, ModelPlan, ModelReport, Outcome, digest_of
 from commonweal_api.reasons import Reason
-from commonweal_runtime.desk import Desk
 from commonweal_runtime.models.bodies import ActivateBody, ForgetBody, RankBody, RewardBody
 from commonweal_runtime.models.log import STORE_ERRORS, DecisionLog
 from commonweal_runtime.models.rank import Ranked, Ranker
 from commonweal_runtime.models.served import Served
 from commonweal_runtime.models.sources import FeatureReader
+from commonweal_runtime.plan_exchange import PlanExchange
 from commonweal_runtime.problems import Problem
 from commonweal_runtime.store.failures import Work, failure_of
 
@@ -41,11 +41,11 @@ class Runtime:
         """Whether a plan was carried out, so that a model that is not here is truly not planned."""
         return self._plan is not None
 
-    async def follow(self, desk: Desk) -> None:
+    async def follow(self, exchange: PlanExchange) -> None:
         """Carry out each plan that arrives, and keep the report true; never returns."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._report_changes(desk))
-            async for text in desk.plans():
+            tasks.create_task(self._report_changes(exchange))
+            async for text in exchange.plans():
                 await self._carry_out(text)
                 self._changed.set()
 
@@ -151,13 +151,13 @@ class Runtime:
             else:
                 return
 
-    async def _report_changes(self, desk: Desk) -> None:
+    async def _report_changes(self, exchange: PlanExchange) -> None:
         while True:
             await self._changed.wait()
             self._changed.clear()
             report = self.report()
             if report is not None:
-                await desk.report(report.model_dump_json(by_alias=True, exclude_none=True))
+                await exchange.report(report.model_dump_json(by_alias=True, exclude_none=True))
 
     def _outcome(self, entry: ModelEntry) -> Outcome:
         refused = self._refused.get(entry.name)
