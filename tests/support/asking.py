@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from http.client import HTTPException
 
-from support.repeating import Repeating
-
 from commonweal_kube.protocol import ApiError, Unavailable
+from support.repeating import Repeating
 
 EVERY = 0.1
 

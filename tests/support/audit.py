@@ -107,7 +107,7 @@ class Ledger:
 
 
 class RootLanes:
-    """Runs the desk's statements; the login is the data API's business, the functions' own checks are not."""
+    """Runs the service's statements; the login is the data API's business, the functions' own checks are not."""
 
     def __init__(self, root: Any) -> None:
         self.root = root

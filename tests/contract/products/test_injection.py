@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from commonweal_api.data_product import Answer, DataProductSpec, Field, Mask, QualityCheck
 from commonweal_runtime.store import answers, quality
 from commonweal_runtime.store.agreements import Served
-from commonweal_runtime.store.expressions import DAY, MappingInvalidError, compile_expression
-from commonweal_runtime.store.names import RefusedError
+from commonweal_runtime.store.exceptions import MappingInvalidError, RefusedError
+from commonweal_runtime.store.expressions import DAY, compile_expression
 from commonweal_runtime.store.products import create, shape_of
 from commonweal_runtime.store.schema import migrate
 from contract.products.corpus import CORPUS

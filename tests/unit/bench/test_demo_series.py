@@ -65,7 +65,7 @@ def test_a_number_that_is_used_again_is_another_process(bench: dict[str, ModuleT
 @pytest.mark.parametrize(
     ("argv", "name", "group"),
     [
-        (["python3", "-m", "commonweal_runtime.store"], "commonweal_runtime.store", "our services in pods"),
+        (["python3", "-m", "commonweal_runtime.keeper"], "commonweal_runtime.keeper", "our services in pods"),
         (["/cache/bin/kube-apiserver", "--x"], "kube-apiserver", "API servers and etcd"),
         (["/venv/bin/python", "/venv/bin/commonweal", "demo"], "bin/commonweal", "the demonstration and kubectl"),
         (["/usr/bin/containerd-shim-runc-v2", "-id"], "containerd-shim-runc-v2", "kubelet, containers, add-ons"),

@@ -15,13 +15,13 @@ from commonweal_runtime.data_api import refusals
 from commonweal_runtime.data_api.answers import answer
 from commonweal_runtime.data_api.department_routes import department_routes
 from commonweal_runtime.data_api.lanes import UnreachableError
+from commonweal_runtime.data_api.linkage_routes import link_routes
 from commonweal_runtime.data_api.person_routes import person_routes
 from commonweal_runtime.data_api.public_routes import public_routes
 from commonweal_runtime.data_api.reads import Question
 from commonweal_runtime.data_api.requests import LONGEST_BODY, Query, header_of, query_of
 from commonweal_runtime.data_api.service import Service
 from commonweal_runtime.data_api.settings import Settings
-from commonweal_runtime.linkage.routes import link_routes
 from commonweal_runtime.problems import Problem
 from commonweal_runtime.serving import Application, Front, fault, note_fault, refused_by_framework, start_log, told
 

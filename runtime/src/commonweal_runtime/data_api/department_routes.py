@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Request, Response, delete, get, post
 from litestar.params import FromPath
 
-from commonweal_runtime.audit.desk import BEGINNING
+from commonweal_runtime.audit.service import BEGINNING
 from commonweal_runtime.data_api.answers import answer
 from commonweal_runtime.data_api.bodies import delegation_of
 from commonweal_runtime.data_api.requests import delegation_id_of, header_of, query_of, uuid_of

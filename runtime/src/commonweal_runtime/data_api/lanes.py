@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from commonweal_runtime.store.logins import password_of
+from commonweal_runtime.store.sqlstates import ours
 
 MOST_PER_LOGIN = 8
 MOST_IN_ALL = 120
@@ -102,7 +103,7 @@ class Lanes:
             answer = await lane.call(statement, args)
             sound = True
         except asyncpg.PostgresError as error:
-            sound = (error.sqlstate or "").startswith("CW")  # our own refusal: the connection is well
+            sound = ours(error.sqlstate) is not None  # our own refusal: the connection is well
             if not fresh and isinstance(error, asyncpg.AdminShutdownError | asyncpg.PostgresConnectionError):
                 raise _StaleError from None
             raise

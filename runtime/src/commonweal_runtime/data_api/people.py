@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -14,11 +13,11 @@ from commonweal_runtime.data_api import refusals
 from commonweal_runtime.data_api.bodies import Delegation
 from commonweal_runtime.data_api.lanes import Lanes, UnreachableError
 from commonweal_runtime.data_api.requests import delegated_of, header_of
-from commonweal_runtime.problems import Problem, invalid_request
+from commonweal_runtime.store.problems import Own, problem_of
+from commonweal_runtime.store.sqlstates import SqlState
 from commonweal_runtime.tokens import Verifier
 
 PERSON, API = "person", "api"
-Refusals = Mapping[str, Callable[[], Problem]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,35 +46,23 @@ async def who_asks(persons: Verifier, request: Request[Any, Any, Any]) -> Who:
     return Who(actor, delegated_of(named) if named is not None else actor)
 
 
-async def ask(lanes: Lanes, login: str, refused: Refusals, statement: str, *args: object) -> str:
+async def ask(lanes: Lanes, login: str, refused: Own, statement: str, *args: object) -> str:
     """Return what a function of the store answers.
 
-    Its refusals become Problems. Of their texts only those of CW400 and CW409 are shown: they are written for it, and name no person.
+    Its refusals become Problems; `refused` says what they mean of this one.
     """
     try:
         answer = await lanes.call(login, statement, *args)
     except UnreachableError:
         raise refusals.store_unavailable() from None
     except asyncpg.PostgresError as error:
-        raise _refusal(error, refused) from None
+        raise problem_of(error, own=refused) from None
     if answer is None:
         raise refusals.store_unavailable()
     return answer
 
 
-def _refusal(error: asyncpg.PostgresError, refused: Refusals) -> Problem:
-    state = error.sqlstate or ""
-    message = str(error.args[0])
-    if state == "CW400":
-        return invalid_request(message, "See /openapi.json for what may be sent.")
-    if state == "CW014":
-        return refusals.department_moved(message)
-    if state not in refused:
-        return refusals.store_unavailable()
-    return replace(refused[state](), detail=f"{message[:1].upper()}{message[1:]}.") if state == "CW409" else refused[state]()
-
-
-_COMMON: Refusals = {"CW403": refusals.not_delegated, "CW404": refusals.no_such_agreement}
+_COMMON: Own = {SqlState.NOT_PERMITTED: refusals.not_delegated, SqlState.NOT_FOUND: refusals.no_such_agreement}
 
 
 class People:
@@ -94,13 +81,13 @@ class People:
 
     async def consent(self, who: Who, agreement: str, state: str) -> Decided:
         """Give, withdraw, refuse or put off consent; when this returns, the next read already obeys."""
-        return await self._decide("give", {"CW409": refusals.no_consent_to_decide}, who, agreement, state)
+        return await self._decide("give", {SqlState.NOT_POSSIBLE: refusals.no_consent_to_decide}, who, agreement, state)
 
     async def objection(self, who: Who, agreement: str, *, objected: bool) -> Decided:
         """Object, or lift the objection; when this returns, the next read already obeys."""
-        return await self._decide("object", {"CW409": refusals.no_objection_to_decide}, who, agreement, objected)
+        return await self._decide("object", {SqlState.NOT_POSSIBLE: refusals.no_objection_to_decide}, who, agreement, objected)
 
-    async def _decide(self, function: str, refused: Refusals, who: Who, agreement: str, said: str | bool) -> Decided:
+    async def _decide(self, function: str, refused: Own, who: Who, agreement: str, said: str | bool) -> Decided:
         """Record a decision and fetch its event in one statement: one round trip, and no answer that speaks of somebody else's event."""
         text = await self._ask(refused, _DECIDE.format(function=function), who.actor, who.subject, agreement, said)
         shown, _, event = text.partition("\n")
@@ -113,24 +100,24 @@ class People:
     async def delegate(self, who: Who, d: Delegation) -> str:
         """Let somebody act for the person."""
         statement = "select person.delegate($1, $2, $3, $4, $5, $6, $7, $8)"
-        refused = {"CW409": refusals.delegation_not_possible}
+        refused = {SqlState.NOT_POSSIBLE: refusals.delegation_not_possible}
         return await self._ask(refused, statement, who.actor, who.subject, d.delegate, d.kind, d.acts, d.agreements, d.begins, d.ends)
 
     async def end_delegation(self, who: Who, delegation: UUID) -> str:
         """End a delegation; when this returns, the delegate can do nothing any more."""
-        refused = {"CW404": refusals.no_such_delegation, "CW409": refusals.delegation_not_possible}
+        refused = {SqlState.NOT_FOUND: refusals.no_such_delegation, SqlState.NOT_POSSIBLE: refusals.delegation_not_possible}
         return await self._ask(refused, "select person.end_delegation($1, $2, $3)", who.actor, who.subject, delegation)
 
     async def export(self, who: Who) -> str:
         """Return the person's records where the basis gives a right to take them along, with what was said and used."""
-        return await self._ask({"CW012": refusals.source_unavailable}, "select person.export($1, $2)", who.actor, who.subject)
+        return await self._ask({}, "select person.export($1, $2)", who.actor, who.subject)
 
     async def erase(self, who: Who, product: str) -> str:
         """Erase the person's records of a product."""
-        refused = {"CW404": refusals.no_such_product, "CW409": refusals.nothing_to_erase}
+        refused = {SqlState.NOT_FOUND: refusals.no_such_product, SqlState.NOT_POSSIBLE: refusals.nothing_to_erase}
         return await self._ask(refused, "select person.erase($1, $2, $3)", who.actor, who.subject, product)
 
-    async def _ask(self, refused: Refusals, statement: str, *args: object) -> str:
+    async def _ask(self, refused: Own, statement: str, *args: object) -> str:
         return await ask(self._lanes, PERSON, {**_COMMON, **refused}, statement, *args)
 
 
@@ -154,5 +141,9 @@ class Registrars:
         return await self._ask("select registrar.end_delegation($1, $2)", client, delegation)
 
     async def _ask(self, statement: str, *args: object) -> str:
-        refused = {"CW403": refusals.no_registrar, "CW404": refusals.no_such_delegation, "CW409": refusals.delegation_not_possible}
+        refused = {
+            SqlState.NOT_PERMITTED: refusals.no_registrar,
+            SqlState.NOT_FOUND: refusals.no_such_delegation,
+            SqlState.NOT_POSSIBLE: refusals.delegation_not_possible,
+        }
         return await ask(self._lanes, API, refused, statement, *args)

@@ -16,6 +16,7 @@ from commonweal_runtime.data_api.lanes import Lanes, UnreachableError
 from commonweal_runtime.problems import Problem
 from commonweal_runtime.store.doors import MOST_TOGETHER
 from commonweal_runtime.store.names import login_of
+from commonweal_runtime.store.problems import Terms, problem_of
 
 # Statements of one agreement under way at once. Where each waits for the disk, one: the reads that come meanwhile share the next flush. Where none
 # waits, two: one, three and four were slower in pairs (0.93, 0.97 and 0.85 of it). Where a question is committed before its answer is taken, two as
@@ -160,26 +161,6 @@ class Reader:
             raise await self._refusal(agreement, error) from None
 
     async def _refusal(self, agreement: Agreement, error: asyncpg.PostgresError) -> Problem:
-        own = {
-            "CW001": refusals.purpose_not_agreed(list(agreement.purposes)),
-            "CW002": refusals.no_agreement("this client"),
-            "CW003": refusals.agreement_expired(agreement.name),
-            "CW005": refusals.field_not_agreed([], list(agreement.fields)),
-            "CW006": refusals.frequency_limit(_seconds(error)),
-            "CW007": refusals.rate_limit(_seconds(error)),
-            "CW008": refusals.consent_feed_stale(),
-            "CW009": refusals.quality_stopped(),
-            "CW010": refusals.answers_pending(),
-            "CW012": refusals.source_unavailable(),
-            "CW013": refusals.department_moving(),
-            "CW014": refusals.department_moved(str(error.args[0])),
-        }
-        if error.sqlstate in own:
-            return own[error.sqlstate]
-        return await self._closed(agreement) if isinstance(error, _CLOSED) else refusals.store_unavailable()
-
-
-def _seconds(error: asyncpg.PostgresError) -> int:
-    """Return the whole seconds that a limit's refusal carries; anything else in its place counts as a minute."""
-    text = str(error.args[0]) if error.args else ""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else 60
+        if isinstance(error, _CLOSED):
+            return await self._closed(agreement)
+        return problem_of(error, Terms(agreement.name, tuple(agreement.purposes), tuple(agreement.fields)))

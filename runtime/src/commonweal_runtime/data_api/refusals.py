@@ -2,11 +2,51 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 from commonweal_runtime.problems import Problem
+from commonweal_runtime.store.problems import (
+    agreement_expired,
+    answers_pending,
+    consent_feed_stale,
+    department_moved,
+    department_moving,
+    field_not_agreed,
+    frequency_limit,
+    no_agreement,
+    purpose_not_agreed,
+    quality_stopped,
+    rate_limit,
+    source_unavailable,
+    store_unavailable,
+)
 
-_RETRY = MappingProxyType({"Retry-After": "2"})
+# Every refusal by one name, also those that the store finds itself.
+__all__ = [
+    "agreement_expired",
+    "agreement_not_begun",
+    "answers_pending",
+    "consent_feed_stale",
+    "delegation_not_possible",
+    "department_moved",
+    "department_moving",
+    "field_not_agreed",
+    "frequency_limit",
+    "no_agreement",
+    "no_consent_to_decide",
+    "no_objection_to_decide",
+    "no_registrar",
+    "no_such_agreement",
+    "no_such_delegation",
+    "no_such_product",
+    "not_delegated",
+    "not_found",
+    "nothing_to_erase",
+    "purpose_missing",
+    "purpose_not_agreed",
+    "quality_stopped",
+    "rate_limit",
+    "source_unavailable",
+    "store_unavailable",
+]
 
 
 def not_found() -> Problem:
@@ -23,16 +63,6 @@ def not_found() -> Problem:
     )
 
 
-def no_agreement(client: str) -> Problem:
-    return Problem(
-        403,
-        "NoAgreement",
-        "No agreement",
-        f"No agreement in force lets {client} read this product.",
-        "Ask the department that owns the product for a ConsentPolicy that names your department and this client.",
-    )
-
-
 def purpose_missing() -> Problem:
     return Problem(
         403,
@@ -43,37 +73,6 @@ def purpose_missing() -> Problem:
     )
 
 
-def purpose_not_agreed(agreed: list[str]) -> Problem:
-    return Problem(
-        403,
-        "PurposeNotAgreed",
-        "Purpose not agreed",
-        "The agreement does not allow this purpose.",
-        f"Send one of the agreed purposes ({', '.join(agreed)}), or have yours added to spec.purposes of the agreement.",
-    )
-
-
-def field_not_agreed(fields: list[str], agreed: list[str]) -> Problem:
-    named = ", ".join(f[:63] for f in fields[:5])
-    return Problem(
-        403,
-        "FieldNotAgreed",
-        "Field not agreed",
-        f"The agreement does not grant: {named}.",
-        f"Ask for agreed fields only ({', '.join(agreed)}), or have the field added to spec.fields of the agreement.",
-    )
-
-
-def agreement_expired(name: str) -> Problem:
-    return Problem(
-        403,
-        "AgreementExpired",
-        "Agreement expired",
-        f"The agreement {name} has ended.",
-        "Ask the department that owns the product to extend spec.validity.until.",
-    )
-
-
 def agreement_not_begun(name: str) -> Problem:
     return Problem(
         403,
@@ -81,98 +80,6 @@ def agreement_not_begun(name: str) -> Problem:
         "Agreement not begun",
         f"The agreement {name} begins later.",
         "Wait until spec.validity.from, or ask the department that owns the product to bring it forward.",
-    )
-
-
-def store_unavailable() -> Problem:
-    return Problem(
-        503,
-        "StoreUnavailable",
-        "Store not available",
-        "The department's store does not answer, so nothing is read.",
-        "Try again in a few seconds; if it stays so, the department looks at StoreReady of its Department.",
-        _RETRY,
-    )
-
-
-def frequency_limit(seconds: int) -> Problem:
-    """Return the refusal of one more read of the same person; 0 seconds: there is no later."""
-    return Problem(
-        429,
-        "FrequencyLimit",
-        "Read too often",
-        "The agreement lets this person's record be read only so often (spec.limits.perSubject, or once)."
-        if seconds
-        else "The agreement lets this person's record be read once (spec.limits.once), and it was.",
-        "Use what you have read, or wait as long as Retry-After says." if seconds else "Use what you have read.",
-        {"Retry-After": str(seconds)} if seconds else {},
-    )
-
-
-def rate_limit(seconds: int) -> Problem:
-    return Problem(
-        429,
-        "RateLimit",
-        "Too many requests",
-        "The agreement's number of requests in its period is used up (spec.limits.requests).",
-        "Wait as long as Retry-After says, or have the limit raised in the agreement.",
-        {"Retry-After": str(max(seconds, 1))},
-    )
-
-
-def consent_feed_stale() -> Problem:
-    return Problem(
-        503,
-        "ConsentFeedStale",
-        "Consents may be out of date",
-        "What people decided at another site of this department has not come for too long, so nothing that rests on consent is read here.",
-        "Try again later, or read at another site; the platform team looks at the link between the sites.",
-        {"Retry-After": "10"},
-    )
-
-
-def quality_stopped() -> Problem:
-    return Problem(
-        503,
-        "QualityStopped",
-        "Stopped by a quality check",
-        "A quality check of the product failed or could not run (spec.quality, onFail StopServing), so nothing of it is read.",
-        "Try again later; the department that owns the product looks at QualityPassed of its DataProduct.",
-        {"Retry-After": "60"},
-    )
-
-
-def source_unavailable() -> Problem:
-    return Problem(
-        503,
-        "SourceUnavailable",
-        "Source not available",
-        "The product is read where it lies, and its source does not answer in time, so nothing is read.",
-        "Try again in a few seconds; the department that owns the product looks at SourceReachable of its DataProduct.",
-        {"Retry-After": "5"},
-    )
-
-
-def department_moving() -> Problem:
-    return Problem(
-        503,
-        "DepartmentMoving",
-        "The department is moving",
-        "The department is moving to another site, so nothing is read for the moment. What people say is taken all the while.",
-        "Try again in a few seconds.",
-        {"Retry-After": "5"},
-    )
-
-
-def department_moved(url: str) -> Problem:
-    """Return where to go; `url` is the base of the data API at the new site."""
-    return Problem(
-        421,
-        "DepartmentMoved",
-        "The department has moved",
-        "The department is served by another site now; this one neither reads nor takes anything.",
-        f"Send the request to {url}, with a token of that site.",
-        {"Location": url, "Link": f'<{url}>; rel="alternate"'},
     )
 
 
@@ -229,10 +136,6 @@ def no_such_product() -> Problem:
     )
 
 
-def no_such_use() -> Problem:
-    return Problem(404, "NotFound", "Not found", "There is no such use among yours.", "Take `id` from /me/uses.")
-
-
 def delegation_not_possible() -> Problem:
     return Problem(
         409,
@@ -250,15 +153,4 @@ def nothing_to_erase() -> Problem:
         "Erasure not possible",
         "The law on which this product is used, or its source, leaves no erasure here.",
         "Write to the department's contact, which is in /openapi.json.",
-    )
-
-
-def answers_pending() -> Problem:
-    return Problem(
-        503,
-        "AnswersPending",
-        "Answers are being renewed",
-        "The product's answers depend on the day and are not all renewed for today yet.",
-        "Try again in a few seconds.",
-        {"Retry-After": "5"},
     )

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from commonweal_runtime.audit.desk import AuditDesk
+from commonweal_runtime.audit.service import AuditService
 from commonweal_runtime.data_api import refusals
 from commonweal_runtime.data_api.catalogue import Catalogue
 from commonweal_runtime.data_api.lanes import Address, Lanes
@@ -21,7 +21,7 @@ from commonweal_runtime.data_api.reads import Question, Reader
 from commonweal_runtime.data_api.register import Register
 from commonweal_runtime.data_api.requests import Query, after_of, fields_of, limit_of, subject_of
 from commonweal_runtime.data_api.settings import Settings, SignIn
-from commonweal_runtime.federation.serving import FeedDesk
+from commonweal_runtime.federation.serving import FeedService
 from commonweal_runtime.problems import Problem
 from commonweal_runtime.tokens import Client, KeySet, Verifier, fetch_by_discovery, fetch_from, fetch_from_cluster
 
@@ -46,8 +46,8 @@ class Service:
             issuer=settings.client_issuer, audience=settings.audience, keys=KeySet(fetch_from_cluster(settings.client_jwks))
         )
         self.persons = _verifier_of_people(settings.sign_in)
-        self.audit = AuditDesk(self.lanes, settings.database_key)
-        self.feed = FeedDesk(self.lanes, settings.sector_key, settings.department)
+        self.audit = AuditService(self.lanes, settings.database_key)
+        self.feed = FeedService(self.lanes, settings.sector_key, settings.department)
         self._reader = Reader(self.lanes, self.register.closed)
         self._described: tuple[Catalogue, bytes] | None = None
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import asyncpg
 
-from commonweal_runtime.data_api import refusals
-from commonweal_runtime.data_api.lanes import Lanes, UnreachableError
 from commonweal_runtime.federation.sealing import FeedKey, UnsealError
 from commonweal_runtime.problems import invalid_request, no_such_page, token_invalid, token_missing
+from commonweal_runtime.store.problems import problem_of
 
 LOGIN = "feed"
 MOST_ENTRIES = 250  # named, written and sent well within the two seconds that a statement of the data API has
@@ -15,7 +16,14 @@ _STATEMENT = "select feed.page($1, $2, $3, $4)"
 _SITE = "select feed.site()"
 
 
-class FeedDesk:
+class Lanes(Protocol):
+    """What runs a statement as one login and returns its text."""
+
+    async def call(self, login: str, statement: str, *args: object) -> str | None:
+        """Return the statement's one value."""
+
+
+class FeedService:
     """Answers `GET /v1/feed` through the login `feed`, which may call two functions and nothing else."""
 
     def __init__(self, lanes: Lanes, sector_key: bytes, department: str) -> None:
@@ -24,7 +32,8 @@ class FeedDesk:
     async def answer(self, bearer: str | None, after: str | None) -> bytes:
         """Return the sealed page that follows entry `after`, which must be what the token asks for.
 
-        Raises a Problem: 401 without a token of another site of the department for this one, 404 where the department has one site, 503.
+        Raises a Problem: 401 without a token of another site of the department for this one, 404 where the department has one site, 503; and what
+        `lanes` raises when the store cannot be reached.
         """
         if bearer is None or not bearer.startswith("Bearer "):
             raise token_missing()
@@ -51,5 +60,5 @@ class FeedDesk:
     async def _call(self, statement: str, *args: object) -> str | None:
         try:
             return await self._lanes.call(LOGIN, statement, *args)
-        except (UnreachableError, asyncpg.PostgresError):
-            raise refusals.store_unavailable() from None
+        except asyncpg.PostgresError as error:
+            raise problem_of(error) from None

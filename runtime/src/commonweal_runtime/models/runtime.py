@@ -10,13 +10,14 @@ from pydantic import ValidationError
 
 from commonweal_api.plan import FeatureSource, ModelEntry, ModelPlan, ModelReport, Outcome, digest_of
 from commonweal_api.reasons import Reason
-from commonweal_runtime.desk import Desk
 from commonweal_runtime.models.bodies import ActivateBody, ForgetBody, RankBody, RewardBody
 from commonweal_runtime.models.log import STORE_ERRORS, DecisionLog
 from commonweal_runtime.models.rank import Ranked, Ranker
 from commonweal_runtime.models.served import Served
 from commonweal_runtime.models.sources import FeatureReader
+from commonweal_runtime.plan_exchange import PlanExchange
 from commonweal_runtime.problems import Problem
+from commonweal_runtime.store.failures import Work, failure_of
 
 RETRY_SECONDS = 2.0
 _logger = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class Runtime:
         self.models: dict[str, Served] = {}
         self.sources: dict[str, FeatureSource] = {}
         self._plan: ModelPlan | None = None
-        self._refused: dict[str, str] = {}
+        self._refused: dict[str, tuple[Reason, str]] = {}
         self._changed = asyncio.Event()
         self._saving: set[asyncio.Task[bool]] = set()
 
@@ -40,11 +41,11 @@ class Runtime:
         """Whether a plan was carried out, so that a model that is not here is truly not planned."""
         return self._plan is not None
 
-    async def follow(self, desk: Desk) -> None:
+    async def follow(self, exchange: PlanExchange) -> None:
         """Carry out each plan that arrives, and keep the report true; never returns."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._report_changes(desk))
-            async for text in desk.plans():
+            tasks.create_task(self._report_changes(exchange))
+            async for text in exchange.plans():
                 await self._carry_out(text)
                 self._changed.set()
 
@@ -56,7 +57,7 @@ class Runtime:
             try:
                 models[entry.name] = await self._open(entry)
             except ValueError as error:
-                self._refused[entry.name] = str(error)
+                self._refused[entry.name] = failure_of(error, Work.MODEL)
         self.models, self.sources = models, {s.department: s for s in plan.sources}
         self._plan = plan
 
@@ -150,18 +151,19 @@ class Runtime:
             else:
                 return
 
-    async def _report_changes(self, desk: Desk) -> None:
+    async def _report_changes(self, exchange: PlanExchange) -> None:
         while True:
             await self._changed.wait()
             self._changed.clear()
             report = self.report()
             if report is not None:
-                await desk.report(report.model_dump_json(by_alias=True, exclude_none=True))
+                await exchange.report(report.model_dump_json(by_alias=True, exclude_none=True))
 
     def _outcome(self, entry: ModelEntry) -> Outcome:
         refused = self._refused.get(entry.name)
         if refused is not None:
-            return Outcome(uid=entry.uid, generation=entry.generation, ready=False, reason=Reason.RUNTIME_REFUSED, message=refused)
+            reason, message = refused
+            return Outcome(uid=entry.uid, generation=entry.generation, ready=False, reason=reason, message=message)
         troubles = self._troubles(entry)
         message = "; ".join(f"{t['product']} is not read ({t['state']}: {t['reason']}), its features are withheld" for t in troubles)
         return Outcome(uid=entry.uid, generation=entry.generation, ready=True, reason=Reason.RUNTIME_READY, message=message)

@@ -1,4 +1,4 @@
-"""The model runtime put together from its environment: store, data APIs, desk and HTTP."""
+"""The model runtime put together from its environment: store, data APIs, exchange and HTTP."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import asyncpg
 from litestar import Litestar
 
 from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT
-from commonweal_runtime.desk import open_desk
 from commonweal_runtime.models.app import create
 from commonweal_runtime.models.log import STORE_ERRORS, DecisionLog
 from commonweal_runtime.models.runtime import RETRY_SECONDS, Runtime
 from commonweal_runtime.models.settings import ROLE, Settings
 from commonweal_runtime.models.sources import FeatureReader, TokenFiles
+from commonweal_runtime.plan_exchange import open_exchange
 from commonweal_runtime.tokens import KeySet, Verifier, fetch_from_cluster
 
 CONNECTIONS = 8
@@ -86,5 +86,5 @@ async def _follow(runtime: Runtime) -> None:
         except STORE_ERRORS as error:
             _logger.warning("the store is away, trying again: %s", type(error).__name__)
             await asyncio.sleep(RETRY_SECONDS)
-    async with open_desk(MODEL_PLAN, MODEL_REPORT) as desk:
-        await runtime.follow(desk)
+    async with open_exchange(MODEL_PLAN, MODEL_REPORT) as exchange:
+        await runtime.follow(exchange)

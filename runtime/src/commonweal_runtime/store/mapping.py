@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from commonweal_api import datamodel
 from commonweal_api.data_product import DataProductSpec, Field, FieldType
-from commonweal_runtime.store.expressions import Expression, MappingInvalidError, compile_expression
+from commonweal_runtime.store.exceptions import MappingInvalidError
+from commonweal_runtime.store.expressions import Expression, compile_expression
 
 _AS_TYPE = {
     FieldType.STRING: "({})::text",

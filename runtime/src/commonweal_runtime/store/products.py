@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from commonweal_api.data_product import MASK_INPUT, Answer, DataProductSpec, Field, FieldType, Mask, MaskKind
 from commonweal_api.plan import ProductPlan
 from commonweal_runtime.store import mapping
-from commonweal_runtime.store.expressions import DAY, Expression, MappingInvalidError, compile_expression
-from commonweal_runtime.store.names import RefusedError, column_of, identifier, literal, table
+from commonweal_runtime.store.exceptions import MappingInvalidError, RefusedError
+from commonweal_runtime.store.expressions import DAY, Expression, compile_expression
+from commonweal_runtime.store.names import column_of, identifier, literal, table
 
 SQL_TYPE = {
     FieldType.STRING: "text",

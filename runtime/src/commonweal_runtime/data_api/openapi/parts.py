@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from commonweal_runtime import serving
-from commonweal_runtime.audit import desk
+from commonweal_runtime.audit import service as audit
 from commonweal_runtime.data_api import refusals
 from commonweal_runtime.linkage.refusals import no_linkage
 from commonweal_runtime.problems import MEDIA_TYPE, Problem, invalid_request, keys_unavailable, token_invalid, token_missing
@@ -53,10 +53,10 @@ _EXAMPLES: tuple[Problem, ...] = (
     refusals.department_moving(),
     refusals.department_moved("https://registry.cloud.example"),
     no_linkage(),
-    desk.no_such_row(),
-    desk.not_sealed_yet(),
-    desk.not_permitted(),
-    desk.proof_broken("The row is not what was sealed."),
+    audit.no_such_row(),
+    audit.not_sealed_yet(),
+    audit.not_permitted(),
+    audit.proof_broken("The row is not what was sealed."),
 )
 PROBLEMS: Mapping[str, Problem] = {problem.reason: problem for problem in _EXAMPLES}
 TOKEN = ("TokenMissing", "TokenInvalid", "IssuerUnavailable")

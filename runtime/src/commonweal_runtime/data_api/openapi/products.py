@@ -6,8 +6,8 @@ from typing import Any
 
 from commonweal_api.data_product import Answer, DataProductSpec, Field, FieldType, MaskKind
 from commonweal_runtime.data_api.catalogue import Product
+from commonweal_runtime.data_api.openapi.linkage import link_paths
 from commonweal_runtime.data_api.openapi.parts import EXAMPLE_ID, MOMENT, TEXT, UUID, Schema, operation, page_of, record, ref
-from commonweal_runtime.linkage.described import link_paths
 
 _TYPES: dict[FieldType, Schema] = {
     FieldType.STRING: {"type": "string"},

@@ -13,11 +13,11 @@ import asyncpg
 from commonweal_api.data_product import Field, FieldType
 from commonweal_api.reasons import Reason
 from commonweal_runtime.store.agreements import Served
+from commonweal_runtime.store.exceptions import SourceError
 from commonweal_runtime.store.loading.rows import Flaw, Refused, Taken
 from commonweal_runtime.store.mapping import expression
 from commonweal_runtime.store.names import column_of, identifier, literal
 from commonweal_runtime.store.products import SQL_TYPE
-from commonweal_runtime.store.sources import SourceError
 
 _INCOMING = "pg_temp.incoming"
 _BAD_VALUES = ("22", "23")  # SQLSTATE classes: the row is to blame, not the expression

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from commonweal_runtime.moving import frames
-from commonweal_runtime.moving.arriving import NotWholeError, lay
-from commonweal_runtime.moving.departing import send
-from commonweal_runtime.moving.frames import BrokenError, Frame, frame
-from commonweal_runtime.moving.pieces import PIECE, digest_of, listing, understood, written
-from commonweal_runtime.moving.tables import differences, rows_of
+from commonweal_runtime.migration import frames
+from commonweal_runtime.migration.chunks import CHUNK, digest_of, listing, understood, written
+from commonweal_runtime.migration.frames import BrokenError, Frame, frame
+from commonweal_runtime.migration.receive import NotWholeError, lay
+from commonweal_runtime.migration.send import send
+from commonweal_runtime.migration.tables import differences, rows_of
 from commonweal_runtime.store.identity import Identities
 from commonweal_runtime.store.postgres import READY, adopt, arrived_beside
 
@@ -24,7 +24,7 @@ def data(tmp_path: Path) -> Path:
     for folder in ("base/1", "pg_wal", "pg_notify"):
         (root / folder).mkdir(parents=True)
     (root / "PG_VERSION").write_text("15\n")
-    (root / "base/1/100").write_bytes(b"a" * PIECE + b"b" * 10)
+    (root / "base/1/100").write_bytes(b"a" * CHUNK + b"b" * 10)
     (root / "base/1/101").write_bytes(b"")
     (root / "postmaster.pid").write_text("1")
     (root / "pg_wal" / "000000010000000000000001").write_bytes(b"w")
@@ -36,7 +36,7 @@ def sent(data: Path, beside: Path) -> list[Frame]:
     made: list[Frame] = []
     found = send(data, listing(arrived_beside(beside)), made.append)
     lay(beside, [*made, frame("whole", written(found).encode(), sha256=digest_of(found))])
-    return [one for one in made if one.kind == "piece"]
+    return [one for one in made if one.kind == "chunk"]
 
 
 def test_what_is_laid_is_what_was_sent_and_a_second_pass_sends_what_has_changed(data: Path, tmp_path: Path) -> None:
@@ -46,10 +46,10 @@ def test_what_is_laid_is_what_was_sent_and_a_second_pass_sends_what_has_changed(
     assert listing(arrived_beside(there)) == listing(data)
     assert not (arrived_beside(there) / "postmaster.pid").exists()
     assert (arrived_beside(there) / "pg_notify").is_dir()
-    (data / "base/1/100").write_bytes(b"a" * PIECE + b"c")
+    (data / "base/1/100").write_bytes(b"a" * CHUNK + b"c")
     (data / "base/1/101").unlink()
     again = sent(data, there)
-    assert [(one.head["path"], one.head["offset"]) for one in again] == [("base/1/100", PIECE)]
+    assert [(one.head["path"], one.head["offset"]) for one in again] == [("base/1/100", CHUNK)]
     assert listing(arrived_beside(there)) == listing(data), "also the size, and the file that is gone"
 
 
@@ -57,7 +57,7 @@ def test_a_piece_that_was_changed_on_the_way_is_refused(data: Path, tmp_path: Pa
     made: list[Frame] = []
     send(data, {}, made.append)
     spoiled = [
-        one._replace(packed=frame("piece", b"x" * PIECE).packed) if one.head.get("offset") == 0 and one.packed else one for one in made
+        one._replace(packed=frame("chunk", b"x" * CHUNK).packed) if one.head.get("offset") == 0 and one.packed else one for one in made
     ]
     with pytest.raises(NotWholeError, match="changed on the way"):
         lay(tmp_path / "pgdata", spoiled)
@@ -73,18 +73,18 @@ def test_a_file_that_is_missing_at_the_end_is_named(data: Path, tmp_path: Path) 
 
 def test_nothing_is_written_outside(tmp_path: Path) -> None:
     with pytest.raises(NotWholeError, match="outside"):
-        lay(tmp_path / "pgdata", [frame("piece", b"x", path="../../evil", offset=0, sha256="")])
+        lay(tmp_path / "pgdata", [frame("chunk", b"x", path="../../evil", offset=0, sha256="")])
     assert not (tmp_path.parent / "evil").exists()
 
 
 def test_frames_come_out_as_they_went_in_and_a_stream_that_ends_inside_one_is_broken() -> None:
     stream = io.BytesIO()
-    length = frames.write(stream, frame("piece", b"content", path="p"))
+    length = frames.write(stream, frame("chunk", b"content", path="p"))
     whole = stream.getvalue()
     assert length == len(whole)
     one = frames.read(io.BytesIO(whole))
     assert one is not None
-    assert (one.kind, one.head["path"], one.body()) == ("piece", "p", b"content")
+    assert (one.kind, one.head["path"], one.body()) == ("chunk", "p", b"content")
     assert frames.read(io.BytesIO(b"")) is None
     for cut in range(1, len(whole)):
         with pytest.raises(BrokenError):

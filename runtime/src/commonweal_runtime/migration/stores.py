@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from commonweal_runtime.moving.tables import DATABASES, SETTINGS
+from commonweal_runtime.migration.tables import DATABASES, SETTINGS
 
 SOCKETS = "/run/postgresql"
 LEASE_SECONDS = 15

@@ -1,4 +1,4 @@
-"""How products stand: keeps answers of today, runs checks on schedule and after loads, and knows freshness and versions for the report."""
+"""The health of products: keeps answers of today, runs checks on schedule and after loads, and knows freshness and versions for the report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from commonweal_api.plan import Outcome, ProductPlan, StorePlan
 from commonweal_api.quality import OnFail, QualityCount
 from commonweal_api.reasons import Reason
 from commonweal_runtime.store import answers, quality, versions
-from commonweal_runtime.store.shelving import message_of, served_product
+from commonweal_runtime.store.product_tables import message_of, served_product
 
 TICK_SECONDS = 2.0
 
@@ -26,8 +26,8 @@ Connect = Callable[[], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
-    """How one product stands: its checks by name with state and detail, and whether its records are fresh (None: nothing promised, or not loaded)."""
+class Health:
+    """One product's health: its checks by name with state and detail, and whether its records are fresh (None: nothing promised, or not loaded)."""
 
     count: QualityCount
     checks: tuple[tuple[str, str, str], ...] = ()
@@ -35,13 +35,13 @@ class Stand:
 
 
 @dataclass(slots=True)
-class Standing:
+class ProductHealth:
     """The products of a plan, watched. `news` is called when a report would differ."""
 
     connect: Connect
     news: Callable[[], None]
     _plan: StorePlan | None = None
-    _stands: dict[str, Stand] = field(default_factory=dict)
+    _known: dict[str, Health] = field(default_factory=dict)
     _due: dict[str, float] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -122,9 +122,9 @@ class Standing:
 
     async def _look(self, connection: Any) -> None:
         rows = await connection.fetch("select uid, agreement.standing_of(uid)::text as standing from agreement.product")
-        stands = {r["uid"]: _stand(json.loads(r["standing"])) for r in rows}
-        if stands != self._stands:
-            self._stands = stands
+        known = {r["uid"]: _health_of(json.loads(r["standing"])) for r in rows}
+        if known != self._known:
+            self._known = known
             self.news()
 
     def told(self, outcomes: dict[str, Outcome]) -> dict[str, Outcome]:
@@ -135,20 +135,20 @@ class Standing:
         specs = {p.name: p.spec for p in plan.products}
         own = {name: outcome for name, outcome in outcomes.items() if versions.MARK not in name}
         return {
-            name: self._with_versions(name, outcomes, self._with_stand(specs[name], outcome))
+            name: self._with_versions(name, outcomes, self._with_health(specs[name], outcome))
             for name, outcome in own.items()
             if name in specs
         }
 
-    def _with_stand(self, spec: DataProductSpec, outcome: Outcome) -> Outcome:
-        stand = self._stands.get(outcome.uid)
-        if stand is None:
+    def _with_health(self, spec: DataProductSpec, outcome: Outcome) -> Outcome:
+        health = self._known.get(outcome.uid)
+        if health is None:
             return outcome
         bad = [
-            (name, f"Check «{name}»: {detail or 'it has not run in time.'}") for name, state, detail in stand.checks if state != "Passed"
+            (name, f"Check «{name}»: {detail or 'it has not run in time.'}") for name, state, detail in health.checks if state != "Passed"
         ]
         stopping = {q.name for q in spec.quality if q.on_fail is OnFail.STOP_SERVING}
-        update: dict[str, Any] = {"sla_met": stand.sla_met, "quality": stand.count if spec.quality else None}
+        update: dict[str, Any] = {"sla_met": health.sla_met, "quality": health.count if spec.quality else None}
         if outcome.ready and bad:
             stopped = any(name in stopping for name, _ in bad)
             text = " ".join(sentence for _, sentence in bad)
@@ -169,9 +169,9 @@ class Standing:
         return outcome.model_copy(update={"versions": served, "message": " ".join([outcome.message, *lacking])})
 
 
-def _stand(standing: dict[str, Any]) -> Stand:
+def _health_of(standing: dict[str, Any]) -> Health:
     checks, sla = standing["quality"], standing["sla"]
-    return Stand(
+    return Health(
         QualityCount(passed=checks["passed"], failed=checks["failed"], not_run=checks["notRun"]),
         tuple((c["name"], c["state"], c["detail"] or "") for c in checks["checks"]),
         sla["met"] if sla else None,

@@ -1,4 +1,4 @@
-"""A data directory in pieces of a fixed size, each named by its SHA-256: what differs between two directories is what has to be sent."""
+"""A data directory in chunks of a fixed size, each named by its SHA-256: what differs between two directories is what has to be sent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-PIECE = 2**20
+CHUNK = 2**20
 # PostgreSQL makes these anew, or they belong to a running server; its documentation lists them for backups (25.3.5).
 EMPTY = frozenset({"pg_wal", "pg_dynshmem", "pg_notify", "pg_replslot", "pg_serial", "pg_snapshots", "pg_stat_tmp", "pg_subtrans"})
 LEFT_OUT = frozenset({"postmaster.pid", "postmaster.opts", "backup_label", "tablespace_map", "current_logfiles", "pg_internal.init"})
@@ -18,10 +18,10 @@ Listing = dict[str, "Kept"]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One file: its size in bytes and the SHA-256 of each piece, in order."""
+    """One file: its size in bytes and the SHA-256 of each chunk, in order."""
 
     size: int
-    pieces: tuple[str, ...]
+    chunks: tuple[str, ...]
 
 
 def files(root: Path) -> Iterator[str]:
@@ -41,10 +41,10 @@ def directories(root: Path) -> list[str]:
 
 
 def read(path: Path) -> Iterator[tuple[bytes, str]]:
-    """Yield each piece of a file with its SHA-256."""
+    """Yield each chunk of a file with its SHA-256."""
     with path.open("rb") as stream:
-        while piece := stream.read(PIECE):
-            yield piece, hashlib.sha256(piece).hexdigest()
+        while chunk := stream.read(CHUNK):
+            yield chunk, hashlib.sha256(chunk).hexdigest()
 
 
 def listing(root: Path) -> Listing:
@@ -61,14 +61,14 @@ def listing(root: Path) -> Listing:
 
 def written(listed: Mapping[str, Kept]) -> str:
     """Return a listing as one line of JSON."""
-    return json.dumps({name: [kept.size, *kept.pieces] for name, kept in sorted(listed.items())}, separators=(",", ":"))
+    return json.dumps({name: [kept.size, *kept.chunks] for name, kept in sorted(listed.items())}, separators=(",", ":"))
 
 
 def understood(line: str) -> Listing:
     """Return the listing that a line of JSON says. Raises ValueError."""
-    return {name: Kept(int(size), tuple(pieces)) for name, (size, *pieces) in json.loads(line).items()}
+    return {name: Kept(int(size), tuple(chunks)) for name, (size, *chunks) in json.loads(line).items()}
 
 
 def digest_of(listed: Mapping[str, Kept]) -> str:
-    """Return one SHA-256 over names, sizes and pieces."""
+    """Return one SHA-256 over names, sizes and chunks."""
     return hashlib.sha256(written(listed).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The desk: where a department's plan arrives, its report is left, and the Secrets that the plan names are read.
+"""Where a department's plan arrives, its report is left, and the Secrets that the plan names are read.
 
 On a site these are two ConfigMaps and the Secrets; outside Kubernetes, files in a directory. The plan is watched through the API server, not read
 from a mounted file, which the kubelet would bring up to a minute later.
@@ -33,8 +33,8 @@ _logger = logging.getLogger(__name__)
 Pause = Callable[[float], Awaitable[None]]
 
 
-class Desk(Protocol):
-    """What both desks do."""
+class PlanExchange(Protocol):
+    """What both exchanges do."""
 
     def plans(self) -> AsyncIterator[str]:
         """Yield the plan's text as it is now, then each change that is seen; wait while there is none. Never ends; outages are waited out."""
@@ -46,8 +46,8 @@ class Desk(Protocol):
         """Return the values of a Secret, or None if there is none that may be read. Raises OSError, ApiError or Unavailable."""
 
 
-class ClusterDesk:
-    """A desk in the department's namespace, opened with the pod's ServiceAccount.
+class KubernetesExchange:
+    """An exchange in the department's namespace, opened with the pod's ServiceAccount.
 
     It needs get, list and watch on the plan, get and patch on the report (which the operator makes), and get on the Secrets.
     """
@@ -119,8 +119,8 @@ class ClusterDesk:
         await self._pause(RETRY_SECONDS[min(max(failures - 1, 0), len(RETRY_SECONDS) - 1)])
 
 
-class DirectoryDesk:
-    """A desk in a directory: `plan.json`, `report.json`, `secrets/<name>/<key>`. Replace the plan by renaming a new file over it."""
+class DirectoryExchange:
+    """An exchange in a directory: `plan.json`, `report.json`, `secrets/<name>/<key>`. Replace the plan by renaming a new file over it."""
 
     def __init__(self, directory: Path, interval: float = LOOK_SECONDS) -> None:
         self._directory, self._interval = directory, interval
@@ -145,15 +145,15 @@ class DirectoryDesk:
 
 
 @contextlib.asynccontextmanager
-async def open_desk(plan: str, report: str) -> AsyncIterator[Desk]:
-    """Open the desk that the environment names: the directory COMMONWEAL_DESK, else ConfigMaps in COMMONWEAL_NAMESPACE."""
-    folder = os.environ.get("COMMONWEAL_DESK")
+async def open_exchange(plan: str, report: str) -> AsyncIterator[PlanExchange]:
+    """Open the exchange that the environment names: the directory COMMONWEAL_PLAN_EXCHANGE, else ConfigMaps in COMMONWEAL_NAMESPACE."""
+    folder = os.environ.get("COMMONWEAL_PLAN_EXCHANGE")
     if folder:
-        yield DirectoryDesk(Path(folder))
+        yield DirectoryExchange(Path(folder))
         return
     api = Api(Cluster.in_pod(), CONNECTIONS, FIELD_MANAGER)
     try:
-        yield ClusterDesk(api, os.environ["COMMONWEAL_NAMESPACE"], plan, report)
+        yield KubernetesExchange(api, os.environ["COMMONWEAL_NAMESPACE"], plan, report)
     finally:
         await api.close()
 

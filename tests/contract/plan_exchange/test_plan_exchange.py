@@ -1,4 +1,4 @@
-"""The desk on a real API server, with no more rights than the operator's Roles give keeper and model runtime."""
+"""The exchange on a real API server, with no more rights than the operator's Roles give keeper and model runtime."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, PLAN_KEY, REPORT_KEY
 from commonweal_kube.client import Api
 from commonweal_kube.cluster import Cluster, Token
-from commonweal_runtime.desk import ClusterDesk, open_desk
+from commonweal_runtime.plan_exchange import KubernetesExchange, open_exchange
 from support.control_plane import ControlPlane, User
 from support.kube_api import KubeApi
 from support.waiting import HANG
@@ -33,7 +33,7 @@ def configmap(name: str, **data: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    with ControlPlane(tmp_path_factory.mktemp("desk"), users={"models": User("models")}) as plane:
+    with ControlPlane(tmp_path_factory.mktemp("exchange"), users={"models": User("models")}) as plane:
         metadata = {"name": "models", "namespace": NAMESPACE}
         rbac = "rbac.authorization.k8s.io"
         plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
@@ -54,10 +54,10 @@ def api(plane: ControlPlane) -> KubeApi:
 
 
 @asynccontextmanager
-async def desk(plane: ControlPlane, **more: Any) -> AsyncIterator[ClusterDesk]:
+async def exchange(plane: ControlPlane, **more: Any) -> AsyncIterator[KubernetesExchange]:
     api = client(plane, plane.url)
     try:
-        yield ClusterDesk(api, NAMESPACE, MODEL_PLAN, MODEL_REPORT, **more)
+        yield KubernetesExchange(api, NAMESPACE, MODEL_PLAN, MODEL_REPORT, **more)
     finally:
         await api.close()
 
@@ -69,7 +69,7 @@ def client(plane: ControlPlane, url: str) -> Api:
 
 def test_a_plan_is_heard_when_it_comes_and_when_it_changes_and_only_then(plane: ControlPlane, api: KubeApi) -> None:
     async def follow() -> list[str]:
-        async with asyncio.timeout(HANG), desk(plane) as d:
+        async with asyncio.timeout(HANG), exchange(plane) as d:
             plans, heard = d.plans(), []
             waiting = asyncio.ensure_future(anext(plans))
             for text in ("one", "two"):
@@ -88,7 +88,7 @@ def test_a_plan_that_was_there_before_is_heard_first(plane: ControlPlane, api: K
     api.apply(configmap(MODEL_PLAN, **{PLAN_KEY: "already there"}))
 
     async def first() -> str:
-        async with asyncio.timeout(HANG), desk(plane) as d:
+        async with asyncio.timeout(HANG), exchange(plane) as d:
             return await anext(d.plans())
 
     assert asyncio.run(first()) == "already there"
@@ -102,7 +102,7 @@ def test_a_report_is_written_once_and_read_by_whoever_looks(plane: ControlPlane,
         return found["data"][REPORT_KEY], found["metadata"]["resourceVersion"]
 
     async def leave(*texts: str) -> None:
-        async with asyncio.timeout(HANG), desk(plane) as d:
+        async with asyncio.timeout(HANG), exchange(plane) as d:
             for text in texts:
                 await d.report(text)
 
@@ -116,7 +116,7 @@ def test_a_report_is_written_once_and_read_by_whoever_looks(plane: ControlPlane,
 
 
 def test_a_server_that_is_away_is_waited_for(plane: ControlPlane, api: KubeApi) -> None:
-    """The first address answers nobody; after some tries the desk is pointed at the real one, as when a server comes back."""
+    """The first address answers nobody; after some tries the exchange is pointed at the real one, as when a server comes back."""
     api.apply(configmap(MODEL_REPORT))
     tries: list[float] = []
 
@@ -126,7 +126,7 @@ def test_a_server_that_is_away_is_waited_for(plane: ControlPlane, api: KubeApi) 
             if len(tries) == 3:
                 d._api = real
 
-        async with asyncio.timeout(HANG), desk(plane, pause=pause) as d:
+        async with asyncio.timeout(HANG), exchange(plane, pause=pause) as d:
             real, d._api = d._api, client(plane, "https://127.0.0.1:1")
             away = d._api
             await d.report("back again")
@@ -141,7 +141,7 @@ def test_a_watch_that_the_server_ends_is_begun_again_without_a_warning(
     plane: ControlPlane, api: KubeApi, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One second is all that each watch gets here; the plan changes in between two of them."""
-    monkeypatch.setattr("commonweal_runtime.desk.WATCH_SECONDS", 1)
+    monkeypatch.setattr("commonweal_runtime.plan_exchange.WATCH_SECONDS", 1)
     api.apply(configmap(MODEL_PLAN, **{PLAN_KEY: "before"}))
     ends: list[float] = []
 
@@ -151,7 +151,7 @@ def test_a_watch_that_the_server_ends_is_begun_again_without_a_warning(
             if len(ends) == 2:
                 await asyncio.to_thread(api.apply, configmap(MODEL_PLAN, **{PLAN_KEY: "between"}))
 
-        async with asyncio.timeout(HANG), desk(plane, pause=pause) as d:
+        async with asyncio.timeout(HANG), exchange(plane, pause=pause) as d:
             plans = d.plans()
             return [await anext(plans), await anext(plans)]
 
@@ -165,19 +165,19 @@ def test_a_secret_is_read_and_one_that_is_not_there_or_not_granted_is_none(plane
     api.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"username": "u", "password": "p"}})
 
     async def read(*names: str) -> list[dict[str, str] | None]:
-        async with asyncio.timeout(HANG), desk(plane) as d:
+        async with asyncio.timeout(HANG), exchange(plane) as d:
             return [await d.secret(name) for name in names]
 
     assert asyncio.run(read("login", "not-made", "not-granted")) == [{"username": "u", "password": "p"}, None, None]
 
 
 def test_a_directory_does_the_same_outside_kubernetes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COMMONWEAL_DESK", str(tmp_path))
+    monkeypatch.setenv("COMMONWEAL_PLAN_EXCHANGE", str(tmp_path))
     (tmp_path / "secrets" / "login").mkdir(parents=True)
     (tmp_path / "secrets" / "login" / "password").write_text("p\n")
 
     async def follow() -> list[str]:
-        async with asyncio.timeout(HANG), open_desk(MODEL_PLAN, MODEL_REPORT) as d:
+        async with asyncio.timeout(HANG), open_exchange(MODEL_PLAN, MODEL_REPORT) as d:
             plans = d.plans()
             (tmp_path / PLAN_KEY).write_text("one")
             heard = [await anext(plans)]

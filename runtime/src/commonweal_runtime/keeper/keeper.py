@@ -14,13 +14,13 @@ from pydantic import ValidationError
 from commonweal_api.jwk import Jwk
 from commonweal_api.plan import Outcome, StorePlan, StoreReport, digest_of
 from commonweal_runtime.audit.sealer import Sealer
-from commonweal_runtime.desk import Desk
 from commonweal_runtime.federation.pulling import Feed
 from commonweal_runtime.linkage.linker import Linker
+from commonweal_runtime.plan_exchange import PlanExchange
 from commonweal_runtime.store.enforcement import Enforcement
 from commonweal_runtime.store.identity import Identities, identities
-from commonweal_runtime.store.loading.shelves import Shelves
-from commonweal_runtime.store.standing import Standing
+from commonweal_runtime.store.loading.loaders import Loaders
+from commonweal_runtime.store.product_health import ProductHealth
 from commonweal_runtime.store.versions import expand, next_end
 from commonweal_runtime.witness import Witness
 
@@ -33,20 +33,20 @@ Connect = Callable[[], Awaitable[Any]]
 
 
 class Keeper:
-    """Keeps one department's store as its plan says. Give it a way to connect as superuser, a desk, and the department's two keys."""
+    """Keeps one department's store as its plan says. Give it a way to connect as superuser, an exchange, and the department's two keys."""
 
-    def __init__(self, connect: Connect, desk: Desk, database_key: bytes, sector_key: bytes) -> None:
-        self._connect, self._desk = connect, desk
+    def __init__(self, connect: Connect, exchange: PlanExchange, database_key: bytes, sector_key: bytes) -> None:
+        self._connect, self._exchange = connect, exchange
         self._database_key, self._sector_key = database_key, sector_key
         self._plan: StorePlan | None = None
         self._carried: StorePlan | None = None  # what the outcomes are of
         self._outcomes: tuple[dict[str, Outcome], dict[str, Outcome]] = ({}, {})
-        self._shelves: Shelves | None = None
+        self._loaders: Loaders | None = None
         self._news = asyncio.Event()
         self._judge = asyncio.Event()
         self._enforcement: Enforcement | None = None
         self._identities = Identities()
-        self._standing = Standing(connect, self._news.set)
+        self._health = ProductHealth(connect, self._news.set)
         self._witness = Witness.of(database_key)
         self._feed = Feed(connect, sector_key)
         self._linker = Linker(connect, database_key)
@@ -59,14 +59,14 @@ class Keeper:
             self._enforcement = Enforcement(connection, self._database_key)
             await self._enforcement.prepare()
             self._identities = await identities(connection)
-            self._shelves = Shelves(
+            self._loaders = Loaders(
                 self._connect,
-                self._desk.secret,
+                self._exchange.secret,
                 self._enforcement.table_lock,
                 self._sector_key,
                 judge=self._judge.set,
                 news=self._news.set,
-                on_loaded=self._standing.loaded,
+                on_loaded=self._health.loaded,
             )
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._carry_out(self._enforcement, group))
@@ -81,14 +81,14 @@ class Keeper:
             self._follow,
             self._tell,
             self._sweep,
-            self._standing.run,
+            self._health.run,
             self._feed.run,
             self._linker.run,
             Sealer(self._connect, self._witness).run,
         )
 
     async def _follow(self) -> None:
-        async for text in self._desk.plans():
+        async for text in self._exchange.plans():
             try:
                 self._plan = StorePlan.model_validate_json(text)
             except ValidationError as error:
@@ -110,10 +110,10 @@ class Keeper:
             if enforcement.unfinished:  # a load was in the way
                 asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._judge.set)
             self._wait_for(next_end(plan, now))
-            await self._standing.follow(whole)
+            await self._health.follow(whole)
             self._linker.follow(whole)
-            if self._shelves is not None:
-                self._shelves.stock(whole, group)
+            if self._loaders is not None:
+                self._loaders.reconcile(whole, group)
             self._news.set()
 
     def _wait_for(self, end: datetime | None) -> None:
@@ -144,13 +144,13 @@ class Keeper:
         while True:
             await self._news.wait()
             self._news.clear()
-            await self._desk.report(self._report().model_dump_json(by_alias=True, exclude_none=True))
+            await self._exchange.report(self._report().model_dump_json(by_alias=True, exclude_none=True))
 
     def _report(self) -> StoreReport:
         products, agreements = self._outcomes
-        if self._shelves is not None:
-            products = {name: self._shelves.told(outcome) for name, outcome in products.items()}
-        told = self._standing.told(products)
+        if self._loaders is not None:
+            products = {name: self._loaders.told(outcome) for name, outcome in products.items()}
+        told = self._health.told(products)
         carried = digest_of(self._carried) if self._carried else ""
         told, agreements = self._identities.outcomes(told), self._identities.outcomes(agreements)
         return StoreReport(plan=carried, products=told, agreements=agreements, witness=Jwk.model_validate(self._witness.jwk))

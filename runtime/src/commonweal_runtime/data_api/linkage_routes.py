@@ -18,13 +18,16 @@ from commonweal_runtime.data_api.requests import header_of, query_of
 from commonweal_runtime.data_api.service import Service
 from commonweal_runtime.linkage.refusals import no_linkage
 from commonweal_runtime.linkage.tokens import key_of
-from commonweal_runtime.problems import Problem, invalid_request
+from commonweal_runtime.problems import invalid_request
 from commonweal_runtime.serving import body_of, json_answer
 from commonweal_runtime.store.names import login_of
+from commonweal_runtime.store.problems import Own, problem_of
+from commonweal_runtime.store.sqlstates import SqlState
 
 LONGEST_LINKS = 512 * 1024
 LONGEST_REFERENCE = 200
 _FORM = 'Send {"links": [{"reference": "<yours>", "token": "<64 hexadecimal digits>"}]} with 1 to 1000 links, each reference once.'
+_REFUSED: Own = {SqlState.NOT_FOUND: no_linkage, SqlState.INVALID_VALUE: lambda: invalid_request("", _FORM)}
 _Request = Request[Any, Any, Any]
 _Answer = Response[bytes]
 
@@ -104,7 +107,7 @@ class Linkage:
         except UnreachableError:
             raise refusals.store_unavailable() from None
         except asyncpg.PostgresError as error:
-            raise _refusal(error) from None
+            raise problem_of(error, own=_REFUSED) from None
         if text is None:
             raise refusals.store_unavailable()
         return text
@@ -114,18 +117,3 @@ def _reference(text: str) -> str:
     if not 1 <= len(text) <= LONGEST_REFERENCE or not text.isprintable():
         raise invalid_request("The reference is not understood.", f"Write 1 to {LONGEST_REFERENCE} printable characters.")
     return text
-
-
-def _refusal(error: asyncpg.PostgresError) -> Problem:
-    message = str(error.args[0]) if error.args else ""
-    if error.sqlstate == "CW404":
-        return no_linkage()
-    if error.sqlstate == "CW400":
-        return invalid_request(f"{message[:1].upper()}{message[1:]}.", _FORM)
-    if error.sqlstate == "CW007" and message.isdecimal():
-        return refusals.rate_limit(int(message))
-    if error.sqlstate == "CW013":
-        return refusals.department_moving()
-    if error.sqlstate == "CW014":
-        return refusals.department_moved(message)
-    return refusals.store_unavailable()

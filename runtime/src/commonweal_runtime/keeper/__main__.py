@@ -1,6 +1,6 @@
-"""Run the keeper: `python -m commonweal_runtime.store`.
+"""Run the keeper: `python -m commonweal_runtime.keeper`.
 
-Inside a pod the plan comes from the API server. With COMMONWEAL_DESK=<directory> it comes from files there (see `commonweal_runtime.desk`), so a
+Inside a pod the plan comes from the API server. With COMMONWEAL_PLAN_EXCHANGE=<directory> it comes from files there (see `commonweal_runtime.plan_exchange`), so a
 store can be kept outside Kubernetes too.
 """
 
@@ -16,8 +16,8 @@ from typing import Any
 import asyncpg
 
 from commonweal_api.plan import STORE_PLAN, STORE_REPORT
-from commonweal_runtime.desk import open_desk
-from commonweal_runtime.store.keeper import Keeper
+from commonweal_runtime.keeper.keeper import Keeper
+from commonweal_runtime.plan_exchange import open_exchange
 from commonweal_runtime.store.logins import read_key
 
 SOCKET_DIRECTORY = "/run/postgresql"
@@ -53,8 +53,8 @@ async def main() -> None:
     keys = Path(os.environ.get("COMMONWEAL_KEYS_DIR", "/etc/commonweal/keys"))
     database_key, sector_key = [await asyncio.to_thread(read_key, keys, name) for name in ("database", "sector")]
     await wait_for_store()
-    async with open_desk(STORE_PLAN, STORE_REPORT) as desk:
-        task = asyncio.create_task(Keeper(connect, desk, database_key, sector_key).run())
+    async with open_exchange(STORE_PLAN, STORE_REPORT) as exchange:
+        task = asyncio.create_task(Keeper(connect, exchange, database_key, sector_key).run())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, task.cancel)

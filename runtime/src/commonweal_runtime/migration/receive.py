@@ -1,4 +1,4 @@
-"""The new site's end: pieces are laid down beside the running store, tried on a server that nobody reaches, and only then put in its place."""
+"""The new site's end: chunks are laid down beside the running store, tried on a server that nobody reaches, and only then put in its place."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import asyncpg
 
-from commonweal_runtime.moving import stores, tables
-from commonweal_runtime.moving.frames import Frame
-from commonweal_runtime.moving.pieces import digest_of, files, listing, understood
+from commonweal_runtime.migration import stores, tables
+from commonweal_runtime.migration.chunks import digest_of, files, listing, understood
+from commonweal_runtime.migration.frames import Frame
 from commonweal_runtime.store.postgres import READY, arrived_beside, binary
 
 RECOVERY_SECONDS = 600
@@ -40,7 +40,7 @@ async def require_unused() -> None:
 
 
 def lay(data: Path, received: Iterable[Frame]) -> int:
-    """Write what is received beside `data`; return how many pieces. Raises NotWholeError, and OSError when there is no room."""
+    """Write what is received beside `data`; return how many chunks. Raises NotWholeError, and OSError when there is no room."""
     root = arrived_beside(data)
     root.mkdir(mode=0o700, exist_ok=True)
     (root / READY).unlink(missing_ok=True)
@@ -48,7 +48,7 @@ def lay(data: Path, received: Iterable[Frame]) -> int:
     for one in received:
         if one.kind == "directory":
             (root / one.head["path"]).mkdir(mode=0o700, parents=True, exist_ok=True)
-        elif one.kind == "piece":
+        elif one.kind == "chunk":
             _lay(root, one)
             count += 1
         elif one.kind == "whole":
@@ -62,7 +62,7 @@ def _lay(root: Path, one: Frame) -> None:
     if not path.resolve().is_relative_to(root.resolve()):
         raise NotWholeError(f"{one.head['path']}: lies outside the data directory.")
     if one.head["sha256"] and hashlib.sha256(body).hexdigest() != one.head["sha256"]:
-        raise NotWholeError(f"{one.head['path']}: a piece was changed on the way. Run the command again.")
+        raise NotWholeError(f"{one.head['path']}: a chunk was changed on the way. Run the command again.")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as stream:
         stream.seek(one.head["offset"])

@@ -1,4 +1,4 @@
-"""The old site's end: the pieces that the other side lacks, and in the last pass the moment at which both sides are the same."""
+"""The old site's end: the chunks that the other side lacks, and in the last pass the moment at which both sides are the same."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 
 import asyncpg
 
-from commonweal_runtime.moving import frames, stores, tables
-from commonweal_runtime.moving.frames import Frame, frame
-from commonweal_runtime.moving.pieces import PIECE, Kept, Listing, digest_of, directories, files, read, written
+from commonweal_runtime.migration import frames, stores, tables
+from commonweal_runtime.migration.chunks import CHUNK, Kept, Listing, digest_of, directories, files, read, written
+from commonweal_runtime.migration.frames import Frame, frame
 
 Emit = Callable[[Frame], None]
 RENEW_SECONDS = 3.0
@@ -32,7 +32,7 @@ class Cut:
 
 
 def send(data: Path, had: Listing, emit: Emit) -> Listing:
-    """Emit every piece that is not as the other side has it; return what is here now. Files that go away meanwhile are left out."""
+    """Emit every chunk that is not as the other side has it; return what is here now. Files that go away meanwhile are left out."""
     for name in directories(data):
         emit(frame("directory", path=name))
     found: Listing = {}
@@ -44,13 +44,13 @@ def send(data: Path, had: Listing, emit: Emit) -> Listing:
 
 def _send_file(path: Path, name: str, had: Kept | None, emit: Emit) -> Kept:
     digests, size = [], 0
-    for number, (piece, digest) in enumerate(read(path)):
-        if had is None or number >= len(had.pieces) or had.pieces[number] != digest:
-            emit(frame("piece", piece, path=name, offset=number * PIECE, sha256=digest))
+    for number, (chunk, digest) in enumerate(read(path)):
+        if had is None or number >= len(had.chunks) or had.chunks[number] != digest:
+            emit(frame("chunk", chunk, path=name, offset=number * CHUNK, sha256=digest))
         digests.append(digest)
-        size += len(piece)
+        size += len(chunk)
     if not digests:
-        emit(frame("piece", path=name, offset=0, sha256=""))
+        emit(frame("chunk", path=name, offset=0, sha256=""))
     return Kept(size, tuple(digests))
 
 
@@ -61,7 +61,7 @@ async def send_last(data: Path, had: Listing, emit: Emit) -> Cut:
         async with stores.store(stores.DEPARTMENT) as kept, stores.store(stores.MODELS) as models:
             async with _quiet(kept, models):
                 label, last = await db.fetchrow("select labelfile, pg_walfile_name(lsn) as last from pg_backup_stop(false)")
-            emit(frame("piece", label.encode(), path="backup_label", offset=0, sha256=""))
+            emit(frame("chunk", label.encode(), path="backup_label", offset=0, sha256=""))
             for name in _segments(data / "pg_wal", first, last):
                 sent[f"pg_wal/{name}"] = await asyncio.to_thread(_send_file, data / "pg_wal" / name, f"pg_wal/{name}", None, emit)
             emit(frame("whole", written(sent).encode(), sha256=digest_of(sent)))

@@ -1,4 +1,4 @@
-"""Run one step of a move in the store's pod: `python -m commonweal_runtime.moving VERB`. Reads and writes JSON, and frames where data flow."""
+"""Run one step of a move in the store's pod: `python -m commonweal_runtime.migration VERB`. Reads and writes JSON, and frames where data flow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncpg
 
-from commonweal_runtime.moving import arriving, departing, frames, pieces, stores
+from commonweal_runtime.migration import chunks, frames, receive, send, stores
 from commonweal_runtime.store.postgres import arrived_beside
 
 DATA = "/var/lib/postgresql/data/pgdata"
@@ -57,25 +57,25 @@ async def look() -> None:
 
 
 async def have() -> None:
-    """Say which pieces have been laid already."""
-    sys.stdout.write(pieces.written(await asyncio.to_thread(pieces.listing, arrived_beside(_data()))) + "\n")
+    """Say which chunks have been laid already."""
+    sys.stdout.write(chunks.written(await asyncio.to_thread(chunks.listing, arrived_beside(_data()))) + "\n")
 
 
-async def send(last: str = "") -> None:
+async def send_(last: str = "") -> None:
     """Emit frames. Standard input: the listing of the other side, one line."""
-    had, emit = pieces.understood(sys.stdin.readline()), departing.emitter()
+    had, emit = chunks.understood(sys.stdin.readline()), send.emitter()
     if last:
-        emit(frames.frame("told", **asdict(await departing.send_last(_data(), had, emit))))
+        emit(frames.frame("told", **asdict(await send.send_last(_data(), had, emit))))
     else:
-        await asyncio.to_thread(departing.send, _data(), had, emit)
+        await asyncio.to_thread(send.send, _data(), had, emit)
         emit(frames.frame("told"))
     sys.stdout.buffer.flush()
 
 
-async def receive() -> None:
+async def receive_() -> None:
     """Lay down frames from standard input."""
-    await arriving.require_unused()
-    _say({"pieces": await asyncio.to_thread(arriving.lay, _data(), _frames())})
+    await receive.require_unused()
+    _say({"chunks": await asyncio.to_thread(receive.lay, _data(), _frames())})
 
 
 def _frames() -> Iterator[frames.Frame]:
@@ -89,25 +89,25 @@ def _frames() -> Iterator[frames.Frame]:
 async def settle(move: str) -> None:
     """Try the copy. Standard input: what the tables were, and the names of objects."""
     asked = _asked()
-    await arriving.require_unused()
-    _say(await arriving.settle(_data(), move, asked["tables"], asked["identities"], asked["models"]))
+    await receive.require_unused()
+    _say(await receive.settle(_data(), move, asked["tables"], asked["identities"], asked["models"]))
 
 
 async def put_in_place(move: str) -> None:
     """Change over to the copy."""
-    await arriving.put_in_place(_data(), move)
+    await receive.put_in_place(_data(), move)
     _say({"inPlace": True})
 
 
 async def clear() -> None:
     """Remove what has been laid."""
-    arriving.clear(_data())
+    receive.clear(_data())
     _say({"cleared": True})
 
 
 async def hold(move: str) -> None:
     """Keep the department frozen until standard input ends."""
-    if not await departing.hold(move, _say):
+    if not await send.hold(move, _say):
         raise SystemExit(REFUSED)
 
 
@@ -145,7 +145,7 @@ async def certificate(move: str) -> None:
 
 VERBS: dict[str, Callable[..., Awaitable[None]]] = {
     f.__name__.strip("_").replace("_", "-"): f
-    for f in (look, have, send, receive, settle, put_in_place, clear, hold, thaw, words, take, leave, open_, certificate)
+    for f in (look, have, send_, receive_, settle, put_in_place, clear, hold, thaw, words, take, leave, open_, certificate)
 }
 
 
@@ -155,7 +155,7 @@ def main(words_: list[str]) -> int:
         return _complain(f"Write one of: {', '.join(VERBS)}.")
     try:
         asyncio.run(VERBS[words_[0]](*words_[1:]))  # type: ignore[arg-type]  # each is a coroutine function
-    except (arriving.NotWholeError, frames.BrokenError, FileNotFoundError) as error:
+    except (receive.NotWholeError, frames.BrokenError, FileNotFoundError) as error:
         return _complain(str(error))
     except OSError as error:
         return _complain(f"{type(error).__name__}: {error.strerror or error}")

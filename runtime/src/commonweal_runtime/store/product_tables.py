@@ -17,9 +17,10 @@ from commonweal_api.plan import AgreementPlan, Outcome, ProductPlan
 from commonweal_api.reasons import Reason, entry_of
 from commonweal_runtime.store import answers
 from commonweal_runtime.store.agreements import Served
-from commonweal_runtime.store.expressions import MappingInvalidError
+from commonweal_runtime.store.exceptions import BusyError, MappingInvalidError, RefusedError
+from commonweal_runtime.store.failures import Work, failure_of
 from commonweal_runtime.store.live.foreign import is_live, kept_shape, removal
-from commonweal_runtime.store.names import RefusedError, literal, relation_of, table
+from commonweal_runtime.store.names import literal, relation_of, table
 from commonweal_runtime.store.products import Shape, change, contract_of, create, shape_of, unfilled_after
 
 CHANNEL = "commonweal_catalogue"
@@ -28,11 +29,7 @@ _PATIENCE = 2.0
 Close = Callable[[int, str | None], Awaitable[None]]
 
 
-class BusyError(Exception):
-    """A load is changing the product's table; the plan is carried out again right after it."""
-
-
-class Tables:
+class TableLocks:
     """The locks of products' tables, and whether something had to be left out because one was held.
 
     They serialise what needs an exclusive lock on a product's table with the merge of a load; so such a statement never waits inside
@@ -88,10 +85,10 @@ def outcome_of(planned: ProductPlan | AgreementPlan, reason: Reason, detail: str
     return Outcome(uid=planned.uid, generation=planned.generation, ready=ready, reason=reason, message=message_of(reason, detail), **more)
 
 
-class Shelving:
+class ProductTables:
     """The product half of a plan, on the connection of whoever carries it out. `close` closes one agreement by its number."""
 
-    def __init__(self, connection: Any, tables: Tables, close: Close) -> None:
+    def __init__(self, connection: Any, tables: TableLocks, close: Close) -> None:
         self._db, self._tables, self._close = connection, tables, close
 
     async def drop_absent(self, wanted: set[str]) -> None:
@@ -113,19 +110,13 @@ class Shelving:
         except (BusyError, asyncpg.LockNotAvailableError):
             return
 
-    async def shelve(self, product: ProductPlan) -> Outcome:
+    async def reconcile(self, product: ProductPlan) -> Outcome:
         """Make or change one product's table, and say what came of it."""
         contract = contract_of(product)
         try:
             await self._shape(product, contract)
-        except MappingInvalidError as refused:
-            return outcome_of(product, Reason.MAPPING_INVALID, str(refused), ready=False)
-        except RefusedError as refused:
-            return outcome_of(product, Reason.STORE_REFUSED, str(refused), ready=False)
-        except (BusyError, asyncpg.LockNotAvailableError):
-            return outcome_of(product, Reason.LOAD_PENDING, "A load of the product as it was is under way.", ready=False)
-        except asyncpg.PostgresError as error:
-            return outcome_of(product, Reason.STORE_REFUSED, f"PostgreSQL answered {error.sqlstate}.", ready=False)
+        except (RefusedError, BusyError, asyncpg.PostgresError) as error:
+            return outcome_of(product, *failure_of(error, Work.PRODUCT), ready=False)
         loaded = await self._db.fetchval("select loaded_at is not null from agreement.product where uid = $1", product.uid)
         reason = Reason.SERVING if loaded else Reason.LOAD_PENDING
         return outcome_of(product, reason, "", ready=loaded, contract=contract)

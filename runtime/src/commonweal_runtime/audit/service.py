@@ -16,6 +16,8 @@ from commonweal_runtime.audit.merkle import Tree
 from commonweal_runtime.audit.proofs import ProofError, prove
 from commonweal_runtime.audit.receipts import signed
 from commonweal_runtime.problems import Problem, invalid_request
+from commonweal_runtime.store.problems import Own, problem_of
+from commonweal_runtime.store.sqlstates import SqlState
 from commonweal_runtime.witness import Witness
 
 PERSON, PUBLIC = "person", "api"
@@ -23,7 +25,6 @@ MOST_LINES = 2000
 BEGINNING = "0.seal.-1"
 _KEPT_TREES, _MOST_KEPT = 8, 50_000
 _ONE_SECOND = MappingProxyType({"Retry-After": "1"})
-_TWO_SECONDS = MappingProxyType({"Retry-After": "2"})
 
 
 class Lanes(Protocol):
@@ -33,7 +34,7 @@ class Lanes(Protocol):
         """Return the statement's one value."""
 
 
-class AuditDesk:
+class AuditService:
     """Answers for one department. Whoever `actor` is, and that a client is who it says, the data API has checked."""
 
     def __init__(self, lanes: Lanes, database_key: bytes) -> None:
@@ -73,7 +74,7 @@ class AuditDesk:
         return (await self._ask(PUBLIC, "select audit.seals($1, $2)", after, most) or "").encode()
 
     async def export(self, client: str, cursor: str = BEGINNING) -> bytes:
-        """Return lines of JSON for the auditors; `client` is the caller as department/account. CW403 when it is no registrar."""
+        """Return lines of JSON for the auditors; `client` is the caller as department/account. Raises the Problem NotPermitted when it is no registrar."""
         number, kind, after = _position(cursor)
         text = await self._ask(PUBLIC, "select audit.export($1, $2, $3, $4, $5)", client, number, kind, after, MOST_LINES)
         return (text or "").encode()
@@ -111,7 +112,7 @@ class AuditDesk:
         try:
             return await self._lanes.call(login, statement, *args)
         except asyncpg.PostgresError as error:
-            raise _refused(error.sqlstate) from None
+            raise problem_of(error, own=_REFUSED) from None
 
 
 def _position(cursor: str) -> tuple[int, str, int]:
@@ -125,21 +126,6 @@ def _position(cursor: str) -> tuple[int, str, int]:
         return int(parts[0]), parts[1], int(parts[2])
     raise invalid_request(
         "The parameter after is no cursor of an export.", "Write `after` of the last line of the part before, or leave it out."
-    )
-
-
-def _refused(state: str | None) -> Problem:
-    if state == "CW404":
-        return no_such_row()
-    if state == "CW403":
-        return not_permitted()
-    return Problem(
-        503,
-        "StoreUnavailable",
-        "Store not available",
-        "The department's store does not answer.",
-        "Try again in a few seconds.",
-        _TWO_SECONDS,
     )
 
 
@@ -182,3 +168,6 @@ def proof_broken(detail: str) -> Problem:
         detail,
         "Keep this answer and tell the department's complaints address: the record is not what was sealed.",
     )
+
+
+_REFUSED: Own = MappingProxyType({SqlState.NOT_FOUND: no_such_row, SqlState.NOT_PERMITTED: not_permitted})

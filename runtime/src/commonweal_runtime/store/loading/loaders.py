@@ -15,8 +15,10 @@ from commonweal_api.plan import Outcome, ProductPlan, StorePlan
 from commonweal_api.reasons import Reason
 from commonweal_runtime.store import loading
 from commonweal_runtime.store.agreements import Served
-from commonweal_runtime.store.shelving import message_of, served_product
-from commonweal_runtime.store.sources import Credentials, SourceError, secret_of
+from commonweal_runtime.store.exceptions import ChangedError, SourceError
+from commonweal_runtime.store.failures import Work, failure_of
+from commonweal_runtime.store.product_tables import message_of, served_product
+from commonweal_runtime.store.sources import Credentials, secret_of
 
 RETRY_SECONDS = 5.0
 TELL_SECONDS = 3.0  # each report is a write to the API server
@@ -27,7 +29,7 @@ Secret = Callable[[str], Awaitable[dict[str, str] | None]]
 
 
 @dataclass(slots=True)
-class Shelf:
+class Loader:
     """One product's loader, and what its last load came to."""
 
     product: ProductPlan
@@ -41,7 +43,7 @@ class Shelf:
 
 
 @dataclass(slots=True)
-class Shelves:
+class Loaders:
     """All loaders.
 
     `judge` is called when agreements may open by what was loaded, `news` when there is something to report, `on_loaded` with the uid of a product
@@ -55,88 +57,85 @@ class Shelves:
     judge: Callable[[], None]
     news: Callable[[], None]
     on_loaded: Callable[[str], Awaitable[None]]
-    _shelves: dict[str, Shelf] = field(default_factory=dict)
+    _loaders: dict[str, Loader] = field(default_factory=dict)
 
-    def stock(self, plan: StorePlan, group: asyncio.TaskGroup) -> None:
+    def reconcile(self, plan: StorePlan, group: asyncio.TaskGroup) -> None:
         """Start, wake or stop the loaders so that each product of the plan has one."""
         wanted = {p.uid: p for p in plan.products}
-        for uid in [u for u in self._shelves if u not in wanted]:
-            gone = self._shelves.pop(uid)
+        for uid in [u for u in self._loaders if u not in wanted]:
+            gone = self._loaders.pop(uid)
             if gone.task is not None:
                 gone.task.cancel()
         for uid, product in wanted.items():
-            shelf = self._shelves.get(uid)
-            if shelf is None:
-                shelf = Shelf(product)
-                shelf.task = group.create_task(self._keep_loaded(shelf))
-                self._shelves[uid] = shelf
-            elif shelf.product != product:
-                shelf.product = product
-                shelf.wake.set()
+            loader = self._loaders.get(uid)
+            if loader is None:
+                loader = Loader(product)
+                loader.task = group.create_task(self._keep_loaded(loader))
+                self._loaders[uid] = loader
+            elif loader.product != product:
+                loader.product = product
+                loader.wake.set()
 
     def told(self, outcome: Outcome) -> Outcome:
         """Return a product's outcome with what its source came to, where the store itself is content."""
-        shelf = self._shelves.get(outcome.uid)
-        if shelf is None or outcome.reason not in {Reason.SERVING, Reason.LOAD_PENDING}:
+        loader = self._loaders.get(outcome.uid)
+        if loader is None or outcome.reason not in {Reason.SERVING, Reason.LOAD_PENDING}:
             return outcome
-        outcome = outcome.model_copy(update={"quarantined": shelf.quarantined})
-        reason: Reason = Reason.SERVING if shelf.reason is Reason.LOADED else shelf.reason
+        outcome = outcome.model_copy(update={"quarantined": loader.quarantined})
+        reason: Reason = Reason.SERVING if loader.reason is Reason.LOADED else loader.reason
         if reason is Reason.LOAD_PENDING and outcome.ready:
             reason = Reason(outcome.reason)
-        if reason == outcome.reason and not shelf.detail and not shelf.progress:
+        if reason == outcome.reason and not loader.detail and not loader.progress:
             return outcome
-        detail = " ".join(part for part in (shelf.detail, shelf.progress) if part)
+        detail = " ".join(part for part in (loader.detail, loader.progress) if part)
         return outcome.model_copy(update={"reason": reason, "message": message_of(reason, detail)})
 
-    async def _keep_loaded(self, shelf: Shelf) -> None:
+    async def _keep_loaded(self, loader: Loader) -> None:
         while True:
-            shelf.wake.clear()
-            before = shelf.reason, shelf.detail, shelf.progress, shelf.quarantined
-            changed = await self._load(shelf)
-            shelf.progress = ""
+            loader.wake.clear()
+            before = loader.reason, loader.detail, loader.progress, loader.quarantined
+            changed = await self._load(loader)
+            loader.progress = ""
             if changed:
                 self.judge()  # agreements that waited for these fields open now; what comes of it is told then
-            elif (shelf.reason, shelf.detail, shelf.progress, shelf.quarantined) != before or shelf.told:
+            elif (loader.reason, loader.detail, loader.progress, loader.quarantined) != before or loader.told:
                 self.news()
-            shelf.told = 0.0
-            pause = shelf.product.spec.serve.refresh_seconds if shelf.reason in {Reason.LOADED, Reason.ROWS_REFUSED} else RETRY_SECONDS
+            loader.told = 0.0
+            pause = loader.product.spec.serve.refresh_seconds if loader.reason in {Reason.LOADED, Reason.ROWS_REFUSED} else RETRY_SECONDS
             try:
                 async with asyncio.timeout(pause):
-                    await shelf.wake.wait()
+                    await loader.wake.wait()
             except TimeoutError:
                 continue
 
-    async def _load(self, shelf: Shelf) -> bool:
+    async def _load(self, loader: Loader) -> bool:
         """Load one product once; return whether agreements must be judged again."""
-        was = shelf.reason
+        was = loader.reason
         try:
-            name = secret_of(shelf.product.spec)
+            name = secret_of(loader.product.spec)
             credentials = Credentials.of(name, await self.secret(name)) if name is not None else None
-            loaded, waiting = await self._merge(shelf, credentials)
-            await self.on_loaded(shelf.product.uid)
-        except SourceError as error:
-            shelf.reason, shelf.detail = error.reason, error.detail
-            return error.reason is Reason.PUSHDOWN_UNSAFE and error.reason is not was  # the product has been closed
-        except loading.ChangedError:
-            shelf.wake.set()
-        except asyncpg.PostgresError as error:
-            shelf.reason, shelf.detail = Reason.LOAD_FAILED, f"PostgreSQL answered {error.sqlstate}."
+            loaded, waiting = await self._merge(loader, credentials)
+            await self.on_loaded(loader.product.uid)
+        except ChangedError:
+            loader.wake.set()
         except Exception as error:  # noqa: BLE001 - one source must not stop the others; the type is told, never the text, which can hold data
-            log.warning("loading %s: %s", shelf.product.name, type(error).__name__)
-            shelf.reason, shelf.detail = Reason.LOAD_FAILED, f"{type(error).__name__}."
+            if not isinstance(error, (SourceError, asyncpg.PostgresError)):
+                log.warning("loading %s: %s", loader.product.name, type(error).__name__)
+            loader.reason, loader.detail = failure_of(error, Work.LOAD)
+            return loader.reason is Reason.PUSHDOWN_UNSAFE and was is not Reason.PUSHDOWN_UNSAFE  # the product has been closed
         else:
-            shelf.reason = Reason.ROWS_REFUSED if loaded.refused else Reason.LOADED
-            shelf.detail, shelf.quarantined = loaded.detail, loaded.refused
+            loader.reason = Reason.ROWS_REFUSED if loaded.refused else Reason.LOADED
+            loader.detail, loader.quarantined = loaded.detail, loaded.refused
             return waiting
         return False
 
-    async def _merge(self, shelf: Shelf, credentials: Credentials | None) -> tuple[loading.Loaded, bool]:
+    async def _merge(self, loader: Loader, credentials: Credentials | None) -> tuple[loading.Loaded, bool]:
         connection = await self.connect()
         try:
-            product = await served_product(connection, shelf.product.name)
-            if product is None or product.uid != shelf.product.uid:
+            product = await served_product(connection, loader.product.name)
+            if product is None or product.uid != loader.product.uid:
                 raise SourceError(Reason.LOAD_PENDING, "The store has not made the product's table yet.")
-            loaded = await self._loaded(shelf, connection, product, credentials)
+            loaded = await self._loaded(loader, connection, product, credentials)
         finally:
             connection.terminate()
         if loaded.written:
@@ -151,13 +150,13 @@ class Shelves:
             )
         return loaded, bool(product.unfilled) or loaded.written > 0 or loaded.settled
 
-    async def _loaded(self, shelf: Shelf, connection: Any, product: Served, credentials: Credentials | None) -> loading.Loaded:
+    async def _loaded(self, loader: Loader, connection: Any, product: Served, credentials: Credentials | None) -> loading.Loaded:
         begun = time.monotonic()
 
         def tell(progress: str) -> None:
-            shelf.progress, now = progress, time.monotonic()
-            if now - max(begun, shelf.told) >= TELL_SECONDS:
-                shelf.told = now
+            loader.progress, now = progress, time.monotonic()
+            if now - max(begun, loader.told) >= TELL_SECONDS:
+                loader.told = now
                 self.news()
 
         return await loading.load(connection, product, credentials, self.sector_key, self.lock(product.uid), tell)
