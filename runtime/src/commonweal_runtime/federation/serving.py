@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncpg
 
-from commonweal_runtime.data_api import refusals
-from commonweal_runtime.data_api.lanes import Lanes, UnreachableError
+from commonweal_runtime.data_api import problems
+from commonweal_runtime.data_api.connections import ConnectionPools, UnreachableError
 from commonweal_runtime.federation.sealing import FeedKey, UnsealError
 from commonweal_runtime.problems import invalid_request, no_such_page, token_invalid, token_missing
 
@@ -18,8 +18,8 @@ _SITE = "select feed.site()"
 class FeedDesk:
     """Answers `GET /v1/feed` through the login `feed`, which may call two functions and nothing else."""
 
-    def __init__(self, lanes: Lanes, sector_key: bytes, department: str) -> None:
-        self._lanes, self._key = lanes, FeedKey(sector_key, department)
+    def __init__(self, pools: ConnectionPools, sector_key: bytes, department: str) -> None:
+        self._pools, self._key = pools, FeedKey(sector_key, department)
 
     async def answer(self, bearer: str | None, after: str | None) -> bytes:
         """Return the sealed page that follows entry `after`, which must be what the token asks for.
@@ -50,6 +50,6 @@ class FeedDesk:
 
     async def _call(self, statement: str, *args: object) -> str | None:
         try:
-            return await self._lanes.call(LOGIN, statement, *args)
+            return await self._pools.call(LOGIN, statement, *args)
         except (UnreachableError, asyncpg.PostgresError):
-            raise refusals.store_unavailable() from None
+            raise problems.store_unavailable() from None
