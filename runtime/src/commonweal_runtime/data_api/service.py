@@ -21,7 +21,7 @@ from commonweal_runtime.data_api.people import People, Registrars
 from commonweal_runtime.data_api.reads import Reader, ReadRequest
 from commonweal_runtime.data_api.requests import Query, after_of, fields_of, limit_of, subject_of
 from commonweal_runtime.data_api.settings import Settings, SignIn
-from commonweal_runtime.federation.serving import FeedDesk
+from commonweal_runtime.federation.serving import FeedService
 from commonweal_runtime.problems import Problem
 from commonweal_runtime.tokens import Client, KeySet, Verifier, fetch_by_discovery, fetch_from, fetch_from_cluster
 
@@ -47,7 +47,7 @@ class Service:
         )
         self.persons = _verifier_of_people(settings.sign_in)
         self.audit = AuditDesk(self.pools, settings.database_key)
-        self.feed = FeedDesk(self.pools, settings.sector_key, settings.department)
+        self.feed = FeedService(self.pools, settings.sector_key, settings.department)
         self._reader = Reader(self.pools, self.watch.closed)
         self._described: tuple[Catalogue, bytes] | None = None
 

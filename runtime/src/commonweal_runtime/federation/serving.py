@@ -15,7 +15,7 @@ _STATEMENT = "select feed.page($1, $2, $3, $4)"
 _SITE = "select feed.site()"
 
 
-class FeedDesk:
+class FeedService:
     """Answers `GET /v1/feed` through the login `feed`, which may call two functions and nothing else."""
 
     def __init__(self, pools: ConnectionPools, sector_key: bytes, department: str) -> None:
