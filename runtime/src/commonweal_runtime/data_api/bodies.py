@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from pydantic import Field as P
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from commonweal_api.common import Name
@@ -53,10 +52,10 @@ class DelegationBody(Body):
 
     delegate: PersonId
     type: DelegationType
-    acts: list[Act] = P(min_length=1, json_schema_extra={"uniqueItems": True})
-    agreements: list[Name] = P(default_factory=list, min_length=1, max_length=MOST_AGREEMENTS)
-    begins: MomentIfGiven = P(default=None, alias="from")
-    ends: Moment = P(alias="until")
+    acts: list[Act] = Field(min_length=1, json_schema_extra={"uniqueItems": True})
+    agreements: list[Name] = Field(default_factory=list, min_length=1, max_length=MOST_AGREEMENTS)
+    begins: MomentIfGiven = Field(default=None, alias="from")
+    ends: Moment = Field(alias="until")
 
     @field_validator("acts")
     @classmethod

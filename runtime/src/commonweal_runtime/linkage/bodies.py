@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints, field_validator
-from pydantic import Field as P
+from pydantic import AfterValidator, Field, StringConstraints, field_validator
 from pydantic_core import PydanticCustomError
 
 from commonweal_runtime.bodies import Body, once
@@ -30,8 +29,8 @@ Token = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 class Link(Body):
     """One reference, and the token of the identifier that it stands for."""
 
-    reference: Reference = P(json_schema_extra={"example": "case-4711"})
-    token: Token = P(json_schema_extra={"example": "0" * 64})
+    reference: Reference = Field(json_schema_extra={"example": "case-4711"})
+    token: Token = Field(json_schema_extra={"example": "0" * 64})
 
 
 class LinksBody(Body):
@@ -39,7 +38,7 @@ class LinksBody(Body):
 
     form = FORM
 
-    links: list[Link] = P(min_length=1, max_length=MOST_LINKS)
+    links: list[Link] = Field(min_length=1, max_length=MOST_LINKS)
 
     @field_validator("links")
     @classmethod
