@@ -1,4 +1,4 @@
-"""Served: one model as this process serves it, kept level with the log."""
+"""LoadedModel: one model as this process serves it, kept level with the log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from commonweal_api.plan import ModelEntry
 from commonweal_runtime.models.features import space_of
 from commonweal_runtime.models.learning import Exploration, Learner, Row
-from commonweal_runtime.models.log import DecisionLog, Forgotten, Lesson, Place, State
+from commonweal_runtime.models.log import DecisionLog, Forgotten, ModelRef, State, TrainingExample
 
 SAVE_EVERY = 500
 MOST_BYTES = 64 * 2**20
@@ -17,14 +17,14 @@ MOST_ACTIONS = 4096
 _logger = logging.getLogger(__name__)
 
 
-class Served:
-    """The log is the truth and these sums follow it, lesson by lesson, each exactly once.
+class LoadedModel:
+    """The log is the truth and these sums follow it, example by example, each exactly once.
 
     Because the sums are exact, any number of processes that follow one log hold equal bits; nothing is to be elected or locked.
     """
 
-    def __init__(self, entry: ModelEntry, place: Place, state: State) -> None:
-        self.entry, self.place = entry, place
+    def __init__(self, entry: ModelEntry, ref: ModelRef, state: State) -> None:
+        self.entry, self.ref = entry, ref
         self.space = space_of(entry.spec)
         self.learner = Learner(self.space, _exploration(entry), state.sums)
         self.applied = self._saved = state.lesson
@@ -32,18 +32,18 @@ class Served:
         self._level = asyncio.Lock()
 
     @classmethod
-    async def open(cls, log: DecisionLog, entry: ModelEntry) -> Served:
+    async def open(cls, log: DecisionLog, entry: ModelEntry) -> LoadedModel:
         """Register the model, load what was saved, and learn what came since. Damaged sums are rebuilt from the log."""
         space = space_of(entry.spec)
-        place = await log.register(entry.uid, entry.name, space)
+        ref = await log.register(entry.uid, entry.name, space)
         try:
-            state = await log.load(place, space)
+            state = await log.load(ref, space)
         except ValueError as error:
             _logger.warning("model %s: %s; they are rebuilt from the log", entry.name, error)
             state = State(Learner(space).sums, 0)
-        served = cls(entry, place, state)
-        await served.catch_up(log)
-        return served
+        model = cls(entry, ref, state)
+        await model.catch_up(log)
+        return model
 
     def revise(self, entry: ModelEntry) -> bool:
         """Go on under a changed ModelService; return False, changing nothing, when its feature space is another one."""
@@ -60,30 +60,30 @@ class Served:
         each = 8 * dim * (dim + 2) if self.space.per_action else 8 * dim
         return min(MOST_BYTES // each, MOST_ACTIONS) - len(self.learner.sums.actions)
 
-    def take(self, lesson: Lesson) -> bool:
-        """Learn a lesson in its turn. Return False if an earlier one is missing; then catch up."""
-        self._waiting[lesson.number] = lesson.row
+    def take(self, example: TrainingExample) -> bool:
+        """Learn an example in its turn. Return False if an earlier one is missing; then catch up."""
+        self._waiting[example.number] = example.row
         self._drain()
         return not self._waiting
 
     async def catch_up(self, log: DecisionLog) -> None:
         """Learn all that the log has and this process lacks; after a forgetting elsewhere, begin again from the saved sums."""
         async with self._level:
-            news = await log.since(self.place, self.space, self.applied)
+            news = await log.since(self.ref, self.space, self.applied)
             if news.forgot > self.applied:
-                self.adopt(await log.load(self.place, self.space))
-                news = await log.since(self.place, self.space, self.applied)
-            for lesson in news.lessons:
-                if lesson.number > self.applied:
-                    self.learner.learn([lesson.row])
-                    self.applied = lesson.number
+                self.adopt(await log.load(self.ref, self.space))
+                news = await log.since(self.ref, self.space, self.applied)
+            for example in news.examples:
+                if example.number > self.applied:
+                    self.learner.learn([example.row])
+                    self.applied = example.number
             self.applied = max(self.applied, news.upto)
             self._drain()
 
     async def forget(self, log: DecisionLog, subjects: Mapping[str, str]) -> Forgotten:
         """Forget a person, exactly: sums and log are then as if nothing had been learnt from them."""
         async with self._level:
-            forgotten = await log.forget(self.place, subjects, State(self.learner.sums.copy(), self.applied))
+            forgotten = await log.forget(self.ref, subjects, State(self.learner.sums.copy(), self.applied))
             self.adopt(forgotten.state)
             self._drain()
         return forgotten
@@ -111,7 +111,7 @@ class Served:
             return False
         lesson, sums = self.applied, self.learner.sums.copy()
         self._saved = lesson
-        await log.save(self.place, lesson, await asyncio.to_thread(sums.dump), sums.digest())
+        await log.save(self.ref, lesson, await asyncio.to_thread(sums.dump), sums.digest())
         return True
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import asyncpg
 
-from commonweal_runtime.data_api import refusals
+from commonweal_runtime.data_api import problems
 from commonweal_runtime.data_api.catalogue import Agreement, Catalogue, parse
-from commonweal_runtime.data_api.lanes import Address
+from commonweal_runtime.data_api.connections import Address
 from commonweal_runtime.problems import Problem
 from commonweal_runtime.store.names import login_of
 from commonweal_runtime.store.schema import SERVICES
@@ -24,7 +24,7 @@ _STATEMENT = "select agreement.catalogue()"
 log = logging.getLogger(__name__)
 
 
-class Register:
+class CatalogueWatch:
     """The catalogue as last read. `closing` is told the logins that may stay connected after each reading."""
 
     def __init__(self, address: Address, closing: Any) -> None:
@@ -43,7 +43,7 @@ class Register:
     def catalogue(self) -> Catalogue:
         """Return the catalogue; without one nothing can be judged, so that is a 503."""
         if self._catalogue is None:
-            raise refusals.store_unavailable()
+            raise problems.store_unavailable()
         return self._catalogue
 
     async def closed(self, agreement: Agreement) -> Problem:
@@ -51,10 +51,10 @@ class Register:
         try:
             await self._read()
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            return refusals.store_unavailable()
+            return problems.store_unavailable()
         if agreement.number in self.catalogue().numbers:
-            return refusals.store_unavailable()
-        return refusals.no_agreement("this client")
+            return problems.store_unavailable()
+        return problems.no_agreement("this client")
 
     async def follow(self) -> None:
         """Work until cancelled."""

@@ -54,27 +54,27 @@ class Address:
 
 
 @dataclass(slots=True)
-class _Lane:
-    connection: Any
+class _Connection:
+    driver: Any
     prepared: dict[str, Any] = field(default_factory=dict)
 
     async def call(self, statement: str, args: tuple[Any, ...]) -> str | None:
         """Run one statement in autocommit: the driver hands over the answer only after the audit row is committed."""
         ready = self.prepared.get(statement)
         if ready is None:
-            ready = self.prepared[statement] = await self.connection.prepare(statement)
+            ready = self.prepared[statement] = await self.driver.prepare(statement)
         answer: str | None = await ready.fetchval(*args)
         return answer
 
 
 @dataclass(slots=True)
 class _Login:
-    idle: list[_Lane] = field(default_factory=list)
-    waiting: deque[asyncio.Future[_Lane | None]] = field(default_factory=deque)
+    idle: list[_Connection] = field(default_factory=list)
+    waiting: deque[asyncio.Future[_Connection | None]] = field(default_factory=deque)
     made: int = 0
 
 
-class Lanes:
+class ConnectionPools:
     """Runs statements as one login or another. A connection that has failed is never used again."""
 
     def __init__(self, address: Address, most_per_login: int = MOST_PER_LOGIN, most_in_all: int = MOST_IN_ALL) -> None:
@@ -97,10 +97,10 @@ class Lanes:
             raise UnreachableError from None
 
     async def _attempt(self, name: str, statement: str, args: tuple[Any, ...]) -> str | None:
-        lane, fresh = await self._take(name)
+        connection, fresh = await self._take(name)
         sound = False
         try:
-            answer = await lane.call(statement, args)
+            answer = await connection.call(statement, args)
             sound = True
         except asyncpg.PostgresError as error:
             sound = ours(error.sqlstate) is not None  # our own refusal: the connection is well
@@ -111,9 +111,9 @@ class Lanes:
             raise (UnreachableError if fresh else _StaleError) from None
         finally:
             if sound:
-                self._give_back(name, lane)
+                self._give_back(name, connection)
             else:
-                self._discard(name, lane)
+                self._discard(name, connection)
         return answer
 
     def close(self, keep: set[str] | None = None) -> None:
@@ -125,7 +125,7 @@ class Lanes:
             if not login.made and not login.waiting:
                 self._logins.pop(name, None)
 
-    async def _take(self, name: str) -> tuple[_Lane, bool]:
+    async def _take(self, name: str) -> tuple[_Connection, bool]:
         """Return a connection of the login and whether it has just been opened."""
         login = self._logins.setdefault(name, _Login())
         self._logins.move_to_end(name)
@@ -135,14 +135,14 @@ class Lanes:
             return await self._open(name, login), True
         if not login.made:
             raise UnreachableError
-        future: asyncio.Future[_Lane | None] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[_Connection | None] = asyncio.get_running_loop().create_future()
         login.waiting.append(future)
         try:
             async with asyncio.timeout(WAIT_SECONDS):
-                lane = await future
+                connection = await future
         except TimeoutError:
             raise UnreachableError from None
-        return (lane, False) if lane is not None else (await self._open(name, login), True)
+        return (connection, False) if connection is not None else (await self._open(name, login), True)
 
     def _room(self) -> bool:
         """Return whether one more connection may be opened, closing the idle one that was used longest ago if need be."""
@@ -154,11 +154,11 @@ class Lanes:
                 return True
         return False
 
-    async def _open(self, name: str, login: _Login) -> _Lane:
+    async def _open(self, name: str, login: _Login) -> _Connection:
         login.made += 1
         self._made += 1
         try:
-            return _Lane(await self._address.open(name))
+            return _Connection(await self._address.open(name))
         except BaseException as error:
             login.made -= 1
             self._made -= 1
@@ -167,24 +167,24 @@ class Lanes:
                 raise UnreachableError from error
             raise
 
-    def _give_back(self, name: str, lane: _Lane) -> None:
+    def _give_back(self, name: str, connection: _Connection) -> None:
         login = self._logins[name]
-        if not self._wake(login, lane):
-            login.idle.append(lane)
+        if not self._wake(login, connection):
+            login.idle.append(connection)
 
-    def _discard(self, name: str, lane: _Lane) -> None:
-        lane.connection.terminate()
+    def _discard(self, name: str, connection: _Connection) -> None:
+        connection.driver.terminate()
         login = self._logins[name]
         login.made -= 1
         self._made -= 1
         self._wake(login, None)
 
     @staticmethod
-    def _wake(login: _Login, lane: _Lane | None) -> bool:
+    def _wake(login: _Login, connection: _Connection | None) -> bool:
         """Hand a connection, or None for leave to open one, to whoever waits longest."""
         while login.waiting:
             future = login.waiting.popleft()
             if not future.done():
-                future.set_result(lane)
+                future.set_result(connection)
                 return True
         return False
