@@ -160,6 +160,5 @@ do $$ declare t text; begin
   foreach t in array array['away()', 'no_use()', 'no_word()'] loop execute 'alter function move.' || t || ' owner to cw_keeper'; end loop;
 end $$;
 revoke all on all functions in schema move from public;
-revoke all on schema move from public;
 grant usage on schema move to cw_keeper;
 grant select on move.standing to cw_keeper;

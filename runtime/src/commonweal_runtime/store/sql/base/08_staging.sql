@@ -1,6 +1,5 @@
 -- What a load leaves between its batches, and the rows that no load could take. Only the keeper, as superuser, comes here.
 create schema staging authorization cw_owner;
-revoke all on schema staging from public;
 
 -- How far the load of a product has come. Rows and position commit together, so whatever is killed, the two agree.
 create table staging.progress (

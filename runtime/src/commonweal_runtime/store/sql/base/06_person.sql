@@ -1,18 +1,20 @@
--- What a person may call, again: `p_actor` is who is signed in, `p_subject` whom it is about. They differ only under a delegation that covers the act.
+-- What a person may call, through the role `person`: functions only. The data API has checked the token; who the person is, is its claim.
+-- `p_actor` is who is signed in, `p_subject` whom it is about. They differ only under a delegation that covers the act.
 -- CW400 a value that cannot be, CW403 no delegation covers it, CW404 no such thing, CW409 the basis or the state leaves nothing to decide. Messages name
 -- fields, states and agreements, never a person.
-drop function person.consents(uuid), person.give(uuid, text, boolean), person.object(uuid, text, boolean), person.uses(uuid, bigint, int);
+create schema person authorization cw_owner;
 
--- Whether a use is shown to the people it was about: at once, after some days, or never, as the terms in force at the time say.
-create function audit.told(p_content jsonb, p_at timestamptz) returns boolean stable language sql as $$
-  select case coalesce(p_content #>> '{transparency,visibility}', 'Immediate') when 'Immediate' then true
-    when 'Delayed' then coalesce(p_at + make_interval(days => (p_content #>> '{transparency,delayDays}')::int) <= statement_timestamp(), false)
-    else false end $$;
-create function audit.shown_to(p_subject uuid, u audit.use) returns boolean stable language sql security definer set search_path = pg_catalog as $$
-  select coalesce(u.subject = p_subject or u.subjects @> array[p_subject], false)
-         and coalesce((select audit.told(c.content, u.at) from agreement.contract c where c.hash = u.contract), false) $$;
+-- The agreement of that name: the one in force, else the last one, for people may withdraw from and object to what is closed for now.
+create function person.agreement_of(p_name text, p_in_force boolean) returns agreement.register
+stable language plpgsql security definer set search_path = pg_catalog as $$
+declare r agreement.register; begin
+  select * into r from agreement.register where name = p_name and product is not null and (in_force or not p_in_force) order by in_force desc, number desc limit 1;
+  if not found then raise exception using errcode = 'CW404', message = 'no agreement of that name is in force'; end if;
+  return r;
+end $$;
 
-create or replace function person.shown(p_subject uuid, r agreement.register) returns json stable language sql security definer set search_path = pg_catalog set timezone = 'UTC' as $$
+-- One agreement as a person is shown it, with what they said about it.
+create function person.shown(p_subject uuid, r agreement.register) returns json stable language sql security definer set search_path = pg_catalog set timezone = 'UTC' as $$
   select json_build_object(
     'agreement', r.name, 'inForce', r.in_force, 'product', r.spec #>> '{product,name}', 'consumer', r.spec #>> '{consumer,department}', 'purposes', r.spec -> 'purposes',
     'fields', r.spec -> 'fields', 'basis', r.spec #>> '{basis,type}', 'condition', r.spec #>> '{basis,condition}', 'legalPower', r.spec #>> '{basis,legalPower}',
@@ -141,18 +143,110 @@ declare d consent.delegation; begin
   return consent.shown_delegation(p_id)::text;
 end $$;
 
+-- CW409 names what stands in the way: a product whose source alone can erase, or agreements in force on a basis that leaves no erasure.
+create function person.erase(p_actor uuid, p_subject uuid, p_product text) returns text language plpgsql security definer set search_path = pg_catalog set timezone = 'UTC' as $$
+declare p agreement.product; v_base text; v_names text; v_rows bigint; begin
+  if p_actor is distinct from p_subject then raise exception using errcode = 'CW403', message = 'only the person has records erased'; end if;
+  select * into p from agreement.product where name = p_product;
+  if not found then raise exception using errcode = 'CW404', message = 'no such product'; end if;
+  v_base := split_part(p.uid, '@', 1);
+  if p.spec #>> '{rights,erasure}' is distinct from 'Supported' then
+    raise exception using errcode = 'CW409', message = 'records of this product are erased at their source: ask its owner';
+  end if;
+  select string_agg(r.name, ', ' order by r.name) into v_names from agreement.register r left join agreement.rights g on g.basis = r.spec #>> '{basis,type}'
+   where r.in_force and split_part(r.product, '@', 1) = v_base and (r.spec #>> '{validity,until}')::timestamptz > clock_timestamp()
+     and coalesce(g.erasure, 'None') <> 'OnRequest';
+  if v_names is not null then raise exception using errcode = 'CW409', message = 'these agreements rest on a basis without erasure: ' || v_names; end if;
+  perform set_config('synchronous_commit', 'on', true);
+  v_rows := consent.erase(p_subject, v_base, 'subject');
+  return (select json_build_object('product', p_product, 'state', 'Erased', 'erased', v_rows, 'at', e.at, 'atSource', case when e.at_source is null then 'Awaited' else 'Done' end)
+          from consent.erased e where e.product = v_base and e.subject = p_subject)::text;
+end $$;
+
+-- Everything held about the person. `portableFields`: what they may take elsewhere, for it is used under a basis with portability.
+create function person.export(p_actor uuid, p_subject uuid) returns text stable language plpgsql security definer set search_path = pg_catalog set timezone = 'UTC' as $$ begin
+  perform consent.indicated(p_actor, p_subject, 'Export', null, null);
+  return json_build_object(
+    'subject', p_subject, 'at', statement_timestamp(),
+    'department', (select json_build_object('name', name, 'displayName', display_name, 'contact', contact) from agreement.department),
+    'products', (select coalesce(json_agg(json_build_object('product', p.name, 'title', p.spec -> 'title', 'version', p.spec -> 'version', 'owner', p.spec -> 'owner',
+        'records', consent.records_of(p_subject, p.uid), 'erased', exists (select from consent.erased e where e.product = split_part(p.uid, '@', 1) and e.subject = p_subject),
+        'portableFields', (select coalesce(jsonb_agg(distinct f order by f), '[]') from agreement.register r join agreement.rights g on g.basis = r.spec #>> '{basis,type}',
+                           jsonb_array_elements(r.spec -> 'fields') f where r.product = p.uid and r.in_force and g.portability)) order by p.name), '[]') from agreement.product p),
+    'agreements', (select coalesce(json_agg(person.shown(p_subject, c)), '[]') from person.concerned(p_subject) c),
+    'events', (select coalesce(json_agg(json_build_object('at', e.at, 'agreement', r.name, 'kind', e.kind, 'indicatedBy', e.indicated_by, 'until', e.valid_until,
+                                                          'contract', e.contract) order by e.seq), '[]')
+               from consent.event e join agreement.register r on r.number = e.agreement where e.subject = p_subject),
+    'delegations', (select coalesce(json_agg(consent.shown_delegation(d.delegation) order by d.seq), '[]') from consent.delegations d where p_subject in (d.subject, d.delegate)),
+    'uses', (select coalesce(json_agg(i.item order by i.id desc), '[]') from person.use_items(p_subject, null, 9223372036854775807, 10000) i))::text;
+end $$;
+
+-- Evidence: what of the seals concerns the person. It can be checked without asking the department again.
+
+-- A use: the row's bytes, and the seal that it is under (null: not sealed yet). CW404: no such use or event, or none that is shown to them.
+create function person.use_evidence(p_actor uuid, p_subject uuid, p_id bigint) returns text
+stable language plpgsql security definer set search_path = pg_catalog as $$
+declare v_sight text[] := consent.sight(p_actor, p_subject); u audit.use; begin
+  select * into u from audit.use where id = p_id and (subject = p_subject or p_subject = any (subjects));
+  if not found or not audit.shown_to(p_subject, u)
+     or v_sight is not null and not exists (select from agreement.register r where r.number = u.agreement and r.name = any (v_sight)) then
+    raise exception using errcode = 'CW404', message = 'no such use';
+  end if;
+  return json_build_object('kind', 'use', 'number', u.id, 'row', convert_from(audit.use_bytes(u), 'UTF8'), 'seal', audit.sealed_in(u.tx))::text;
+end $$;
+
+create function person.event_evidence(p_actor uuid, p_subject uuid, p_seq bigint) returns text
+stable language plpgsql security definer set search_path = pg_catalog as $$
+declare v_sight text[] := consent.sight(p_actor, p_subject); e consent.event; begin
+  select * into e from consent.event where seq = p_seq and subject = p_subject;
+  if not found or v_sight is not null and not exists (select from agreement.register r where r.number = e.agreement and r.name = any (v_sight)) then
+    raise exception using errcode = 'CW404', message = 'no such event';
+  end if;
+  return json_build_object('kind', 'event', 'number', e.seq, 'row', convert_from(audit.event_bytes(e), 'UTF8'), 'seal', audit.sealed_in(e.tx))::text;
+end $$;
+
+-- All that a receipt is made from, and only what never changes: the event, its bytes in the person's chain, and the terms of its contract.
+create function person.receipted(e consent.event) returns json stable language sql security definer set search_path = pg_catalog set timezone = 'UTC' as $$
+  select json_build_object(
+    'seq', e.seq, 'at', e.at, 'kind', e.kind, 'subject', e.subject, 'indicatedBy', e.indicated_by, 'until', e.valid_until, 'contract', e.contract,
+    'agreement', e.agreement, 'text', convert_from(consent.event_bytes(e), 'UTF8'), 'before', encode(e.prev, 'hex'), 'hash', encode(e.hash, 'hex'),
+    'terms', (select c.content from agreement.contract c where c.hash = e.contract)) $$;
+
+create function person.receipts(p_actor uuid, p_subject uuid, p_before bigint, p_most int) returns text
+stable language plpgsql security definer set search_path = pg_catalog as $$
+declare v_sight text[] := consent.sight(p_actor, p_subject); begin
+  return (select json_build_object('items', coalesce(json_agg(person.receipted(p.e) order by (p.e).seq desc), '[]'),
+                                   'next', case when count(*) = p_most then min((p.e).seq)::text end)::text
+          from (select x as e from consent.event x join agreement.register r on r.number = x.agreement
+                where x.subject = p_subject and x.seq < p_before and (v_sight is null or r.name = any (v_sight)) order by x.seq desc limit p_most) p);
+end $$;
+
+-- The newest event of one agreement: the person's own, or the one that `p_actor` has indicated for them. Volatile, so that it sees the event of the very
+-- statement that it stands in.
+create function person.newest(p_actor uuid, p_subject uuid, p_agreement text) returns text
+volatile language plpgsql security definer set search_path = pg_catalog as $$
+declare e consent.event; begin
+  select x.* into e from consent.event x join agreement.register r on r.number = x.agreement
+   where x.subject = p_subject and r.name = p_agreement and (p_actor = p_subject or split_part(x.indicated_by, ':', 2) = p_actor::text)
+   order by x.seq desc limit 1;
+  return case when found then person.receipted(e)::text end;
+end $$;
+
+-- Owners and rights
+
 do $$ declare t text; begin
-  foreach t in array array['concerned(uuid)', 'consents(uuid, uuid)', 'give(uuid, uuid, text, text)', 'object(uuid, uuid, text, boolean)', 'use_items(uuid, text[], bigint, int)',
-                           'uses(uuid, uuid, bigint, int)', 'delegations(uuid, uuid)', 'end_delegation(uuid, uuid, uuid)',
-                           'delegate(uuid, uuid, uuid, text, text, text, timestamptz, timestamptz)'] loop
+  foreach t in array array['agreement_of(text, boolean)', 'shown(uuid, agreement.register)', 'concerned(uuid)', 'use_items(uuid, text[], bigint, int)',
+                           'receipted(consent.event)'] loop
     execute 'alter function person.' || t || ' owner to cw_clerk';
     execute 'revoke all on function person.' || t || ' from public';
   end loop;
+  foreach t in array array['consents(uuid, uuid)', 'give(uuid, uuid, text, text)', 'object(uuid, uuid, text, boolean)', 'uses(uuid, uuid, bigint, int)',
+                           'delegations(uuid, uuid)', 'delegate(uuid, uuid, uuid, text, text, text, timestamptz, timestamptz)', 'end_delegation(uuid, uuid, uuid)',
+                           'erase(uuid, uuid, text)', 'export(uuid, uuid)', 'use_evidence(uuid, uuid, bigint)', 'event_evidence(uuid, uuid, bigint)',
+                           'receipts(uuid, uuid, bigint, int)', 'newest(uuid, uuid, text)'] loop
+    execute 'alter function person.' || t || ' owner to cw_clerk';
+    execute 'revoke all on function person.' || t || ' from public';
+    execute 'grant execute on function person.' || t || ' to person';
+  end loop;
 end $$;
-alter function audit.told(jsonb, timestamptz) owner to cw_owner;
-alter function audit.shown_to(uuid, audit.use) owner to cw_clerk;
-revoke all on function audit.told(jsonb, timestamptz), audit.shown_to(uuid, audit.use) from public;
-grant execute on function audit.told(jsonb, timestamptz) to cw_clerk;
-grant insert (indicated_by) on consent.event to cw_clerk;
-grant execute on function person.consents(uuid, uuid), person.give(uuid, uuid, text, text), person.object(uuid, uuid, text, boolean), person.uses(uuid, uuid, bigint, int),
-  person.delegations(uuid, uuid), person.end_delegation(uuid, uuid, uuid), person.delegate(uuid, uuid, uuid, text, text, text, timestamptz, timestamptz) to person;
+grant usage on schema person to cw_clerk, person;
