@@ -27,7 +27,7 @@ _KEPT_TREES, _MOST_KEPT = 8, 50_000
 _ONE_SECOND = MappingProxyType({"Retry-After": "1"})
 
 
-class Lanes(Protocol):
+class Pools(Protocol):
     """What runs a statement as one login and returns its text."""
 
     async def call(self, login: str, statement: str, *args: object) -> str | None:
@@ -37,8 +37,8 @@ class Lanes(Protocol):
 class AuditService:
     """Answers for one department. Whoever `actor` is, and that a client is who it says, the data API has checked."""
 
-    def __init__(self, lanes: Lanes, database_key: bytes) -> None:
-        self._lanes, self._witness = lanes, Witness.of(database_key)
+    def __init__(self, pools: Pools, database_key: bytes) -> None:
+        self._pools, self._witness = pools, Witness.of(database_key)
         self._trees: OrderedDict[int, tuple[Tree, str]] = OrderedDict()
 
     @property
@@ -110,7 +110,7 @@ class AuditService:
 
     async def _ask(self, login: str, statement: str, *args: object) -> str | None:
         try:
-            return await self._lanes.call(login, statement, *args)
+            return await self._pools.call(login, statement, *args)
         except asyncpg.PostgresError as error:
             raise problem_of(error, own=_REFUSED) from None
 

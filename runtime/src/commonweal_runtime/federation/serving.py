@@ -16,7 +16,7 @@ _STATEMENT = "select feed.page($1, $2, $3, $4)"
 _SITE = "select feed.site()"
 
 
-class Lanes(Protocol):
+class Pools(Protocol):
     """What runs a statement as one login and returns its text."""
 
     async def call(self, login: str, statement: str, *args: object) -> str | None:
@@ -26,14 +26,14 @@ class Lanes(Protocol):
 class FeedService:
     """Answers `GET /v1/feed` through the login `feed`, which may call two functions and nothing else."""
 
-    def __init__(self, lanes: Lanes, sector_key: bytes, department: str) -> None:
-        self._lanes, self._key = lanes, FeedKey(sector_key, department)
+    def __init__(self, pools: Pools, sector_key: bytes, department: str) -> None:
+        self._pools, self._key = pools, FeedKey(sector_key, department)
 
     async def answer(self, bearer: str | None, after: str | None) -> bytes:
         """Return the sealed page that follows entry `after`, which must be what the token asks for.
 
         Raises a Problem: 401 without a token of another site of the department for this one, 404 where the department has one site, 503; and what
-        `lanes` raises when the store cannot be reached.
+        `pools` raises when the store cannot be reached.
         """
         if bearer is None or not bearer.startswith("Bearer "):
             raise token_missing()
@@ -59,6 +59,6 @@ class FeedService:
 
     async def _call(self, statement: str, *args: object) -> str | None:
         try:
-            return await self._lanes.call(LOGIN, statement, *args)
+            return await self._pools.call(LOGIN, statement, *args)
         except asyncpg.PostgresError as error:
             raise problem_of(error) from None

@@ -33,7 +33,7 @@ CODE = re.compile(rf"'({PREFIX}\w{{3}})'")
 LIMITS = {"maxRows": 5, "requests": {"max": 3, "seconds": 60}, "once": True}
 ME = UUID(int=1)
 WHO = SimpleNamespace(actor=ME, subject=ME)
-SAID = SimpleNamespace(subject=ME, delegate=ME, kind="Adviser", acts=[], agreements=None, begins=None, ends=None)
+SAID = SimpleNamespace(subject=ME, delegate=ME, type="Adviser", acts=["See"], agreements=[], begins=None, ends=None)
 READ = SimpleNamespace(agreement=SimpleNamespace(number=1))
 
 

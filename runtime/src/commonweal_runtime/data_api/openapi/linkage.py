@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from commonweal_runtime.bodies import schema_of
 from commonweal_runtime.data_api.openapi.parts import TEXT, Schema, operation, record
+from commonweal_runtime.linkage.bodies import Link, LinksBody
 
 _HEX: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-_REFERENCE: Schema = {"type": "string", "minLength": 1, "maxLength": 200, "example": "case-4711"}
+_REFERENCE: Schema = schema_of(Link)["properties"]["reference"]
 _KEY = record(
     {
         "algorithm": {"const": "HMAC-SHA256"},
@@ -18,8 +20,6 @@ _KEY = record(
     },
     "algorithm", "key", "field", "normalise",
 )  # fmt: skip
-_LINK = record({"reference": _REFERENCE, "token": {**_HEX, "example": "0" * 64}}, "reference", "token")
-_LINKS = record({"links": {"type": "array", "minItems": 1, "maxItems": 1000, "items": _LINK}}, "links")
 _REMOVED = record({"removed": {"const": True}}, "removed")
 
 
@@ -42,7 +42,7 @@ def link_paths(product: str, title: str, name: str, subject: Schema, refused: It
         f"/v1/{product}/links/key": {"post": own("linkKey", "the key under which references are linked", _KEY, read=False)},
         f"/v1/{product}/links": {
             "post": own("link", "link references; which of them mean somebody is not said", record({"accepted": {"type": "integer"}}, "accepted"),
-                        body=_LINKS, read=False),
+                        body=schema_of(LinksBody), read=False),
             "delete": own("unlinkAll", "end all links", _REMOVED, read=False),
         },
         f"/v1/{product}/links/{{reference}}": {"delete": own("unlink", "end a link", _REMOVED, "reference", read=False)},
