@@ -12,7 +12,7 @@ from commonweal_operator.engine.apply import Problem
 from commonweal_operator.engine.queue import Key, Priority
 from commonweal_operator.engine.seen import Workload
 from commonweal_operator.kinds import department
-from support.site import NOW, REGISTRY, TAX, Site, refused
+from support.site import REGISTRY, TAX, Site, refused
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def test_with_reports_of_everything_each_object_is_ready(site: Site) -> None:
 def test_an_enforced_agreement_shows_its_number_and_keeps_it(site: Site) -> None:
     site.settle()
     key = Key(REGISTRY, "ConsentPolicy", "tax-registers-business")
-    assert site.rules.status(key, NOW, ())["agreement"] == 7
+    assert site.status(key)["agreement"] == 7
     site.facts.known.clear()
-    assert site.rules.status(key, NOW, ())["agreement"] == 7
+    assert site.status(key)["agreement"] == 7
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_model_without_its_agreement_is_told_what_to_ask_for_and_runs_all_the_
     assert found["AgreementsBound"][:2] == ("False", reason)
     assert asks in found["AgreementsBound"][2]
     assert found["RuntimeReady"][0] == "True"
-    assert [m.name for m in department.model_plan(site.record("Department", "tax-authority", TAX), site.world).models] == ["next-step"]
+    assert [m.name for m in department.model_plan(site.department(TAX)).models] == ["next-step"]
 
 
 def test_a_model_that_reads_an_unknown_product_says_which(site: Site) -> None:
@@ -203,10 +203,10 @@ def test_a_change_of_status_alone_wakes_only_who_waits_for_readiness(site: Site)
 
 def test_the_department_wakes_at_the_next_beginning_or_end_of_an_agreement(site: Site) -> None:
     key = Key(REGISTRY, "Department", "companies-registry")
-    assert site.rules.wake_at(key, NOW) == datetime(2030, 1, 1, tzinfo=UTC)
+    assert site.rules.wake_at(site.gathered(key)) == datetime(2030, 1, 1, tzinfo=UTC)
     site.change("ConsentPolicy", "tax-registers-business", validity={"from": "2026-12-01T00:00:00Z", "until": "2028-01-01T00:00:00Z"})
-    assert site.rules.wake_at(key, NOW) == datetime(2026, 12, 1, tzinfo=UTC)
-    assert site.rules.wake_at(Key(TAX, "Department", "tax-authority"), NOW) == datetime(2026, 12, 1, tzinfo=UTC)
+    assert site.rules.wake_at(site.gathered(key)) == datetime(2026, 12, 1, tzinfo=UTC)
+    assert site.rules.wake_at(site.gathered(Key(TAX, "Department", "tax-authority"))) == datetime(2026, 12, 1, tzinfo=UTC)
 
 
 def test_an_object_in_a_namespace_of_no_department_waits_for_one(site: Site) -> None:
@@ -226,7 +226,7 @@ def test_an_agreement_outside_every_department_opens_no_network(site: Site) -> N
         site.drop(Key(REGISTRY, kind, name))
     site.put(site.body(Key(REGISTRY, "DataProduct", "companies")) | {"metadata": {"name": "companies", "namespace": "companies-registry"}})
     site.put(body | {"metadata": {"name": "x", "namespace": "companies-registry"}})
-    inputs = department.gather(site.record("Department", "tax-authority", TAX), site.world, NOW)
+    inputs = department.content(site.department(TAX))
     assert "" not in inputs.peers
     assert "companies-registry" not in inputs.peers
 
@@ -267,6 +267,6 @@ def test_what_stands_in_the_way_shows_in_the_department(site: Site) -> None:
 
 def test_endpoints_are_the_load_balancers_when_it_has_an_address(site: Site) -> None:
     key = Key(REGISTRY, "DataProduct", "companies")
-    assert site.rules.status(key, NOW, ())["endpoint"] == "http://data-api.dept-companies-registry.svc.cluster.local/v1/companies"
+    assert site.status(key)["endpoint"] == "http://data-api.dept-companies-registry.svc.cluster.local/v1/companies"
     site.facts.known["Service", REGISTRY, "data-api"] = "10.210.0.100"
-    assert site.rules.status(key, NOW, ())["endpoint"] == "http://10.210.0.100/v1/companies"
+    assert site.status(key)["endpoint"] == "http://10.210.0.100/v1/companies"

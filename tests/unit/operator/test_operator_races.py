@@ -16,13 +16,13 @@ from commonweal_operator.engine.apply import Applied, Applier
 from commonweal_operator.engine.children import FEEDS, Children
 from commonweal_operator.engine.client import FIELD_MANAGER, ApiError
 from commonweal_operator.engine.core import Engine
+from commonweal_operator.engine.keys import DepartmentKeys, KeysWanted
 from commonweal_operator.engine.metrics import Counters
 from commonweal_operator.engine.objects import Objects
 from commonweal_operator.engine.queue import Key, Priority
-from commonweal_operator.kinds.keys import DepartmentKeys
 from commonweal_operator.kinds.reading import key_of, read
 from commonweal_operator.kinds.rules import KindRules
-from commonweal_operator.kinds.world import World
+from commonweal_operator.kinds.view import ClusterView
 from support.signing import key_of as signing_key
 
 TENANT = "dept-tax"
@@ -72,25 +72,26 @@ class Server:
 
 
 class Keys(DepartmentKeys):
-    async def ensure(self, owner: Owner, api: Any, *, make: bool = True) -> None:
+    async def ensure(self, wanted: KeysWanted, api: Any) -> None:
         """Nothing is made here, for tests of the keys have a file of their own; but the public half is known from now on."""
-        self._public[owner.uid] = signing_key("tax")
+        self._public[wanted.owner.uid] = signing_key("tax")
 
 
-def engine(server: Server) -> Engine:
+def engine(server: Server) -> Engine[Any]:
     platform = PlatformConfig(images=Images(runtime="r", store="s"))
     objects = Objects(key_of, read)
-    world = World(objects, platform)
-    made = Engine(server, server, objects, KindRules(world, Keys(platform)), now=lambda: NOW)  # type: ignore[arg-type]
-    world.look_at(made.children)
+    keys = Keys(platform)
+    view = ClusterView(objects, platform, keys)
+    made = Engine(server, server, objects, KindRules(view), keys, now=lambda: NOW)  # type: ignore[arg-type]
+    view.attach(made.children)
     return made
 
 
-def observe(e: Engine, event: str | None, body: dict[str, Any]) -> None:
+def observe(e: Engine[Any], event: str | None, body: dict[str, Any]) -> None:
     e.observe(event, body, key_of(body))
 
 
-def drain(e: Engine, worst: Priority = Priority.RESYNC) -> dict[Key, Priority]:
+def drain(e: Engine[Any], worst: Priority = Priority.RESYNC) -> dict[Key, Priority]:
     taken = {}
     while (found := e.queue.take(worst)) is not None:
         taken[found[0]] = found[1]

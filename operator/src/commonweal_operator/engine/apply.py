@@ -34,10 +34,11 @@ class Problem:
 
 @dataclass(slots=True)
 class Applied:
-    """What one pass over the children came to. `failure` is the first error that asking again may cure."""
+    """What one pass over the children came to. `failure` is the first error that asking again may cure; `written` counts the children applied."""
 
     problems: list[Problem] = field(default_factory=list)
     failure: Exception | None = None
+    written: int = 0
 
 
 class Applier:
@@ -62,6 +63,8 @@ class Applier:
                 result.failure = result.failure or outcome
             elif isinstance(outcome, BaseException):
                 raise outcome
+            else:
+                result.written += 1
 
     async def all(self, api: Writer, owner: str, children: Sequence[Child]) -> Applied:
         """Apply every stage in order; a namespace that is not ours, or not there, ends it."""

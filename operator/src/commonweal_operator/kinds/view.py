@@ -1,12 +1,15 @@
-"""Everything the decisions may look at, with the questions they ask of it."""
+"""The live view of the cluster: the caches, and indexes over them for questions that cross namespaces.
+
+Only `gather` and `rules` ask it, `gather` once per pass; what decides gets the answers as a value.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from hashlib import sha256
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -19,6 +22,7 @@ from commonweal_operator.desired.pods import cluster_host
 from commonweal_operator.engine.objects import Change, Objects, Record
 from commonweal_operator.engine.queue import Key
 from commonweal_operator.kinds.reading import department_of
+from commonweal_operator.kinds.signatures import key_for
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -30,33 +34,41 @@ class Facts(Protocol):
         """Return what was read of a child's status or data, or None."""
 
 
+class PublicKeys(Protocol):
+    """What is known of the departments' signing keys before their statuses show them."""
+
+    def public(self, uid: str) -> Jwk | None:
+        """Return the public half of a department's signing key as it was last seen, or None."""
+
+
 class Nothing:
-    """Facts of a world without children."""
+    """Facts of a cluster without children."""
 
     def facts(self, kind: str, namespace: str, name: str) -> Any:  # noqa: ARG002
         """Return None."""
         return
 
 
-class World:
-    """The caches, and indexes over them for questions that cross namespaces."""
+class ClusterView:
+    """The caches with their indexes."""
 
-    def __init__(self, objects: Objects, platform: PlatformConfig) -> None:
+    def __init__(self, objects: Objects, platform: PlatformConfig, keys: PublicKeys) -> None:
         self.objects, self.platform = objects, platform
         self.facts: Facts = Nothing()
+        self._signing = keys
         self._by_consumer: dict[str, set[Key]] = defaultdict(set)
         self._by_provider: dict[str, set[Key]] = defaultdict(set)
         self._by_caller: dict[str, set[Key]] = defaultdict(set)
         self._reports: dict[tuple[str, str], tuple[str, Any]] = {}
         self._keys: dict[str, tuple[str, int, Jwk | None]] = {}
         self._hashes: dict[Key, tuple[str, int, str]] = {}
-        self._in_force: dict[str, tuple[Any, dict[str, ProductPlan]]] = {}
+        self._last_plans: dict[str, tuple[Any, dict[str, ProductPlan]]] = {}
 
-    def look_at(self, facts: Facts) -> None:
+    def attach(self, facts: Facts) -> None:
         """Read the state of children from there; before that nothing is known of any."""
         self.facts = facts
 
-    def take(self, change: Change) -> None:
+    def index(self, change: Change) -> None:
         """Bring the indexes up to date; to be called for each change before anything is asked."""
         for record, put in ((change.old, False), (change.new, True)):
             for index, department in self._entries(record):
@@ -65,7 +77,7 @@ class World:
             self._hashes.pop(change.key, None)
             if change.key.kind == "Department":
                 self._keys.pop(change.key.name, None)
-                self._in_force.pop(change.key.tenant, None)
+                self._last_plans.pop(change.key.tenant, None)
 
     def department(self, name: str) -> Record | None:
         """Return the department if it exists, parses and is not going away."""
@@ -83,6 +95,10 @@ class World:
     def product(self, tenant: str, name: str) -> Record | None:
         """Return a product, whether it parses or not, or None."""
         return self.objects.get(Key(tenant, "DataProduct", name))
+
+    def signing_key(self, record: Record) -> Jwk | None:
+        """Return a department's public signing key: as its Secret was last seen, else as its status shows it, else None."""
+        return self._signing.public(record.uid) or self.agreement_key(record.key.name)
 
     def agreement_key(self, name: str) -> Jwk | None:
         """Return the public key that a department's signatures under agreements are checked with, or None while it shows none."""
@@ -102,18 +118,18 @@ class World:
             had = self._hashes[policy.key] = (policy.uid, policy.generation, made)
         return had[2]
 
-    def in_force(self, tenant: str) -> dict[str, ProductPlan]:
-        """Return the products of the plan that is in force.
+    def last_plan(self, tenant: str) -> dict[str, ProductPlan]:
+        """Return the products of the plan that was applied last, by name.
 
         The plan in the cluster is the memory, so this outlives the operator. A plan that does not have its own digest was tampered with: what was known
         before it counts on.
         """
         found = self.facts.facts("ConfigMap", tenant, STORE_PLAN)
-        had = self._in_force.get(tenant)
+        had = self._last_plans.get(tenant)
         if had is None or had[0] != found:
-            plan = _whole(*found) if found else None
+            plan = _untouched(*found) if found else None
             products = {p.name: p for p in plan.products} if plan is not None else (had[1] if had is not None else {})
-            had = self._in_force[tenant] = (found, products)
+            had = self._last_plans[tenant] = (found, products)
         return had[1]
 
     def claims(self, tenant: str, names: Iterable[str]) -> frozenset[str]:
@@ -169,20 +185,7 @@ class World:
         return had[1] if isinstance(had[1], model) else None
 
 
-def key_for(purpose: Literal["Agreement", "Witness"], status: Mapping[str, Any]) -> Jwk | None:
-    """Return the public key for that purpose that a Department's status shows; one that cannot be read counts as none."""
-    keys = (_jwk(entry) for entry in status.get("keys") or ())
-    return next((key for key in keys if key is not None and key.purpose == purpose), None)
-
-
-def _jwk(entry: Any) -> Jwk | None:
-    try:
-        return Jwk.model_validate(entry)
-    except ValidationError:
-        return None
-
-
-def _whole(digest: str, text: str) -> StorePlan | None:
+def _untouched(digest: str, text: str) -> StorePlan | None:
     # The digest of the text, not of what this version of the program makes of it: a field that is new since then must not forget what is in force.
     try:
         found = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
