@@ -257,7 +257,7 @@ def test_a_volume_that_is_not_there_is_not_mounted_and_its_product_says_so(site:
     assert site.conditions("DataProduct", "companies")["SourceReachable"][:2] == ("False", "VolumeMissing")
     site.facts.known["PersistentVolumeClaim", REGISTRY, "archive"] = True
     assert department.content(site.department()).claims == {"archive"}
-    assert site.conditions("DataProduct", "companies")["SourceReachable"][1] == "StorePending"
+    assert site.conditions("DataProduct", "companies")["SourceReachable"][1] == "LoadPending"
     assert (PRODUCT, Priority.DRIFT) in list(site.rules.child_changed("PersistentVolumeClaim", REGISTRY, "archive"))
 
 

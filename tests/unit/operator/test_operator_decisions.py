@@ -101,13 +101,13 @@ def test_our_own_rules_name_the_field_themselves(site: Site) -> None:
     ("reason", "ready", "expected"),
     [
         ("Serving", True, ("True", "True", "True")),
-        ("LoadPending", False, ("True", "Unknown", "Unknown")),
+        ("LoadPending", False, ("Unknown", "Unknown", "Unknown")),
         ("CredentialsMissing", False, ("False", "Unknown", "Unknown")),
         ("SourceUnreachable", True, ("False", "True", "True")),
         ("LoadFailed", True, ("True", "False", "True")),
         ("RowsRefused", True, ("True", "False", "True")),
-        ("StoreRefused", False, ("True", "True", "False")),
-        ("NeverHeardOf", False, ("True", "True", "False")),
+        ("StoreRefused", False, ("Unknown", "Unknown", "False")),
+        ("NeverHeardOf", False, ("Unknown", "Unknown", "False")),
     ],
 )
 def test_a_products_conditions_follow_from_the_keepers_reason(site: Site, reason: str, ready: bool, expected: tuple[str, ...]) -> None:

@@ -3,110 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 import pytest
 
-from commonweal_operator.desired.manifest import HASH, Child, Owner, Stage, child
-from commonweal_operator.desired.platform import Images, PlatformConfig
+from commonweal_operator.desired.manifest import HASH, Child, Stage, child
 from commonweal_operator.engine.apply import Applied, Applier
 from commonweal_operator.engine.children import FEEDS, Children
 from commonweal_operator.engine.client import FIELD_MANAGER, ApiError
-from commonweal_operator.engine.core import Engine
-from commonweal_operator.engine.keys import DepartmentKeys, KeysWanted
 from commonweal_operator.engine.metrics import Counters
 from commonweal_operator.engine.objects import Objects
-from commonweal_operator.engine.queue import Key, Priority
+from commonweal_operator.engine.queue import Priority
 from commonweal_operator.kinds.reading import key_of, read
-from commonweal_operator.kinds.rules import KindRules
-from commonweal_operator.kinds.view import ClusterView
-from support.signing import key_of as signing_key
+from support.engine import DEPARTMENT, OWNER, PRODUCT, TENANT, Server, department, drain, engine, observe, product
 
-TENANT = "dept-tax"
-DEPARTMENT, PRODUCT = Key(TENANT, "Department", "tax"), Key(TENANT, "DataProduct", "people")
-OWNER = Owner("tax", "u-tax")
-NOW = datetime(2026, 11, 22, tzinfo=UTC)
 ROLE_FEED = next(f for f in FEEDS if f.kind == "Role")
-
-
-def department(version: int, generation: int = 1, **spec: Any) -> dict[str, Any]:
-    meta = {"name": "tax", "uid": "u-tax", "resourceVersion": str(version), "generation": generation}
-    body = {"displayName": "Tax", "contact": "mailto:data@tax.example"} | spec
-    return {"apiVersion": "commonweal.dev/v1alpha1", "kind": "Department", "metadata": meta, "spec": body}
-
-
-def product(version: int, generation: int = 1, **spec: Any) -> dict[str, Any]:
-    meta = {"name": "people", "namespace": TENANT, "uid": "u-people", "resourceVersion": str(version), "generation": generation}
-    source = {"postgres": {"host": "db", "database": "d", "table": "t", "credentials": {"name": "login"}}}
-    body = {"title": "People", "version": "1.0.0", "class": "Person", "source": source, "subject": {"column": "ref"}}
-    fields = [{"name": "name", "column": "name", "type": "String"}]
-    return {"apiVersion": "commonweal.dev/v1alpha1", "kind": "DataProduct", "metadata": meta, "spec": body | {"fields": fields} | spec}
-
-
-class Server:
-    """Answers applies with the applied metadata, and status patches with the object that `stored` returns."""
-
-    def __init__(self, stored: Callable[[int, Mapping[str, Any]], dict[str, Any]] | None = None) -> None:
-        self.version, self.writes, self._stored = 100, [], stored
-        self.present: dict[str, dict[str, Any]] = {}
-
-    async def apply(self, path: str, body: bytes) -> dict[str, Any]:
-        self.version += 1
-        self.writes.append(path)
-        meta = orjson.loads(body)["metadata"]
-        managed = [{"manager": FIELD_MANAGER, "operation": "Apply"}]
-        return {"metadata": {"uid": path, "managedFields": managed} | meta | {"resourceVersion": str(self.version)}}
-
-    async def metadata(self, path: str) -> dict[str, Any] | None:
-        return self.present.get(path)
-
-    async def call(self, method: str, path: str, body: bytes | None = None, **_: Any) -> dict[str, Any]:
-        if path.endswith("/secrets/commonweal-sectors"):
-            raise AssertionError("keys are not made here")
-        self.version += 1
-        self.writes.append(path)
-        return self._stored(self.version, orjson.loads(body or b"{}")) if self._stored else {}
-
-
-class Keys(DepartmentKeys):
-    async def ensure(self, wanted: KeysWanted, api: Any) -> None:
-        """Nothing is made here, for tests of the keys have a file of their own; but the public half is known from now on."""
-        self._public[wanted.owner.uid] = signing_key("tax")
-
-
-def engine(server: Server) -> Engine[Any]:
-    platform = PlatformConfig(images=Images(runtime="r", store="s"))
-    objects = Objects(key_of, read)
-    keys = Keys(platform)
-    view = ClusterView(objects, platform, keys)
-    made = Engine(server, server, objects, KindRules(view), keys, now=lambda: NOW)  # type: ignore[arg-type]
-    view.attach(made.children)
-    return made
-
-
-def observe(e: Engine[Any], event: str | None, body: dict[str, Any]) -> None:
-    e.observe(event, body, key_of(body))
-
-
-def drain(e: Engine[Any], worst: Priority = Priority.RESYNC) -> dict[Key, Priority]:
-    taken = {}
-    while (found := e.queue.take(worst)) is not None:
-        taken[found[0]] = found[1]
-        e.queue.done(found[0])
-    return taken
-
-
-def test_the_second_reconcile_writes_nothing() -> None:
-    server = Server(lambda version, body: department(version) | {"status": body["status"]})
-    e = engine(server)
-    observe(e, "ADDED", department(1))
-    asyncio.run(e.reconcile(DEPARTMENT, Priority.SPEC))
-    assert len(server.writes) == 28, "27 children and one status"
-    asyncio.run(e.reconcile(DEPARTMENT, Priority.SPEC))
-    assert len(server.writes) == 28
 
 
 def test_1_a_spec_change_that_only_the_status_reply_shows_is_not_lost() -> None:
@@ -300,17 +211,6 @@ def test_a_terminating_namespace_is_final_and_not_asked_again() -> None:
     asyncio.run(Applier(Children(server, lambda *_: None), Counters()).stage(server, OWNER.uid, [ROLE], result))  # type: ignore[arg-type]
     assert [p.reason for p in result.problems] == ["Terminating"]
     assert result.failure is None
-
-
-def test_what_takes_access_away_is_applied_before_what_runs() -> None:
-    server = Server(lambda version, body: department(version) | {"status": body["status"]})
-    e = engine(server)
-    observe(e, "ADDED", department(1))
-    asyncio.run(e.reconcile(DEPARTMENT, Priority.SPEC))
-    kinds = [path.split("/")[-2] for path in server.writes[:-1]]
-    assert kinds[0] == "namespaces"
-    last_access = max(i for i, kind in enumerate(kinds) if kind == "networkpolicies")
-    assert last_access < min(kinds.index("statefulsets"), kinds.index("deployments"))
 
 
 def test_a_child_that_lost_a_field_to_nobody_is_not_current() -> None:

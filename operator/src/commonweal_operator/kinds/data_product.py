@@ -19,11 +19,13 @@ _C, _R = ConditionType, Reason
 # What the keeper reports on, in the order of causes: what each says when it holds, and while nothing is known.
 _STEPS = (
     (_C.MAPPING_VALID, _R.MAPPING_VALID, _R.STORE_PENDING),
-    (_C.SOURCE_REACHABLE, _R.SOURCE_REACHABLE, _R.STORE_PENDING),
-    (_C.PUSHDOWN_SAFE, _R.PUSHDOWN_SAFE, _R.STORE_PENDING),
+    (_C.SOURCE_REACHABLE, _R.SOURCE_REACHABLE, _R.LOAD_PENDING),
+    (_C.PUSHDOWN_SAFE, _R.PUSHDOWN_SAFE, _R.LOAD_PENDING),
     (_C.LOADED, _R.LOADED, _R.LOAD_PENDING),
     (_C.SERVING, _R.SERVING, _R.STORE_PENDING),
 )
+# Reasons of a store that has not read the source under this contract: they say nothing of it.
+_SOURCE_UNREAD = (_R.LOAD_PENDING, _R.STORE_REFUSED)
 _COUNTS = ("versions", "quality", "quarantined")
 
 
@@ -108,15 +110,20 @@ def _reported(outcome: Outcome | None, lack: Finding | None) -> list[Finding]:
     """Return one finding per step.
 
     Those before the one that the outcome's reason belongs to hold; those after it wait, unless the store says that it is ready all the same: what was
-    loaded before is served on while the source is away.
+    loaded before is served on while the source is away. A reason of a store that has not read the source says nothing of the steps in between.
     """
     if outcome is None:
         return _instead([Finding(t, pending) for t, _, pending in _STEPS], lack)
     reason = _known(outcome.reason, _R.SERVING if outcome.ready else _R.STORE_REFUSED)
-    failing = next(i for i, (t, _, _) in enumerate(_STEPS) if t in entry_of(reason).types)
-    after = [yes if outcome.ready else pending for _, yes, pending in _STEPS]
-    found = [Finding(t, yes if i < failing else after[i]) for i, (t, yes, _) in enumerate(_STEPS)]
-    said = Finding(_STEPS[failing][0], reason, "" if entry_of(reason).status == "True" else outcome.message)
+    order = [t for t, _, _ in _STEPS]
+    step = next(t for t in entry_of(reason).types if t in order)
+    holding = 1 if reason in _SOURCE_UNREAD else order.index(step)
+    detail = "" if entry_of(reason).status == "True" else outcome.message
+    found = [
+        Finding(t, yes) if outcome.ready or i < holding else Finding(t, pending, detail if pending is reason else "")
+        for i, (t, yes, pending) in enumerate(_STEPS)
+    ]
+    said = Finding(step, reason, detail)
     return _instead(_instead(found, said), lack)
 
 
@@ -132,18 +139,20 @@ def _compatible(contract: Contract) -> Finding:
 
 def _quality(spec: DataProductSpec, outcome: Outcome | None) -> Finding:
     if not spec.quality:
-        return Finding(_C.QUALITY_PASSED, _R.QUALITY_PASSED)
+        return Finding(_C.QUALITY_PASSED, _R.NO_CHECKS)
     if outcome is None or outcome.quality is None:
         return Finding(_C.QUALITY_PASSED, _R.QUALITY_PENDING)
     counts, said = outcome.quality, outcome.message if outcome.reason == _R.SERVING or _about_quality(outcome.reason) else ""
     if outcome.reason == _R.QUALITY_STOPPED:
         return Finding(_C.QUALITY_PASSED, _R.QUALITY_STOPPED, said)
+    if not outcome.ready:  # no record is served: results there may be are of others
+        return Finding(_C.QUALITY_PASSED, _R.QUALITY_PENDING)
     figures = f"Passed: {counts.passed}, failed: {counts.failed}, not run: {counts.not_run}. {said}".strip()
     if counts.failed:
         return Finding(_C.QUALITY_PASSED, _R.QUALITY_FAILED, figures)
     if counts.not_run:
         return Finding(_C.QUALITY_PASSED, _R.QUALITY_NOT_RUN, figures)
-    return Finding(_C.QUALITY_PASSED, _R.QUALITY_PASSED)
+    return Finding(_C.QUALITY_PASSED, _R.QUALITY_PASSED if counts.passed else _R.QUALITY_PENDING)
 
 
 def _sla(outcome: Outcome | None) -> Finding:

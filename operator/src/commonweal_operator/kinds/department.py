@@ -153,9 +153,11 @@ def _keys(inputs: DepartmentInput) -> list[dict[str, Any]] | None:
 
 
 def _namespace(running: Running, problems: Sequence[Problem]) -> Finding:
-    reasons = {"NameConflict": _R.NAME_CONFLICT, "Terminating": _R.NAMESPACE_TERMINATING}
     for problem in problems:
-        return Finding(_C.NAMESPACE_READY, reasons.get(problem.reason, _R.NAMESPACE_PENDING), problem.message)
+        reason = {"NameConflict": _R.NAME_CONFLICT, "Terminating": _R.NAMESPACE_TERMINATING}.get(problem.reason)
+        # What stands in the way is named; the register's own words say the rest.
+        detail = problem.message if reason is None else f"{problem.kind} {problem.name}."
+        return Finding(_C.NAMESPACE_READY, reason or _R.NAMESPACE_PENDING, detail)
     if not running.quota_counted:
         return Finding(_C.NAMESPACE_READY, _R.NAMESPACE_PENDING, "Its ResourceQuota is not counted yet, so objects would be refused.")
     return Finding(_C.NAMESPACE_READY, _R.NAMESPACE_ACTIVE)
@@ -175,7 +177,7 @@ def _data_api(load: Workload | None) -> Finding:
 
 def _models(load: Workload | None, *, unused: bool) -> Finding:
     if unused and load is not None:
-        return Finding(_C.MODELS_READY, _R.MODELS_RUNNING, "There is no ModelService, so no pod is needed.")
+        return Finding(_C.MODELS_READY, _R.MODELS_NOT_NEEDED)
     return _http(_C.MODELS_READY, (_R.MODELS_RUNNING, _R.MODELS_STARTING, _R.MODELS_FAILING), "models", load)
 
 

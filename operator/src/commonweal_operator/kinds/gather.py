@@ -46,7 +46,7 @@ def gather(key: Key, view: ClusterView, now: datetime) -> Input | None:
     if record.parsed is None:
         return ClosedInput(record, Reason.INVALID_SPEC, record.invalid)
     if key.kind != "Department" and view.department_of(key) is None:
-        return ClosedInput(record, Reason.DEPARTMENT_NOT_READY, f"metadata.namespace: {key.tenant} is no department's namespace.")
+        return ClosedInput(record, Reason.DEPARTMENT_NOT_READY, f"metadata.namespace: {key.tenant}.")
     found = _Gathering(view, now)
     if key.kind == "Department":
         return found.department(record)

@@ -67,11 +67,10 @@ def terms_for(spec: ConsentPolicySpec, parties: Parties, product: DataProductSpe
 def terms_without_product(spec: ConsentPolicySpec, parties: Parties, product: Record | None) -> Terms:
     """Return how an agreement stands whose product is missing or does not parse."""
     if product is None or product.deleting:
-        resolved = Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_NOT_FOUND, f"spec.product.name: {spec.product.name}.")
+        found = Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_NOT_FOUND, f"spec.product.name: {spec.product.name}.")
     else:
-        resolved = Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_NOT_READY, f"DataProduct {spec.product.name}: {product.invalid}")
-    permitted = Finding(_C.FIELDS_PERMITTED, _R.FIELD_NOT_OFFERED, f"spec.fields: {', '.join(spec.fields)}.")
-    return Terms(resolved, permitted, *parties)
+        found = Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_NOT_READY, f"DataProduct {spec.product.name}: {product.invalid}")
+    return Terms(found, found._replace(type=_C.FIELDS_PERMITTED), *parties)
 
 
 def within_term(validity: Validity, now: datetime) -> Finding:

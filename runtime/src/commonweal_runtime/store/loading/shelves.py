@@ -15,7 +15,7 @@ from commonweal_api.plan import Outcome, ProductPlan, StorePlan
 from commonweal_api.reasons import Reason
 from commonweal_runtime.store import loading
 from commonweal_runtime.store.agreements import Served
-from commonweal_runtime.store.shelving import message_of, served_product
+from commonweal_runtime.store.shelving import served_product
 from commonweal_runtime.store.sources import Credentials, SourceError, secret_of
 
 RETRY_SECONDS = 5.0
@@ -86,7 +86,7 @@ class Shelves:
         if reason == outcome.reason and not shelf.detail and not shelf.progress:
             return outcome
         detail = " ".join(part for part in (shelf.detail, shelf.progress) if part)
-        return outcome.model_copy(update={"reason": reason, "message": message_of(reason, detail)})
+        return outcome.model_copy(update={"reason": reason, "message": detail})
 
     async def _keep_loaded(self, shelf: Shelf) -> None:
         while True:
