@@ -105,7 +105,7 @@ def is_ours(meta: Mapping[str, Any], owner: str) -> bool:
 
 
 def _with_uid(body: bytes, uid: str) -> bytes:
-    # A precondition: if the object was deleted and made anew by somebody else meanwhile, the server answers 409.
+    # A precondition: if the object was deleted and made again by somebody else meanwhile, the server answers 409.
     content = orjson.loads(body)
     content["metadata"]["uid"] = uid
     return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
@@ -114,7 +114,7 @@ def _with_uid(body: bytes, uid: str) -> bytes:
 def _conflict(child: Child) -> str:
     return (
         f"{child.kind} {child.name} exists and does not belong to this department; it is left alone. Rename or delete it "
-        f"(kubectl delete {child.kind.lower()} {child.name}{' -n ' + child.namespace if child.namespace else ''}), and it is made anew."
+        f"(kubectl delete {child.kind.lower()} {child.name}{' -n ' + child.namespace if child.namespace else ''}), and it is made again."
     )
 
 

@@ -1,4 +1,4 @@
-"""The documents made from products and agreements. Made anew only when something in them can have changed: rendering is dear, and most passes change nothing."""
+"""The documents made from products and agreements. Made again only when something in them can have changed: rendering is dear, and most passes change nothing."""
 
 from __future__ import annotations
 
