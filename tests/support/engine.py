@@ -8,13 +8,13 @@ from typing import Any
 
 import orjson
 
+from commonweal_kube.client import FIELD_MANAGER
+from commonweal_kube.objects import Objects
+from commonweal_kube.queue import Key, Priority
 from commonweal_operator.desired.manifest import Owner
 from commonweal_operator.desired.platform import Images, PlatformConfig
-from commonweal_operator.engine.client import FIELD_MANAGER
 from commonweal_operator.engine.core import Engine
 from commonweal_operator.engine.keys import DepartmentKeys, KeysWanted
-from commonweal_operator.engine.objects import Objects
-from commonweal_operator.engine.queue import Key, Priority
 from commonweal_operator.kinds.reading import key_of, read
 from commonweal_operator.kinds.rules import KindRules
 from commonweal_operator.kinds.view import ClusterView

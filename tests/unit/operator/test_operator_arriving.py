@@ -11,10 +11,10 @@ import pytest
 
 from commonweal_api.move import ARRIVING
 from commonweal_api.plan import MODEL_PLAN, STORE_PLAN
+from commonweal_kube.queue import Key
 from commonweal_operator.desired.keys import keys, signing
 from commonweal_operator.desired.manifest import Owner
 from commonweal_operator.engine.keys import DepartmentKeys, KeysWanted
-from commonweal_operator.engine.queue import Key
 from support.signing import keys_status
 from support.site import PLATFORM, REGISTRY, Site
 

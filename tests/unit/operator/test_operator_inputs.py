@@ -13,8 +13,8 @@ import pytest
 from commonweal_api.plan import Outcome, StoreReport
 from commonweal_api.quality import QualityCount
 from commonweal_api.reasons import CONDITIONS_OF, REASONS, ConditionType, Reason, entry_of
+from commonweal_kube.objects import Objects, Record
 from commonweal_operator.engine.apply import Problem
-from commonweal_operator.engine.objects import Objects, Record
 from commonweal_operator.engine.seen import Workload
 from commonweal_operator.kinds import data_product
 from commonweal_operator.kinds import department as department_kind

@@ -6,7 +6,7 @@ import asyncio
 from datetime import datetime
 from typing import Any
 
-from commonweal_operator.engine.queue import Key, Priority
+from commonweal_kube.queue import Key, Priority
 from support.engine import DEPARTMENT, Server, department, engine, observe
 
 

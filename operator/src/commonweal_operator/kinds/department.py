@@ -11,10 +11,10 @@ from commonweal_api import Department, namespace_of
 from commonweal_api.jwk import Jwk
 from commonweal_api.plan import AgreementPlan, FeatureSource, FeedPeer, ModelEntry, ModelPlan, StorePlan, StoreReport, audience_of
 from commonweal_api.reasons import ConditionType, Reason
+from commonweal_kube.objects import Record
 from commonweal_operator.desired import NamespaceContent
 from commonweal_operator.desired.pods import cluster_host
 from commonweal_operator.engine.apply import Problem
-from commonweal_operator.engine.objects import Record
 from commonweal_operator.engine.seen import Workload
 from commonweal_operator.kinds import data_product
 from commonweal_operator.kinds.conditions import Finding, conditions

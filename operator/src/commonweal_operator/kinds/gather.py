@@ -11,10 +11,10 @@ from datetime import datetime
 
 from commonweal_api import namespace_of
 from commonweal_api.reasons import Reason
+from commonweal_kube.objects import Record
+from commonweal_kube.queue import Key
 from commonweal_operator.desired.quota import NAME as QUOTA
 from commonweal_operator.desired.sources import claim_of
-from commonweal_operator.engine.objects import Record
-from commonweal_operator.engine.queue import Key
 from commonweal_operator.kinds.consent_policy import Agreement, ConsentPolicyInput
 from commonweal_operator.kinds.contract import Contract, Reader, contract_in_force, replaced
 from commonweal_operator.kinds.data_product import DataProductInput
