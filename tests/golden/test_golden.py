@@ -15,7 +15,7 @@ import orjson
 import pytest
 import yaml
 
-from commonweal_kube.objects import Objects
+from commonweal_kube.objects import ObjectCache
 from commonweal_kube.queue import Key
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.engine.keys import DepartmentKeys
@@ -46,7 +46,7 @@ class Claims:
     def __init__(self, names: list[str]) -> None:
         self._names = names
 
-    def facts(self, kind: str, namespace: str, name: str) -> Any:
+    def observed(self, kind: str, namespace: str, name: str) -> Any:
         return kind == "PersistentVolumeClaim" and name in self._names
 
 
@@ -63,7 +63,7 @@ def manifests(case: Path) -> str:
     """Return the manifests of the case's department as YAML, in the order of application."""
     head, *bodies = yaml.safe_load_all(case.read_text())
     platform = PlatformConfig.model_validate(head["platform"])
-    view = ClusterView(Objects(key_of, read), platform, DepartmentKeys(platform))
+    view = ClusterView(ObjectCache(key_of, read), platform, DepartmentKeys(platform))
     view.attach(Claims(head.get("claims", [])))
     rules = KindRules(view)
     for version, body in enumerate((_signed(b, head.get("signedBy", {})) for b in bodies), 1):

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from commonweal_kube.client import FIELD_MANAGER
-from commonweal_kube.objects import Objects
+from commonweal_kube.objects import ObjectCache
 from commonweal_kube.queue import Key, Priority
 from commonweal_operator.desired.manifest import Owner
 from commonweal_operator.desired.platform import Images, PlatformConfig
@@ -73,7 +73,7 @@ class Keys(DepartmentKeys):
 
 def engine(server: Server) -> Engine[Any]:
     platform = PlatformConfig(images=Images(runtime="r", store="s"))
-    objects = Objects(key_of, read)
+    objects = ObjectCache(key_of, read)
     keys = Keys(platform)
     view = ClusterView(objects, platform, keys)
     made = Engine(server, server, objects, KindRules(view), keys, now=lambda: NOW)  # type: ignore[arg-type]

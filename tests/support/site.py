@@ -16,13 +16,13 @@ from pydantic import ValidationError
 from commonweal_api.plan import ModelReport, Outcome, ProductPlan, StoreReport
 from commonweal_api.quality import QualityCount
 from commonweal_api.reasons import CONDITIONS_OF, ConditionType, entry_of
-from commonweal_kube.objects import Change, Objects, Record
+from commonweal_kube.objects import Change, ObjectCache, Record
 from commonweal_kube.queue import Key, Priority
 from commonweal_operator.desired.manifest import Child
 from commonweal_operator.desired.platform import Images, PlatformConfig
 from commonweal_operator.engine.apply import Problem
 from commonweal_operator.engine.keys import DepartmentKeys
-from commonweal_operator.engine.seen import plan
+from commonweal_operator.engine.observed import plan
 from commonweal_operator.kinds import department
 from commonweal_operator.kinds.department import DepartmentInput
 from commonweal_operator.kinds.gather import Input
@@ -49,11 +49,11 @@ def documents(name: str) -> list[dict[str, Any]]:
     return found
 
 
-class Facts:
+class Observed:
     def __init__(self) -> None:
         self.known: dict[tuple[str, str, str], Any] = {}
 
-    def facts(self, kind: str, namespace: str, name: str) -> Any:
+    def observed(self, kind: str, namespace: str, name: str) -> Any:
         return self.known.get((kind, namespace, name))
 
 
@@ -71,9 +71,9 @@ class Site:
     """The example, signed by all, with everything that runs in pods going well; tests change one thing."""
 
     def __init__(self) -> None:
-        self.facts = Facts()
-        self.view = ClusterView(Objects(key_of, read), PLATFORM, DepartmentKeys(PLATFORM))
-        self.view.attach(self.facts)
+        self.observed = Observed()
+        self.view = ClusterView(ObjectCache(key_of, read), PLATFORM, DepartmentKeys(PLATFORM))
+        self.view.attach(self.observed)
         self.rules = KindRules(self.view)
         self.version = 0
         self.departments = {d["metadata"]["name"]: d for d in documents("10-departments")}
@@ -124,7 +124,7 @@ class Site:
     def apply_plan(self, tenant: str = REGISTRY) -> None:
         """Let the cluster hold the plan of a department, as applied."""
         (made,) = [c for c in self.rules.children(self.department(tenant)) if c.remembered]
-        self.facts.known["ConfigMap", tenant, made.name] = plan(orjson.loads(made.body))
+        self.observed.known["ConfigMap", tenant, made.name] = plan(orjson.loads(made.body))
 
     def conditions(
         self, kind: str, name: str, tenant: str = REGISTRY, problems: tuple[Problem, ...] = ()
@@ -149,14 +149,14 @@ class Site:
         products = {p.name: checked(p, given.get(p.name) or fine(p, "Serving")) for p in made.products}
         agreements = {a.name: given.get(a.name) or fine(a, "Enforced") for a in made.agreements}
         text = json.dumps(StoreReport(plan="d", products=products, agreements=agreements).wire())
-        self.facts.known["ConfigMap", tenant, "commonweal-store-report"] = text
+        self.observed.known["ConfigMap", tenant, "commonweal-store-report"] = text
 
     def settle(self) -> None:
         """Let every object's status say what it would say."""
         for tenant in (REGISTRY, TAX, "dept-benefits-department"):
             self.report(tenant)
             models = {m.name: fine(m, "RuntimeReady") for m in department.model_plan(self.department(tenant)).models}
-            self.facts.known["ConfigMap", tenant, "commonweal-model-report"] = json.dumps(ModelReport(plan="d", models=models).wire())
+            self.observed.known["ConfigMap", tenant, "commonweal-model-report"] = json.dumps(ModelReport(plan="d", models=models).wire())
         for record in [r for r in self.view.objects if r.key.kind in ("DataProduct", "ConsentPolicy")]:
             self.put(self.body(record.key), record.generation, **self.status(record.key))
 

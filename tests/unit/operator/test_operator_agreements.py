@@ -201,12 +201,12 @@ def test_the_keys_of_a_department_are_the_signing_key_and_the_witness_of_its_sto
     key = Key(REGISTRY, "Department", PROVIDER)
     witness = key_of("witness").model_copy(update={"purpose": "Witness"})
     site.report(REGISTRY)
-    text = orjson.loads(site.facts.known["ConfigMap", REGISTRY, "commonweal-store-report"]) | {"witness": witness.wire()}
-    site.facts.known["ConfigMap", REGISTRY, "commonweal-store-report"] = orjson.dumps(text).decode()
+    text = orjson.loads(site.observed.known["ConfigMap", REGISTRY, "commonweal-store-report"]) | {"witness": witness.wire()}
+    site.observed.known["ConfigMap", REGISTRY, "commonweal-store-report"] = orjson.dumps(text).decode()
     status = site.status(key)
     assert status["keys"] == [key_of(PROVIDER).wire(), witness.wire()]
     site.put(site.departments[PROVIDER], **status)
-    site.facts.known.clear()
+    site.observed.known.clear()
     assert site.status(key)["keys"] == status["keys"], "a report that is missing for a moment takes no key back"
     assert department.store_plan(site.department()).signing == key_of(PROVIDER)
 

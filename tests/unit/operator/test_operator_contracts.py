@@ -66,7 +66,7 @@ def test_a_refused_change_stays_refused_when_the_operator_starts_anew(site: Site
     shrink(site)
     site.apply_plan()
     anew = Site()
-    anew.facts.known = dict(site.facts.known)
+    anew.observed.known = dict(site.observed.known)
     shrink(anew)
     assert planned(anew) == before
     assert anew.conditions("DataProduct", "companies")["Compatible"][1] == "BreakingChange"
@@ -74,9 +74,9 @@ def test_a_refused_change_stays_refused_when_the_operator_starts_anew(site: Site
 
 def test_a_plan_that_was_tampered_with_is_no_memory_and_what_is_known_counts_on(site: Site) -> None:
     before = planned(site)
-    digest, text = site.facts.known["ConfigMap", REGISTRY, "commonweal-store-plan"]
+    digest, text = site.observed.known["ConfigMap", REGISTRY, "commonweal-store-plan"]
     for fake in ((digest, text.replace("sector", "sectors")), (digest, ""), ("", text), (digest, "{"), None):
-        site.facts.known["ConfigMap", REGISTRY, "commonweal-store-plan"] = fake
+        site.observed.known["ConfigMap", REGISTRY, "commonweal-store-plan"] = fake
         shrink(site)
         assert planned(site) == before
 
@@ -255,7 +255,7 @@ def test_a_volume_that_is_not_there_is_not_mounted_and_its_product_says_so(site:
     gathered = department.content(site.department())
     assert gathered.claims == frozenset()
     assert site.conditions("DataProduct", "companies")["SourceReachable"][:2] == ("False", "VolumeMissing")
-    site.facts.known["PersistentVolumeClaim", REGISTRY, "archive"] = True
+    site.observed.known["PersistentVolumeClaim", REGISTRY, "archive"] = True
     assert department.content(site.department()).claims == {"archive"}
     assert site.conditions("DataProduct", "companies")["SourceReachable"][1] == "LoadPending"
     assert (PRODUCT, Priority.DRIFT) in list(site.rules.child_changed("PersistentVolumeClaim", REGISTRY, "archive"))
@@ -263,5 +263,5 @@ def test_a_volume_that_is_not_there_is_not_mounted_and_its_product_says_so(site:
 
 def test_a_namespace_is_ready_when_its_quota_is_counted(site: Site) -> None:
     assert site.conditions("Department", "companies-registry")["NamespaceReady"][:2] == ("Unknown", "NamespacePending")
-    site.facts.known["ResourceQuota", REGISTRY, "department"] = True
+    site.observed.known["ResourceQuota", REGISTRY, "department"] = True
     assert site.conditions("Department", "companies-registry")["NamespaceReady"][0] == "True"

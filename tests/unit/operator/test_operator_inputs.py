@@ -13,9 +13,9 @@ import pytest
 from commonweal_api.plan import Outcome, StoreReport
 from commonweal_api.quality import QualityCount
 from commonweal_api.reasons import CONDITIONS_OF, REASONS, ConditionType, Reason, entry_of
-from commonweal_kube.objects import Objects, Record
+from commonweal_kube.objects import ObjectCache, Record
 from commonweal_operator.engine.apply import Problem
-from commonweal_operator.engine.seen import Workload
+from commonweal_operator.engine.observed import Workload
 from commonweal_operator.kinds import data_product
 from commonweal_operator.kinds import department as department_kind
 from commonweal_operator.kinds.conditions import Finding
@@ -60,7 +60,7 @@ def outcome(reason: str, message: str = "", *, ready: bool = False, **more: Any)
 
 def found_in(inputs: Input, problems: tuple[Problem, ...] = ()) -> dict[str, dict[str, Any]]:
     """Return the conditions by type; each is one that the register allows, and says nothing twice."""
-    rules = KindRules(ClusterView(Objects(key_of, read), PLATFORM, NoKeys()))
+    rules = KindRules(ClusterView(ObjectCache(key_of, read), PLATFORM, NoKeys()))
     conditions = {c["type"]: c for c in rules.status(inputs, problems)["conditions"]}
     for type_, condition in conditions.items():
         assert type_ == "Ready" or type_ in entry_of(condition["reason"]).types

@@ -11,7 +11,7 @@ import orjson
 
 from commonweal_kube.protocol import ApiError
 from commonweal_operator.desired.manifest import MANAGED_BY, MANAGED_LABEL, Child, Stage
-from commonweal_operator.engine.children import Children
+from commonweal_operator.engine.children import ChildCache
 from commonweal_operator.engine.metrics import Counters
 
 
@@ -44,7 +44,7 @@ class Applied:
 class Applier:
     """Applies children stage by stage; inside a stage all at once. One child that fails does not keep the others back, but for the namespace."""
 
-    def __init__(self, children: Children, counters: Counters) -> None:
+    def __init__(self, children: ChildCache, counters: Counters) -> None:
         self._children, self._counters = children, counters
 
     async def stage(self, api: Writer, owner: str, children: Iterable[Child], result: Applied) -> None:

@@ -17,13 +17,13 @@ from typing import Any, Generic, Protocol, TypeVar
 import orjson
 
 from commonweal_kube.client import FIELD_MANAGER, Api
-from commonweal_kube.objects import Change, Objects
+from commonweal_kube.objects import Change, ObjectCache
 from commonweal_kube.protocol import MERGE, ApiError, Gone, Unavailable
 from commonweal_kube.queue import Key, Priority, WorkQueue
 from commonweal_kube.status import same, stamped
 from commonweal_operator.desired.manifest import Child
 from commonweal_operator.engine.apply import Applied, Applier, Problem
-from commonweal_operator.engine.children import Children
+from commonweal_operator.engine.children import ChildCache
 from commonweal_operator.engine.keys import KeysWanted
 from commonweal_operator.engine.metrics import Counters
 
@@ -87,10 +87,10 @@ class Engine(Generic[Inputs]):
 
     bulk: Api
     urgent: Api
-    objects: Objects
+    objects: ObjectCache
     rules: Rules[Inputs]
     keys: Keys
-    children: Children = field(init=False)
+    children: ChildCache = field(init=False)
     workers: int = 16
     reserved: int = 4
     resync_seconds: float = 600.0
@@ -99,7 +99,7 @@ class Engine(Generic[Inputs]):
 
     def __post_init__(self) -> None:
         self.queue = WorkQueue(time.monotonic)
-        self.children = Children(self.bulk, self._child_changed)
+        self.children = ChildCache(self.bulk, self._child_changed)
         self.applier = Applier(self.children, self.counters)
         self.ready = asyncio.Event()
         self._relisted = asyncio.Event()

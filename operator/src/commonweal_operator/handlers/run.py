@@ -18,7 +18,7 @@ import yaml
 
 from commonweal_kube.client import Api
 from commonweal_kube.cluster import Cluster
-from commonweal_kube.objects import Objects
+from commonweal_kube.objects import ObjectCache
 from commonweal_kube.protocol import ApiError, Unavailable
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.engine.core import Engine
@@ -81,7 +81,7 @@ async def operate(options: argparse.Namespace, platform: PlatformConfig) -> None
 
 def build(bulk: Api, urgent: Api, platform: PlatformConfig, options: argparse.Namespace) -> Engine[Input]:
     """Return the engine with the rules of our kinds."""
-    objects = Objects(key_of, read)
+    objects = ObjectCache(key_of, read)
     keys = DepartmentKeys(platform)
     view = ClusterView(objects, platform, keys)
     engine: Engine[Input] = Engine(bulk, urgent, objects, KindRules(view), keys, workers=options.workers, resync_seconds=options.resync)

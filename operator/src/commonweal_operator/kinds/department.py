@@ -15,7 +15,7 @@ from commonweal_kube.objects import Record
 from commonweal_operator.desired import NamespaceContent
 from commonweal_operator.desired.pods import cluster_host
 from commonweal_operator.engine.apply import Problem
-from commonweal_operator.engine.seen import Workload
+from commonweal_operator.engine.observed import Workload
 from commonweal_operator.kinds import data_product
 from commonweal_operator.kinds.conditions import Finding, conditions
 from commonweal_operator.kinds.consent_policy import Agreement, next_boundary, planned, reachable

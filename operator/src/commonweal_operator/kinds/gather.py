@@ -177,12 +177,12 @@ class _Gathering:
         return self._view.claims(tenant, {claim for c in contracts if (claim := claim_of(c.plan.spec.source)) is not None})
 
     def _running(self, tenant: str) -> Running:
-        facts = self._view.facts.facts
+        observed = self._view.observed
         return Running(
-            quota_counted=bool(facts("ResourceQuota", tenant, QUOTA)),
-            store=facts("StatefulSet", tenant, "store"),
-            data_api=facts("Deployment", tenant, "data-api"),
-            models=facts("Deployment", tenant, "models"),
+            quota_counted=bool(observed("ResourceQuota", tenant, QUOTA)),
+            store=observed("StatefulSet", tenant, "store"),
+            data_api=observed("Deployment", tenant, "data-api"),
+            models=observed("Deployment", tenant, "models"),
         )
 
 

@@ -27,7 +27,7 @@ from commonweal_operator.kinds.reading import MODELS, collection_of, department_
 from commonweal_operator.kinds.view import ClusterView
 
 Enqueue = tuple[Key, Priority]
-# Children whose state shows in the status of the department's objects, not only in its own.
+# ChildCache whose state shows in the status of the department's objects, not only in its own.
 _TELLING = ("Service", "PersistentVolumeClaim")
 _REPORTS = (("ConfigMap", STORE_REPORT), ("ConfigMap", MODEL_REPORT))
 # What models wait for in the objects that they depend on.

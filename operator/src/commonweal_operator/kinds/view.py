@@ -17,7 +17,7 @@ from commonweal_api import ConsentPolicy, ModelService, namespace_of
 from commonweal_api.jwk import Jwk
 from commonweal_api.plan import MODEL_REPORT, STORE_PLAN, STORE_REPORT, ModelReport, ProductPlan, StorePlan, StoreReport
 from commonweal_api.signing import agreement_hash
-from commonweal_kube.objects import Change, Objects, Record
+from commonweal_kube.objects import Change, ObjectCache, Record
 from commonweal_kube.queue import Key
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.desired.pods import cluster_host
@@ -27,10 +27,10 @@ from commonweal_operator.kinds.signatures import key_for
 R = TypeVar("R", bound=BaseModel)
 
 
-class Facts(Protocol):
+class Observed(Protocol):
     """What is read of the children."""
 
-    def facts(self, kind: str, namespace: str, name: str) -> Any:
+    def observed(self, kind: str, namespace: str, name: str) -> Any:
         """Return what was read of a child's status or data, or None."""
 
 
@@ -42,9 +42,9 @@ class PublicKeys(Protocol):
 
 
 class Nothing:
-    """Facts of a cluster without children."""
+    """A cluster without children."""
 
-    def facts(self, kind: str, namespace: str, name: str) -> Any:  # noqa: ARG002
+    def observed(self, kind: str, namespace: str, name: str) -> Any:  # noqa: ARG002
         """Return None."""
         return
 
@@ -52,9 +52,9 @@ class Nothing:
 class ClusterView:
     """The caches with their indexes."""
 
-    def __init__(self, objects: Objects, platform: PlatformConfig, keys: PublicKeys) -> None:
+    def __init__(self, objects: ObjectCache, platform: PlatformConfig, keys: PublicKeys) -> None:
         self.objects, self.platform = objects, platform
-        self.facts: Facts = Nothing()
+        self._children: Observed = Nothing()
         self._signing = keys
         self._by_consumer: dict[str, set[Key]] = defaultdict(set)
         self._by_provider: dict[str, set[Key]] = defaultdict(set)
@@ -64,9 +64,13 @@ class ClusterView:
         self._hashes: dict[Key, tuple[str, int, str]] = {}
         self._last_plans: dict[str, tuple[Any, dict[str, ProductPlan]]] = {}
 
-    def attach(self, facts: Facts) -> None:
+    def attach(self, children: Observed) -> None:
         """Read the state of children from there; before that nothing is known of any."""
-        self.facts = facts
+        self._children = children
+
+    def observed(self, kind: str, namespace: str, name: str) -> Any:
+        """Return what was read of a child's status or data, or None."""
+        return self._children.observed(kind, namespace, name)
 
     def index(self, change: Change) -> None:
         """Bring the indexes up to date; to be called for each change before anything is asked."""
@@ -124,7 +128,7 @@ class ClusterView:
         The plan in the cluster is the memory, so this outlives the operator. A plan that does not have its own digest was tampered with: what was known
         before it counts on.
         """
-        found = self.facts.facts("ConfigMap", tenant, STORE_PLAN)
+        found = self.observed("ConfigMap", tenant, STORE_PLAN)
         had = self._last_plans.get(tenant)
         if had is None or had[0] != found:
             plan = _untouched(*found) if found else None
@@ -134,7 +138,7 @@ class ClusterView:
 
     def claims(self, tenant: str, names: Iterable[str]) -> frozenset[str]:
         """Return those of the volume claims that exist and that their owner has opened to the store."""
-        return frozenset(name for name in names if self.facts.facts("PersistentVolumeClaim", tenant, name))
+        return frozenset(name for name in names if self.observed("PersistentVolumeClaim", tenant, name))
 
     def agreements_for(self, consumer: str) -> list[Record]:
         """Return the agreements, wherever they are, that name this department as consumer."""
@@ -158,7 +162,7 @@ class ClusterView:
 
     def base_url(self, service: str, tenant: str) -> str:
         """Return where a department's HTTP service is reached: the load balancer when it has an address, else inside the cluster."""
-        address = self.facts.facts("Service", tenant, service)
+        address = self.observed("Service", tenant, service)
         return f"http://{address}" if address else f"http://{cluster_host(service, department_of(tenant))}"
 
     def _records(self, keys: Iterable[Key]) -> list[Record]:
@@ -176,7 +180,7 @@ class ClusterView:
         return []
 
     def _report(self, tenant: str, name: str, model: type[R]) -> R | None:
-        text = self.facts.facts("ConfigMap", tenant, name)
+        text = self.observed("ConfigMap", tenant, name)
         if not text:
             return None
         had = self._reports.get((tenant, name))
