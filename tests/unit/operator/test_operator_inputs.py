@@ -157,7 +157,7 @@ def agreement(
 ) -> Agreement:
     made = record("40-agreements", "tax-registers-business", spec, **true(_C.ENFORCED))
     wanted = made.parsed.spec
-    parties = Parties(consumer_known(wanted, exists=known), state)
+    parties = Parties(HASH, consumer_known(wanted, exists=known), state)
     usable = about is not None and about.parsed is not None
     terms = (
         terms_for(wanted, parties, about.parsed.spec, NOW)

@@ -140,7 +140,7 @@ class _Gathering:
     def _agreement(self, policy: Record) -> Agreement:
         found = self._examined.get(policy.key)
         if found is None:
-            found = self._examined[policy.key] = Agreement(policy, self._view.hash_of(policy), self._terms(policy))
+            found = self._examined[policy.key] = Agreement(policy, self._parties_of(policy).hash, self._terms(policy))
         return found
 
     def _terms(self, policy: Record) -> Terms:
@@ -152,11 +152,11 @@ class _Gathering:
     def _parties_of(self, policy: Record) -> Parties:
         found = self._parties.get(policy.key)
         if found is None:
-            spec, names = policy.parsed.spec, parties_of(policy)
+            spec, names, digest = policy.parsed.spec, parties_of(policy), self._view.hash_of(policy)
             keys = {name: key for name in names if (key := self._view.agreement_key(name)) is not None}
-            state = signature_state(policy, self._view.hash_of(policy), keys)
+            state = signature_state(policy, digest, keys)
             exists = self._view.department(spec.consumer.department) is not None
-            found = self._parties[policy.key] = Parties(consumer_known(spec, exists=exists), state)
+            found = self._parties[policy.key] = Parties(digest, consumer_known(spec, exists=exists), state)
         return found
 
     def _contract(self, product: Record) -> Contract:

@@ -37,8 +37,9 @@ class Terms(NamedTuple):
 
 
 class Parties(NamedTuple):
-    """What is to be known of an agreement's parties: whether the consumer exists, and who has signed."""
+    """What is to be known of an agreement's parties: the hash of what they sign, whether the consumer exists, and who has signed."""
 
+    hash: str
     consumer: Finding
     signatures: SignatureState
 
@@ -61,7 +62,7 @@ def terms_for(spec: ConsentPolicySpec, parties: Parties, product: DataProductSpe
         resolved, permitted = Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_RESOLVED), _permitted(spec, served[major])
     if permitted.holds and spec.linkage is not None and product.serve.mode == "Live":
         permitted = Finding(_C.FIELDS_PERMITTED, _R.LINKAGE_NOT_LIVE, f"spec.linkage: DataProduct {spec.product.name}.")
-    return Terms(resolved, permitted, *parties)
+    return Terms(resolved, permitted, parties.consumer, parties.signatures)
 
 
 def terms_without_product(spec: ConsentPolicySpec, parties: Parties, product: Record | None) -> Terms:
@@ -70,7 +71,7 @@ def terms_without_product(spec: ConsentPolicySpec, parties: Parties, product: Re
         found = Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_NOT_FOUND, f"spec.product.name: {spec.product.name}.")
     else:
         found = Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_NOT_READY, f"DataProduct {spec.product.name}: {product.invalid}")
-    return Terms(found, found._replace(type=_C.FIELDS_PERMITTED), *parties)
+    return Terms(found, found._replace(type=_C.FIELDS_PERMITTED), parties.consumer, parties.signatures)
 
 
 def within_term(validity: Validity, now: datetime) -> Finding:
