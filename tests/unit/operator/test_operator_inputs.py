@@ -302,6 +302,7 @@ DEPARTMENTS: list[tuple[tuple[DepartmentInput, tuple[Problem, ...]], ConditionTy
     (department(data_api=Workload(1, 1, 0, "ProgressDeadlineExceeded: timed out.")), _C.DATA_API_READY, _R.DATA_API_FAILING),
     (department(data_api=Workload(1, 1, 0, QUOTA)), _C.DATA_API_READY, _R.QUOTA_EXCEEDED),
     (department(models=None), _C.MODELS_READY, _R.MODELS_STARTING),
+    (department(models=Workload(1, 1, 0, QUOTA)), _C.MODELS_READY, _R.QUOTA_EXCEEDED),
     (department(models=Workload(1, 1, 0, "ProgressDeadlineExceeded: timed out.")), _C.MODELS_READY, _R.MODELS_FAILING),
     (department(own_models=(), models=Workload(1, 0, 0)), _C.MODELS_READY, _R.MODELS_NOT_NEEDED),
 ]
@@ -320,8 +321,13 @@ def test_a_departments_input_gives_its_reason(
 
 
 def test_the_tables_give_every_reason_of_the_register() -> None:
-    given = {reason for *_, reason in (*PRODUCTS, *POLICIES, *MODELS, *DEPARTMENTS)}
-    assert given == set(REASONS)
+    rows = [((inputs, ()), type_, reason) for inputs, type_, reason in (*PRODUCTS, *POLICIES, *MODELS)]
+    assert {reason for *_, reason in (*rows, *DEPARTMENTS)} == set(REASONS)
+    given = {(type_, condition["reason"]) for row in (*rows, *DEPARTMENTS) for type_, condition in found_in(*row[0]).items()}
+    of_one_kind = {
+        (str(t), str(reason)) for reason, entry in REASONS.items() if len(entry.types) < len(ConditionType) - 1 for t in entry.types
+    }
+    assert of_one_kind - given == set(), "the register says that these may stand there"
 
 
 def test_ready_says_what_is_wrong_before_what_is_only_awaited() -> None:

@@ -36,7 +36,7 @@ PLATFORM: dict[Reason, Entry] = {
         "Rename or delete that object, and the department's own is made; if it is the namespace, you can also rename the department (metadata.name).",
     ),
     _R.QUOTA_EXCEEDED: no(
-        (_T.STORE_READY, _T.DATA_API_READY, _T.MODELS_READY),
+        (_T.DATA_API_READY, _T.MODELS_READY),
         "The department's quota leaves no room for its own pods.",
         "Raise spec.quota of the Department, or remove what uses it up.",
     ),

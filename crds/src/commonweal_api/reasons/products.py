@@ -136,7 +136,7 @@ PRODUCTS: dict[Reason, Entry] = {
     _R.SLA_PENDING: wait(_T.SLA_MET, "How fresh the records are is not known yet.", "Wait; it is known after the first load."),
     _R.SERVING: yes(_T.SERVING, "Consumers with an agreement can read the product."),
     _R.STORE_PENDING: wait(
-        (_T.SERVING, _T.MAPPING_VALID, _T.SOURCE_REACHABLE, _T.PUSHDOWN_SAFE, _T.LOADED, _T.ENFORCED),
+        (_T.SERVING, _T.MAPPING_VALID, _T.ENFORCED),
         "The store has not carried out this generation.",
         "Correct what another condition names, or wait; if it stays so, see StoreReady of the Department.",
     ),
