@@ -79,7 +79,10 @@ class StorePlan(Strict):
 
 
 class Outcome(Strict):
-    """What became of one entry of a plan. `number` is the agreement's number in the store; `quality` to `sla_met` are a product's, `what_if` a dry run's."""
+    """What became of one entry of a plan.
+
+    `message` is what is particular to it; sentence and remedy of the reason are the register's, and whoever shows a reason adds them. `number` is the agreement's number in the store; `quality` to `sla_met` are a product's, `what_if` a dry run's.
+    """
 
     uid: str
     generation: int
