@@ -11,7 +11,7 @@ import kubernetes
 import urllib3
 from kubernetes.client.exceptions import ApiException
 
-from commonweal_api.signing import canonical
+from commonweal_api.signatures import canonical
 from commonweal_local.failure import LocalError
 from commonweal_stacks.clusters.identity import client_of, cluster_uid
 

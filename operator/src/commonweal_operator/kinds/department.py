@@ -125,8 +125,8 @@ def status(record: Record, world: World, problems: Sequence[Problem], signing: J
 def _keys(record: Record, world: World, signing: Jwk | None) -> list[dict[str, Any]] | None:
     """Return the public keys. Those that are not known just now stay as they were published: a key that is missed for a moment must close nothing."""
     report = world.store_report(record.key.tenant)
-    reported = report.witness if report is not None and report.witness is not None and report.witness.purpose == "Witness" else None
-    found = (signing or key_for("Agreement", record.status), reported or key_for("Witness", record.status))
+    reported = report.seal_key if report is not None and report.seal_key is not None and report.seal_key.purpose == "Seal" else None
+    found = (signing or key_for("Agreement", record.status), reported or key_for("Seal", record.status))
     return [key.wire() for key in found if key is not None] or None
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from commonweal_api import ConsentPolicy
+from commonweal_api.agreement_signatures import kid_of, verify
 from commonweal_api.negotiation import Negotiation, Signature
 from commonweal_api.reasons import ConditionType, Reason
 from commonweal_operator.engine.objects import Record
-from commonweal_operator.kinds import jws
 from commonweal_operator.kinds.conditions import Finding
 from commonweal_operator.kinds.reading import department_of
 from commonweal_operator.kinds.world import World
@@ -65,7 +65,7 @@ def _fault(signature: Signature, policy: Record, world: World) -> Finding | None
     key = world.agreement_key(party)
     if key is None:
         return Finding(_C.COUNTER_SIGNED, _R.PARTY_KEY_UNKNOWN, f"Department {party}.")
-    found = jws.verify(signature.jws, [key])
+    found = verify(signature.jws, [key])
     if found is None:
         return Finding(_C.COUNTER_SIGNED, _R.SIGNATURE_INVALID, f"{place} {_why(signature.jws, key.kid)}")
     if (found.hash, found.party) != (wanted, party):
@@ -74,7 +74,7 @@ def _fault(signature: Signature, policy: Record, world: World) -> Finding | None
 
 
 def _why(text: str, kid: str) -> str:
-    used = jws.kid_of(text)
+    used = kid_of(text)
     if used is None:
         return "its JWS is no signature under an agreement."
     if used != kid:

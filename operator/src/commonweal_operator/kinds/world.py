@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from hashlib import sha256
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from commonweal_api import ConsentPolicy, ModelService, namespace_of
-from commonweal_api.jwk import Jwk
+from commonweal_api.agreement_signatures import agreement_hash
+from commonweal_api.jwk import Jwk, PurposeOfKey
 from commonweal_api.plan import MODEL_REPORT, STORE_PLAN, STORE_REPORT, ModelReport, ProductPlan, StorePlan, StoreReport
-from commonweal_api.signing import agreement_hash
+from commonweal_api.signatures import digest
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.desired.pods import cluster_host
 from commonweal_operator.engine.objects import Change, Objects, Record
@@ -169,7 +169,7 @@ class World:
         return had[1] if isinstance(had[1], model) else None
 
 
-def key_for(purpose: Literal["Agreement", "Witness"], status: Mapping[str, Any]) -> Jwk | None:
+def key_for(purpose: PurposeOfKey, status: Mapping[str, Any]) -> Jwk | None:
     """Return the public key for that purpose that a Department's status shows; one that cannot be read counts as none."""
     keys = (_jwk(entry) for entry in status.get("keys") or ())
     return next((key for key in keys if key is not None and key.purpose == purpose), None)
@@ -182,13 +182,13 @@ def _jwk(entry: Any) -> Jwk | None:
         return None
 
 
-def _whole(digest: str, text: str) -> StorePlan | None:
+def _whole(wanted: str, text: str) -> StorePlan | None:
     # The digest of the text, not of what this version of the program makes of it: a field that is new since then must not forget what is in force.
     try:
-        found = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        found = digest(json.loads(text))
     except ValueError:
         return None
-    return _parsed(text, StorePlan) if digest == "sha256:" + sha256(found.encode()).hexdigest() else None
+    return _parsed(text, StorePlan) if found == wanted else None
 
 
 def _parsed(text: str, model: type[R]) -> R | None:

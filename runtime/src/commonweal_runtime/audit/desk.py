@@ -16,7 +16,7 @@ from commonweal_runtime.audit.merkle import Tree
 from commonweal_runtime.audit.proofs import ProofError, prove
 from commonweal_runtime.audit.receipts import signed
 from commonweal_runtime.problems import Problem, invalid_request
-from commonweal_runtime.witness import Witness
+from commonweal_runtime.seal_key import SealKey
 
 PERSON, PUBLIC = "person", "api"
 MOST_LINES = 2000
@@ -37,13 +37,13 @@ class AuditDesk:
     """Answers for one department. Whoever `actor` is, and that a client is who it says, the data API has checked."""
 
     def __init__(self, lanes: Lanes, database_key: bytes) -> None:
-        self._lanes, self._witness = lanes, Witness.of(database_key)
+        self._lanes, self._seal_key = lanes, SealKey.of(database_key)
         self._trees: OrderedDict[int, tuple[Tree, str]] = OrderedDict()
 
     @property
     def jwk(self) -> Mapping[str, str]:
-        """The public witness key, for the department's JWKS."""
-        return self._witness.jwk
+        """The public seal key, for the department's JWKS."""
+        return self._seal_key.jwk
 
     async def use_proof(self, actor: UUID, subject: UUID, number: int) -> bytes:
         """Return the inclusion proof of one use that the person is shown."""
@@ -66,7 +66,7 @@ class AuditDesk:
 
     def receipt_of(self, newest: str) -> str:
         """Return the receipt of an event as `person.newest` of the store gives it."""
-        return signed(orjson.loads(newest), self._witness)
+        return signed(orjson.loads(newest), self._seal_key)
 
     async def seals(self, after: int, most: int) -> bytes:
         """Return seals from number `after` on: for everybody."""
@@ -81,7 +81,7 @@ class AuditDesk:
     def _receipt(self, event: Mapping[str, Any]) -> dict[str, Any]:
         terms = event["terms"] or {}
         told = {"event": str(event["seq"]), "at": event["at"], "state": event["kind"], "agreement": terms.get("name")}
-        return {**told, "receipt": signed(event, self._witness)}
+        return {**told, "receipt": signed(event, self._seal_key)}
 
     async def _proof(self, statement: str, actor: UUID, subject: UUID, number: int) -> bytes:
         evidence = orjson.loads(await self._ask(PERSON, statement, actor, subject, number) or "{}")
