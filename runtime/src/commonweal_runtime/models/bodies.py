@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, field_validator
-from pydantic import Field as P
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
 from commonweal_api.common import Name
@@ -20,10 +19,10 @@ EventId = Annotated[str, StringConstraints(pattern=_PRINTABLE, min_length=1, max
 ActionId = Annotated[str, StringConstraints(pattern=_PRINTABLE, min_length=1, max_length=200)]
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,62}$")]
 Text = Annotated[str, StringConstraints(pattern=_PRINTABLE, min_length=1, max_length=100)]
-Number = Annotated[float, P(ge=-1e6, le=1e6, allow_inf_nan=False)]
-Value = Annotated[bool | Number | Text, P(union_mode="smart")]
-FreeFields = Annotated[dict[Key, Value], P(max_length=MOST_FREE)]
-Subjects = Annotated[dict[Name, UUID], P(max_length=20)]
+Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+Value = Annotated[bool | Number | Text, Field(union_mode="smart")]
+FreeFields = Annotated[dict[Key, Value], Field(max_length=MOST_FREE)]
+Subjects = Annotated[dict[Name, UUID], Field(max_length=20)]
 
 
 class Body(BaseModel):
@@ -39,16 +38,16 @@ class Action(Body):
     """One thing that may be offered; `features` describe it in the Shared shape."""
 
     id: ActionId
-    features: FreeFields = P(default_factory=dict)
+    features: FreeFields = Field(default_factory=dict)
 
 
 class RankBody(Body):
     """A question: what is best offered to this person, in this context? The first action is the baseline."""
 
     event_id: EventId
-    subjects: Subjects = P(default_factory=dict)
-    context: FreeFields = P(default_factory=dict)
-    actions: list[Action] = P(min_length=1, max_length=50)
+    subjects: Subjects = Field(default_factory=dict)
+    context: FreeFields = Field(default_factory=dict)
+    actions: list[Action] = Field(min_length=1, max_length=50)
 
     @field_validator("actions")
     @classmethod
@@ -68,13 +67,13 @@ class RewardBody(Body):
     """How well it went: 0 is not at all, 1 is as well as can be."""
 
     event_id: EventId
-    value: float = P(ge=0.0, le=1.0, allow_inf_nan=False, strict=True)
+    value: float = Field(ge=0.0, le=1.0, allow_inf_nan=False, strict=True)
 
 
 class ForgetBody(Body):
     """Forget this person: take out what was learnt from them, and erase who they were."""
 
-    subjects: Annotated[dict[Name, UUID], P(min_length=1, max_length=20)]
+    subjects: Annotated[dict[Name, UUID], Field(min_length=1, max_length=20)]
 
 
 def parse(kind: type[B], data: bytes) -> B:

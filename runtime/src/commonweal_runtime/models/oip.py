@@ -8,8 +8,7 @@ from math import prod
 from typing import Any, Literal, NamedTuple
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic import Field as P
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from commonweal_api.model_service import Feature
 from commonweal_api.plan import FeatureSource
@@ -36,9 +35,9 @@ class Tensor(BaseModel):
     """One named tensor; `data` is flat or nested, row by row."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
-    name: str = P(max_length=200)
-    shape: list[int] = P(max_length=4)
-    datatype: str = P(max_length=10)
+    name: str = Field(max_length=200)
+    shape: list[int] = Field(max_length=4)
+    datatype: str = Field(max_length=10)
     data: list[Any]
 
 
@@ -53,9 +52,9 @@ class InferBody(BaseModel):
     """The body of an inference request."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
-    id: str | None = P(default=None, max_length=200)
-    inputs: list[Tensor] = P(min_length=1, max_length=100)
-    outputs: list[Wanted] | None = P(default=None, max_length=10)
+    id: str | None = Field(default=None, max_length=200)
+    inputs: list[Tensor] = Field(min_length=1, max_length=100)
+    outputs: list[Wanted] | None = Field(default=None, max_length=10)
 
 
 class Row(NamedTuple):
