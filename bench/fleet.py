@@ -29,10 +29,11 @@ from home import own_home  # noqa: E402
 from progress import Progress as Bar  # noqa: E402
 from results_file import Figure, write  # noqa: E402
 
+from commonweal_cli.management.stack import apply  # noqa: E402
+from commonweal_cli.site.stack import Operation, Outcome, Stack  # noqa: E402
 from commonweal_local import management, paths, sites  # noqa: E402
 from commonweal_local.management import host  # noqa: E402
 from commonweal_local.progress import Progress  # noqa: E402
-from commonweal_local.pulumi_cli.stack import Operation, Outcome, Stack  # noqa: E402
 from commonweal_local.sites import processes  # noqa: E402
 from commonweal_local.sites.api import Api  # noqa: E402
 from commonweal_local.sites.site import all_sites  # noqa: E402
@@ -112,7 +113,7 @@ def requests(code: str = "") -> int:
     """Return how many writes the management API server has answered since its start; only those with this code when one is given."""
     plane = host.found(paths.home())
     assert plane
-    lines = Api(plane).call("GET", "/metrics", timeout=60).splitlines()
+    lines = Api(plane).call("GET", "/metrics", seconds=60).splitlines()
     found = [line for line in lines if line.startswith("apiserver_request_total{") and any(f'verb="{verb}"' in line for verb in WRITES)]
     return int(sum(float(line.rpartition(" ")[2]) for line in found if not code or f'code="{code}"' in line))
 
@@ -122,7 +123,7 @@ def new_home() -> Iterator[Path]:
     """A home of its own with a management cluster; afterwards nothing of it runs or lies about."""
     with own_home(lambda: [*management.down(), *sites.down()]) as home:
         management.up(Progress())
-        management.apply(lambda _line: None)
+        apply(lambda _line: None)
         yield home
 
 

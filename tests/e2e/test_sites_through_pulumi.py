@@ -12,23 +12,23 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import kubernetes
 import pytest
 import yaml
 
-from commonweal_local import management, paths, pulumi, sites
-from commonweal_local.decommission import traces, verify
-from commonweal_local.decommission.erase import Wish, decommission
-from commonweal_local.decommission.journal import Journal, place
+from commonweal_cli.management.stack import apply
+from commonweal_cli.site import operations
+from commonweal_cli.site.decommission import traces, verify
+from commonweal_cli.site.decommission.erase import Wish, decommission
+from commonweal_cli.site.decommission.journal import Journal, place
+from commonweal_local import management, paths, sites
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Silent
 from commonweal_local.sites import processes
 from commonweal_local.sites.api import Api
 from commonweal_local.sites.site import Site
 from commonweal_local.waiting import within
-from commonweal_stacks.clusters.identity import client_of
+from commonweal_stacks.api import Api as ManagementApi
 from commonweal_stacks.conformity.statement import subjects_of
 from commonweal_stacks.management import names
 from commonweal_stacks.management.access import management_kubeconfig
@@ -44,7 +44,7 @@ END = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from commonweal_local.decommission.erase import Wish, decommission
+from commonweal_cli.site.decommission.erase import Wish, decommission
 wish = Wish(sys.argv[1], delete_departments=True, project=Path(sys.argv[2]))
 decommission(wish, None, clock=lambda: datetime.now(UTC), say=lambda line: print(line, flush=True))
 """
@@ -65,7 +65,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         paths.write(copy / "images.json", {name: f"localhost/commonweal/{name}:simulated" for name in IMAGE_NAMES})
         try:
             management.up(Silent())
-            management.apply(quiet)
+            apply(quiet)
             yield copy
         finally:
             left = [*management.down(), *sites.down()]
@@ -88,7 +88,7 @@ def declare(project: Path, blueprint: str) -> None:
 @pytest.fixture(scope="module")
 def site(project: Path) -> Site:
     declare(project, "r1")
-    pulumi.up(NAME, say=quiet, project=project)
+    operations.up(NAME, say=quiet, project=project)
     return sites.find(NAME)
 
 
@@ -104,15 +104,15 @@ def waiting(site: Site) -> list[str]:
 
 def running_class() -> str:
     """The class of the site's Cluster on the management cluster."""
-    objects: Any = kubernetes.client.CustomObjectsApi(client_of(management_kubeconfig(), site="management"))
-    found = objects.get_namespaced_custom_object(names.GROUP, names.VERSION, names.FLEET, "clusters", NAME)
+    path = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{names.FLEET}/clusters/{NAME}"
+    found = ManagementApi(management_kubeconfig(), site="management").call("GET", path)
     return str(found["spec"]["topology"]["classRef"]["name"])
 
 
 def asking_for(site: Site) -> Asking:
     """Ask the site's API server."""
     api = Api(site)
-    return Asking(lambda: api.call("GET", "/api/v1/namespaces/kube-system", timeout=30))
+    return Asking(lambda: api.call("GET", "/api/v1/namespaces/kube-system", seconds=30))
 
 
 def test_a_site_goes_to_the_next_blueprint_and_back_with_its_layer_healthy(project: Path, site: Site) -> None:
@@ -121,7 +121,7 @@ def test_a_site_goes_to_the_next_blueprint_and_back_with_its_layer_healthy(proje
     with asking_for(site) as asking:
         for blueprint in ("r2", "r1"):
             declare(project, blueprint)
-            outcome = pulumi.up(NAME, say=quiet, project=project)
+            outcome = operations.up(NAME, say=quiet, project=project)
             assert {kind for kind in outcome.counts if kind != "same"} == {"update"}
             assert within(HANG, lambda: waiting(site) == []), waiting(site)
             seen.append(running_class())
@@ -129,7 +129,7 @@ def test_a_site_goes_to_the_next_blueprint_and_back_with_its_layer_healthy(proje
     assert asking.answered > 0
     assert asking.wrong == []
     assert (identity(site), processes.first_process(site)) == (cluster, first)
-    again = pulumi.preview(NAME, say=quiet, project=project)
+    again = operations.preview(NAME, say=quiet, project=project)
     assert again.counts.keys() == {"same"}, again.changed
 
 
@@ -140,13 +140,13 @@ def test_a_lost_management_cluster_is_rebuilt_and_the_site_does_not_notice(proje
         assert not (paths.home() / "management").exists()
         assert processes.first_process(site) == first
         management.up(Silent())
-        management.apply(quiet)
-        outcome = pulumi.up(NAME, say=quiet, project=project)
+        apply(quiet)
+        outcome = operations.up(NAME, say=quiet, project=project)
     assert sorted(line.split()[1].split(".")[0] for line in outcome.changed) == ["Cluster", "ClusterProfile"], outcome.changed
     assert (asking.wrong, asking.answered > 0) == ([], True)
     assert (identity(site), processes.first_process(site)) == (cluster, first)
     assert within(HANG, lambda: waiting(site) == []), waiting(site)
-    again = pulumi.preview(NAME, say=quiet, project=project)
+    again = operations.preview(NAME, say=quiet, project=project)
     assert again.counts.keys() == {"same"}, again.changed
 
 
@@ -176,7 +176,7 @@ def test_the_end_of_a_site_survives_kills_leaves_nothing_and_hands_out_a_certifi
     tax = {"apiVersion": "commonweal.dev/v1alpha1", "kind": "Department", "metadata": {"name": "tax"}, "spec": spec}
     Api(site).call("POST", DEPARTMENTS, tax)
     key = tmp_path / "kept.key.json"
-    key.write_text(pulumi.up(NAME, say=quiet, project=project).outputs["siteKey"])
+    key.write_text(operations.up(NAME, say=quiet, project=project).outputs["siteKey"])
     first, members = processes.first_process(site), processes.members(site)
     with pytest.raises(LocalError, match=r"holds the departments tax, with their data.*--delete-departments"):
         decommission(Wish(NAME, project=project), None, clock=lambda: datetime.now(UTC), say=quiet)

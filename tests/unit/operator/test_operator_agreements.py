@@ -14,7 +14,7 @@ from commonweal_api import agreement_signatures as jws
 from commonweal_api.negotiation import WhatIf
 from commonweal_api.plan import Outcome
 from commonweal_api.signatures import base64url
-from commonweal_operator.engine.queue import Key, Priority
+from commonweal_kube.queue import Key, Priority
 from commonweal_operator.kinds import department
 from support.signing import key_of, keys_status, seed_of, signature, signed
 from support.site import NOW, REGISTRY, TAX, Site

@@ -16,13 +16,13 @@ import yaml
 
 from commonweal_api.agreement_signatures import agreement_key
 from commonweal_api.signatures import sector_key
+from commonweal_kube.protocol import ApiError
+from commonweal_kube.status import same, stamped
 from commonweal_operator.desired.keys import keys, signing
 from commonweal_operator.desired.manifest import HASH, RESOURCES, Owner, child
 from commonweal_operator.desired.network import network
 from commonweal_operator.desired.platform import Images, PlatformConfig
-from commonweal_operator.engine.client import ApiError
 from commonweal_operator.engine.probes import LoopWatch, Probes
-from commonweal_operator.engine.status import same, stamped
 from commonweal_operator.kinds.keys import DepartmentKeys
 
 ROOT = Path(__file__).resolve().parents[3]

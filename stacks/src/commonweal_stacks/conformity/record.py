@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from commonweal_api.signatures import canonical
-from commonweal_stacks.conformity.api import MERGE, Api
+from commonweal_kube.protocol import MERGE
+from commonweal_stacks.api import Api
 from commonweal_stacks.conformity.examine import Examined
 from commonweal_stacks.conformity.statement import CONFORMITY, StatementError, sign, subjects_of, verify
 from commonweal_stacks.conformity.tree import Digest
