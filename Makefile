@@ -107,7 +107,7 @@ bench-demo-cold: venv ## the same from empty caches, in a clone: a quarter of an
 bench-operator: tools ## how often the operator writes when there is nothing to do
 	@$(BIN)/python bench/operator_rest.py
 
-figures: venv ## write the measured figures into README.md and docs/pictures
+figures: venv ## write the measured figures into docs/reference/figures.md, README.md and docs/pictures
 	@$(BIN)/python bench/figures.py
 	@$(BIN)/python bench/pictures.py
 
