@@ -31,28 +31,38 @@ class SiteConfigError(ValueError):
 class Storage(Part):
     """What stands behind the StorageClass `std-rwo`, whose name is the same on every site."""
 
-    provisioner: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[A-Za-z0-9._-]+)?$", max_length=253)]
-    parameters: dict[str, str] = Field(default_factory=dict)
+    provisioner: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[A-Za-z0-9._-]+)?$", max_length=253)] = Field(
+        description="Who makes the volumes of the StorageClass `std-rwo`."
+    )
+    parameters: dict[str, str] = Field(default_factory=dict, description="What that provisioner is told.")
 
 
 class Provider(Part):
     """How tokens of people are read that an issuer of the site's own makes; the issuer that comes with Commonweal needs none of it."""
 
-    audience: Annotated[str, StringConstraints(pattern=r"^(\S+)?$", max_length=500)] = ""
-    claim: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_:./-]{0,99}$")] = "sub"
-    subject: Literal["Pairwise", "Source"] = "Pairwise"
-    skew_seconds: int = Field(default=30, ge=0, le=300)
+    audience: Annotated[str, StringConstraints(pattern=r"^(\S+)?$", max_length=500)] = Field(
+        default="", description="Audiences that a person's token may carry, separated by commas; none: that of each department."
+    )
+    claim: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_:./-]{0,99}$")] = Field(
+        default="sub", description="The claim that says who a person is."
+    )
+    subject: Literal["Pairwise", "Source"] = Field(
+        default="Pairwise", description="`Pairwise`: the claim is the department's id of the person. `Source`: it is the sources' key."
+    )
+    skew_seconds: int = Field(default=30, ge=0, le=300, description="How far the issuer's clock may be off, in seconds.")
 
 
 class Identity(Part):
     """The issuer of people's tokens. Disabled where the site has one of its own; `issuer` then names that one."""
 
-    enabled: bool = True
-    issuer: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/[^\s?#]*)?$")] = (
-        "http://identity.commonweal-system.svc.cluster.local"
+    enabled: bool = Field(default=True, description="Whether the small issuer runs on the site; off where the site has one of its own.")
+    issuer: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/[^\s?#]*)?$")] = Field(
+        default="http://identity.commonweal-system.svc.cluster.local", description="The `iss` of people's tokens."
     )
-    jwks: Annotated[str, StringConstraints(pattern=r"^(https?://\S+)?$")] = ""
-    people: ObjectName = "commonweal-people"
+    jwks: Annotated[str, StringConstraints(pattern=r"^(https?://\S+)?$")] = Field(
+        default="", description="Where that issuer's keys are fetched; none: by its discovery document."
+    )
+    people: ObjectName = Field(default="commonweal-people", description="The Secret with the people who may sign in at the small issuer.")
     provider: Provider = Field(default_factory=Provider)
 
 
@@ -66,11 +76,13 @@ class SiteConfig(Part):
     Of the blocks named as kinds, `aws` to `local`, exactly that of the site's kind may be given; for `local` it may be left out.
     """
 
-    name: SiteName
-    kind: Kind
-    size: SizeName = "small"
-    blueprint: Annotated[str, AfterValidator(_known)] = blueprint.CURRENT
-    kubeconfig: Path | None = None
+    name: SiteName = Field(description="The site's name, which is the stack's.")
+    kind: Kind = Field(description="How its cluster is made.")
+    size: SizeName = Field(default="small", description="How many machines, and which: small, medium or large.")
+    blueprint: Annotated[str, AfterValidator(_known)] = Field(
+        default=blueprint.CURRENT, description="The revision of the blueprint; another one upgrades the site, or takes it back."
+    )
+    kubeconfig: Path | None = Field(default=None, description="Of kind adopted: the path of the cluster's kubeconfig.")
     aws: Aws | None = None
     azure: Azure | None = None
     gcp: Gcp | None = None
@@ -80,7 +92,9 @@ class SiteConfig(Part):
     local: Local | None = None
     client_cidrs: tuple[Cidr, ...] = Field(max_length=50, description="Networks outside the cluster that may call; none: only from inside.")
     storage: Storage
-    expose: Literal["LoadBalancer", "ClusterIP"] = "ClusterIP"
+    expose: Literal["LoadBalancer", "ClusterIP"] = Field(
+        default="ClusterIP", description="How data APIs and model runtimes are reached: `LoadBalancer` or `ClusterIP`."
+    )
     identity: Identity = Field(default_factory=Identity)
 
     @model_validator(mode="after")
