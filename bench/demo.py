@@ -21,13 +21,13 @@ from demo_series import ended, pods_of, series_of
 from processor import Sampler
 from results_file import Figure, write
 
-from commonweal_local.demo import bring_up
-from commonweal_local.demo.command import TO_FIRST_READ
-from commonweal_local.demo.command import main as demo
-from commonweal_local.demo.report import changes
+from commonweal_cli.demo import bring_up
+from commonweal_cli.demo.command import TO_FIRST_READ
+from commonweal_cli.demo.command import main as demo
+from commonweal_cli.demo.report import changes
+from commonweal_cli.site.operations import Outcome
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
-from commonweal_local.pulumi import Outcome
 
 COMMAND = "python bench/demo.py"
 FIRST_READ_SECONDS = 90

@@ -11,9 +11,9 @@ from typing import Any
 
 from processor import Sampler, by_group, most_used
 
+from commonweal_cli.demo.command import TO_FIRST_READ
+from commonweal_cli.kubectl import Kubectl
 from commonweal_local import sites, toolchain
-from commonweal_local.demo.cluster import Cluster
-from commonweal_local.demo.command import TO_FIRST_READ
 from commonweal_local.sites.state import recorded
 
 WIDTH_SECONDS = 1
@@ -53,7 +53,7 @@ def parts_of(name: str, since: float) -> list[dict[str, Any]]:
 
 def pods_of(name: str, since: float) -> list[dict[str, Any]]:
     """Return from when to when each of a site's pods came up; the API server tells whole seconds."""
-    cluster = Cluster(name, toolchain.path_of("kubectl"), sites.find(name).kubeconfig)
+    cluster = Kubectl(toolchain.path_of("kubectl"), sites.find(name).kubeconfig, name)
     return started(cluster.items("pods"), since)
 
 

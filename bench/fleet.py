@@ -29,10 +29,11 @@ from home import own_home  # noqa: E402
 from progress import Progress as Bar  # noqa: E402
 from results_file import Figure, write  # noqa: E402
 
+from commonweal_cli.management.stack import apply  # noqa: E402
+from commonweal_cli.site.stack import Operation, Outcome, Stack  # noqa: E402
 from commonweal_local import management, paths, sites  # noqa: E402
 from commonweal_local.management import host  # noqa: E402
 from commonweal_local.progress import Progress  # noqa: E402
-from commonweal_local.pulumi_cli.stack import Operation, Outcome, Stack  # noqa: E402
 from commonweal_local.sites import processes  # noqa: E402
 from commonweal_local.sites.api import Api  # noqa: E402
 from commonweal_local.sites.site import all_sites  # noqa: E402
@@ -122,7 +123,7 @@ def new_home() -> Iterator[Path]:
     """A home of its own with a management cluster; afterwards nothing of it runs or lies about."""
     with own_home(lambda: [*management.down(), *sites.down()]) as home:
         management.up(Progress())
-        management.apply(lambda _line: None)
+        apply(lambda _line: None)
         yield home
 
 

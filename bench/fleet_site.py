@@ -9,7 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from commonweal_local import paths, pulumi
+from commonweal_cli.site import operations
+from commonweal_local import paths
 from commonweal_stacks.conformity.examine import examine
 from commonweal_stacks.site import IMAGE_NAMES, IMAGES_KEY, SITE_KEY, stack_file
 
@@ -36,9 +37,9 @@ def one_site(home: Path) -> OneSite:
     project = _project(home)
     heard: list[tuple[float, str]] = []
     begun = time.monotonic()
-    cold = pulumi.up(SITE, say=lambda line: heard.append((time.monotonic() - begun, line)), project=project)
+    cold = operations.up(SITE, say=lambda line: heard.append((time.monotonic() - begun, line)), project=project)
     whole = time.monotonic() - begun
-    warm = pulumi.up(SITE, say=lambda _line: None, project=project)
+    warm = operations.up(SITE, say=lambda _line: None, project=project)
     changes = sum(number for kind, number in warm.counts.items() if kind != "same")
     if changes:
         raise RuntimeError(f"the second `pulumi up` of {SITE} made {changes} changes: {warm.changed}")

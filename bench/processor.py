@@ -24,7 +24,7 @@ GROUPS: Mapping[str, str] = {
     "our services in pods": r"commonweal_(runtime|operator)|^postgres|^initdb|^granian",
     "Pulumi and helm": r"pulumi|helm|__main__|deploy",
     "API servers and etcd": r"kube-apiserver|etcd",
-    "other control plane, Cluster API": r"kube-(controller|scheduler)|cluster-api|commonweal_local\.(capi|management|sites)",
+    "other control plane, Cluster API": r"kube-(controller|scheduler)|cluster-api|commonweal_local\.(provider|management|sites)",
     "kubelet, containers, add-ons": r"kubelet|kube-proxy|containerd|runc|ctr|coredns|policies|provisioner|pause|busybox|sleep|nft|iptables",
     "the demonstration and kubectl": r"commonweal|kubectl|bench/demo",
 }

@@ -227,11 +227,11 @@ def test_a_cut_between_sites_leaves_the_host_and_restoring_mends_it(pair: list[S
     sites.cut(pair[0].name, between=True)
     assert within(HANG, lambda: not reaches(pair[1], served))
     assert host_reaches(served)
-    sites.restore(pair[0].name)
+    sites.reconnect(pair[0].name)
     assert within(HANG, lambda: reaches(pair[1], served))
     sites.cut(pair[0].name)
     assert within(HANG, lambda: not host_reaches(served))
-    sites.restore(pair[0].name)
+    sites.reconnect(pair[0].name)
     assert within(HANG, lambda: host_reaches(served))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from commonweal_local.bundle.command import make
+from commonweal_cli.bundle.command import make
 from commonweal_local.progress import Silent
 from commonweal_stacks.conformity.site_key import public_key
 
@@ -76,7 +76,7 @@ def gap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gap]:
     _ip("netns", "add", NAMESPACE)
     try:
         _ip("-n", NAMESPACE, "link", "set", "lo", "up")
-        found.must(sys.executable, "-P", "-m", "commonweal_local.cli", "bundle", "open", bundle, "--key", key, "--into", found.opened)
+        found.must(sys.executable, "-P", "-m", "commonweal_cli", "bundle", "open", bundle, "--key", key, "--into", found.opened)
         bundle.unlink()
         yield found
         _end(found)

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from commonweal_local import cli, sites
+from commonweal_cli import main
+from commonweal_local import sites
 from commonweal_local.images.base import BASE_IMAGE
-from commonweal_local.sites import bridge, cgroups, processes, rotation, stock
+from commonweal_local.sites import bridge, cgroups, data_guard, processes, rotation
 from commonweal_local.sites.api import Api
 from commonweal_local.sites.site import Site
 from commonweal_local.waiting import until
@@ -143,12 +144,12 @@ def test_a_lost_etcd_comes_back_from_its_backup_under_pods_that_answer(fleet: Lo
     marks = {name: {"metadata": {"name": name, "namespace": "default"}} for name in ("kept", "later")}
     api.call("POST", CONFIG_MAPS, marks["kept"])
     with asking(living.url) as asked:
-        assert cli.main(["local", "backup", NAME, "--to", str(file)]) == 0
+        assert main.main(["local", "backup", NAME, "--to", str(file)]) == 0
         api.call("POST", CONFIG_MAPS, marks["later"])
         shutil.rmtree(living.site.directory / "etcd")
         os.kill(rotation.host_pid(living.site, "etcd") or -1, signal.SIGKILL)
-        until("the loss to be noticed", HANG, lambda: stock.is_lost(living.site), every=0.3)
-        assert cli.main(["local", "restore-etcd", NAME, "--from", str(file)]) == 0
+        until("the loss to be noticed", HANG, lambda: data_guard.is_lost(living.site), every=0.3)
+        assert main.main(["local", "restore-etcd", NAME, "--from", str(file)]) == 0
     found = {item["metadata"]["name"] for item in api.call("GET", CONFIG_MAPS)["items"]}
     assert ("kept" in found, "later" in found) == (True, False)
     assert asked.wrong == []
@@ -162,7 +163,7 @@ def test_a_lost_etcd_comes_back_from_its_backup_under_pods_that_answer(fleet: Lo
 def test_certificates_and_key_change_under_pods_that_answer(fleet: LocalFleet, living: Living, what: list[str]) -> None:
     before, served = pods(Api(living.site)), (living.site.pki / "apiserver.crt").read_bytes()
     with asking(living.url) as asked:
-        assert cli.main(["local", "rotate", NAME, *what]) == 0
+        assert main.main(["local", "rotate", NAME, *what]) == 0
     assert asked.wrong == []
     assert pods(Api(living.site)) == before
     assert processes.first_process(living.site) == living.first
@@ -174,7 +175,7 @@ def test_certificates_and_key_change_under_pods_that_answer(fleet: LocalFleet, l
 
 def test_authorities_of_a_site_with_pods_are_not_changed(living: Living, capsys: pytest.CaptureFixture[str]) -> None:
     before = (living.site.pki / "ca.crt").read_bytes()
-    assert cli.main(["local", "rotate", NAME, "--authorities"]) == 1
+    assert main.main(["local", "rotate", NAME, "--authorities"]) == 1
     assert "Leave --authorities out" in capsys.readouterr().err
     assert (living.site.pki / "ca.crt").read_bytes() == before
 

@@ -18,10 +18,12 @@ import kubernetes
 import pytest
 import yaml
 
-from commonweal_local import management, paths, pulumi, sites
-from commonweal_local.decommission import traces, verify
-from commonweal_local.decommission.erase import Wish, decommission
-from commonweal_local.decommission.journal import Journal, place
+from commonweal_cli.management.stack import apply
+from commonweal_cli.site import operations
+from commonweal_cli.site.decommission import traces, verify
+from commonweal_cli.site.decommission.erase import Wish, decommission
+from commonweal_cli.site.decommission.journal import Journal, place
+from commonweal_local import management, paths, sites
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Silent
 from commonweal_local.sites import processes
@@ -44,7 +46,7 @@ END = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from commonweal_local.decommission.erase import Wish, decommission
+from commonweal_cli.site.decommission.erase import Wish, decommission
 wish = Wish(sys.argv[1], delete_departments=True, project=Path(sys.argv[2]))
 decommission(wish, None, clock=lambda: datetime.now(UTC), say=lambda line: print(line, flush=True))
 """
@@ -65,7 +67,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         paths.write(copy / "images.json", {name: f"localhost/commonweal/{name}:simulated" for name in IMAGE_NAMES})
         try:
             management.up(Silent())
-            management.apply(quiet)
+            apply(quiet)
             yield copy
         finally:
             left = [*management.down(), *sites.down()]
@@ -88,7 +90,7 @@ def declare(project: Path, blueprint: str) -> None:
 @pytest.fixture(scope="module")
 def site(project: Path) -> Site:
     declare(project, "r1")
-    pulumi.up(NAME, say=quiet, project=project)
+    operations.up(NAME, say=quiet, project=project)
     return sites.find(NAME)
 
 
@@ -121,7 +123,7 @@ def test_a_site_goes_to_the_next_blueprint_and_back_with_its_layer_healthy(proje
     with asking_for(site) as asking:
         for blueprint in ("r2", "r1"):
             declare(project, blueprint)
-            outcome = pulumi.up(NAME, say=quiet, project=project)
+            outcome = operations.up(NAME, say=quiet, project=project)
             assert {kind for kind in outcome.counts if kind != "same"} == {"update"}
             assert within(HANG, lambda: waiting(site) == []), waiting(site)
             seen.append(running_class())
@@ -129,7 +131,7 @@ def test_a_site_goes_to_the_next_blueprint_and_back_with_its_layer_healthy(proje
     assert asking.answered > 0
     assert asking.wrong == []
     assert (identity(site), processes.first_process(site)) == (cluster, first)
-    again = pulumi.preview(NAME, say=quiet, project=project)
+    again = operations.preview(NAME, say=quiet, project=project)
     assert again.counts.keys() == {"same"}, again.changed
 
 
@@ -140,13 +142,13 @@ def test_a_lost_management_cluster_is_rebuilt_and_the_site_does_not_notice(proje
         assert not (paths.home() / "management").exists()
         assert processes.first_process(site) == first
         management.up(Silent())
-        management.apply(quiet)
-        outcome = pulumi.up(NAME, say=quiet, project=project)
+        apply(quiet)
+        outcome = operations.up(NAME, say=quiet, project=project)
     assert sorted(line.split()[1].split(".")[0] for line in outcome.changed) == ["Cluster", "ClusterProfile"], outcome.changed
     assert (asking.wrong, asking.answered > 0) == ([], True)
     assert (identity(site), processes.first_process(site)) == (cluster, first)
     assert within(HANG, lambda: waiting(site) == []), waiting(site)
-    again = pulumi.preview(NAME, say=quiet, project=project)
+    again = operations.preview(NAME, say=quiet, project=project)
     assert again.counts.keys() == {"same"}, again.changed
 
 
@@ -176,7 +178,7 @@ def test_the_end_of_a_site_survives_kills_leaves_nothing_and_hands_out_a_certifi
     tax = {"apiVersion": "commonweal.dev/v1alpha1", "kind": "Department", "metadata": {"name": "tax"}, "spec": spec}
     Api(site).call("POST", DEPARTMENTS, tax)
     key = tmp_path / "kept.key.json"
-    key.write_text(pulumi.up(NAME, say=quiet, project=project).outputs["siteKey"])
+    key.write_text(operations.up(NAME, say=quiet, project=project).outputs["siteKey"])
     first, members = processes.first_process(site), processes.members(site)
     with pytest.raises(LocalError, match=r"holds the departments tax, with their data.*--delete-departments"):
         decommission(Wish(NAME, project=project), None, clock=lambda: datetime.now(UTC), say=quiet)

@@ -15,9 +15,9 @@ import orjson
 import pytest
 import yaml
 
+from commonweal_kube.objects import Objects
+from commonweal_kube.queue import Key
 from commonweal_operator.desired.platform import PlatformConfig
-from commonweal_operator.engine.objects import Objects
-from commonweal_operator.engine.queue import Key
 from commonweal_operator.kinds.keys import DepartmentKeys
 from commonweal_operator.kinds.reading import key_of, read
 from commonweal_operator.kinds.rules import KindRules

@@ -11,12 +11,13 @@ from typing import Any
 
 from commonweal_api import namespace_of
 from commonweal_api.plan import audience_of
+from commonweal_cli.agreements import sign_all
+from commonweal_cli.demo import bring_up
+from commonweal_cli.demo.heritage import HeritageMachine
+from commonweal_cli.demo.person import SignIn
+from commonweal_cli.demo.web import Answer, Caller
+from commonweal_cli.kubectl import Kubectl
 from commonweal_local import paths
-from commonweal_local.demo import bring_up
-from commonweal_local.demo.cluster import Cluster
-from commonweal_local.demo.heritage import HeritageMachine
-from commonweal_local.demo.person import SignIn
-from commonweal_local.demo.web import Answer, Caller
 from commonweal_runtime.models.sources import TIMEOUT
 from support import movielens
 from support.waiting import HANG, wait_for
@@ -46,14 +47,14 @@ async def fill(heritage: HeritageMachine) -> None:
 class Club:
     """The department as those who use it meet it, at one site."""
 
-    cluster: Cluster
+    cluster: Kubectl
     password: str
     people: dict[int, Caller] = field(default_factory=dict)
 
     @property
     def api(self) -> str:
         """The data API's base."""
-        return str(self.cluster.one("departments", CLUB)["status"]["dataApi"])
+        return str(self.cluster.get("departments", CLUB)["status"]["dataApi"])
 
     def client(self, account: str, purpose: str) -> Caller:
         """Return a service of the club."""
@@ -62,7 +63,7 @@ class Club:
     def model(self) -> Caller:
         """Return the research service, at the model."""
         token = self.cluster.token(namespace_of(CLUB), "research", audience_of(CLUB))
-        return Caller(self.cluster.one("departments", CLUB)["status"]["models"], token)
+        return Caller(self.cluster.get("departments", CLUB)["status"]["models"], token)
 
     def members(self) -> list[str]:
         """Return every member's id, page by page."""
@@ -93,7 +94,7 @@ class Club:
 
     def signed_in(self, number: int) -> Any:
         """Return the session of a person of the demonstration."""
-        address = self.cluster.one("services", "identity", bring_up.SYSTEM)["status"]["loadBalancer"]["ingress"][0]["ip"]
+        address = self.cluster.get("services", "identity", bring_up.SYSTEM)["status"]["loadBalancer"]["ingress"][0]["ip"]
         return SignIn(f"http://{address}").person(bring_up.PEOPLE[number], self.password, CLUB)
 
     def me(self, number: int) -> Caller:
@@ -147,6 +148,6 @@ def found(brought: bring_up.Brought) -> tuple[Club, Club]:
     here.cluster.run("apply", "-f", "-", stdin=department)
     here.cluster.wait_for(("departments",), "NamespaceReady", HANG, lambda _: None)
     here.cluster.run("apply", "-f", "-", stdin="\n---\n".join(rest))
-    here.cluster.sign(namespace_of(CLUB))
+    sign_all(here.cluster, [namespace_of(CLUB)])
     here.cluster.wait_for(bring_up.KINDS, "Ready", HANG, lambda _: None)
     return here, there

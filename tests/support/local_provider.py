@@ -49,7 +49,7 @@ class LocalFleet(ClusterApi):
     def start_provider(self) -> subprocess.Popen[bytes]:
         """Start the provider (again); it is ended with the rest."""
         log = (self.home / "provider.log").open("ab")
-        words = [sys.executable, "-m", "commonweal_local.capi", "--kubeconfig", str(self.kubeconfig())]
+        words = [sys.executable, "-m", "commonweal_local.provider", "--kubeconfig", str(self.kubeconfig())]
         words += ["--mode", self._mode] if self._mode else []
         environment = {**os.environ, "COMMONWEAL_HOME": str(self._sites_home)}
         with log:

@@ -17,7 +17,7 @@ TOGETHER = frozenset(
         "tests/e2e/platform",
         "tests/contract/adapters",
         "tests/contract/api",
-        "tests/contract/capi",
+        "tests/contract/provider",
         "tests/contract/conformity",
         "tests/contract/data_api",
         "tests/contract/life",

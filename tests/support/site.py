@@ -15,10 +15,10 @@ from pydantic import ValidationError
 from commonweal_api.plan import ModelReport, Outcome, ProductPlan, StoreReport
 from commonweal_api.quality import QualityCount
 from commonweal_api.reasons import CONDITIONS_OF, ConditionType, entry_of
+from commonweal_kube.objects import Change, Objects, Record
+from commonweal_kube.queue import Key, Priority
 from commonweal_operator.desired.platform import Images, PlatformConfig
 from commonweal_operator.engine.apply import Problem
-from commonweal_operator.engine.objects import Change, Objects, Record
-from commonweal_operator.engine.queue import Key, Priority
 from commonweal_operator.engine.seen import plan
 from commonweal_operator.kinds import department
 from commonweal_operator.kinds.keys import DepartmentKeys

@@ -16,12 +16,12 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from commonweal_local.cli import EXTRAS, PASSED_ON
+from commonweal_cli.main import EXTRAS, PASSED_ON
 from commonweal_local.images import wheels
 
 ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = ROOT / "pyproject.toml"
-SOURCES = {f"commonweal_{name}": ROOT / name / "src" for name in ("operator", "runtime", "stacks", "local")}
+SOURCES = {f"commonweal_{name}": ROOT / name / "src" for name in ("kube", "operator", "runtime", "stacks", "local", "cli")}
 SOURCES["commonweal_api"] = ROOT / "crds" / "src"
 # Whichever version these bring is the right one: the protocol of Pulumi's engine, and pydantic's own core.
 WITH_ANOTHER = {"grpcio": "pulumi", "protobuf": "pulumi", "pydantic-core": "pydantic"}
@@ -58,7 +58,7 @@ def test_a_plain_install_brings_what_the_command_imports_and_no_more() -> None:
 
 
 def test_the_demonstration_needs_no_more_than_its_extra() -> None:
-    needed = reached([*command_modules(), *modules("commonweal_local.demo"), *modules("commonweal_operator")])
+    needed = reached([*command_modules(), *modules("commonweal_cli.demo"), *modules("commonweal_operator")])
     brought = {name_of(text) for text in [*wheels.plain(PYPROJECT), *wheels.extra(PYPROJECT, "demo")]}
     assert needed - brought == set()
     assert "asyncpg" in needed
@@ -84,13 +84,13 @@ class Absent:
 
 absent, commands = set(sys.argv[1].split(",")), sys.argv[2].split(",")
 sys.meta_path.insert(0, Absent())
-from commonweal_local import cli
+from commonweal_cli import main
 for command in commands:
     try:
-        cli.main([command, "--help"])
+        main.main([command, "--help"])
     except SystemExit as end:
         assert not end.code, command
-print("all of them", cli.main(["demo"]))
+print("all of them", main.main(["demo"]))
 """
 
 
@@ -122,8 +122,8 @@ def bench() -> list[str]:
 
 def command_modules() -> list[str]:
     """Return what `commonweal` is, with all that it starts as programs of their own; not the demonstration, which has an extra."""
-    ours = [*modules("commonweal_local"), *modules("commonweal_stacks")]
-    return [module for module in ours if not module.startswith("commonweal_local.demo.")]
+    ours = [*modules("commonweal_cli"), *modules("commonweal_local"), *modules("commonweal_stacks")]
+    return [module for module in ours if not module.startswith("commonweal_cli.demo.")]
 
 
 def modules(package: str) -> Iterator[str]:

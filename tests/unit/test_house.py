@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from commonweal_api.generate import rendered
-from commonweal_local import checkout
+from commonweal_cli.bundle import checkout
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 400, 40

@@ -1,5 +1,5 @@
-"""The embedded default: real clusters on one Linux machine, the images they run, and the `commonweal` command.
+"""Clusters on this machine: the embedded default of a body that brings none of its own.
 
-`toolchain` finds or builds the programs, `images` writes the container images, `sites` runs the clusters, `doctor` says what a
-machine lacks. Nothing here is needed by a body that brings its own clusters.
+`toolchain` finds or builds the programs, `images` writes the container images, `sites` runs the clusters, `management` the cluster that
+makes them, `provider` is that one's Cluster API provider, `standins` stands in for what of Pulumi is absent, `doctor` says what the machine lacks.
 """

@@ -15,7 +15,7 @@ from commonweal_local import debian, kernel, machine, paths, surroundings
 from commonweal_local.failure import LocalError
 from commonweal_local.findings import Finding, Look, Verdict, look
 from commonweal_local.management import host
-from commonweal_local.management import plane as planes
+from commonweal_local.management import layout as planes
 from commonweal_local.sites import bridge, checks, pki
 from commonweal_local.sites.site import BRIDGE, NETWORK, all_sites
 from commonweal_local.toolchain import find, golang

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from commonweal_local.demo.cluster import Cluster, ClusterError
+from commonweal_cli.kubectl import FailedError, Kubectl
 from support.control_plane import ControlPlane, find_tools
 from support.kube_api import MERGE, KubeApi
 from support.manifests import department
@@ -18,11 +18,11 @@ NAMES = ("waits-one", "waits-two")
 
 
 @pytest.fixture
-def cluster(control_plane: ControlPlane, api: KubeApi) -> Iterator[Cluster]:
+def cluster(control_plane: ControlPlane, api: KubeApi) -> Iterator[Kubectl]:
     """The API server as the demonstration reaches it, with two departments that nobody reports on."""
     for name in NAMES:
         api.apply(department(name=name))
-    yield Cluster("plane", find_tools("kubectl")["kubectl"], control_plane.kubeconfig())
+    yield Kubectl(find_tools("kubectl")["kubectl"], control_plane.kubeconfig(), "plane")
     for name in NAMES:
         api.request("DELETE", f"{PATH}/{name}")
 
@@ -40,7 +40,7 @@ def say(api: KubeApi, name: str, status: str) -> None:
     api.request("PATCH", f"{PATH}/{name}/status", {"status": {"conditions": [condition]}}, content_type=MERGE)
 
 
-def test_a_wait_ends_with_the_report_that_was_waited_for(cluster: Cluster, api: KubeApi) -> None:
+def test_a_wait_ends_with_the_report_that_was_waited_for(cluster: Kubectl, api: KubeApi) -> None:
     said: list[str] = []
     say(api, NAMES[0], "False")
 
@@ -58,6 +58,6 @@ def test_a_wait_ends_with_the_report_that_was_waited_for(cluster: Cluster, api: 
     assert said[-1] == f"plane: waits for Department {NAMES[1]} (no status yet)"
 
 
-def test_a_wait_that_runs_out_names_what_was_missing(cluster: Cluster) -> None:
-    with pytest.raises(ClusterError, match=rf"not ready after 1 s:\n  Department {NAMES[0]} \(no status yet\)"):
+def test_a_wait_that_runs_out_names_what_was_missing(cluster: Kubectl) -> None:
+    with pytest.raises(FailedError, match=rf"not ready after 1 s:\n  Department {NAMES[0]} \(no status yet\)"):
         cluster.wait_for(["departments"], "Ready", 1, lambda _: None)

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
-from commonweal_local.cli import main
+from commonweal_cli.main import main
 from commonweal_runtime.audit.desk import AuditDesk
 from contract.audit.conftest import Run
 from support.audit import WITNESS, Ledger, RootLanes

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from commonweal_api.plan import StorePlan
-from commonweal_local.audit.sources import Department, keys_of
+from commonweal_cli.audit.sources import Department, keys_of
 from commonweal_runtime.audit.receipts import Receipt
 from commonweal_runtime.audit.verify import Outcome, verify
 from commonweal_runtime.witness import KeyRing

@@ -18,7 +18,7 @@ import pytest
 from commonweal_local import sites, toolchain
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Silent
-from commonweal_local.sites import backup, encryption, pki, restoring, rotation, stock
+from commonweal_local.sites import backup, data_guard, encryption, pki, restore, rotation
 from commonweal_local.sites.api import Api
 from commonweal_local.sites.etcd import Etcd, Unreachable
 from commonweal_local.sites.site import Site
@@ -129,13 +129,13 @@ def test_a_lost_etcd_directory_comes_back_as_it_was_at_the_backup(site: Site, se
     shutil.rmtree(site.directory / "etcd")
     os.kill(pid_of(site, "etcd"), signal.SIGKILL)
     assert within(HANG, lambda: "is gone: restore a backup" in (site.logs / "etcd.log").read_text())
-    assert stock.is_lost(site)
+    assert data_guard.is_lost(site)
 
-    done = restoring.restore(site, file, keys=None, etcdutl=toolchain.path_of("etcdutl"), now=now(), say=quiet)
+    done = restore.restore(site, file, keys=None, etcdutl=toolchain.path_of("etcdutl"), now=now(), say=quiet)
     assert done.manifest == manifest
     assert "configmaps/default/later" not in holdings(site)
     assert changed(site, before) == []
-    assert not stock.is_lost(site)
+    assert not data_guard.is_lost(site)
     assert int(Api(site).call("GET", "/api/v1/nodes")["metadata"]["resourceVersion"]) > version + 10**9
     assert not (site.directory / "etcd.replaced").exists()
     create(site, "configmaps", "written-again")
@@ -157,7 +157,7 @@ def test_a_backup_that_was_changed_is_another_sites_or_lacks_its_keys_is_refused
     etcdutl = toolchain.path_of("etcdutl")
     for bad, why in ((changed, "damaged"), (tmp_path / "none", "cannot be read")):
         with pytest.raises(LocalError, match=why):
-            restoring.restore(site, bad, keys=None, etcdutl=etcdutl, now=now(), say=quiet)
+            restore.restore(site, bad, keys=None, etcdutl=etcdutl, now=now(), say=quiet)
     other = Site("another", 7, site.mode, site.root, site.programs)
     with pytest.raises(LocalError, match="is a backup of site 'lifea', not of 'another'"):
         backup.read(file, other)

@@ -14,7 +14,7 @@ import pytest
 
 from commonweal_local import sites
 from commonweal_local.progress import Silent
-from commonweal_local.sites import encryption, host, init, pki, places, processes, roll
+from commonweal_local.sites import encryption, host, init, pki, places, processes, rolling_update
 from commonweal_local.sites.api import MERGE, Api
 from commonweal_local.sites.etcd import Etcd
 from commonweal_local.sites.site import Mode, Site
@@ -161,7 +161,7 @@ class Here:
     def bring_to(self, **changes: Any) -> Site:
         """What the first process does when it is told that its file is another."""
         site = replace(self.site, revision=self.site.revision + 1, **changes)
-        roll.bring_to(site, self.supervisor, self.site.revision)
+        rolling_update.bring_to(site, self.supervisor, self.site.revision)
         return site
 
 

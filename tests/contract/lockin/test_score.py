@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from commonweal_local.cli import main
+from commonweal_cli.main import main
 from contract.lockin.corpus import deployment, exempted
 from support.control_plane import ControlPlane
 

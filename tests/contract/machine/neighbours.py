@@ -20,10 +20,10 @@ import aiohttp
 import grpc
 import kubernetes
 
+from commonweal_cli.audit.sources import text_of
+from commonweal_cli.demo.web import Caller
+from commonweal_cli.move.cutover import _answers
 from commonweal_local import surroundings
-from commonweal_local.audit.sources import text_of
-from commonweal_local.demo.web import Caller
-from commonweal_local.move.switching import _answers
 
 SITE = "10.210.0.11"
 SAID = b'{"major": "1", "minor": "36"}'

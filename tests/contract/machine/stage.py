@@ -19,7 +19,15 @@ ROOT = Path(__file__).resolve().parents[3]
 NOBODY = 65534
 # Where a private copy of `/usr/sbin` is always laid over it: what writes there (the policy that keeps services from starting) writes to the copy.
 ALWAYS = Path("/usr/sbin")
-PACKAGES = ("commonweal_api", "commonweal_operator", "commonweal_runtime", "commonweal_stacks", "commonweal_local")
+PACKAGES = (
+    "commonweal_api",
+    "commonweal_kube",
+    "commonweal_operator",
+    "commonweal_runtime",
+    "commonweal_stacks",
+    "commonweal_local",
+    "commonweal_cli",
+)
 CGROUPS = "/sys/fs/cgroup"
 
 # Notes what it was asked, and has the real one say whether it could do that. Nothing is fetched; what is "installed" is what was hidden, or nothing.

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from commonweal_cli.management.stack import apply
+from commonweal_cli.site.stack import Outcome
 from commonweal_local import management, sites
 from commonweal_local.management import host
-from commonweal_local.management.plane import Plane
+from commonweal_local.management.layout import Plane
 from commonweal_local.progress import Silent
-from commonweal_local.pulumi_cli.stack import Outcome
 from support.kube_api import KubeApi
 
 
@@ -66,7 +67,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         try:
             management.up(Silent())
             said: list[str] = []
-            yield Home(path, management.apply(said.append), said)
+            yield Home(path, apply(said.append), said)
         finally:
             left = [*management.down(), *sites.down()]
         assert left == []

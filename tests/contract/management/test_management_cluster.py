@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from commonweal_cli.management.stack import apply
 from commonweal_local import management
 from commonweal_local.progress import Silent
 from commonweal_stacks import blueprint
@@ -49,7 +50,7 @@ def test_a_second_up_changes_nothing_and_leaves_what_runs(home: Home) -> None:
     before = home.pids()
     management.up(Silent())
     assert home.pids() == before
-    assert set(management.apply(silent).counts) == {"same"}
+    assert set(apply(silent).counts) == {"same"}
 
 
 @pytest.mark.parametrize(
@@ -112,9 +113,9 @@ def test_a_controller_that_is_killed_comes_back(home: Home) -> None:
 
 
 def test_the_definitions_that_hold_every_site_are_not_deleted_by_a_destroy(home: Home) -> None:
+    from commonweal_cli.site.stack import Stack
     from commonweal_local import paths
     from commonweal_local.failure import LocalError
-    from commonweal_local.pulumi_cli.stack import Stack
 
     stack = Stack("management", paths.source() / "stacks" / "management", directory="management", title="the management stack")
     with pytest.raises(LocalError, match="protect"):

@@ -7,6 +7,7 @@ import shutil
 import signal
 from typing import Any
 
+from commonweal_cli.management.stack import apply
 from commonweal_local import management, sites
 from commonweal_local.progress import Silent
 from commonweal_local.sites import processes
@@ -54,7 +55,7 @@ def test_sites_outlive_it_and_are_adopted_by_the_next_one(home: Home) -> None:
 
     management.up(Silent())
     said: list[str] = []
-    assert set(management.apply(said.append).counts) == {"create"}
+    assert set(apply(said.append).counts) == {"create"}
     assert any("is another than before" in line for line in said)
     declare(home)
     assert processes.first_process(sites.find(NAME)) == first, "the running site was adopted, not started anew"

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from commonweal_operator.engine.client import Api
-from commonweal_operator.engine.cluster import Cluster
+from commonweal_kube.client import Api
+from commonweal_kube.cluster import Cluster
 from commonweal_operator.engine.lease import GIVE_UP_SECONDS, LEASE_SECONDS, Lease, LeaseLost
 from contract.operator.stage import Operator, install
 from support.control_plane import ControlPlane

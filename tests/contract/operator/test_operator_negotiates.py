@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from commonweal_api.plan import StorePlan
-from commonweal_local.agreements import main as agreement
-from commonweal_local.agreements import sign_all
+from commonweal_cli.agreements import main as agreement
+from commonweal_cli.agreements import sign_all
+from commonweal_cli.kubectl import Kubectl
 from commonweal_local.failure import LocalError
 from contract.operator.stage import agreed
 from support.control_plane import REPOSITORY, ControlPlane, find_tools
@@ -150,8 +151,8 @@ def _reads(plane: ControlPlane, path: str) -> bool | None:
 def test_everything_unsigned_is_signed_at_once_and_what_holds_is_left_alone(plane: ControlPlane, kubectl: Path) -> None:
     manifest = offered("in-bulk")
     plane.apply(manifest)
-    assert sign_all(kubectl, plane.kubeconfig(), [REGISTRY]) == [f"{REGISTRY}/in-bulk"]
-    assert sign_all(kubectl, plane.kubeconfig(), [REGISTRY, TAX]) == []
+    assert sign_all(Kubectl(kubectl, plane.kubeconfig()), [REGISTRY]) == [f"{REGISTRY}/in-bulk"]
+    assert sign_all(Kubectl(kubectl, plane.kubeconfig()), [REGISTRY, TAX]) == []
     reaches(plane, "in-bulk", "Finalized")
     plane.api().delete(manifest)
 

@@ -14,9 +14,9 @@ from pulumi import automation
 from pulumi.automation.errors import CommandError
 from pulumi.automation.events import EngineEvent
 
-from commonweal_local.pulumi_cli import programs
-from commonweal_local.pulumi_cli.events import Listener
-from commonweal_local.pulumi_cli.stack import FORCED, SETTINGS
+from commonweal_cli.site import programs
+from commonweal_cli.site.events import Listener
+from commonweal_cli.site.stack import FORCED, SETTINGS
 from commonweal_stacks.management import names
 from support.control_plane import REPOSITORY, ControlPlane
 from support.kube_api import KubeApi

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from commonweal_local import pulumi, toolchain
+from commonweal_cli.site import operations
+from commonweal_local import toolchain
 from commonweal_stacks.management import names
 from support.control_plane import REPOSITORY, ControlPlane, User
 from support.kube_api import MERGE, KubeApi, Refused
@@ -148,7 +149,7 @@ class Site:
             config["config"]["commonweal:site"] |= changes
             (self.project / file).write_text(yaml.safe_dump(config))
 
-    def run(self, operation: Callable[..., pulumi.Outcome], **flags: Any) -> pulumi.Outcome:
+    def run(self, operation: Callable[..., operations.Outcome], **flags: Any) -> operations.Outcome:
         return operation("onprem", say=self.lines.append, project=self.project, **flags)
 
 

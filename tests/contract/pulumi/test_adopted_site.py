@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
-from commonweal_local import pulumi
-from commonweal_local.decommission.erase import Wish, decommission
-from commonweal_local.decommission.verify import read
+from commonweal_cli import conform
+from commonweal_cli.site import operations
+from commonweal_cli.site.decommission.erase import Wish, decommission
+from commonweal_cli.site.decommission.verify import read
+from commonweal_cli.site.stack import root
 from commonweal_local.failure import LocalError
-from commonweal_local.pulumi_cli.stack import root
 from commonweal_stacks.clusters import ManagedCluster
 from commonweal_stacks.clusters.identity import cluster_uid
-from commonweal_stacks.conformity import cli
 from commonweal_stacks.management import names
 from commonweal_stacks.management.access import VARIABLE
 from contract.pulumi.stage import CONTROLLERS, PROFILES, SITE_CONTROLLERS, Kubelet, Site, looking, make_management, project, site_with_users
@@ -66,13 +66,13 @@ def test_an_adopted_site_is_in_the_fleet_from_its_first_run_to_its_end(
     with ControlPlane(tmp_path / "management", controllers=CONTROLLERS) as plane:
         make_management(plane)
         management = plane.api()
-        site.run(pulumi.up)
+        site.run(operations.up)
         assert entries(management) == []
 
         monkeypatch.setenv(VARIABLE, str(plane.kubeconfig()))
         site.configure(kubeconfig=with_files(site, tmp_path, "admin"))
-        assert set(site.run(pulumi.up).changed) >= ENTRY
-        assert site.run(pulumi.up).counts.keys() == {"same"}
+        assert set(site.run(operations.up).changed) >= ENTRY
+        assert site.run(operations.up).counts.keys() == {"same"}
         own = cluster_uid(site.plane.kubeconfig().read_text(), site="onprem")
         assert cluster_uid(ManagedCluster("onprem").kubeconfig(), site="onprem") == own
         written = "".join(file.read_text(errors="replace") for file in root().rglob("*") if file.is_file() and "state" in file.parts)
@@ -80,15 +80,18 @@ def test_an_adopted_site_is_in_the_fleet_from_its_first_run_to_its_end(
         assert site.plane.token("admin") not in written
         assert management.request("GET", f"{SECRETS}/onprem-kubeconfig")["data"]["value"][:200] not in written
 
-        assert cli.main(["sign", "onprem", "--stacks", str(site.project), "--out", str(tmp_path / "said.json"), "--no-probes"]) == cli.EQUAL
+        assert (
+            conform.main(["sign", "onprem", "--stacks", str(site.project), "--out", str(tmp_path / "said.json"), "--no-probes"])
+            == conform.EQUAL
+        )
         capsys.readouterr()
-        assert properties(management)["conformity.commonweal.dev"].split()[0] == cli.digest_of("onprem", site.project).root
+        assert properties(management)["conformity.commonweal.dev"].split()[0] == conform.digest_of("onprem", site.project).root
 
         site.configure(kubeconfig=with_files(site, tmp_path, "renewed"))
-        assert f"updated Secret/{names.FLEET}/onprem-kubeconfig" in site.run(pulumi.up).changed
+        assert f"updated Secret/{names.FLEET}/onprem-kubeconfig" in site.run(operations.up).changed
         assert site.plane.token("renewed") in ManagedCluster("onprem").kubeconfig()
 
-        site.run(pulumi.destroy)
+        site.run(operations.destroy)
         assert entries(management) == []
 
 
@@ -98,23 +101,23 @@ def test_a_management_cluster_that_is_lost_or_gone_takes_nothing_of_the_site_alo
     with ControlPlane(tmp_path / "first", controllers=CONTROLLERS) as plane:
         make_management(plane)
         monkeypatch.setenv(VARIABLE, str(plane.kubeconfig()))
-        site.run(pulumi.up)
+        site.run(operations.up)
     with pytest.raises(LocalError, match=r"does not answer"):
-        site.run(pulumi.up)
+        site.run(operations.up)
 
     with ControlPlane(tmp_path / "second", controllers=CONTROLLERS) as plane:
         make_management(plane)
         monkeypatch.setenv(VARIABLE, str(plane.kubeconfig()))
-        again = site.run(pulumi.up)
+        again = site.run(operations.up)
         assert ENTRY <= set(again.changed) <= ENTRY | {"updated pulumi:providers:kubernetes onprem-management"}
 
     monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
     with pytest.raises(LocalError, match=r"There is no management cluster: .*nowhere"):
-        site.run(pulumi.up)
+        site.run(operations.up)
     monkeypatch.delenv(VARIABLE)
-    alone = site.run(pulumi.up)
+    alone = site.run(operations.up)
     assert (alone.counts.keys(), alone.changed) == ({"same"}, ())
-    site.run(pulumi.destroy)
+    site.run(operations.destroy)
 
 
 @pytest.mark.servers
@@ -128,7 +131,7 @@ def test_a_site_that_is_gone_for_good_is_taken_out_of_the_fleet_with_a_certifica
         with ControlPlane(tmp_path / "site", controllers=SITE_CONTROLLERS) as lost, looking(Kubelet(lost.api())):
             site = Site(copy, lost)
             site.configure()
-            site.run(pulumi.up)
+            site.run(operations.up)
         assert len(entries(plane.api())) == 2
 
         with pytest.raises(LocalError, match=r"cannot be asked what it holds.*add `--unreachable`"):

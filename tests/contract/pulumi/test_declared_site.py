@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from commonweal_local import paths, pulumi
+from commonweal_cli.site import operations
+from commonweal_cli.site.stack import kept_secret, root
+from commonweal_local import paths
 from commonweal_local.failure import LocalError
-from commonweal_local.pulumi_cli.stack import kept_secret, root
 from commonweal_stacks.management.access import VARIABLE
 from contract.pulumi.stage import (
     CLUSTERS,
@@ -62,12 +63,12 @@ def uid(api: KubeApi) -> str:
 def test_a_site_from_its_declaration_to_its_end(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     api = site.plane.api()
     with managed(tmp_path / "management", site, monkeypatch) as (management, provider):
-        shown = site.run(pulumi.preview)
+        shown = site.run(operations.preview)
         assert "create Cluster.cluster.x-k8s.io/commonweal-fleet/onprem" in shown.changed
         assert "create Deployment.apps/commonweal-system/commonweal-operator" in shown.changed
         assert management.request("GET", CLUSTERS)["items"] == []
 
-        first = site.run(pulumi.up)
+        first = site.run(operations.up)
         assert first.counts.keys() == {"create"}
         assert first.counts["create"] == shown.counts["create"]
         kube_system = api.request("GET", "/api/v1/namespaces/kube-system")["metadata"]["uid"]
@@ -81,19 +82,19 @@ def test_a_site_from_its_declaration_to_its_end(site: Site, tmp_path: Path, monk
 
         sectors = uid(api)
         provider.kubeconfigs["onprem"] = site.plane.kubeconfig("renewed").read_text()
-        rotated = site.run(pulumi.up)
+        rotated = site.run(operations.up)
         assert rotated.changed == ("updated pulumi:providers:kubernetes onprem",)
         assert uid(api) == sectors
 
         site.write({"kind": "local", "local": {"mode": "ControlPlane"}, "expose": "ClusterIP", "blueprint": "r3", "size": "medium"})
-        changed = next(line for line in site.run(pulumi.preview).changed if "Cluster.cluster.x-k8s.io" in line)
+        changed = next(line for line in site.run(operations.preview).changed if "Cluster.cluster.x-k8s.io" in line)
         for part in ("spec.topology.classRef.name", "spec.topology.variables[0].value", "spec.topology.version"):
             assert part in changed
 
         with_a_department(api)
         with pytest.raises(LocalError, match=r"holds the departments tax"):
-            site.run(pulumi.destroy)
-        site.run(pulumi.destroy, delete_departments=True)
+            site.run(operations.destroy)
+        site.run(operations.destroy, delete_departments=True)
         assert provider.gone[-1] == "onprem"
         assert management.request("GET", CLUSTERS)["items"] == []
         assert ours(api) == []
@@ -108,14 +109,14 @@ def test_a_lost_management_cluster_is_told_again_and_the_site_does_not_notice(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with managed(tmp_path / "first", site, monkeypatch):
-        site.run(pulumi.up)
+        site.run(operations.up)
     sectors = uid(site.plane.api())
 
     with managed(tmp_path / "second", site, monkeypatch) as (management, provider):
         with pytest.raises(LocalError, match=r"the management cluster is another.*commonweal site up onprem"):
-            site.run(pulumi.destroy)
+            site.run(operations.destroy)
 
-        again = site.run(pulumi.up)
+        again = site.run(operations.up)
 
         assert sorted(again.changed) == [
             "created Cluster.cluster.x-k8s.io/commonweal-fleet/onprem",
@@ -130,5 +131,5 @@ def test_a_lost_management_cluster_is_told_again_and_the_site_does_not_notice(
 def test_without_a_management_cluster_nothing_is_begun(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
     with pytest.raises(LocalError, match=r"There is no management cluster: .*nowhere.*commonweal management up"):
-        site.run(pulumi.up)
+        site.run(operations.up)
     assert not list(root().rglob("*.json"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from commonweal_local.pulumi_cli.stack import remedy
+from commonweal_cli.site.stack import remedy
 from support.control_plane import ControlPlane
 from support.kube_api import KubeApi, Refused
 

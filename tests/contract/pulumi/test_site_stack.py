@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from commonweal_local import pulumi
+from commonweal_cli import conform
+from commonweal_cli.site import operations, programs
+from commonweal_cli.site.stack import kept_secret, root
 from commonweal_local.failure import LocalError
-from commonweal_local.pulumi_cli import programs
-from commonweal_local.pulumi_cli.stack import kept_secret, root
-from commonweal_stacks.conformity import cli
 from commonweal_stacks.conformity.tree import differences
 from contract.pulumi.stage import SITE_CONTROLLERS, Kubelet, Site, looking, ours, project
 from support.control_plane import ControlPlane
@@ -33,18 +32,18 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 def test_a_site_from_nothing_to_nothing(site: Site) -> None:
     api = site.plane.api()
 
-    first = site.run(pulumi.up)
+    first = site.run(operations.up)
     assert first.counts.keys() == {"create"}
     assert first.outputs["namespace"] == "commonweal-system"
     assert first.outputs["endpoints"] == {"identity": "identity.commonweal-system.svc.cluster.local"}
     assert api.request("GET", "/api/v1/namespaces/commonweal-system/secrets/commonweal-sectors")["data"].keys() == {"master"}
 
-    second = site.run(pulumi.up)
+    second = site.run(operations.up)
     assert second.counts == {"same": first.counts["create"]}
     assert second.outputs == first.outputs
 
     site.configure(expose="LoadBalancer")
-    assert sorted(site.run(pulumi.preview).changed) == [
+    assert sorted(site.run(operations.preview).changed) == [
         'update ConfigMap/commonweal-system/commonweal-operator: data["config.yaml"]',
         'update Deployment.apps/commonweal-system/commonweal-operator: spec.template.metadata.annotations["commonweal.dev/config-digest"]',
         'update Service/commonweal-system/identity: metadata.annotations["pulumi.com/skipAwait"], metadata.annotations["pulumi.com/waitFor"], spec.type',
@@ -67,8 +66,8 @@ def test_a_site_from_nothing_to_nothing(site: Site) -> None:
         }
     )
     with pytest.raises(LocalError, match=r"holds the departments tax, with their data\..*--delete-departments"):
-        site.run(pulumi.destroy)
-    site.run(pulumi.destroy, delete_departments=True)
+        site.run(operations.destroy)
+    site.run(operations.destroy, delete_departments=True)
     assert ours(api) == []
 
 
@@ -83,8 +82,8 @@ def typed(site: Site, *words: str, **environment: str) -> str:
 
 
 def test_pulumi_typed_in_the_projects_directory_works_on_what_up_made_and_writes_nothing_there(site: Site) -> None:
-    made = site.run(pulumi.up)
-    by_hand = pulumi.environment("onprem", say=site.lines.append, project=site.project)
+    made = site.run(operations.up)
+    by_hand = operations.environment("onprem", say=site.lines.append, project=site.project)
     before = {file.name: file.read_text() for file in site.project.iterdir()}
 
     assert f"{made.counts['create']} unchanged" in typed(site, "preview", "--color=never", **by_hand)
@@ -107,22 +106,22 @@ def test_pulumi_alone_makes_a_stack_of_its_own_as_the_how_to_says(site: Site, tm
 
     shown = typed(site, "preview", "--color=never", **alone)
 
-    expected = site.run(pulumi.preview).counts["create"]
+    expected = site.run(operations.preview).counts["create"]
     assert f"+ {expected} to create" in shown
     assert ours(site.plane.api()) == []
 
 
 def test_conform_names_the_leaf_that_was_changed_by_hand(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    site.run(pulumi.up)
-    before = cli.digest_of("onprem", site.project)
+    site.run(operations.up)
+    before = conform.digest_of("onprem", site.project)
 
-    assert cli.main(["onprem", "cloud", "--no-probes", "--stacks", str(site.project)]) == cli.EQUAL
+    assert conform.main(["onprem", "cloud", "--no-probes", "--stacks", str(site.project)]) == conform.EQUAL
     assert capsys.readouterr().out.count(before.root) == 2
 
     path = "/api/v1/namespaces/commonweal-system/resourcequotas/commonweal-platform"
     site.plane.api().request("PATCH", path, {"spec": {"hard": {"pods": "21"}}}, content_type=MERGE)
     site.plane.api().request("DELETE", "/apis/storage.k8s.io/v1/storageclasses/std-rwo")
-    found = differences(before, cli.digest_of("onprem", site.project))
+    found = differences(before, conform.digest_of("onprem", site.project))
 
     assert str(found[0]) == 'layer: ResourceQuota/commonweal-system/commonweal-platform:spec.hard.pods: "20" | "21"'
     assert {difference.path.partition(":")[0] for difference in found[1:]} == {"StorageClass.storage.k8s.io/std-rwo"}
@@ -131,9 +130,9 @@ def test_conform_names_the_leaf_that_was_changed_by_hand(site: Site, capsys: pyt
 def test_wrong_configuration_is_refused_before_anything_is_created(site: Site) -> None:
     site.configure(expose="NodePort")
     with pytest.raises(LocalError, match=r"commonweal:site\.expose in Pulumi\.onprem\.yaml"):
-        site.run(pulumi.up)
+        site.run(operations.up)
     site.configure()
     (root().parent / "images.json").write_text("{}")
     with pytest.raises(LocalError, match=r"images\.json names no image for operator, runtime, store"):
-        site.run(pulumi.up)
+        site.run(operations.up)
     assert ours(site.plane.api()) == []

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from commonweal_local.demo import bring_up
+from commonweal_cli.demo import bring_up
 from commonweal_local.progress import Progress
 from support import film_club
 from support.film_club import Club

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from commonweal_local import pulumi
-from commonweal_local.demo import bring_up
-from commonweal_local.demo.cluster import Cluster
-from commonweal_local.fleet import main as fleet
+from commonweal_cli.conform import DIFFERENT, EQUAL
+from commonweal_cli.conform import main as conform
+from commonweal_cli.demo import bring_up
+from commonweal_cli.fleet import main as fleet
+from commonweal_cli.kubectl import Kubectl
+from commonweal_cli.site import operations
 from commonweal_stacks.conformity import probes
 from commonweal_stacks.conformity.api import Api
-from commonweal_stacks.conformity.cli import DIFFERENT, EQUAL
-from commonweal_stacks.conformity.cli import main as conform
 
 pytestmark = pytest.mark.sites
 ONPREM, CLOUD = bring_up.SITES
@@ -30,11 +30,11 @@ OPENED = {
 
 
 @pytest.fixture
-def cloud(brought: bring_up.Brought) -> Cluster:
+def cloud(brought: bring_up.Brought) -> Kubectl:
     return named(brought, CLOUD)
 
 
-def named(brought: bring_up.Brought, name: str) -> Cluster:
+def named(brought: bring_up.Brought, name: str) -> Kubectl:
     return next(cluster for cluster in brought.clusters if cluster.name == name)
 
 
@@ -47,7 +47,7 @@ def nothing_stays(brought: bring_up.Brought) -> Iterator[None]:
 
 
 @contextmanager
-def opened(cluster: Cluster) -> Iterator[None]:
+def opened(cluster: Kubectl) -> Iterator[None]:
     """Open the platform's namespace to all traffic, for the length of the block."""
     cluster.apply_object(OPENED)
     try:
@@ -122,7 +122,7 @@ DRIFT: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
 
 
 def test_what_a_hand_breaks_is_found_by_what_the_site_does_and_mended_by_pulumi(
-    brought: bring_up.Brought, cloud: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    brought: bring_up.Brought, cloud: Kubectl, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     picture = tmp_path / "trees.html"
     assert conform([ONPREM, CLOUD, "--no-probes"]) == EQUAL
@@ -131,7 +131,7 @@ def test_what_a_hand_breaks_is_found_by_what_the_site_does_and_mended_by_pulumi(
             cloud.run(*words)
         assert conform([ONPREM, CLOUD, "--html", str(picture)]) == DIFFERENT
     finally:
-        mended = " ".join(pulumi.up(CLOUD, refresh=True, say=lambda _: None).changed)
+        mended = " ".join(operations.up(CLOUD, refresh=True, say=lambda _: None).changed)
     assert [kind for kind in KINDS if kind not in mended] == []
     said = capsys.readouterr().out
     assert [leaf for _, leaves in DRIFT for leaf in leaves if leaf not in said] == [], said
@@ -142,7 +142,7 @@ def test_what_a_hand_breaks_is_found_by_what_the_site_does_and_mended_by_pulumi(
 
 
 def test_a_roll_out_stops_at_the_site_that_breaks_a_promise_goes_on_when_it_is_mended_and_goes_back(
-    brought: bring_up.Brought, cloud: Cluster, capsys: pytest.CaptureFixture[str]
+    brought: bring_up.Brought, cloud: Kubectl, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["roll", "--sites", f"{ONPREM},{CLOUD}", "--rings", "1,all"]
     with opened(cloud):

@@ -12,15 +12,16 @@ import pytest
 
 from commonweal_api import namespace_of
 from commonweal_api.plan import audience_of
-from commonweal_local import pulumi
-from commonweal_local.demo import bring_up
-from commonweal_local.demo.cluster import Cluster
-from commonweal_local.demo.command import walk
-from commonweal_local.demo.journey import BENEFITS, ONCE, REGISTRY, TAX, Site, poll, short_agreement
-from commonweal_local.demo.learning import MODEL
-from commonweal_local.demo.person import SignIn
-from commonweal_local.demo.report import table
-from commonweal_local.demo.web import Answer, Caller
+from commonweal_cli.agreements import sign_all
+from commonweal_cli.demo import bring_up
+from commonweal_cli.demo.command import walk
+from commonweal_cli.demo.journey import BENEFITS, ONCE, REGISTRY, TAX, Site, poll, short_agreement
+from commonweal_cli.demo.learning import MODEL
+from commonweal_cli.demo.person import SignIn
+from commonweal_cli.demo.report import table
+from commonweal_cli.demo.web import Answer, Caller
+from commonweal_cli.kubectl import Kubectl
+from commonweal_cli.site import operations
 from commonweal_local.images import builder
 from commonweal_local.waiting import within
 from support.waiting import HANG
@@ -37,12 +38,12 @@ except OSError as error:
 
 
 @pytest.fixture
-def onprem(brought: bring_up.Brought) -> Cluster:
+def onprem(brought: bring_up.Brought) -> Kubectl:
     return brought.clusters[0]
 
 
-def site_of(cluster: Cluster, password: str) -> Site:
-    address = cluster.one("services", "identity", bring_up.SYSTEM)["status"]["loadBalancer"]["ingress"][0]["ip"]
+def site_of(cluster: Kubectl, password: str) -> Site:
+    address = cluster.get("services", "identity", bring_up.SYSTEM)["status"]["loadBalancer"]["ingress"][0]["ip"]
     return Site(cluster, SignIn(f"http://{address}"), bring_up.PEOPLE[0], password)
 
 
@@ -56,12 +57,12 @@ def test_every_step_of_the_journey_is_as_it_must_be(brought: bring_up.Brought, n
 
 def test_a_second_pulumi_up_changes_nothing(brought: bring_up.Brought) -> None:
     for name in bring_up.SITES:
-        outcome = pulumi.up(name, say=lambda _: None)
+        outcome = operations.up(name, say=lambda _: None)
         assert outcome.changed == ()
         assert outcome.counts["same"] == sum(outcome.counts.values())
 
 
-def probe(cluster: Cluster, namespace: str, host: str, port: int) -> str:
+def probe(cluster: Kubectl, namespace: str, host: str, port: int) -> str:
     """Return what a pod of that namespace finds at host:port."""
     name = f"probe-{abs(hash((host, port))) % 100000}"
     locked = {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -81,14 +82,14 @@ def probe(cluster: Cluster, namespace: str, host: str, port: int) -> str:
         cluster.run("delete", "pod", name, "-n", namespace, "--grace-period=0", "--force")
 
 
-def test_pods_reach_the_data_api_of_a_department_with_an_agreement_and_no_store(brought: bring_up.Brought, onprem: Cluster) -> None:
+def test_pods_reach_the_data_api_of_a_department_with_an_agreement_and_no_store(brought: bring_up.Brought, onprem: Kubectl) -> None:
     api, store = (f"{name}.{namespace_of(REGISTRY)}.svc.cluster.local" for name in ("data-api", "store"))
     assert probe(onprem, namespace_of(BENEFITS), api, 80) == "open"
     assert probe(onprem, namespace_of(BENEFITS), store, 5432).startswith("closed")
     assert probe(onprem, namespace_of(REGISTRY), f"data-api.{namespace_of(BENEFITS)}.svc.cluster.local", 80).startswith("closed")
 
 
-def replaced(cluster: Cluster, namespace: str, component: str) -> Callable[[], bool]:
+def replaced(cluster: Kubectl, namespace: str, component: str) -> Callable[[], bool]:
     """Kill the pods of a component; return how to ask whether new ones are ready."""
     selector = f"app.kubernetes.io/component={component}"
     old = {pod["metadata"]["uid"] for pod in pods(cluster, namespace, selector)}
@@ -102,12 +103,12 @@ def replaced(cluster: Cluster, namespace: str, component: str) -> Callable[[], b
     return ready
 
 
-def pods(cluster: Cluster, namespace: str, selector: str) -> list[dict[str, object]]:
+def pods(cluster: Kubectl, namespace: str, selector: str) -> list[dict[str, object]]:
     found: list[dict[str, object]] = json.loads(cluster.run("get", "pods", "-n", namespace, "-l", selector, "-o", "json"))["items"]
     return found
 
 
-def test_what_a_model_has_learnt_survives_the_death_of_its_pod(brought: bring_up.Brought, onprem: Cluster) -> None:
+def test_what_a_model_has_learnt_survives_the_death_of_its_pod(brought: bring_up.Brought, onprem: Kubectl) -> None:
     base = onprem.one("departments", TAX)["status"]["models"]
     token = onprem.token(namespace_of(TAX), "tax-app", audience_of(TAX))
     before = Caller(base, token).get(MODEL).body
@@ -117,7 +118,7 @@ def test_what_a_model_has_learnt_survives_the_death_of_its_pod(brought: bring_up
     assert (after["digest"], after["rows"]) == (before["digest"], before["rows"])
 
 
-def test_consents_and_uses_survive_the_death_of_the_store(brought: bring_up.Brought, onprem: Cluster) -> None:
+def test_consents_and_uses_survive_the_death_of_the_store(brought: bring_up.Brought, onprem: Kubectl) -> None:
     site = site_of(onprem, brought.password)
     me, app = site.me(REGISTRY), site.service(TAX, "tax-app", REGISTRY)
     path = f"/v1/companies/subjects/{site.subject(REGISTRY)}"
@@ -133,19 +134,19 @@ def test_consents_and_uses_survive_the_death_of_the_store(brought: bring_up.Brou
     assert app.get(path, Purpose="tax-authority/register-business").status == 200
 
 
-def brief(cluster: Cluster, opens: Callable[[float], Answer]) -> tuple[dict[str, Any], datetime]:
+def brief(cluster: Kubectl, opens: Callable[[float], Answer]) -> tuple[dict[str, Any], datetime]:
     """Have an agreement that is open now and ends soon; return it and its end. On a machine so slow that it ends before it opens, a longer one."""
     for seconds in (20, 60, 180):
         until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
         manifest = short_agreement(until)
         cluster.apply_object(manifest)
-        assert cluster.sign(namespace_of(REGISTRY)) == [f"{namespace_of(REGISTRY)}/{manifest['metadata']['name']}"]
+        assert sign_all(cluster, [namespace_of(REGISTRY)]) == [f"{namespace_of(REGISTRY)}/{manifest['metadata']['name']}"]
         if opens((until - datetime.now(UTC)).total_seconds()).status == 200:
             return manifest, until
     pytest.fail("the agreement never opened")
 
 
-def test_an_agreement_ends_on_time_while_the_operator_is_stopped(brought: bring_up.Brought, onprem: Cluster) -> None:
+def test_an_agreement_ends_on_time_while_the_operator_is_stopped(brought: bring_up.Brought, onprem: Kubectl) -> None:
     site = site_of(onprem, brought.password)
     app, path = site.service(BENEFITS, "benefits-app", REGISTRY), f"/v1/companies/subjects/{site.subject(REGISTRY)}"
     manifest, until = brief(onprem, lambda seconds: poll(lambda: app.get(path, Purpose=ONCE), lambda answer: answer.status == 200, seconds))
@@ -159,7 +160,7 @@ def test_an_agreement_ends_on_time_while_the_operator_is_stopped(brought: bring_
         onprem.run("delete", "consentpolicy", manifest["metadata"]["name"], "-n", namespace_of(REGISTRY), "--wait=false")
 
 
-def test_a_broken_source_closes_itself_only_and_says_what_to_do(brought: bring_up.Brought, onprem: Cluster) -> None:
+def test_a_broken_source_closes_itself_only_and_says_what_to_do(brought: bring_up.Brought, onprem: Kubectl) -> None:
     product = onprem.one("dataproducts", "companies", namespace_of(REGISTRY))
     broken = {"apiVersion": product["apiVersion"], "kind": "DataProduct", "metadata": {"name": "lost", "namespace": namespace_of(REGISTRY)}}
     source = {"postgres": product["spec"]["source"]["postgres"] | {"table": "no_such_table"}}
@@ -171,7 +172,7 @@ def test_a_broken_source_closes_itself_only_and_says_what_to_do(brought: bring_u
 
     try:
         assert within(HANG, lambda: reasons().get("Ready") == "TableMissing"), reasons()
-        assert bring_up.Cluster.one(onprem, "departments", REGISTRY)["status"]["conditions"]
+        assert onprem.get("departments", REGISTRY)["status"]["conditions"]
         site = site_of(onprem, brought.password)
         read = site.service(TAX, "tax-app", REGISTRY).get(
             f"/v1/companies/subjects/{site.subject(REGISTRY)}", Purpose="tax-authority/register-business"

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from commonweal_cli.demo import bring_up
+from commonweal_cli.demo.journey import BENEFITS, CHECK, REGISTER, REGISTRY, TAX, Site, poll
+from commonweal_cli.demo.person import SignIn
+from commonweal_cli.demo.web import Answer
+from commonweal_cli.kubectl import Kubectl
 from commonweal_local import sites
-from commonweal_local.demo import bring_up
-from commonweal_local.demo.cluster import Cluster
-from commonweal_local.demo.journey import BENEFITS, CHECK, REGISTER, REGISTRY, TAX, Site, poll
-from commonweal_local.demo.person import SignIn
-from commonweal_local.demo.web import Answer
 from support.waiting import HANG
 
 pytestmark = pytest.mark.sites
@@ -21,12 +21,12 @@ STALENESS = 8
 CONSENT = "/me/consents/benefits-checks-company"
 
 
-def site_of(cluster: Cluster, password: str) -> Site:
-    address = cluster.one("services", "identity", bring_up.SYSTEM)["status"]["loadBalancer"]["ingress"][0]["ip"]
+def site_of(cluster: Kubectl, password: str) -> Site:
+    address = cluster.get("services", "identity", bring_up.SYSTEM)["status"]["loadBalancer"]["ingress"][0]["ip"]
     return Site(cluster, SignIn(f"http://{address}"), bring_up.PEOPLE[2], password)
 
 
-def amend(cluster: Cluster, feed: object) -> None:
+def amend(cluster: Kubectl, feed: object) -> None:
     patch = [{"op": "add" if feed else "remove", "path": "/spec/consentFeed", **({"value": feed} if feed else {})}]
     cluster.run("patch", "department", REGISTRY, "--type=json", "-p", json.dumps(patch))
     cluster.wait_for(bring_up.KINDS, "Ready", HANG, lambda _: None)
@@ -82,7 +82,7 @@ def test_a_cut_link_closes_what_rests_on_consent_and_nothing_else_and_mends_by_i
             assert by_law(site).status == 200
         assert there.me(REGISTRY).call("PUT", CONSENT, {"state": "Withdrawn"}).status == 200
     finally:
-        sites.restore(there.cluster.name)
+        sites.reconnect(there.cluster.name)
     mended = poll(lambda: consented(here), lambda answer: answer.status != 503, HANG)
     assert mended.status == 404, "the withdrawal made during the cut arrives before anything opens again"
     assert here.me(REGISTRY).call("PUT", CONSENT, {"state": "Given"}).status == 200

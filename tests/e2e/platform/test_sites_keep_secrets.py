@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from commonweal_local.demo import bring_up
-from commonweal_local.pulumi_cli.stack import kept_secret, root
+from commonweal_cli.demo import bring_up
+from commonweal_cli.site.stack import kept_secret, root
 from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.management.access import management_file
 

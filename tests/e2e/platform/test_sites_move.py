@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from commonweal_api import namespace_of
-from commonweal_local import cli, paths, sites
-from commonweal_local.demo import bring_up
-from commonweal_local.demo.cluster import lacking
+from commonweal_cli import main
+from commonweal_cli.demo import bring_up
+from commonweal_cli.kubectl import lacking
+from commonweal_local import paths, sites
 from commonweal_local.waiting import until, within
 from commonweal_stacks.conformity.site_key import public_key, site_seed
 from commonweal_stacks.conformity.statement import ERASURE, verify
@@ -37,7 +38,7 @@ def move(here: Club, there: Club, *more: str) -> subprocess.Popen[str]:
     """Start the command as an administrator would."""
     words = ["move", CLUB, "--from", here.cluster.name, "--to", there.cluster.name, *more]
     return subprocess.Popen(
-        [sys.executable, "-m", "commonweal_local.cli", *words],
+        [sys.executable, "-m", "commonweal_cli", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -61,7 +62,7 @@ def cut_off(here: Club, there: Club, subject: str) -> None:
         assert within(HANG, lambda: here.newsletter(subject).status == 200), "a cut link freezes nobody for good"
         assert process.wait(HANG) == 1
     finally:
-        sites.restore(there.cluster.name)
+        sites.reconnect(there.cluster.name)
     assert "Run the command again" in process.communicate()[0]
 
 
@@ -131,7 +132,7 @@ def test_a_department_moves_and_nothing_is_lost(club: tuple[Club, Club], capsys:
     assert uses <= there.uses(0), "every use that ada was shown is still shown"
     goes_on(learnt, there, offers[DECISIONS:])
     assert not_ready(there) == []
-    assert cli.main(["audit", "verify", CLUB, "--kubeconfig", str(there.cluster.kubeconfig)]) == 0, (
+    assert main.main(["audit", "verify", CLUB, "--kubeconfig", str(there.cluster.kubeconfig)]) == 0, (
         "the old site's record holds at the new one"
     )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from commonweal_local import pulumi, sites
-from commonweal_local.demo import bring_up
+from commonweal_cli.demo import bring_up
+from commonweal_cli.site import operations
+from commonweal_local import sites
 from commonweal_stacks.clusters import running_version
 
 pytestmark = pytest.mark.sites
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.sites
 def test_destroy_ends_the_site_and_leaves_nothing_of_it(brought: bring_up.Brought) -> None:
     onprem, cloud = brought.clusters
     said: list[str] = []
-    pulumi.destroy("cloud", delete_departments=True, say=said.append)
+    operations.destroy("cloud", delete_departments=True, say=said.append)
     assert said.index("deleted Namespace/commonweal-system") < said.index("deleted Cluster.cluster.x-k8s.io/commonweal-fleet/cloud")
     assert running_version("cloud") is None
     assert "cloud" not in [status.name for status in sites.status()]

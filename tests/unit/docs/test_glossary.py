@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from commonweal_api import KINDS
-from commonweal_local import checkout
+from commonweal_cli.bundle import checkout
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "glossary.md").read_text()

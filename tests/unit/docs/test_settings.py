@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from commonweal_local import checkout
+from commonweal_cli.bundle import checkout
 from commonweal_stacks import settings_page
 from commonweal_stacks.platform.chart import source
 from commonweal_stacks.site import Provider

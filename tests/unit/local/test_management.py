@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from commonweal_cli.management.command import main
 from commonweal_local import management
-from commonweal_local.management import plane as planes
+from commonweal_local.management import layout as planes
 from commonweal_local.management import process
-from commonweal_local.management.command import main
 from commonweal_local.sites import pki
 from commonweal_stacks.management import controllers
 from support import upstream

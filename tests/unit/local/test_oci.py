@@ -14,7 +14,7 @@ import pytest
 
 from commonweal_local.failure import LocalError
 from commonweal_local.images import oci
-from commonweal_local.sites.containers import reference_of
+from commonweal_local.images.containers import reference_of
 
 NAME = "localhost/commonweal/runtime:0123456789abcdef"
 CONFIG = oci.Config(environment={"A": "1"}, command=("run",), user="10001:10001")

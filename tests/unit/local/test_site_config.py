@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from commonweal_local.failure import LocalError
-from commonweal_local.management import plane
+from commonweal_local.management import layout
 from commonweal_local.sites import ports
 from commonweal_local.sites.components import command_lines
 from commonweal_local.sites.site import HOST_ADDRESS, MOST_SITES, Mode, Site, all_sites, check_name, free_index, hosts_file
@@ -46,7 +46,7 @@ def test_sites_on_loopback_share_no_port_and_have_none_that_the_kernel_gives_awa
     sites = [site(index, mode=Mode.CONTROL_PLANE) for index in range(MOST_SITES[Mode.CONTROL_PLANE])]
     found = [port for one in sites for port in ports.of(one)]
     assert len(found) == len(set(found))
-    given_away, most = 32768, plane.FIRST_PORT
+    given_away, most = 32768, layout.FIRST_PORT
     assert max(found) < most < given_away
 
 

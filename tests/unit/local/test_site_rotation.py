@@ -15,7 +15,7 @@ from cryptography import x509
 from commonweal_local.doctor import certificates
 from commonweal_local.failure import LocalError
 from commonweal_local.findings import Verdict
-from commonweal_local.sites import authorities, encryption, pki, stock
+from commonweal_local.sites import ca_rotation, data_guard, encryption, pki
 from commonweal_local.sites.site import Mode, Site
 from commonweal_stacks.blueprint import REVISIONS, current
 
@@ -78,7 +78,7 @@ def test_new_certificates_have_new_keys_and_the_kubeconfig_carries_them(site: Si
 
 def test_authorities_change_in_three_steps_with_everything_trusted_in_each(site: Site) -> None:
     old = {name: certificate(site, name) for name in pki.AUTHORITIES}
-    trust, switch, forget = authorities.steps(site)
+    trust, switch, forget = ca_rotation.steps(site)
     trust.carry_out(site, NOW)
     assert [pki.trusted(site, name)[0] for name in pki.AUTHORITIES] == list(old.values())
     assert [len(pki.trusted(site, name)) for name in pki.AUTHORITIES] == [2, 2, 2]
@@ -96,7 +96,7 @@ def test_authorities_change_in_three_steps_with_everything_trusted_in_each(site:
 @pytest.mark.parametrize("killed_at", range(0, 24, 2))
 def test_a_change_of_authorities_that_was_killed_goes_on(site: Site, killed_at: int, monkeypatch: pytest.MonkeyPatch) -> None:
     old = {name: certificate(site, name) for name in pki.AUTHORITIES}
-    write, count = authorities.write, 0
+    write, count = ca_rotation.write, 0
 
     class Killed(Exception):  # noqa: N818 - it is what happens
         pass
@@ -109,7 +109,7 @@ def test_a_change_of_authorities_that_was_killed_goes_on(site: Site, killed_at: 
         return write(path, content, **more)
 
     with monkeypatch.context() as patch:
-        for module in (authorities, pki):
+        for module in (ca_rotation, pki):
             patch.setattr(module, "write", dying)
         carry_out(site, until=Killed)
     pki.make(site, now=NOW)  # as a start of the site would
@@ -123,7 +123,7 @@ def test_a_change_of_authorities_that_was_killed_goes_on(site: Site, killed_at: 
 
 def carry_out(site: Site, until: type[Exception] = KeyError) -> None:
     try:
-        for step in authorities.steps(site):
+        for step in ca_rotation.steps(site):
             step.carry_out(site, NOW)
     except until:
         return
@@ -236,15 +236,15 @@ def change(what: str) -> Callable[[Site], None]:
     def etcd(site: Site) -> None:
         (site.directory / "etcd" / "member" / "wal").mkdir(parents=True)
 
-    return {"remembered": stock.remember, "data": etcd, "nothing": lambda _: None}[what]
+    return {"remembered": data_guard.remember, "data": etcd, "nothing": lambda _: None}[what]
 
 
 @pytest.mark.parametrize(("before", "lost"), [("nothing", False), ("data", False), ("remembered", True)])
 def test_a_site_that_had_data_and_has_none_does_not_start(site: Site, before: str, lost: bool) -> None:
     change(before)(site)
-    assert stock.is_lost(site) is lost
+    assert data_guard.is_lost(site) is lost
     if lost:
         with pytest.raises(LocalError, match="commonweal local restore-etcd onprem --from FILE"):
-            stock.require(site)
+            data_guard.require(site)
         change("data")(site)
-    stock.require(site)
+    data_guard.require(site)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from commonweal_local import cli, paths, surroundings
+from commonweal_cli import machine, main
+from commonweal_local import paths, surroundings
 from commonweal_local.failure import LocalError
 from commonweal_local.sites import bridge
 
@@ -101,8 +102,8 @@ def test_what_a_disk_refuses_is_one_line_with_the_remedy(
     def refused(_: object) -> int:
         raise OSError(number, os.strerror(number), place.format(home=tmp_path / "home", cache=tmp_path / "cache"))
 
-    monkeypatch.setattr(cli, "_tools", refused)
-    assert cli.main(["tools"]) == 1
+    monkeypatch.setattr(machine, "_tools", refused)
+    assert main.main(["tools"]) == 1
     said = capsys.readouterr().err
     assert remedy in said
     assert said.count("\n") == 1
@@ -112,9 +113,9 @@ def test_any_other_error_stays_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(_: object) -> int:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", "/anywhere")
 
-    monkeypatch.setattr(cli, "_tools", fails)
+    monkeypatch.setattr(machine, "_tools", fails)
     with pytest.raises(FileNotFoundError):
-        cli.main(["tools"])
+        main.main(["tools"])
 
 
 def test_text_is_utf_8_in_a_locale_of_another_encoding() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from commonweal_api.negotiation import WhatIf
 from commonweal_api.plan import Outcome
-from commonweal_operator.engine.queue import Key, Priority
+from commonweal_kube.queue import Key, Priority
 from commonweal_operator.kinds import department, jws
 from support.signing import key_of, keys_status, seed_of, signature, signed
 from support.site import NOW, REGISTRY, TAX, Site

@@ -11,9 +11,9 @@ import pytest
 
 from commonweal_api.move import ARRIVING
 from commonweal_api.plan import MODEL_PLAN, STORE_PLAN
+from commonweal_kube.queue import Key
 from commonweal_operator.desired.keys import keys, signing
 from commonweal_operator.desired.manifest import Owner
-from commonweal_operator.engine.queue import Key
 from commonweal_operator.kinds.keys import DepartmentKeys
 from support.signing import keys_status
 from support.site import NOW, PLATFORM, REGISTRY, Site

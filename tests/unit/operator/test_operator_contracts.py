@@ -10,8 +10,8 @@ import pytest
 
 from commonweal_api.plan import Outcome
 from commonweal_api.quality import QualityCount
+from commonweal_kube.queue import Key, Priority
 from commonweal_operator.desired.exports import LARGEST, LEFT_OUT, bounded
-from commonweal_operator.engine.queue import Key, Priority
 from commonweal_operator.kinds import department
 from support.site import NOW, REGISTRY, Site
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from commonweal_api.plan import Outcome
+from commonweal_kube.queue import Key, Priority
 from commonweal_operator.engine.apply import Problem
-from commonweal_operator.engine.queue import Key, Priority
 from commonweal_operator.engine.seen import Workload
 from commonweal_operator.kinds import department
 from support.site import NOW, REGISTRY, TAX, Site, refused

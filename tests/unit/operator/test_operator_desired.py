@@ -14,13 +14,13 @@ import orjson
 import pytest
 import yaml
 
+from commonweal_kube.client import ApiError
+from commonweal_kube.status import same, stamped
 from commonweal_operator.desired.keys import keys, sector_key, signing
 from commonweal_operator.desired.manifest import HASH, RESOURCES, Owner, child
 from commonweal_operator.desired.network import network
 from commonweal_operator.desired.platform import Images, PlatformConfig
-from commonweal_operator.engine.client import ApiError
 from commonweal_operator.engine.probes import LoopWatch, Probes
-from commonweal_operator.engine.status import same, stamped
 from commonweal_operator.kinds import jws
 from commonweal_operator.kinds.keys import DepartmentKeys
 

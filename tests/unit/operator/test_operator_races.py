@@ -10,15 +10,15 @@ from typing import Any
 import orjson
 import pytest
 
+from commonweal_kube.client import FIELD_MANAGER, ApiError
+from commonweal_kube.objects import Objects
+from commonweal_kube.queue import Key, Priority
 from commonweal_operator.desired.manifest import HASH, Child, Owner, Stage, child
 from commonweal_operator.desired.platform import Images, PlatformConfig
 from commonweal_operator.engine.apply import Applied, Applier
 from commonweal_operator.engine.children import FEEDS, Children
-from commonweal_operator.engine.client import FIELD_MANAGER, ApiError
 from commonweal_operator.engine.core import Engine
 from commonweal_operator.engine.metrics import Counters
-from commonweal_operator.engine.objects import Objects
-from commonweal_operator.engine.queue import Key, Priority
 from commonweal_operator.kinds.keys import DepartmentKeys
 from commonweal_operator.kinds.reading import key_of, read
 from commonweal_operator.kinds.rules import KindRules
@@ -187,7 +187,7 @@ def test_4_an_empty_metadata_list_may_say_null() -> None:
             return {"metadata": {"resourceVersion": "7"}, "items": None}
 
     async def pages() -> list[dict[str, Any]]:
-        from commonweal_operator.engine.client import Api
+        from commonweal_kube.client import Api
 
         return [page async for page in Api.pages(Empty(), "/api/v1/namespaces")]  # type: ignore[arg-type]
 
@@ -226,8 +226,8 @@ def test_6_counts_are_not_lost_between_tasks() -> None:
 def test_10_kopf_gets_a_session_of_its_own_at_each_login() -> None:
     import ssl
 
-    from commonweal_operator.engine.client import new_session
-    from commonweal_operator.engine.cluster import Cluster, Token
+    from commonweal_kube.client import new_session
+    from commonweal_kube.cluster import Cluster, Token
 
     async def sessions() -> bool:
         cluster = Cluster("https://127.0.0.1:1", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), Token("t"))

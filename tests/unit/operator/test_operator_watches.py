@@ -12,10 +12,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from commonweal_operator.engine import client
+from commonweal_kube import client
+from commonweal_kube.client import Api, Unavailable
+from commonweal_kube.cluster import Cluster, Token
 from commonweal_operator.engine.children import FEEDS, Children
-from commonweal_operator.engine.client import Api, Unavailable
-from commonweal_operator.engine.cluster import Cluster, Token
 
 
 async def watched(*, ends: bool) -> tuple[list[dict[str, Any]], float]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from commonweal_stacks.conformity.cli import DIFFERENT, EQUAL, held_against, remarks
+from commonweal_cli.conform import DIFFERENT, EQUAL, held_against, remarks
 from commonweal_stacks.conformity.examine import Examined
 from commonweal_stacks.conformity.picture import page
 from commonweal_stacks.conformity.probes.verdicts import broken, holds, not_probed

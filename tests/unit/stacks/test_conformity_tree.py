@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commonweal_cli.conform import DIFFERENT, EQUAL, report
 from commonweal_stacks.clusters.contract import ALLOWED_DIFFERENCES, Difference
-from commonweal_stacks.conformity.cli import DIFFERENT, EQUAL, report
 from commonweal_stacks.conformity.normal import allow_list, leaves_of, matches, steps_of
 from commonweal_stacks.conformity.tree import ABSENT, Digest, canonical, differences, flatten, layer_root, merkle, spelled
 

@@ -19,7 +19,7 @@ from commonweal_api.lockin.exemptions import Exemption, exemption
 from commonweal_api.lockin.findings import Found
 from commonweal_api.lockin.places import PLACES, TEMPLATES, host_of
 from commonweal_api.lockin.rules import FILE, RuleFile
-from commonweal_local.cli import main
+from commonweal_cli.main import main
 from commonweal_stacks.lockin import judged, known
 from contract.lockin.corpus import manifests
 

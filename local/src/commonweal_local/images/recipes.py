@@ -16,7 +16,14 @@ EDITION = "3"
 USER_ID = 10001
 LIBRARIES, OURS = "opt/commonweal/lib", "opt/commonweal/src"
 CERTIFICATES = "usr/share/ca-certificates/mozilla/"
-PACKAGES = {"commonweal_api": "crds/src", "commonweal_operator": "operator/src", "commonweal_runtime": "runtime/src"}
+PACKAGES = {
+    "commonweal_api": "crds/src",
+    "commonweal_kube": "kube/src",
+    "commonweal_operator": "operator/src",
+    "commonweal_runtime": "runtime/src",
+}
+# What the code of a group imports besides its own package.
+SHARED = {"operator": ("commonweal_api", "commonweal_kube"), "runtime": ("commonweal_api",)}
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,7 @@ def _libraries(group: str, python: str) -> Layer:
 
 
 def _code(group: str, python: str) -> Layer:
-    trees = {name: paths.source() / PACKAGES[name] / name for name in ("commonweal_api", f"commonweal_{group}")}
+    trees = {name: paths.source() / PACKAGES[name] / name for name in (*SHARED[group], f"commonweal_{group}")}
 
     def fill(tree: Tree) -> None:
         for name, directory in trees.items():

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from commonweal_local import machine, paths
 from commonweal_local.images.base import write_base_image
+from commonweal_local.images.containers import identity_of, import_images
 from commonweal_local.progress import Progress
 from commonweal_local.shell import CommandFailed, run, succeeds
-from commonweal_local.sites.containers import identity_of, import_images
 from commonweal_local.waiting import until
 
 # Part of every tree's name: raise it when the code here lays trees out otherwise.

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +15,8 @@ from commonweal_local.progress import Progress
 
 if TYPE_CHECKING:
     from commonweal_local.management.host import Status
-    from commonweal_local.pulumi_cli.stack import Outcome
 
-__all__ = ["Management", "apply", "down", "main", "status", "up"]
+__all__ = ["Management", "down", "status", "up"]
 
 
 @dataclass(frozen=True)
@@ -35,13 +33,6 @@ def up(progress: Progress | None = None) -> Management:
     return Management(host.start(paths.home(), progress or Progress()).kubeconfig)
 
 
-def apply(say: Callable[[str], None] = print, *, refresh: bool = False) -> Outcome:
-    """`pulumi up` of `stacks/management`: Cluster API, our providers and the classes of their kinds. Raises LocalError."""
-    from commonweal_local.management import stack  # noqa: PLC0415 - pulumi's packages are slow to import
-
-    return stack.up(say, refresh=refresh)
-
-
 def down(*, keep: bool = False) -> list[str]:
     """End it and remove its files, unless they are kept; returns what would not go, normally nothing. Sites go on."""
     from commonweal_local.management import host  # noqa: PLC0415
@@ -54,10 +45,3 @@ def status() -> Status:
     from commonweal_local.management import host  # noqa: PLC0415
 
     return host.status_of(paths.home())
-
-
-def main(argv: Sequence[str]) -> int:
-    """`commonweal management up|down|status`."""
-    from commonweal_local.management import command  # noqa: PLC0415
-
-    return command.main(argv)

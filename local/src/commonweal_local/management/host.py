@@ -17,8 +17,8 @@ from typing import Any
 
 from commonweal_local import machine, paths, toolchain
 from commonweal_local.failure import LocalError
-from commonweal_local.management import plane as planes
-from commonweal_local.management.plane import Plane
+from commonweal_local.management import layout as planes
+from commonweal_local.management.layout import Plane
 from commonweal_local.progress import Progress
 from commonweal_local.sites import processes
 from commonweal_local.sites.api import Api, Unreachable

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from commonweal_local.management import plane as planes
-from commonweal_local.management.plane import Plane
+from commonweal_local.management import layout as planes
+from commonweal_local.management.layout import Plane
 from commonweal_local.sites.api import Api, Unreachable
-from commonweal_local.sites.roll import await_recognition
+from commonweal_local.sites.rolling_update import await_recognition
 from commonweal_local.sites.supervisor import Supervisor
 from commonweal_local.waiting import until
 from commonweal_stacks.management.upstream import fetched

@@ -1,6 +1,6 @@
 """Local sites: each a real cluster of its own on this machine.
 
-`up`, `down`, `status`, `load`, `cut` and `restore` are what other parts call. A site that "is up" is ready: its node takes pods, names
+`up`, `down`, `status`, `load`, `cut` and `reconnect` are what other parts call. A site that "is up" is ready: its node takes pods, names
 resolve, policies are enforced, volumes are made and the wanted images are there.
 """
 
@@ -14,7 +14,7 @@ from commonweal_local.progress import Progress
 from commonweal_local.sites.site import Mode, Site
 from commonweal_local.sites.state import Status
 
-__all__ = ["Mode", "Site", "Status", "cut", "down", "find", "hand_over", "load", "programs", "restore", "status", "up"]
+__all__ = ["Mode", "Site", "Status", "cut", "down", "find", "hand_over", "load", "programs", "reconnect", "status", "up"]
 
 
 def up(
@@ -110,7 +110,7 @@ def cut(name: str, *, between: bool = False) -> None:
     bridge.cut(find(name), between=between)
 
 
-def restore(name: str) -> None:
+def reconnect(name: str) -> None:
     """Undo `cut`."""
     from commonweal_local.sites import bridge  # noqa: PLC0415
 

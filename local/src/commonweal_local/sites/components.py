@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Mapping
 
 from commonweal_local.sites import settings
+from commonweal_local.sites.data_guard import guarded
 from commonweal_local.sites.pki import SIGNER
 from commonweal_local.sites.settings import Flags
 from commonweal_local.sites.site import Site
-from commonweal_local.sites.stock import guarded
 
 FIRST = ("etcd", "containerd", "kube-apiserver")
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")

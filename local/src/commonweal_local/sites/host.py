@@ -14,12 +14,12 @@ from pathlib import Path
 from commonweal_local import machine, paths
 from commonweal_local.failure import LocalError
 from commonweal_local.images.base import write_base_image
+from commonweal_local.images.containers import import_images
 from commonweal_local.progress import Progress, Step
 from commonweal_local.shell import CommandFailed
-from commonweal_local.sites import addons, bridge, cgroups, checks, pki, places, ports, processes, stock
+from commonweal_local.sites import addons, bridge, cgroups, checks, data_guard, pki, places, ports, processes
 from commonweal_local.sites.api import MERGE, Api, Unreachable
 from commonweal_local.sites.components import CONTROL_PLANE
-from commonweal_local.sites.containers import import_images
 from commonweal_local.sites.site import Mode, Site, all_sites, check_name, hosts_file
 from commonweal_local.sites.state import recorded
 from commonweal_local.waiting import until, within
@@ -228,7 +228,7 @@ def _ensure_running(site: Site) -> None:
         if not recorded(site)["error"]:
             return
         _end(site)
-    stock.require(site)
+    data_guard.require(site)
     pki.make(site)
     (site.directory / "state.json").unlink(missing_ok=True)
     _launch(site)

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from commonweal_local.failure import LocalError
 from commonweal_local.images import unpacked
+from commonweal_local.images.containers import import_images
 from commonweal_local.shell import CommandFailed, succeeds
-from commonweal_local.sites import addons, cgroups, fake_nodes, namespaces, node, policy, roll, settings, stock
+from commonweal_local.sites import addons, cgroups, data_guard, fake_nodes, namespaces, node, policy, rolling_update, settings
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.balancer import Balancer
 from commonweal_local.sites.components import FIRST, command_lines
-from commonweal_local.sites.containers import import_images
 from commonweal_local.sites.site import Site, all_sites, hosts_file
 from commonweal_local.sites.state import SERVING
 from commonweal_local.sites.supervisor import Supervisor, adopt_orphans
@@ -59,7 +59,7 @@ def _become_machine(site: Site) -> None:
 
 def _live(site: Site, supervisor: Supervisor, asked: threading.Event) -> None:
     set_up(site, supervisor)
-    roll.follow(site, supervisor, asked)
+    rolling_update.follow(site, supervisor, asked)
 
 
 def set_up(site: Site, supervisor: Supervisor) -> None:
@@ -77,7 +77,7 @@ def set_up(site: Site, supervisor: Supervisor) -> None:
             if importing:
                 importing.result()
                 _open(site, api)
-        roll.seal(site, supervisor, api, site.revision)
+        rolling_update.seal(site, supervisor, api, site.revision)
         supervisor.mark("ready")
     except (*Unreachable, CommandFailed, LocalError, TimeoutError, KeyError) as error:
         supervisor.fail(str(error))
@@ -104,8 +104,8 @@ def _start_first(site: Site, supervisor: Supervisor, background: ThreadPoolExecu
 def _start_rest(site: Site, supervisor: Supervisor, api: Api) -> None:
     until("the API server", API_SECONDS, api.ready, every=0.2, meanwhile=Unreachable)
     supervisor.mark(SERVING)
-    stock.remember(site)
-    roll.await_recognition(site)
+    data_guard.remember(site)
+    rolling_update.await_recognition(site)
     for name, argv in command_lines(site).items():
         if name not in FIRST:
             supervisor.start(name, argv)

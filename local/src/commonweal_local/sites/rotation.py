@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable
 
 from commonweal_local.failure import LocalError
-from commonweal_local.sites import authorities, encryption, host, pki, processes
+from commonweal_local.sites import ca_rotation, encryption, host, pki, processes
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.etcd import Etcd
 from commonweal_local.sites.site import Site
@@ -41,7 +41,7 @@ def change_authorities(site: Site, now: dt.datetime, say: Say) -> None:
             "Leave --authorities out: the certificates are issued anew by the authorities it has, which last until "
             f"{pki.ends(site)['ca']:%Y-%m-%d}.",
         )
-    for step in authorities.steps(site):
+    for step in ca_rotation.steps(site):
         say(step.what)
         step.carry_out(site, now)
         take_effect(site, say)

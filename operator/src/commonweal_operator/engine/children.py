@@ -18,6 +18,7 @@ from urllib.parse import quote
 import orjson
 
 from commonweal_api.plan import STORE_PLAN
+from commonweal_kube.client import JSON, METADATA, METADATA_LIST, WATCH_SECONDS, ApiError, Gone, Unavailable
 from commonweal_operator.desired.manifest import (
     DEPARTMENT_LABEL,
     MANAGED_BY,
@@ -28,7 +29,6 @@ from commonweal_operator.desired.manifest import (
     VOLUME_CLAIMS,
     Child,
 )
-from commonweal_operator.engine.client import JSON, METADATA, METADATA_LIST, WATCH_SECONDS, ApiError, Gone, Unavailable
 from commonweal_operator.engine.seen import Seen, address, counted, covers, plan, report, seen, there, workload
 
 log = logging.getLogger(__name__)

@@ -16,14 +16,14 @@ from typing import Any, Protocol
 
 import orjson
 
+from commonweal_kube.client import FIELD_MANAGER, MERGE, Api, ApiError, Gone, Unavailable
+from commonweal_kube.objects import Change, Objects
+from commonweal_kube.queue import Key, Priority, WorkQueue
+from commonweal_kube.status import same, stamped
 from commonweal_operator.desired.manifest import Child
 from commonweal_operator.engine.apply import Applied, Applier, Problem
 from commonweal_operator.engine.children import Children
-from commonweal_operator.engine.client import FIELD_MANAGER, MERGE, Api, ApiError, Gone, Unavailable
 from commonweal_operator.engine.metrics import Counters
-from commonweal_operator.engine.objects import Change, Objects
-from commonweal_operator.engine.queue import Key, Priority, WorkQueue
-from commonweal_operator.engine.status import same, stamped
 
 log = logging.getLogger(__name__)
 PASS_SECONDS, LONGEST_SLEEP = 30.0, 3600.0

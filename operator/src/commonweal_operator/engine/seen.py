@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from commonweal_api.plan import PLAN_KEY
+from commonweal_kube.client import FIELD_MANAGER
 from commonweal_operator.desired.manifest import HASH, PLAN_DIGEST
-from commonweal_operator.engine.client import FIELD_MANAGER
 
 # Controllers of Kubernetes write these into what is ours; they change nothing that we asked for.
 _NOT_OURS = ("deployment.kubernetes.io/revision",)

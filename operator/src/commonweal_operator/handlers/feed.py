@@ -7,8 +7,8 @@ from typing import Any
 import kopf
 
 from commonweal_api import GROUP, KINDS, VERSION
-from commonweal_operator.engine.client import new_session
-from commonweal_operator.engine.cluster import Cluster
+from commonweal_kube.client import new_session
+from commonweal_kube.cluster import Cluster
 from commonweal_operator.engine.core import Engine
 from commonweal_operator.kinds.reading import key_of
 

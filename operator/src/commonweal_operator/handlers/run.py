@@ -16,13 +16,13 @@ import kopf
 import uvloop
 import yaml
 
+from commonweal_kube.client import Api, ApiError, Unavailable
+from commonweal_kube.cluster import Cluster
+from commonweal_kube.objects import Objects
 from commonweal_operator.desired.platform import PlatformConfig
-from commonweal_operator.engine.client import Api, ApiError, Unavailable
-from commonweal_operator.engine.cluster import Cluster
 from commonweal_operator.engine.core import Engine
 from commonweal_operator.engine.lease import Lease
 from commonweal_operator.engine.metrics import exposition
-from commonweal_operator.engine.objects import Objects
 from commonweal_operator.engine.probes import LoopWatch, Probes
 from commonweal_operator.handlers.feed import registry_for
 from commonweal_operator.handlers.settings import quiet_settings

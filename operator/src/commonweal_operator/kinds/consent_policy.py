@@ -9,7 +9,7 @@ from commonweal_api import ConsentPolicy
 from commonweal_api.consent_policy import ConsentPolicySpec
 from commonweal_api.plan import Outcome
 from commonweal_api.reasons import ConditionType, Reason, entry_of
-from commonweal_operator.engine.objects import Record
+from commonweal_kube.objects import Record
 from commonweal_operator.kinds import offer, signatures, terms
 from commonweal_operator.kinds.conditions import Finding, conditions
 from commonweal_operator.kinds.terms import Terms

@@ -8,8 +8,8 @@ from typing import Any
 from commonweal_api.data_product import DataProductSpec
 from commonweal_api.plan import Outcome
 from commonweal_api.reasons import ConditionType, Reason, entry_of
+from commonweal_kube.objects import Record
 from commonweal_operator.desired.sources import claim_of
-from commonweal_operator.engine.objects import Record
 from commonweal_operator.kinds import offer
 from commonweal_operator.kinds.conditions import Finding, conditions
 from commonweal_operator.kinds.world import World

@@ -10,12 +10,12 @@ from commonweal_api import ConsentPolicy, Department, namespace_of
 from commonweal_api.jwk import Jwk
 from commonweal_api.plan import AgreementPlan, FeatureSource, FeedPeer, ModelEntry, ModelPlan, StorePlan, audience_of
 from commonweal_api.reasons import ConditionType, Reason
+from commonweal_kube.objects import Record
 from commonweal_operator.desired import DepartmentInputs
 from commonweal_operator.desired.pods import cluster_host
 from commonweal_operator.desired.quota import NAME as QUOTA
 from commonweal_operator.desired.sources import claim_of
 from commonweal_operator.engine.apply import Problem
-from commonweal_operator.engine.objects import Record
 from commonweal_operator.engine.seen import Workload
 from commonweal_operator.kinds import data_product, offer
 from commonweal_operator.kinds.conditions import Finding, conditions

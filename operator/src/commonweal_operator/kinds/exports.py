@@ -8,10 +8,10 @@ from typing import Any
 
 from commonweal_api import ConsentPolicy, DataProduct
 from commonweal_api.exports import agreement_files, cedar_policy, cedar_schema, product_files
+from commonweal_kube.objects import Record
+from commonweal_kube.queue import Key
 from commonweal_operator.desired import exports
 from commonweal_operator.desired.manifest import Child, Owner
-from commonweal_operator.engine.objects import Record
-from commonweal_operator.engine.queue import Key
 from commonweal_operator.kinds import consent_policy, offer
 from commonweal_operator.kinds.reading import department_of
 from commonweal_operator.kinds.world import World

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from commonweal_api.jwk import Jwk
+from commonweal_kube.client import FIELD_MANAGER, ApiError
 from commonweal_operator.desired.keys import KEY_BYTES, NAME, PUBLIC_KEY, SIGNING, keys, signing
 from commonweal_operator.desired.manifest import RESOURCES, Child, Owner
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.engine.apply import Problem, is_ours
-from commonweal_operator.engine.client import FIELD_MANAGER, ApiError
 from commonweal_operator.kinds import jws
 
 MASTER_KEY = "master"

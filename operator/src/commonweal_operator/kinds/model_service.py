@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from commonweal_api import ModelService, namespace_of
 from commonweal_api.reasons import ConditionType, Reason, entry_of
-from commonweal_operator.engine.objects import Record
+from commonweal_kube.objects import Record
 from commonweal_operator.kinds.conditions import Finding, conditions, status_of
 from commonweal_operator.kinds.consent_policy import admitted
 from commonweal_operator.kinds.reading import department_of

@@ -14,7 +14,7 @@ from commonweal_api.consent_policy import ConsentPolicySpec
 from commonweal_api.data_product import DataProductSpec
 from commonweal_api.plan import ProductPlan
 from commonweal_api.versions import served_version, served_versions
-from commonweal_operator.engine.objects import Record
+from commonweal_kube.objects import Record
 from commonweal_operator.kinds import terms
 from commonweal_operator.kinds.world import World
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ValidationError
 from commonweal_api import ConsentPolicy, DataProduct, Department, ModelService, namespace_of
 from commonweal_api.common import API_VERSION
 from commonweal_api.move import ARRIVING
-from commonweal_operator.engine.objects import Record
-from commonweal_operator.engine.queue import Key
+from commonweal_kube.objects import Record
+from commonweal_kube.queue import Key
 
 MODELS: Mapping[str, type[Department | DataProduct | ConsentPolicy | ModelService]] = {
     "Department": Department,

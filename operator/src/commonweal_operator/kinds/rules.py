@@ -9,12 +9,12 @@ from typing import Any
 from commonweal_api import ConsentPolicy, namespace_of
 from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, STORE_PLAN, STORE_REPORT
 from commonweal_api.reasons import ConditionType, Reason
+from commonweal_kube.client import Api
+from commonweal_kube.objects import Change, Record
+from commonweal_kube.queue import Key, Priority
 from commonweal_operator.desired import Child, department_children
 from commonweal_operator.desired.manifest import Owner
 from commonweal_operator.engine.apply import Problem
-from commonweal_operator.engine.client import Api
-from commonweal_operator.engine.objects import Change, Record
-from commonweal_operator.engine.queue import Key, Priority
 from commonweal_operator.kinds import consent_policy, data_product, department, model_service
 from commonweal_operator.kinds.conditions import all_of, conditions, status_of
 from commonweal_operator.kinds.exports import Exports, exported

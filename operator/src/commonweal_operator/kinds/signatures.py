@@ -7,7 +7,7 @@ from typing import NamedTuple
 from commonweal_api import ConsentPolicy
 from commonweal_api.negotiation import Negotiation, Signature
 from commonweal_api.reasons import ConditionType, Reason
-from commonweal_operator.engine.objects import Record
+from commonweal_kube.objects import Record
 from commonweal_operator.kinds import jws
 from commonweal_operator.kinds.conditions import Finding
 from commonweal_operator.kinds.reading import department_of

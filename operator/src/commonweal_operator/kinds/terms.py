@@ -11,7 +11,7 @@ from commonweal_api.data_product import DataProductSpec
 from commonweal_api.offer import Offer
 from commonweal_api.reasons import ConditionType, Reason
 from commonweal_api.versions import served_version, served_versions
-from commonweal_operator.engine.objects import Record
+from commonweal_kube.objects import Record
 from commonweal_operator.kinds import signatures
 from commonweal_operator.kinds.conditions import Finding
 from commonweal_operator.kinds.world import World

@@ -14,10 +14,10 @@ from commonweal_api import ConsentPolicy, ModelService, namespace_of
 from commonweal_api.jwk import Jwk
 from commonweal_api.plan import MODEL_REPORT, STORE_PLAN, STORE_REPORT, ModelReport, ProductPlan, StorePlan, StoreReport
 from commonweal_api.signing import agreement_hash
+from commonweal_kube.objects import Change, Objects, Record
+from commonweal_kube.queue import Key
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.desired.pods import cluster_host
-from commonweal_operator.engine.objects import Change, Objects, Record
-from commonweal_operator.engine.queue import Key
 from commonweal_operator.kinds.reading import department_of
 
 R = TypeVar("R", bound=BaseModel)

@@ -1,0 +1,1 @@
+"""The command `commonweal`: all that a person types."""

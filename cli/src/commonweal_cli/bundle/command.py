@@ -1,0 +1,106 @@
+"""`commonweal bundle make|verify|open FILE`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from commonweal_cli.bundle import archive, contents, opening
+from commonweal_cli.bundle.opening import megabytes
+from commonweal_local import machine, paths
+from commonweal_local.failure import LocalError
+from commonweal_local.progress import Progress
+from commonweal_stacks.conformity.site_key import jwk_of, public_key, read_public_key
+from commonweal_stacks.conformity.statement import BUNDLE, key_id, sign
+from commonweal_stacks.site import SiteConfigError
+
+SEED = re.compile(r"[0-9a-f]{64}")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one of the three; the exit code is 0 when it did what was asked. Raises LocalError."""
+    parser = argparse.ArgumentParser(
+        prog="commonweal bundle", description="Everything that a machine without a network needs, in one signed archive."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    make = commands.add_parser("make", help="write the archive; fetches and builds what is missing")
+    make.add_argument("--key", type=Path, metavar="FILE", help="64 hexadecimal digits to sign with (default: this machine's, made once)")
+    verify = commands.add_parser("verify", help="check the signature and every file")
+    opens = commands.add_parser("open", help="check it, put its files in place, and make a Python environment of them")
+    opens.add_argument("--into", type=Path, default=Path("commonweal"), metavar="DIRECTORY", help="a new directory (default: ./commonweal)")
+    opens.add_argument("--install", action="store_true", help="install the Debian packages that sites need and that are missing (as root)")
+    for command in (verify, opens):
+        command.add_argument(
+            "--key", type=Path, required=True, metavar="FILE", help="the public key of who made it: a JWK, or 64 hexadecimal digits"
+        )
+    for command in (make, verify, opens):
+        command.add_argument("file", type=Path, metavar="FILE")
+    arguments = parser.parse_args(argv)
+    return {"make": _make, "verify": _verify, "open": _open}[arguments.command](arguments, Progress())
+
+
+def _make(arguments: argparse.Namespace, progress: Progress) -> int:
+    seed = seed_of(arguments.key)
+    statement = make(arguments.file, seed, progress)
+    public = paths.write(arguments.file.with_name(f"{arguments.file.name}.pub"), jwk_of(public_key(seed)))
+    print(f"{arguments.file}: {arguments.file.stat().st_size / 1e6:.0f} MB, {statement} files, signed by key {key_id(public_key(seed))}")
+    print(f"Give {public} to who opens it, by another way than the archive.")
+    return 0
+
+
+def make(file: Path, seed: bytes, progress: Progress) -> int:
+    """Write the archive of this checkout, signed; return how many files are in it. The same content gives the same bytes. Raises LocalError."""
+    found, modified = contents.gather(progress), contents.committed_at()
+    machine.require_space(file.parent, found.size / 2**30 + opening.SPARE_GIB)
+    with progress.step(f"digests of {len(found.entries)} files") as step:
+        subjects = archive.digests(found, lambda done: step.update(megabytes(done, found.size)))
+    predicate = {**contents.described(), "links": dict(found.links), "bytes": found.size}
+    envelope = sign(BUNDLE, subjects, predicate, seed=seed, at=datetime.fromtimestamp(modified, UTC))
+    with progress.step(f"writing {file}") as step:
+        archive.write(file, found, envelope, modified=modified, told=lambda done: step.update(megabytes(done, found.size)))
+    return len(found.entries)
+
+
+def _verify(arguments: argparse.Namespace, progress: Progress) -> int:
+    key = public(arguments.key)
+    with progress.step(f"checking {arguments.file}") as step:
+        statement = archive.read(arguments.file, [key], into=None, told=lambda done: step.update(f"{done / 1e6:.0f} MB"))
+    predicate = statement["predicate"]
+    print(f"{arguments.file}: as key {key_id(key)} signed it; {len(statement['subject'])} files of revision {predicate['revision']}")
+    return 0
+
+
+def _open(arguments: argparse.Namespace, progress: Progress) -> int:
+    into = arguments.into.expanduser().absolute()
+    statement = opening.unpack(arguments.file, [public(arguments.key)], into, progress)
+    if arguments.install:
+        opening.install_debian(into, progress)
+    script = opening.install(into, statement, progress)
+    print(f"Opened into {into}. From now on, without a network:\n  {script} doctor\n  {script} demo")
+    return 0
+
+
+def public(file: Path) -> bytes:
+    """Return the public key in a file. Raises LocalError."""
+    try:
+        return read_public_key(file)
+    except (SiteConfigError, ValueError, OSError) as error:
+        raise LocalError(f"--key {file}: {error}", "Give the public key of who made the bundle.") from error
+
+
+def seed_of(file: Path | None) -> bytes:
+    """Return the key to sign with: that of the file, else this machine's, which is made once and which only its owner may read. Raises LocalError."""
+    place = file or paths.home() / "bundle-key"
+    if file is None and not place.exists():
+        paths.write(place, secrets.token_hex(32) + "\n", mode=0o600)
+    try:
+        text = place.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise LocalError(f"--key {place}: {error}", "Give a file with 64 hexadecimal digits (`openssl rand -hex 32`).") from error
+    if not SEED.fullmatch(text):
+        raise LocalError(f"--key {place}: is not 64 hexadecimal digits in lower case", "`openssl rand -hex 32` makes such a key.")
+    return bytes.fromhex(text)

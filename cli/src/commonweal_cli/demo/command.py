@@ -1,0 +1,190 @@
+"""The command: bring everything up, walk the journey on each site, compare the sites, say how to go on."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+
+from commonweal_cli.conform import main as conform
+from commonweal_cli.demo import bring_up, control_plane, learning, proofs, recording
+from commonweal_cli.demo.heritage import HeritageError
+from commonweal_cli.demo.journey import STEPS, Site
+from commonweal_cli.demo.person import SignIn
+from commonweal_cli.demo.record import Record
+from commonweal_cli.demo.report import Row, table
+from commonweal_cli.kubectl import Kubectl
+from commonweal_local import debian, management, paths, sites
+from commonweal_local.failure import LocalError
+from commonweal_local.progress import Progress
+from commonweal_local.sites import checks
+from commonweal_runtime.identity.sign_in import SignInError
+
+FIRST_READ = "Benefits reads the consenting person"
+TO_FIRST_READ = "start to the first consented read"
+
+
+def walk(cluster: Kubectl, password: str, tell: Callable[[Row], None] = lambda _: None) -> list[Row]:
+    """Walk the journey on one site and return what happened; `tell` hears of each row at once."""
+    service = cluster.get("services", "identity", bring_up.SYSTEM)
+    address = service["status"]["loadBalancer"]["ingress"][0]["ip"]
+    people = [(name, password) for name in bring_up.PEOPLE]
+    site = Site(cluster, SignIn(f"http://{address}"), *people[0])
+    rows = []
+    for row in chain(*(step(site) for step in STEPS), proofs.proofs(site, people[1]), learning.decisions(site, people)):
+        tell(row)
+        rows.append(row)
+    return rows
+
+
+def journeys(brought: bring_up.Brought, tell: Callable[[Row], None] = lambda _: None, keep: dict[str, list[Row]] | None = None) -> bool:
+    """Walk each site's journey and print its table; return whether everything happened as it must. `keep` receives each site's rows."""
+    good = True
+    for cluster in brought.clusters:
+        with brought.stages.measured(f"journey on {cluster.name}"):
+            rows = walk(cluster, brought.password, tell)
+        if keep is not None:
+            keep[cluster.name] = rows
+        wrong = [row for row in rows if not row.ok]
+        print(f"\nThe journey on site {cluster.name}:\n\n{table(rows)}\n")
+        print(
+            f"{len(rows) - len(wrong)} of {len(rows)} as they must be"
+            + ("." if not wrong else f"; not so: {'; '.join(row.step for row in wrong)}")
+        )
+        good &= not wrong
+    return good
+
+
+def endpoints(brought: bring_up.Brought) -> str:
+    """Return where everything answers, and how to stop."""
+    lines = ["Endpoints:"]
+    for cluster in brought.clusters:
+        lines.append(f"  site {cluster.name}: kubectl --kubeconfig {cluster.kubeconfig} get commonweal -A")
+        for item in cluster.items("departments"):
+            status = item["status"]
+            lines.append(f"    {item['metadata']['name']:<22} data API {status['dataApi']}/openapi.json   models {status['models']}/v2")
+    lines += [
+        f"  the people's password on this machine: {paths.home() / 'people-password'} (users {', '.join(bring_up.PEOPLE)})",
+        "Stop: make down",
+    ]
+    return "\n".join(lines)
+
+
+def timings(seconds: Mapping[str, float], total: float) -> str:
+    """Return how long each stage took."""
+    rows = [f"  {name:<32} {each:7.1f} s" for name, each in seconds.items()]
+    return "\n".join(["Time:", *rows, f"  {'in all':<32} {total:7.1f} s"])
+
+
+def memory(mib: Mapping[str, int]) -> str:
+    """Return what each cluster holds in memory."""
+    return "\n".join(["Memory:", *(f"  {name:<32} {each:7} MiB" for name, each in mib.items())])
+
+
+def demonstrate(names: Sequence[str], progress: Progress) -> Record:
+    """Run the whole demonstration, print what happened, and return the record of it."""
+    started, rows = time.monotonic(), dict[str, list[Row]]()
+    brought = bring_up.platform(names, progress, early=[bring_up.manifests()[0]])
+    bring_up.departments(brought, progress)
+
+    def tell(row: Row) -> None:
+        if row.step == FIRST_READ and row.ok:
+            brought.stages.reached(TO_FIRST_READ)
+
+    good = journeys(brought, tell, rows)
+    alike = len(names) < 2 or compared(names[:2])
+    held = {status.name: status.memory_mib for status in sites.status()}
+    record = Record(
+        "pods",
+        good and alike,
+        time.monotonic() - started,
+        brought.stages.seconds,
+        held,
+        alike,
+        rows,
+        brought.stages.spans,
+        brought.stages.since,
+    )
+    shown = {**held, "the management cluster": management.status().memory_mib}
+    print(f"\n{timings(record.stages, record.seconds)}\n{memory(shown)}\n\n{endpoints(brought)}")
+    return record
+
+
+def recorded(file: Path | None, journeys: Mapping[str, Sequence[Row]]) -> None:
+    """Draw the first site's journey into `file`, if one is wanted."""
+    if file is not None:
+        site, rows = next(iter(journeys.items()))
+        paths.write(file.absolute(), recording.picture(site, rows))
+
+
+def compared(names: Sequence[str]) -> bool:
+    """Print whether two sites are alike, and return it."""
+    print("\nAre the sites alike?")
+    return conform(list(names)) == 0
+
+
+def without_pods(names: Sequence[str], progress: Progress) -> Record:
+    """Run what can be shown without root, print what happened and what was not shown, and return the record of it."""
+    progress.say("The sites' control planes will be real, their nodes and pods simulated.")
+    for line in to_ask_for():
+        progress.say(line)
+    record, text = control_plane.demonstrate(names, progress)
+    held = {**record.memory_mib, "the management cluster": management.status().memory_mib}
+    print(f"{text}\n\n{timings(record.stages, record.seconds)}\n{memory(held)}")
+    return record
+
+
+def to_ask_for() -> list[str]:
+    """What somebody who is not root has to ask an administrator for, so that pods are real; nothing for root, who asked for simulated ones."""
+    if os.geteuid() == 0:
+        return []
+    missing = debian.missing(debian.DEMO_PACKAGES) if debian.has_apt() else []
+    lines = ["Real pods need root: `sudo make demo`, which installs by itself what this machine lacks."]
+    if missing:
+        lines = [
+            "Real pods need root, and Debian packages that this machine lacks:",
+            *(f"  {package.line()}" for package in missing),
+            f"Ask an administrator to run: {debian.install_command(missing)}",
+            "and after that: sudo make demo",
+        ]
+    return [*lines, "Going on with what can be had without."]
+
+
+def main(argv: Sequence[str]) -> int:
+    """`commonweal demo [up|down|journey]`. Exit code 0: everything happened as it must; 1: it did not, or something is missing, with the remedy."""
+    parser = argparse.ArgumentParser(prog="commonweal demo", description="Everything once, on real sites on this machine.")
+    parser.add_argument("what", nargs="?", choices=("up", "down", "journey"), default="up")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured there, too")
+    parser.add_argument("--record", type=Path, metavar="FILE.svg", help="draw the first site's journey there, as a terminal showed it")
+    parser.add_argument("--mode", choices=[mode.value for mode in sites.Mode], help="default: pods as root, control-plane otherwise")
+    parser.add_argument("--sites", nargs="+", default=list(bring_up.SITES), metavar="SITE")
+    arguments = parser.parse_args(argv)
+    try:
+        return _carry_out(arguments)
+    except (LocalError, HeritageError, SignInError) as error:
+        print(f"commonweal demo: {error}", file=sys.stderr)
+    return 1
+
+
+def _carry_out(arguments: argparse.Namespace) -> int:
+    if arguments.what == "down":
+        left = bring_up.down()
+        print("\n".join(f"left behind: {one}" for one in left) or "Everything is down; nothing of it is left.")
+        return 1 if left else 0
+    if arguments.what == "journey":
+        rows = dict[str, list[Row]]()
+        good = journeys(bring_up.as_it_is(), keep=rows)
+        recorded(arguments.record, rows)
+        return 0 if good else 1
+    mode = sites.Mode(arguments.mode) if arguments.mode else checks.default_mode()
+    shown, progress = demonstrate if mode is sites.Mode.PODS else without_pods, Progress()
+    with progress.whole(f"the demonstration ({mode}){'' if bring_up.has_programs(mode) else ', its programs built first'}"):
+        record = shown(arguments.sites, progress)
+    if arguments.json:
+        record.write(arguments.json)
+    recorded(arguments.record, record.journeys)
+    return 0 if record.ok else 1

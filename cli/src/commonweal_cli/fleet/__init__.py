@@ -1,0 +1,5 @@
+"""A change for many sites: ring by ring, each site held to the signed root of the first."""
+
+from commonweal_cli.fleet.command import main
+
+__all__ = ["main"]

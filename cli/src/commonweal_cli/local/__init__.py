@@ -1,0 +1,1 @@
+"""`commonweal local`: clusters on this machine."""

@@ -1,0 +1,1 @@
+"""`commonweal management`: the cluster that makes the sites' clusters."""

@@ -1,5 +1,0 @@
-"""Checking what departments promise, without believing them: receipts, inclusion proofs, and the sealed audit row by row."""
-
-from commonweal_local.audit.command import main
-
-__all__ = ["main"]

@@ -1,7 +1,0 @@
-"""`commonweal bundle`: one archive from which a site comes up on a machine without a network."""
-
-from __future__ import annotations
-
-from commonweal_local.bundle.command import main
-
-__all__ = ["main"]

@@ -1,1 +1,0 @@
-"""Certificates that something was erased: signed by the site that held it."""

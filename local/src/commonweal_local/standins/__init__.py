@@ -1,0 +1,1 @@
+"""What stands in for parts of Pulumi that this machine lacks."""
