@@ -113,7 +113,7 @@ def requests(code: str = "") -> int:
     """Return how many writes the management API server has answered since its start; only those with this code when one is given."""
     plane = host.found(paths.home())
     assert plane
-    lines = Api(plane).call("GET", "/metrics", timeout=60).splitlines()
+    lines = Api(plane).call("GET", "/metrics", seconds=60).splitlines()
     found = [line for line in lines if line.startswith("apiserver_request_total{") and any(f'verb="{verb}"' in line for verb in WRITES)]
     return int(sum(float(line.rpartition(" ")[2]) for line in found if not code or f'code="{code}"' in line))
 

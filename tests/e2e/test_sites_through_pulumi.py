@@ -12,9 +12,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import kubernetes
 import pytest
 import yaml
 
@@ -30,7 +28,7 @@ from commonweal_local.sites import processes
 from commonweal_local.sites.api import Api
 from commonweal_local.sites.site import Site
 from commonweal_local.waiting import within
-from commonweal_stacks.clusters.identity import client_of
+from commonweal_stacks.api import Api as ManagementApi
 from commonweal_stacks.conformity.statement import subjects_of
 from commonweal_stacks.management import names
 from commonweal_stacks.management.access import management_kubeconfig
@@ -106,15 +104,15 @@ def waiting(site: Site) -> list[str]:
 
 def running_class() -> str:
     """The class of the site's Cluster on the management cluster."""
-    objects: Any = kubernetes.client.CustomObjectsApi(client_of(management_kubeconfig(), site="management"))
-    found = objects.get_namespaced_custom_object(names.GROUP, names.VERSION, names.FLEET, "clusters", NAME)
+    path = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{names.FLEET}/clusters/{NAME}"
+    found = ManagementApi(management_kubeconfig(), site="management").call("GET", path)
     return str(found["spec"]["topology"]["classRef"]["name"])
 
 
 def asking_for(site: Site) -> Asking:
     """Ask the site's API server."""
     api = Api(site)
-    return Asking(lambda: api.call("GET", "/api/v1/namespaces/kube-system", timeout=30))
+    return Asking(lambda: api.call("GET", "/api/v1/namespaces/kube-system", seconds=30))
 
 
 def test_a_site_goes_to_the_next_blueprint_and_back_with_its_layer_healthy(project: Path, site: Site) -> None:

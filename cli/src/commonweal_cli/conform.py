@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from commonweal_stacks.conformity.api import Api
+from commonweal_stacks.api import Api
 from commonweal_stacks.conformity.examine import Examined, Say, examine, stack_directory
 from commonweal_stacks.conformity.picture import page
 from commonweal_stacks.conformity.probes import broken_ones

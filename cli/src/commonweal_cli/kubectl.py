@@ -45,6 +45,10 @@ class Kubectl:
         """The command line up to kubectl's own words."""
         return [str(self.program), *(["--kubeconfig", str(self.kubeconfig)] if self.kubeconfig else [])]
 
+    def login(self) -> str:
+        """Return the kubeconfig's contents."""
+        return self.run("config", "view", "--raw", "--flatten") if self.kubeconfig is None else self.kubeconfig.read_text(encoding="utf-8")
+
     def run(self, *words: str, stdin: str | None = None, seconds: float | None = None) -> str:
         """Run kubectl and return what it printed. Raises FailedError in its own words when it fails or takes longer than `seconds`."""
         try:

@@ -11,25 +11,23 @@ import base64
 import contextlib
 import logging
 import os
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
-import aiohttp
 import orjson
 
 from commonweal_api.plan import PLAN_KEY, REPORT_KEY
-from commonweal_runtime.tokens import SERVICE_ACCOUNT
+from commonweal_kube.client import WATCH_SECONDS, Api
+from commonweal_kube.cluster import Cluster
+from commonweal_kube.protocol import JSON, MERGE, ApiError, Gone, Unavailable
 
-API_SERVER = "https://kubernetes.default.svc"
-REQUEST_SECONDS = 10.0
-WATCH_SECONDS = 240
+CONNECTIONS = 4  # the watch of the plan, and what is read and left meanwhile
 FIELD_MANAGER = "commonweal-runtime"
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 LOOK_SECONDS = 0.1
-_LONGEST_LINE = 4 * 2**20  # a ConfigMap of 1 MiB, as JSON in JSON
-_FAULTS = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
+_FAULTS = (ApiError, Unavailable, Gone, OSError, ValueError)
 
 _logger = logging.getLogger(__name__)
 Pause = Callable[[float], Awaitable[None]]
@@ -45,7 +43,7 @@ class Desk(Protocol):
         """Leave the report in place of the last one; one that lies there already is not written again. Tries until it succeeds."""
 
     async def secret(self, name: str) -> dict[str, str] | None:
-        """Return the values of a Secret, or None if there is none that may be read. Raises OSError, TimeoutError or a client's error."""
+        """Return the values of a Secret, or None if there is none that may be read. Raises OSError, ApiError or Unavailable."""
 
 
 class ClusterDesk:
@@ -54,21 +52,9 @@ class ClusterDesk:
     It needs get, list and watch on the plan, get and patch on the report (which the operator makes), and get on the Secrets.
     """
 
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        namespace: str,
-        plan: str,
-        report: str,
-        *,
-        server: str = API_SERVER,
-        account: Path = SERVICE_ACCOUNT,
-        pause: Pause = asyncio.sleep,
-    ) -> None:
-        self._session, self._account, self._pause = session, account, pause
-        self._base, self._plan, self._report = f"{server}/api/v1/namespaces/{namespace}", plan, report
-        authority = account / "ca.crt"
-        self._trust: ssl.SSLContext | bool = ssl.create_default_context(cafile=str(authority)) if authority.exists() else True
+    def __init__(self, api: Api, namespace: str, plan: str, report: str, *, pause: Pause = asyncio.sleep) -> None:
+        self._api, self._pause = api, pause
+        self._base, self._plan, self._report = f"/api/v1/namespaces/{namespace}", plan, report
         self._reported: str | None = None
 
     async def plans(self) -> AsyncIterator[str]:
@@ -103,8 +89,8 @@ class ClusterDesk:
     async def secret(self, name: str) -> dict[str, str] | None:
         """Return the decoded values of a Secret of the namespace."""
         try:
-            data = await self._data("GET", f"/secrets/{name}")
-        except aiohttp.ClientResponseError as error:
+            data = _data(await self._api.call("GET", f"{self._base}/secrets/{name}"))
+        except ApiError as error:
             if error.status in {403, 404}:
                 return None
             raise
@@ -112,40 +98,22 @@ class ClusterDesk:
 
     async def _texts(self) -> AsyncIterator[str]:
         """Yield the plan's text now and at each change, for as long as one watch lasts."""
-        query = {"watch": "true", "fieldSelector": f"metadata.name={self._plan}", "timeoutSeconds": str(WATCH_SECONDS)}
-        # without a resourceVersion the watch begins with a synthetic ADDED of what is there
-        timeout = aiohttp.ClientTimeout(total=WATCH_SECONDS + 30, sock_connect=5)
-        async with self._ask("GET", "/configmaps", params=query, timeout=timeout) as answer:
-            async for line in answer.content:
-                event = orjson.loads(line)
-                text = _data(event["object"]).get(PLAN_KEY) if event.get("type") in {"ADDED", "MODIFIED"} else None
-                if text is not None:
-                    yield text
+        only = f"&fieldSelector={quote(f'metadata.name={self._plan}')}"
+        # without a version the watch begins with a synthetic ADDED of what is there
+        async for event in self._api.watch(f"{self._base}/configmaps", only, "", accept=JSON, seconds=WATCH_SECONDS):
+            text = _data(event["object"]).get(PLAN_KEY) if event["type"] in {"ADDED", "MODIFIED"} else None
+            if text is not None:
+                yield text
 
     async def _leave(self, text: str) -> None:
-        path = f"/configmaps/{self._report}"
+        path = f"{self._base}/configmaps/{self._report}"
         if self._reported is None:
-            self._reported = (await self._data("GET", path)).get(REPORT_KEY)
+            self._reported = _data(await self._api.call("GET", path)).get(REPORT_KEY)
         if text == self._reported:
             return
-        headers = {"Content-Type": "application/merge-patch+json"}
-        await self._data("PATCH", f"{path}?fieldManager={FIELD_MANAGER}", data=orjson.dumps({"data": {REPORT_KEY: text}}), headers=headers)
+        body = orjson.dumps({"data": {REPORT_KEY: text}})
+        await self._api.call("PATCH", f"{path}?fieldManager={FIELD_MANAGER}", body, content=MERGE)
         self._reported = text
-
-    async def _data(self, method: str, path: str, **more: Any) -> dict[str, str]:
-        async with self._ask(method, path, **more) as answer:
-            return _data(orjson.loads(await answer.read()))
-
-    @contextlib.asynccontextmanager
-    async def _ask(self, method: str, path: str, **more: Any) -> AsyncIterator[aiohttp.ClientResponse]:
-        token = await asyncio.to_thread((self._account / "token").read_text)  # read anew: Kubernetes rotates it
-        headers = {"Accept": "application/json", "Authorization": f"Bearer {token.strip()}", **more.pop("headers", {})}
-        timeout = more.pop("timeout", aiohttp.ClientTimeout(total=REQUEST_SECONDS))
-        async with self._session.request(
-            method, self._base + path, headers=headers, timeout=timeout, ssl=self._trust, read_bufsize=_LONGEST_LINE, **more
-        ) as answer:
-            answer.raise_for_status()
-            yield answer
 
     async def _wait(self, failures: int) -> None:
         await self._pause(RETRY_SECONDS[min(max(failures - 1, 0), len(RETRY_SECONDS) - 1)])
@@ -183,8 +151,11 @@ async def open_desk(plan: str, report: str) -> AsyncIterator[Desk]:
     if folder:
         yield DirectoryDesk(Path(folder))
         return
-    async with aiohttp.ClientSession() as session:
-        yield ClusterDesk(session, os.environ["COMMONWEAL_NAMESPACE"], plan, report)
+    api = Api(Cluster.in_pod(), CONNECTIONS, FIELD_MANAGER)
+    try:
+        yield ClusterDesk(api, os.environ["COMMONWEAL_NAMESPACE"], plan, report)
+    finally:
+        await api.close()
 
 
 def _data(obj: dict[str, Any]) -> dict[str, str]:
@@ -193,7 +164,7 @@ def _data(obj: dict[str, Any]) -> dict[str, str]:
 
 def _told(error: Exception) -> str:
     """Return what may stand in a log: never the error's text, which can hold what was sent."""
-    status = f" {error.status}" if isinstance(error, aiohttp.ClientResponseError) else ""
+    status = f" {error.status}" if isinstance(error, ApiError) else ""
     return type(error).__name__ + status
 
 

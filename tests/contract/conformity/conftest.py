@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import yaml
 
-from commonweal_stacks.conformity.api import Api
+from commonweal_stacks.api import Api
 from commonweal_stacks.platform.layer import Layer, build_layer
 from commonweal_stacks.site import parse_site
 from contract.operator.stage import IMAGES, Operator, running_operator

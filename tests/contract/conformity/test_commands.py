@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from commonweal_cli.conform import DIFFERENT, EQUAL, FAILED, main
+from commonweal_stacks.api import Api
 from commonweal_stacks.conformity import site_key
-from commonweal_stacks.conformity.api import Api
 from commonweal_stacks.conformity.record import PATH, published
 from contract.conformity.conftest import SEED
 from contract.operator.stage import IMAGES

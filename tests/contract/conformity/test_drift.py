@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from commonweal_stacks import blueprint
-from commonweal_stacks.conformity.api import Api
+from commonweal_stacks.api import Api
 from commonweal_stacks.conformity.gather import gather
 from commonweal_stacks.conformity.tree import Digest, differences
 from commonweal_stacks.platform.layer import Layer

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from commonweal_kube.blocking import DRY
+from commonweal_stacks.api import Api
 from commonweal_stacks.blueprint import current
 from commonweal_stacks.conformity import probes
-from commonweal_stacks.conformity.api import DRY, Api
 from commonweal_stacks.conformity.probes import Abilities, departments, scratch, server, traffic
 from commonweal_stacks.conformity.probes.verdicts import HOLDS
 from contract.operator.stage import Operator
@@ -145,7 +146,7 @@ def test_a_run_that_was_killed_is_swept_by_the_next(api: Api, plane: ControlPlan
         import os, signal, sys
         from commonweal_stacks.blueprint import current
         from commonweal_stacks.conformity import probes
-        from commonweal_stacks.conformity.api import Api
+        from commonweal_stacks.api import Api
         from commonweal_stacks.conformity.probes import departments
         departments.verdicts = lambda api: os.kill(os.getpid(), signal.SIGKILL)
         probes.probe(Api(open(sys.argv[1]).read(), site="onprem"), "none", current(), say=print, abilities=probes.Abilities(True, False))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, PLAN_KEY, REPORT_KEY
+from commonweal_kube.client import Api
+from commonweal_kube.cluster import Cluster, Token
 from commonweal_runtime.desk import ClusterDesk, open_desk
 from support.control_plane import ControlPlane, User
 from support.kube_api import KubeApi
@@ -53,8 +55,16 @@ def api(plane: ControlPlane) -> KubeApi:
 
 @asynccontextmanager
 async def desk(plane: ControlPlane, **more: Any) -> AsyncIterator[ClusterDesk]:
-    async with aiohttp.ClientSession() as session:
-        yield ClusterDesk(session, NAMESPACE, MODEL_PLAN, MODEL_REPORT, account=plane.home / "account", server=plane.url, **more)
+    api = client(plane, plane.url)
+    try:
+        yield ClusterDesk(api, NAMESPACE, MODEL_PLAN, MODEL_REPORT, **more)
+    finally:
+        await api.close()
+
+
+def client(plane: ControlPlane, url: str) -> Api:
+    account = plane.home / "account"
+    return Api(Cluster(url, ssl.create_default_context(cafile=account / "ca.crt"), Token(path=account / "token")), 4, "test")
 
 
 def test_a_plan_is_heard_when_it_comes_and_when_it_changes_and_only_then(plane: ControlPlane, api: KubeApi) -> None:
@@ -114,11 +124,13 @@ def test_a_server_that_is_away_is_waited_for(plane: ControlPlane, api: KubeApi) 
         async def pause(seconds: float) -> None:
             tries.append(seconds)
             if len(tries) == 3:
-                d._base = real
+                d._api = real
 
         async with asyncio.timeout(HANG), desk(plane, pause=pause) as d:
-            real, d._base = d._base, "https://127.0.0.1:1/api/v1/namespaces/x"
+            real, d._api = d._api, client(plane, "https://127.0.0.1:1")
+            away = d._api
             await d.report("back again")
+            await away.close()
 
     asyncio.run(report())
     assert tries == [0.2, 0.5, 1.0]

@@ -12,17 +12,18 @@ from typing import Any
 
 import pytest
 
+from commonweal_kube.protocol import MERGE
 from commonweal_local import sites
 from commonweal_local.progress import Silent
 from commonweal_local.sites import encryption, host, init, pki, places, processes, rolling_update
-from commonweal_local.sites.api import MERGE, Api
+from commonweal_local.sites.api import Api
 from commonweal_local.sites.etcd import Etcd
 from commonweal_local.sites.site import Mode, Site
 from commonweal_local.sites.supervisor import Supervisor
 from commonweal_local.waiting import until
 from commonweal_stacks import blueprint as blueprints
+from commonweal_stacks.api import Api as Asked
 from commonweal_stacks.blueprint import current, revisions
-from commonweal_stacks.conformity.api import Api as Asked
 from commonweal_stacks.conformity.probes import scratch, server, settings
 from commonweal_stacks.conformity.probes.verdicts import HOLDS
 from commonweal_stacks.platform.manifests import NAMESPACE
@@ -71,7 +72,7 @@ def test_an_audit_log_is_written_by_the_policy_and_holds_nothing_of_what_is_in_a
     api = Api(site)
     secrets = "/api/v1/namespaces/default/secrets"
     api.call("POST", secrets, {"metadata": {"name": "told"}, "stringData": {"word": WORD}})
-    api.call("PATCH", f"{secrets}/told", {"stringData": {"word": f"{WORD}-again"}}, kind=MERGE)
+    api.call("PATCH", f"{secrets}/told", {"stringData": {"word": f"{WORD}-again"}}, content=MERGE)
     api.call("GET", f"{secrets}/told")
     api.call("DELETE", f"{secrets}/told")
     api.call("POST", "/api/v1/namespaces/default/configmaps", {"metadata": {"name": "told"}, "data": {"word": WORD}})

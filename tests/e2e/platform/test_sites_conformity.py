@@ -15,8 +15,8 @@ from commonweal_cli.demo import bring_up
 from commonweal_cli.fleet import main as fleet
 from commonweal_cli.kubectl import Kubectl
 from commonweal_cli.site import operations
+from commonweal_stacks.api import Api
 from commonweal_stacks.conformity import probes
-from commonweal_stacks.conformity.api import Api
 
 pytestmark = pytest.mark.sites
 ONPREM, CLOUD = bring_up.SITES

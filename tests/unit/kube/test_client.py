@@ -14,8 +14,9 @@ import pytest
 import yaml
 from aiohttp import web
 
-from commonweal_kube.client import Api, ApiError, Gone, Unavailable
+from commonweal_kube.client import Api
 from commonweal_kube.cluster import Cluster, LoginError, Token
+from commonweal_kube.protocol import ApiError, Gone, Unavailable
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

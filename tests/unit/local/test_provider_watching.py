@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from commonweal_kube.client import Api, ApiError, Gone
+from commonweal_kube.informer import Informer, pause_after
 from commonweal_kube.objects import Change, Objects
+from commonweal_kube.protocol import ApiError, Gone
 from commonweal_kube.queue import Key
 from commonweal_local.provider.backoff import Attempts
+from commonweal_local.provider.cache import KindCache
 from commonweal_local.provider.facts import Mode, Problem
 from commonweal_local.provider.fleet import Fleet
-from commonweal_local.provider.informer import Informer, pause_after
 from commonweal_local.provider.kinds import SOURCES, Kind, key_of, read
 from commonweal_local.provider.local import mib
 
@@ -138,7 +139,7 @@ def follow(lists: list[Any], watches: list[Any]) -> tuple[Objects, list[Change],
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
 
-    informer = Informer(cast("Api", script), SOURCES[Kind.PLANE], objects, changes.append, pause)
+    informer = Informer(script, SOURCES[Kind.PLANE].collection, KindCache(Kind.PLANE, objects, changes.append), pause)
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(informer.run())
     return objects, changes, pauses, script

@@ -14,7 +14,7 @@ import orjson
 import pytest
 import yaml
 
-from commonweal_kube.client import ApiError
+from commonweal_kube.protocol import ApiError
 from commonweal_kube.status import same, stamped
 from commonweal_operator.desired.keys import keys, sector_key, signing
 from commonweal_operator.desired.manifest import HASH, RESOURCES, Owner, child

@@ -10,8 +10,9 @@ from typing import Any
 import orjson
 import pytest
 
-from commonweal_kube.client import FIELD_MANAGER, ApiError
+from commonweal_kube.client import FIELD_MANAGER
 from commonweal_kube.objects import Objects
+from commonweal_kube.protocol import ApiError
 from commonweal_kube.queue import Key, Priority
 from commonweal_operator.desired.manifest import HASH, Child, Owner, Stage, child
 from commonweal_operator.desired.platform import Images, PlatformConfig

@@ -13,8 +13,9 @@ import pytest
 from aiohttp import web
 
 from commonweal_kube import client
-from commonweal_kube.client import Api, Unavailable
+from commonweal_kube.client import Api
 from commonweal_kube.cluster import Cluster, Token
+from commonweal_kube.protocol import Unavailable
 from commonweal_operator.engine.children import FEEDS, Children
 
 

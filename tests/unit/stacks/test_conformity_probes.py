@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from commonweal_stacks.conformity.api import Answer
+from commonweal_kube.blocking import Answer
 from commonweal_stacks.conformity.probes import Abilities, Verdict, abilities_of, broken_ones, leaves_of
 from commonweal_stacks.conformity.probes.traffic import SCRIPT
 from commonweal_stacks.conformity.probes.verdicts import (

@@ -17,8 +17,8 @@ from commonweal_cli.site.site_stack import SiteStack
 from commonweal_cli.site.stack import PROJECT_FILES
 from commonweal_local import paths
 from commonweal_local.failure import LocalError
+from commonweal_stacks.api import Api
 from commonweal_stacks.clusters import cluster_of
-from commonweal_stacks.conformity.api import Api
 from commonweal_stacks.conformity.examine import Examined, Say, configuration, examine
 from commonweal_stacks.conformity.record import enter, expected_of, publish, published, statement_of
 from commonweal_stacks.conformity.site_key import public_jwk, public_key, site_seed

@@ -62,7 +62,7 @@ def score_main(argv: Sequence[str]) -> int:
 
 
 def scores_of(kubeconfig: str, department: str | None = None, *, today: date) -> dict[str, Score]:
-    """Return the score of one department, or of each on the site. Raises LocalError, also for a department that is not there."""
+    """Return the score of one department, or of each on the site. Raises LocalError for a department that is not there, SiteConfigError for a site that cannot be asked."""
     live = Live(kubeconfig, site="given")
     names = live.departments()
     if department is not None and department not in names:

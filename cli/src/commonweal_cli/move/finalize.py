@@ -35,7 +35,7 @@ def erase(source: End, target: End, move: str, told: Mapping[str, Any]) -> dict[
         kept = {"pending": True, "move": move, "told": {**compared, **told, "digests": digests}, "volumes": _volumes(source)}
         target.step("certificate", move, asked=kept)
     try:
-        seed = site_seed(source.cluster.kubeconfig.read_text(), site=source.site)
+        seed = site_seed(source.cluster.login(), site=source.site)
     except SiteConfigError as error:
         raise LocalError(f"The erasure cannot be certified, so nothing was erased: {error}", "Then run the command again.") from error
     prepare.discard(source)

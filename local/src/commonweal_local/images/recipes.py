@@ -22,8 +22,8 @@ PACKAGES = {
     "commonweal_operator": "operator/src",
     "commonweal_runtime": "runtime/src",
 }
-# What the code of a group imports besides its own package.
-SHARED = {"operator": ("commonweal_api", "commonweal_kube"), "runtime": ("commonweal_api",)}
+# What the code of each group imports besides its own package.
+SHARED = ("commonweal_api", "commonweal_kube")
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _libraries(group: str, python: str) -> Layer:
 
 
 def _code(group: str, python: str) -> Layer:
-    trees = {name: paths.source() / PACKAGES[name] / name for name in (*SHARED[group], f"commonweal_{group}")}
+    trees = {name: paths.source() / PACKAGES[name] / name for name in (*SHARED, f"commonweal_{group}")}
 
     def fill(tree: Tree) -> None:
         for name, directory in trees.items():

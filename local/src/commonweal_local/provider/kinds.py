@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from commonweal_kube.client import JSON, METADATA, METADATA_LIST
+from commonweal_kube.informer import Collection
 from commonweal_kube.objects import Record
 from commonweal_kube.queue import Key
 from commonweal_stacks.management.names import CLUSTER_NAME_LABEL
@@ -41,17 +41,9 @@ class Source:
     metadata_only: bool = False
 
     @property
-    def collection(self) -> str:
-        """The path over all namespaces."""
-        return f"{self.root}/{self.plural}"
-
-    @property
-    def accept(self) -> str:
-        return METADATA if self.metadata_only else JSON
-
-    @property
-    def accept_list(self) -> str:
-        return METADATA_LIST if self.metadata_only else JSON
+    def collection(self) -> Collection:
+        """All of them, over all namespaces."""
+        return Collection(self.plural, f"{self.root}/{self.plural}", self.selector, self.metadata_only)
 
 
 SOURCES = {

@@ -169,8 +169,8 @@ def _asked(found: config.Site) -> tuple[str, int | None]:
     """What the site itself says: its version and how many nodes it has; nothing while it does not answer."""
     api = Api(found)
     try:
-        version = str(api.call("GET", "/version", timeout=3)["gitVersion"])
-        return version, len(api.call("GET", "/api/v1/nodes?resourceVersion=0", timeout=3)["items"])
+        version = str(api.call("GET", "/version", seconds=3)["gitVersion"])
+        return version, len(api.call("GET", "/api/v1/nodes?resourceVersion=0", seconds=3)["items"])
     except (*Unreachable, KeyError):
         return "", None
 

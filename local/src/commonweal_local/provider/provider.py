@@ -14,15 +14,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from commonweal_kube.client import Api, ApiError, Unavailable
+from commonweal_kube.client import Api
+from commonweal_kube.informer import Informer
 from commonweal_kube.objects import Change
+from commonweal_kube.protocol import ApiError, Unavailable
 from commonweal_kube.queue import Key, Priority, WorkQueue
 from commonweal_local.failure import LocalError
 from commonweal_local.provider.backoff import Attempts
+from commonweal_local.provider.cache import KindCache
 from commonweal_local.provider.decide import Step, decide, wanted_size, wants_change, wants_size
 from commonweal_local.provider.facts import SHARED_SITE, Facts, Mode, Problem, Site
 from commonweal_local.provider.fleet import Fleet
-from commonweal_local.provider.informer import Informer
 from commonweal_local.provider.kinds import SOURCES, Kind
 from commonweal_local.provider.local import KNOWN, Sites
 from commonweal_local.provider.report import infra_status, plane_status
@@ -61,7 +63,10 @@ class Provider:
         self.writes = Writes(self.api, self.fleet.objects, self._took)
         self.threads = ThreadPoolExecutor(12, thread_name_prefix="site")
         self.watch = SiteWatch(self.sites, self.threads, self.fleet.sites, self._site_changed)
-        self.informers = [Informer(self.watches, source, self.fleet.objects, self._changed) for source in SOURCES.values()]
+        self.informers = [
+            Informer(self.watches, source.collection, KindCache(kind, self.fleet.objects, self._changed))
+            for kind, source in SOURCES.items()
+        ]
         self._shared = asyncio.Lock()
         self._introduced: set[tuple[str, str]] = set()
 

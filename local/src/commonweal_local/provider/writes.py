@@ -10,8 +10,9 @@ from typing import Any
 
 import orjson
 
-from commonweal_kube.client import APPLY, MERGE, METADATA, Api
+from commonweal_kube.client import Api
 from commonweal_kube.objects import Objects
+from commonweal_kube.protocol import APPLY, MERGE, METADATA
 from commonweal_kube.queue import Key
 from commonweal_kube.status import same, stamped
 from commonweal_local.provider.kinds import DIGEST, FINALIZER, GROUP, VERSION, Kind, Seen, path_of

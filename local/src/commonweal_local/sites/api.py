@@ -1,57 +1,43 @@
-"""A site's API server, spoken to with the administrator's certificate. Small on purpose: it runs in the site's first process."""
+"""What is asked of a site's API server, with a certificate of that site. Small on purpose: it runs in the site's first process."""
 
 from __future__ import annotations
 
-import json
 import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Collection, Mapping
-from http.client import HTTPResponse
-from typing import Any, cast
+from typing import Any
 
+from commonweal_kube import blocking
+from commonweal_kube.protocol import APPLY, MERGE, ApiError, Unavailable
 from commonweal_local.sites.site import Site
 
-JSON = "application/json"
-MERGE = "application/merge-patch+json"
-APPLY = "application/apply-patch+yaml"
+SECONDS = 10.0
 # What a request can raise while a server is starting, stopping or cut off.
-Unreachable = (OSError, urllib.error.URLError, ValueError)
+Unreachable = (ApiError, Unavailable, OSError, ValueError)
 
 
-class Api:
-    """Requests to one site, as one who has a certificate of it. Raises urllib.error.URLError when the site does not answer or refuses."""
+def _anew() -> Mapping[str, str]:
+    """A connection for each request: certificates and servers are replaced while this process runs."""
+    return {"Connection": "close"}
+
+
+class Api(blocking.Api):
+    """Requests to one site, as one who has a certificate of it. Raises one of `Unreachable` when the site does not answer or refuses."""
 
     def __init__(self, site: Site, who: str = "admin") -> None:
-        self._server = site.server
         context = ssl.create_default_context(cafile=str(site.pki / "ca.crt"))
         context.load_cert_chain(site.pki / f"{who}.crt", site.pki / f"{who}.key")
-        # Sites are next door: never through a proxy that the environment names.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
-
-    def open(self, method: str, path: str, body: object = None, *, kind: str = JSON, timeout: float = 10) -> HTTPResponse:
-        """Send a request and return the response to read from; `timeout` in seconds, per read."""
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": kind, "Accept": JSON}
-        request = urllib.request.Request(self._server + path, method=method, data=data, headers=headers)
-        return cast("HTTPResponse", self._opener.open(request, timeout=timeout))
-
-    def call(self, method: str, path: str, body: object = None, *, kind: str = JSON, timeout: float = 10) -> Any:
-        """Send a request; the answer as an object, or as text where it is none."""
-        with self.open(method, path, body, kind=kind, timeout=timeout) as response:
-            raw = response.read()
-        return json.loads(raw) if raw[:1] in (b"{", b"[") else raw.decode()
+        super().__init__(site.server, blocking.near(context), _anew, SECONDS)
 
     def apply(self, item: Mapping[str, Any]) -> None:
         """Server-side apply: create it or change it into this, whatever is there."""
-        self.call("PATCH", _path(item) + "?fieldManager=local-site&force=true", item, kind=APPLY)
+        self.call("PATCH", _path(item) + "?fieldManager=local-site&force=true", item, content=APPLY)
 
     def ready(self) -> bool:
-        return bool(self.call("GET", "/readyz", timeout=3) == "ok")
+        return bool(self.call("GET", "/readyz", seconds=3) == "ok")
 
     def healthy(self) -> bool:
         """Whether the server answers this caller at the path at which controllers ask for it; others than administrators it refuses at first."""
-        return bool(self.call("GET", "/healthz", timeout=3) == "ok")
+        return bool(self.call("GET", "/healthz", seconds=3) == "ok")
 
     def nodes_ready(self, since: str = "") -> bool:
         """Whether there are nodes and all report Ready, with a heartbeat no older than `since` (RFC 3339).
@@ -70,7 +56,7 @@ class Api:
         if kept != taints:
             # By the version that was read: somebody else's taint that came meanwhile must not be lost.
             patch = {"metadata": {"resourceVersion": found["metadata"]["resourceVersion"]}, "spec": {"taints": kept}}
-            self.call("PATCH", path, patch, kind=MERGE)
+            self.call("PATCH", path, patch, content=MERGE)
 
     def unavailable(self, namespaces: Collection[str]) -> list[str]:
         """The names of Deployments and DaemonSets of these namespaces that lack an available pod."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from commonweal_kube.protocol import MERGE
 from commonweal_local.shell import CommandFailed, run
-from commonweal_local.sites.api import MERGE, Api, Unreachable
+from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.site import Site
 from commonweal_local.waiting import within
 
@@ -65,11 +65,10 @@ class Balancer:
         self.reconcile(services["items"])
         version = services["metadata"]["resourceVersion"]
         path = f"/api/v1/services?watch=1&timeoutSeconds=240&resourceVersion={version}"
-        with self._api.open("GET", path, timeout=300) as stream:
-            for line in stream:
-                changed = json.loads(line).get("object", {})
-                if changed.get("spec", {}).get("type") == "LoadBalancer" or self.addresses():
-                    return
+        for event in self._api.follow(path, 300):
+            changed = event.get("object", {})
+            if changed.get("spec", {}).get("type") == "LoadBalancer" or self.addresses():
+                return
 
     def addresses(self) -> set[str]:
         """The addresses of the pool that the uplink has now."""
@@ -90,4 +89,4 @@ class Balancer:
     def _publish(self, service: Service, address: str) -> None:
         meta = service["metadata"]
         path = f"/api/v1/namespaces/{meta['namespace']}/services/{meta['name']}/status"
-        self._api.call("PATCH", path, {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}, kind=MERGE)
+        self._api.call("PATCH", path, {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}, content=MERGE)

@@ -10,13 +10,13 @@ import base64
 import hashlib
 import json
 import secrets
-import urllib.error
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from commonweal_kube.protocol import MERGE, ApiError
 from commonweal_local.paths import write
-from commonweal_local.sites.api import MERGE, Api
+from commonweal_local.sites.api import Api
 from commonweal_local.sites.etcd import REGISTRY, Etcd
 from commonweal_stacks.blueprint import Blueprint, files
 
@@ -106,9 +106,9 @@ def rewrite(api: Api, pki: Path) -> int:
     for resource in (name for part in _covered(pki) for name in part):
         for path in _paths(api, resource):
             try:
-                api.call("PATCH", path, {}, kind=MERGE)
-            except urllib.error.HTTPError as error:
-                if error.code != GONE:
+                api.call("PATCH", path, {}, content=MERGE)
+            except ApiError as error:
+                if error.status != GONE:
                     raise
             asked += 1
     return asked

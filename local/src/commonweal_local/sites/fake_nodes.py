@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from commonweal_local.sites.api import MERGE, Api, Unreachable
+from commonweal_kube.protocol import MERGE
+from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.site import Site
 from commonweal_local.waiting import until
 
@@ -32,5 +33,5 @@ def _make(site: Site, api: Api, name: str) -> bool:
     api.apply({"apiVersion": "v1", "kind": "Node", "metadata": meta})
     capacity = {**CAPACITY, "pods": str(site.settings.kubelet.max_pods)}
     status = {"status": {"allocatable": capacity, "capacity": capacity}}
-    api.call("PATCH", f"/api/v1/nodes/{name}/status", status, kind=MERGE)
+    api.call("PATCH", f"/api/v1/nodes/{name}/status", status, content=MERGE)
     return True

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from commonweal_kube.protocol import MERGE
 from commonweal_local import machine, paths
 from commonweal_local.failure import LocalError
 from commonweal_local.images.base import write_base_image
@@ -18,7 +19,7 @@ from commonweal_local.images.containers import import_images
 from commonweal_local.progress import Progress, Step
 from commonweal_local.shell import CommandFailed
 from commonweal_local.sites import addons, bridge, cgroups, checks, data_guard, pki, places, ports, processes
-from commonweal_local.sites.api import MERGE, Api, Unreachable
+from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.components import CONTROL_PLANE
 from commonweal_local.sites.site import Mode, Site, all_sites, check_name, hosts_file
 from commonweal_local.sites.state import recorded
@@ -285,7 +286,7 @@ def introduce(root: Path) -> None:
     for site in running:
         try:
             if "ready" in recorded(site)["marks"]:
-                Api(site).call("PATCH", f"/api/v1/namespaces/{addons.SYSTEM}/configmaps/coredns", patch, kind=MERGE)
+                Api(site).call("PATCH", f"/api/v1/namespaces/{addons.SYSTEM}/configmaps/coredns", patch, content=MERGE)
         except Unreachable as error:
             silent.append(f"{site.name} ({error})")
     if silent:

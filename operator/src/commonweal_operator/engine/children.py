@@ -9,16 +9,15 @@ One kind is watched that we do not make: volume claims that their owners have op
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 import orjson
 
 from commonweal_api.plan import STORE_PLAN
-from commonweal_kube.client import JSON, METADATA, METADATA_LIST, WATCH_SECONDS, ApiError, Gone, Unavailable
+from commonweal_kube.informer import Collection, Informer, Name, Reader
 from commonweal_operator.desired.manifest import (
     DEPARTMENT_LABEL,
     MANAGED_BY,
@@ -31,8 +30,6 @@ from commonweal_operator.desired.manifest import (
 )
 from commonweal_operator.engine.seen import Seen, address, counted, covers, plan, report, seen, there, workload
 
-log = logging.getLogger(__name__)
-
 # Label selectors, escaped for a URL. What the platform layer makes carries the first label too, but belongs to no department.
 OURS = quote(f"{MANAGED_LABEL}={MANAGED_BY},{DEPARTMENT_LABEL}")
 REPORTS = f"{OURS},{quote(REPORT_LABEL)}"
@@ -41,15 +38,8 @@ PLANS = f"{OURS}&fieldSelector={quote(f'metadata.name={STORE_PLAN}')}"
 OTHERS = f"{OURS},{quote(f'!{REPORT_LABEL}')}&fieldSelector={quote(f'metadata.name!={STORE_PLAN}')}"
 SOURCES = quote(f"{SOURCE_LABEL}=true")
 WATCHED = {**RESOURCES, "PersistentVolumeClaim": VOLUME_CLAIMS}
-PAUSE_SECONDS = 1.0
+LONGEST_PAUSE = 1.0
 Place = tuple[str, str, str]  # kind, namespace, name
-
-
-class Reader(Protocol):
-    """What the cache needs of the client."""
-
-    def pages(self, path: str, selector: str = "", accept: str = JSON, size: int = 500) -> Any: ...
-    def watch(self, path: str, selector: str, version: str, *, accept: str = METADATA, seconds: int = WATCH_SECONDS) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +49,11 @@ class Feed:
     kind: str
     selector: str = OURS
     read: Callable[[Mapping[str, Any]], Any] | None = None
+
+    @property
+    def collection(self) -> Collection:
+        """Where it is listed and watched."""
+        return Collection(self.kind, WATCHED[self.kind].path(""), self.selector, metadata_only=self.read is None)
 
 
 FEEDS = (
@@ -78,15 +73,19 @@ class Children:
     """The cache and its watches. `changed(kind, namespace, name)` is called for every change that is not an echo of our own write."""
 
     def __init__(self, api: Reader, changed: Callable[[str, str, str], None], pause: Callable[[float], Any] = asyncio.sleep) -> None:
-        self._api, self._changed, self._pause = api, changed, pause
+        self._changed = changed
         self._known: dict[Place, Seen] = {}
         self._gone: dict[Place, int] = {}
         self._places: dict[Feed, set[Place]] = {feed: set() for feed in FEEDS}
-        self._synced = {feed: asyncio.Event() for feed in FEEDS}
-        self.watch_restarts = 0
+        self._informers = {feed: Informer(api, feed.collection, _FeedCache(self, feed), pause, LONGEST_PAUSE) for feed in FEEDS}
 
     def __len__(self) -> int:
         return len(self._known)
+
+    @property
+    def watch_restarts(self) -> int:
+        """How many watches broke."""
+        return sum(informer.restarts for informer in self._informers.values())
 
     def get(self, kind: str, namespace: str, name: str) -> Seen | None:
         """Return what is known of a child, or None."""
@@ -119,22 +118,34 @@ class Children:
 
     async def synced(self) -> None:
         """Return when every kind has been listed."""
-        await asyncio.gather(*(event.wait() for event in self._synced.values()))
+        await asyncio.gather(*(informer.synced.wait() for informer in self._informers.values()))
 
     async def run(self) -> None:
         """List and watch until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for feed in FEEDS:
-                group.create_task(self._follow(feed), name=f"watch-{feed.kind}")
+            for feed, informer in self._informers.items():
+                group.create_task(informer.run(), name=f"watch-{feed.kind}")
 
     def observe(self, feed: Feed, event: str, obj: Mapping[str, Any]) -> None:
-        """Take one watch event; it may come late or twice."""
+        """Take one watch event; it may come late or twice. What the first list brings is news to nobody."""
         meta = obj["metadata"]
         place = (feed.kind, meta.get("namespace", ""), meta["name"])
         if event == "DELETED":
             self._drop(feed, place, int(meta["resourceVersion"]))
-        elif self._put(feed, place, seen(obj, feed.read(obj) if feed.read else None)):
+        elif self._put(feed, place, seen(obj, feed.read(obj) if feed.read else None)) and event != "LISTED":
             self._changed(*place)
+
+    def listed(self, feed: Feed, present: set[Name], version: int) -> None:
+        """Take a whole list: what it lacks was deleted while nobody looked."""
+        for place in self._places[feed] - {(feed.kind, *name) for name in present}:
+            known = self._known.get(place)
+            if known is not None and known.version <= version:
+                self._drop(feed, place, version)
+        self._gone = {place: gone for place, gone in self._gone.items() if gone > version or place[0] != feed.kind}
+
+    def is_synced(self, feed: Feed) -> bool:
+        """Return whether the feed has been listed once."""
+        return self._informers[feed].synced.is_set()
 
     def _put(self, feed: Feed, place: Place, new: Seen) -> bool:
         """Keep the newer version; return whether anything that matters is new."""
@@ -168,40 +179,21 @@ class Children:
             self._places[feed].discard(place)
             self._changed(*place)
 
-    async def _follow(self, feed: Feed) -> None:
-        version, path = "", WATCHED[feed.kind].path("")
-        while True:
-            try:
-                version = version or await self._relist(feed)
-                async for event in self._api.watch(path, feed.selector, version, accept=JSON if feed.read else METADATA):
-                    version = event["object"]["metadata"]["resourceVersion"]
-                    if event["type"] != "BOOKMARK":
-                        self.observe(feed, event["type"], event["object"])
-            except Gone:
-                version = ""
-                self.watch_restarts += 1
-            except (ApiError, Unavailable) as error:
-                log.warning("watch of %s broke, again in %.0f s: %s", feed.kind, PAUSE_SECONDS, error)
-                self.watch_restarts += 1
-                await self._pause(PAUSE_SECONDS)
 
-    async def _relist(self, feed: Feed) -> str:
-        """Take a whole list; what it lacks was deleted while nobody looked."""
-        first, present, listed = not self._synced[feed].is_set(), set(), 0
-        async for page in self._api.pages(WATCHED[feed.kind].path(""), feed.selector, JSON if feed.read else METADATA_LIST):
-            listed = int(page["metadata"]["resourceVersion"])
-            for obj in page["items"]:
-                place = (feed.kind, obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
-                present.add(place)
-                if self._put(feed, place, seen(obj, feed.read(obj) if feed.read else None)) and not first:
-                    self._changed(*place)
-        for place in self._places[feed] - present:
-            known = self._known.get(place)
-            if known is not None and known.version <= listed:
-                self._drop(feed, place, listed)
-        self._gone = {place: version for place, version in self._gone.items() if version > listed or place[0] != feed.kind}
-        self._synced[feed].set()
-        return str(listed)
+class _FeedCache:
+    """One feed's part of the children, as its informer brings it."""
+
+    def __init__(self, children: Children, feed: Feed) -> None:
+        self._children, self._feed = children, feed
+
+    def put(self, body: Mapping[str, Any], /) -> None:
+        self._children.observe(self._feed, "MODIFIED" if self._children.is_synced(self._feed) else "LISTED", body)
+
+    def delete(self, body: Mapping[str, Any], /) -> None:
+        self._children.observe(self._feed, "DELETED", body)
+
+    def listed(self, present: set[Name], version: int, /) -> None:
+        self._children.listed(self._feed, present, version)
 
 
 def _written(child: Child) -> Any:

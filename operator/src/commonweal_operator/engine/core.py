@@ -16,8 +16,9 @@ from typing import Any, Protocol
 
 import orjson
 
-from commonweal_kube.client import FIELD_MANAGER, MERGE, Api, ApiError, Gone, Unavailable
+from commonweal_kube.client import FIELD_MANAGER, Api
 from commonweal_kube.objects import Change, Objects
+from commonweal_kube.protocol import MERGE, ApiError, Gone, Unavailable
 from commonweal_kube.queue import Key, Priority, WorkQueue
 from commonweal_kube.status import same, stamped
 from commonweal_operator.desired.manifest import Child

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from commonweal_kube.client import ApiError, Unavailable
+from commonweal_kube.protocol import ApiError, Unavailable
 
 log = logging.getLogger(__name__)
 LEASE_SECONDS, RENEW_SECONDS, GIVE_UP_SECONDS = 15.0, 5.0, 10.0

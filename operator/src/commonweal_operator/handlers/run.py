@@ -16,9 +16,10 @@ import kopf
 import uvloop
 import yaml
 
-from commonweal_kube.client import Api, ApiError, Unavailable
+from commonweal_kube.client import Api
 from commonweal_kube.cluster import Cluster
 from commonweal_kube.objects import Objects
+from commonweal_kube.protocol import ApiError, Unavailable
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.engine.core import Engine
 from commonweal_operator.engine.lease import Lease

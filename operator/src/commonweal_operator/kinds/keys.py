@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from commonweal_api.jwk import Jwk
-from commonweal_kube.client import FIELD_MANAGER, ApiError
+from commonweal_kube.client import FIELD_MANAGER
+from commonweal_kube.protocol import ApiError
 from commonweal_operator.desired.keys import KEY_BYTES, NAME, PUBLIC_KEY, SIGNING, keys, signing
 from commonweal_operator.desired.manifest import RESOURCES, Child, Owner
 from commonweal_operator.desired.platform import PlatformConfig

@@ -6,18 +6,12 @@ import base64
 import binascii
 from typing import Any
 
-import kubernetes
-import urllib3
-from kubernetes.client.exceptions import ApiException
-
-from commonweal_stacks.clusters.identity import CONNECT_SECONDS, READ_SECONDS, client_of
+from commonweal_stacks.api import Api, RefusedError, SilentError
 from commonweal_stacks.management import names
 from commonweal_stacks.management.access import management_kubeconfig
 from commonweal_stacks.platform.manifests import Manifest, manifest
 from commonweal_stacks.site import SiteConfigError
 
-NOT_FOUND = 404
-_WAIT = (CONNECT_SECONDS, READ_SECONDS)
 SECRET_TYPE = f"{names.GROUP}/secret"
 
 
@@ -34,16 +28,14 @@ class ManagedCluster:
     def kubeconfig(self) -> str:
         """Return the Secret's value. Raises SiteConfigError when there is no management cluster, or no such Secret on it."""
         secret = names.kubeconfig_secret(self._name)
-        found: Any = _asked(
-            lambda client: kubernetes.client.CoreV1Api(client).read_namespaced_secret(secret, names.FLEET, _request_timeout=_WAIT)
-        )
+        found = _found(f"/api/v1/namespaces/{names.FLEET}/secrets/{secret}")
         if found is None:
             raise SiteConfigError(
                 f"Site {self._name} has no cluster yet: the management cluster has no Secret {names.FLEET}/{secret}. "
                 f"Make it with `commonweal site up {self._name}`."
             )
         try:
-            return base64.b64decode((found.data or {})[names.KUBECONFIG_KEY], validate=True).decode()
+            return base64.b64decode((found.get("data") or {})[names.KUBECONFIG_KEY], validate=True).decode()
         except (KeyError, binascii.Error, UnicodeDecodeError) as error:
             raise SiteConfigError(
                 f"Secret {names.FLEET}/{secret} of the management cluster holds no kubeconfig under {names.KUBECONFIG_KEY!r}. "
@@ -53,26 +45,19 @@ class ManagedCluster:
 
 def running_version(site: str) -> str | None:
     """Return the Kubernetes version that a site's Cluster asks for; None when there is no Cluster. Raises SiteConfigError."""
-    where = (names.GROUP, names.VERSION, names.FLEET, "clusters", site)
-    found: Any = _asked(
-        lambda client: kubernetes.client.CustomObjectsApi(client).get_namespaced_custom_object(*where, _request_timeout=_WAIT)
-    )
+    found = _found(f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{names.FLEET}/clusters/{site}")
     return None if found is None else found.get("spec", {}).get("topology", {}).get("version")
 
 
-def _asked(question: Any) -> Any:
-    """Return the management cluster's answer; None when there is no such object. Raises SiteConfigError."""
-    client = client_of(management_kubeconfig(), site="the management cluster")
+def _found(path: str) -> dict[str, Any] | None:
+    """Return an object of the management cluster; None when there is no such object. Raises SiteConfigError."""
     try:
-        return question(client)
-    except ApiException as error:
-        if error.status == NOT_FOUND:
-            return None
+        return Api(management_kubeconfig(), site="the management cluster").find(path)
+    except RefusedError as error:
         raise SiteConfigError(f"The management cluster refused to answer: {error.reason}. Use an administrator's kubeconfig.") from error
-    except (urllib3.exceptions.HTTPError, OSError) as error:
+    except SilentError as error:
         raise SiteConfigError(
-            f"The management cluster does not answer at {client.configuration.host}: {type(error).__name__}. "
-            "Start it with `commonweal management up`, or correct its kubeconfig."
+            f"The management cluster does not answer at {error.where}. Start it with `commonweal management up`, or correct its kubeconfig."
         ) from error
 
 

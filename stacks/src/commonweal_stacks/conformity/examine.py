@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from commonweal_stacks import blueprint
+from commonweal_stacks.api import Api
 from commonweal_stacks.clusters import cluster_of
-from commonweal_stacks.conformity.api import Api
 from commonweal_stacks.conformity.gather import gather
 from commonweal_stacks.conformity.probes import Verdict, leaves_of, probe
 from commonweal_stacks.conformity.probes.verdicts import not_probed

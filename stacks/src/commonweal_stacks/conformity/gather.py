@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
-import kubernetes
-import urllib3
-from kubernetes.client.exceptions import ApiException
-from kubernetes.dynamic.exceptions import DynamicApiError, NotFoundError, ResourceNotFoundError
-
+from commonweal_stacks.api import Api
 from commonweal_stacks.blueprint import Blueprint
 from commonweal_stacks.clusters import ADAPTERS
-from commonweal_stacks.conformity.api import Api
 from commonweal_stacks.conformity.blueprint import LAYER as BLUEPRINT
 from commonweal_stacks.conformity.blueprint import blueprint_leaves, cluster_leaves
 from commonweal_stacks.conformity.normal import allow_list, declared_list, leaves_of
@@ -22,7 +18,6 @@ from commonweal_stacks.platform.manifests import NAMESPACE, key_of
 from commonweal_stacks.site import SiteConfigError
 
 GROUP = "commonweal.dev"
-_dynamic_client: Any = kubernetes.dynamic.DynamicClient  # the package has no types
 # Ours, and not made for a department: departments are data, and each site has its own.
 OURS = "app.kubernetes.io/part-of=commonweal,!commonweal.dev/department"
 Object = Mapping[str, Any]
@@ -30,10 +25,7 @@ Object = Mapping[str, Any]
 
 def gather(layer: Layer, blueprint: Blueprint, api: Api, probes: Mapping[str, str]) -> Digest:
     """Return the digest of a site: what was meant, what is served, what is there, how it behaved. Raises SiteConfigError when it does not answer."""
-    try:
-        live = list(_live(_dynamic_client(api.client), layer.objects))
-    except (urllib3.exceptions.HTTPError, OSError, ApiException, DynamicApiError) as error:
-        raise api.silent(error) from error
+    live = list(_live(api, layer.objects))
     policies = [obj for obj in live if _is_policy(obj)]
     return Digest(
         {
@@ -55,42 +47,40 @@ def _leaves(objects: Iterable[Object]) -> dict[str, Any]:
     return {path: value for obj in objects for path, value in leaves_of(obj, live=True).items()}
 
 
-def _live(client: Any, wanted: Iterable[Object]) -> Iterable[Object]:
+def _live(api: Api, wanted: Iterable[Object]) -> Iterable[Object]:
     """Yield the live form of every object of the layer, and every further one that carries our labels beside them."""
-    kinds: dict[tuple[str, str], None] = {}
-    expected: dict[tuple[str, str, str], Object] = {}
+    kinds: dict[tuple[str, str], dict[tuple[str, str, str], Object]] = {}
     for obj in wanted:
-        kinds[obj["apiVersion"], obj["kind"]] = None
-        expected[key_of(obj)] = obj
-    for version, kind in kinds:
-        yield from _of_kind(client, version, kind, expected)
+        kinds.setdefault((obj["apiVersion"], obj["kind"]), {})[key_of(obj)] = obj
+    served: dict[str, Mapping[str, Any]] = {}
+    for (version, kind), expected in kinds.items():
+        group = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        if version not in served:
+            served[version] = _json(api, group)
+        resource = _resource(served[version], kind)
+        if resource is None:
+            yield from map(_gone, expected.values())
+        else:
+            yield from _of_kind(api, group, resource, expected)
 
 
-def _of_kind(client: Any, version: str, kind: str, expected: Mapping[tuple[str, str, str], Object]) -> Iterable[Object]:
-    try:
-        resource = client.resources.get(api_version=version, kind=kind)
-    except ResourceNotFoundError:
-        yield from (_gone(obj) for obj in expected.values() if (obj["apiVersion"], obj["kind"]) == (version, kind))
-        return
-    place = {"namespace": NAMESPACE} if resource.namespaced else {}
-    listed = resource.get(label_selector=OURS, **place).to_dict()["items"]
+def _resource(served: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
+    """Return what a group says of a kind, or None when it does not serve it."""
+    return next((found for found in served.get("resources", ()) if found["kind"] == kind and "/" not in found["name"]), None)
+
+
+def _of_kind(api: Api, group: str, resource: Mapping[str, Any], expected: Mapping[tuple[str, str, str], Object]) -> Iterable[Object]:
+    def path(namespace: str) -> str:
+        place = f"/namespaces/{namespace}" if resource["namespaced"] else ""
+        return f"{group}{place}/{resource['name']}"
+
     found: dict[tuple[str, str, str], Object] = {
-        key_of(whole): whole for whole in ({**item, "apiVersion": version, "kind": kind} for item in listed)
+        key_of(whole): whole for whole in api.items(f"{path(NAMESPACE)}?labelSelector={quote(OURS)}")
     }
     for key, obj in expected.items():
-        if (obj["apiVersion"], obj["kind"]) == (version, kind) and key not in found:
-            found[key] = _single(resource, obj)
+        if key not in found:
+            found[key] = api.find(f"{path(obj['metadata'].get('namespace', NAMESPACE))}/{obj['metadata']['name']}") or _gone(obj)
     yield from found.values()
-
-
-def _single(resource: Any, obj: Object) -> Object:
-    metadata = obj["metadata"]
-    place = {"namespace": metadata["namespace"]} if metadata.get("namespace") else {}
-    try:
-        live: Object = resource.get(name=metadata["name"], **place).to_dict()
-    except NotFoundError:
-        return _gone(obj)
-    return live
 
 
 def _gone(obj: Object) -> Object:

@@ -11,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from commonweal_stacks.conformity.api import MERGE, Api
+from commonweal_kube.protocol import MERGE
+from commonweal_stacks.api import Api
 from commonweal_stacks.conformity.examine import Examined
 from commonweal_stacks.conformity.statement import CONFORMITY, StatementError, sign, subjects_of, verify
 from commonweal_stacks.conformity.tree import Digest, canonical

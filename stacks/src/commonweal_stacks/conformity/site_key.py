@@ -8,12 +8,9 @@ from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
 from pathlib import Path
 from typing import Any
 
-import kubernetes
-import urllib3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from kubernetes.client.exceptions import ApiException
 
-from commonweal_stacks.clusters.identity import CONNECT_SECONDS, READ_SECONDS, client_of
+from commonweal_stacks.api import Api, RefusedError, SilentError
 from commonweal_stacks.conformity.statement import key_id
 from commonweal_stacks.platform.manifests import NAMESPACE, SITE_KEY_SECRET
 from commonweal_stacks.site import SiteConfigError
@@ -40,20 +37,16 @@ def public_jwk(seed: str) -> str:
 
 def site_seed(kubeconfig: str, *, site: str) -> bytes:
     """Return the site's signing seed, read with the rights of the kubeconfig (its contents). Raises SiteConfigError."""
-    client = client_of(kubeconfig, site=site)
     remedy = f"Run `commonweal site up {site}`, and use an administrator's kubeconfig."
     where = f"Secret {NAMESPACE}/{SITE_KEY_SECRET} on site {site}"
     try:
-        core: Any = kubernetes.client.CoreV1Api(client)
-        found: Any = core.read_namespaced_secret(SITE_KEY_SECRET, NAMESPACE, _request_timeout=(CONNECT_SECONDS, READ_SECONDS))
-    except ApiException as error:
+        found = Api(kubeconfig, site=site).call("GET", f"/api/v1/namespaces/{NAMESPACE}/secrets/{SITE_KEY_SECRET}")
+    except RefusedError as error:
         raise SiteConfigError(f"{where}: {error.reason}. {remedy}") from error
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise SiteConfigError(
-            f"{where}: the site does not answer ({type(error).__name__}). Start it, or correct its kubeconfig."
-        ) from error
+    except SilentError as error:
+        raise SiteConfigError(f"{where}: the site does not answer at {error.where}. Start it, or correct its kubeconfig.") from error
     try:
-        text = b64decode((found.data or {})["seed"])
+        text = b64decode((found.get("data") or {})["seed"])
     except (KeyError, ValueError):
         text = b""
     if not _SEED.fullmatch(text):

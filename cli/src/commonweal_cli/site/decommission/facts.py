@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import kubernetes
-import urllib3
-from kubernetes.client.exceptions import ApiException
-
 from commonweal_api.signing import canonical
 from commonweal_local.failure import LocalError
-from commonweal_stacks.clusters.identity import client_of, cluster_uid
+from commonweal_stacks.api import Api
+from commonweal_stacks.clusters.identity import cluster_uid
+from commonweal_stacks.site import SiteConfigError
 
-API_GROUP, API_VERSION = "commonweal.dev", "v1alpha1"
-TIMEOUT = (5.0, 30.0)
-NOT_FOUND = 404
+DEPARTMENTS = "/apis/commonweal.dev/v1alpha1/departments"
+COUNTED = {"namespaces": "namespaces", "nodes": "nodes", "volumes": "persistentvolumes", "secrets": "secrets"}
 
 
 @dataclass(frozen=True)
@@ -37,19 +34,13 @@ class Holdings:
 def ask(kubeconfig: str, site: str) -> Holdings:
     """Ask the site. Raises LocalError when it does not answer."""
     try:
-        client = client_of(kubeconfig, site=site)
-        core: Any = kubernetes.client.CoreV1Api(client)
-        listed = {
-            "namespaces": core.list_namespace(_request_timeout=TIMEOUT).items,
-            "nodes": core.list_node(_request_timeout=TIMEOUT).items,
-            "volumes": core.list_persistent_volume(_request_timeout=TIMEOUT).items,
-            "secrets": core.list_secret_for_all_namespaces(_request_timeout=TIMEOUT).items,
-        }
-        departments = _departments(client)
-        volumes = {one.metadata.name: digest(client.sanitize_for_serialization(one.spec)) for one in listed["volumes"]}
+        api = Api(kubeconfig, site=site)
+        listed = {name: list(api.items(f"/api/v1/{plural}")) for name, plural in COUNTED.items()}
+        departments = _departments(api)
+        volumes = {one["metadata"]["name"]: digest(one["spec"]) for one in listed["volumes"]}
         counts = {"departments": len(departments), **{name: len(items) for name, items in listed.items()}}
         return Holdings(cluster_uid(kubeconfig, site=site), departments, volumes, counts)
-    except (ApiException, ValueError, urllib3.exceptions.HTTPError, OSError) as error:
+    except SiteConfigError as error:
         raise LocalError(
             f"site {site} cannot be asked what it holds ({str(error).splitlines()[0]})",
             "Start it, so that the certificate can name it; if it is gone for good, add `--unreachable`.",
@@ -68,14 +59,6 @@ def digest(content: object) -> str:
     return hashlib.sha256(canonical(content)).hexdigest()
 
 
-def _departments(client: Any) -> dict[str, str]:
-    try:
-        found: Any = kubernetes.client.CustomObjectsApi(client).list_cluster_custom_object(
-            API_GROUP, API_VERSION, "departments", _request_timeout=TIMEOUT
-        )
-    except ApiException as error:
-        if error.status == NOT_FOUND:  # the platform was never there, or is off already
-            return {}
-        raise
-    items: Sequence[Mapping[str, Any]] = found["items"]
-    return {str(item["metadata"]["name"]): digest(item["spec"]) for item in items}
+def _departments(api: Api) -> dict[str, str]:
+    found = api.find(DEPARTMENTS)  # none: the platform was never there, or is off already
+    return {str(item["metadata"]["name"]): digest(item["spec"]) for item in (found or {}).get("items", [])}

@@ -6,24 +6,17 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import kubernetes
-import urllib3
-from kubernetes.client.exceptions import ApiException
 
 from commonweal_cli.site.stack import root
 from commonweal_local import machine, paths
 from commonweal_local.sites import bridge, cgroups
 from commonweal_local.sites.site import CGROUP, Mode, Site
-from commonweal_stacks.clusters.identity import client_of
+from commonweal_stacks.api import Api
 from commonweal_stacks.management import names
 from commonweal_stacks.management.access import management_kubeconfig
 from commonweal_stacks.site import SiteConfigError
 
 PROC = Path("/proc")
-TIMEOUT = (5.0, 30.0)
-NOT_FOUND = 404
 GONE, LEFT, NOT_CHECKED = "gone", "left", "not checked"
 
 
@@ -121,28 +114,17 @@ def _judged(what: str, left: Sequence[str]) -> Check:
 
 def _on_management(site: str) -> list[Check]:
     wanted = {
-        "Cluster": (names.GROUP, names.VERSION, "clusters", site),
-        "ClusterProfile": ("multicluster.x-k8s.io", "v1alpha1", "clusterprofiles", site),
-        "kubeconfig Secret": ("", "v1", "secrets", names.kubeconfig_secret(site)),
+        "Cluster": f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{names.FLEET}/clusters/{site}",
+        "ClusterProfile": f"/apis/multicluster.x-k8s.io/v1alpha1/namespaces/{names.FLEET}/clusterprofiles/{site}",
+        "kubeconfig Secret": f"/api/v1/namespaces/{names.FLEET}/secrets/{names.kubeconfig_secret(site)}",
     }
     try:
-        client = client_of(management_kubeconfig(), site="management")
-        return [_judged(f"{what} on the management cluster", _object(client, *where)) for what, where in wanted.items()]
-    except (SiteConfigError, ApiException, urllib3.exceptions.HTTPError, OSError) as error:
+        api = Api(management_kubeconfig(), site="management")
+        return [_judged(f"{what} on the management cluster", _named(api, path)) for what, path in wanted.items()]
+    except SiteConfigError as error:
         why = str(error).splitlines()[0]
         return [Check(f"{what} on the management cluster", NOT_CHECKED, why) for what in wanted]
 
 
-def _object(client: Any, group: str, version: str, plural: str, name: str) -> list[str]:
-    core: Any = kubernetes.client.CoreV1Api(client)
-    others: Any = kubernetes.client.CustomObjectsApi(client)
-    try:
-        if group:
-            others.get_namespaced_custom_object(group, version, names.FLEET, plural, name, _request_timeout=TIMEOUT)
-        else:
-            core.read_namespaced_secret(name, names.FLEET, _request_timeout=TIMEOUT)
-    except ApiException as error:
-        if error.status == NOT_FOUND:
-            return []
-        raise
-    return [f"{plural}/{name}"]
+def _named(api: Api, path: str) -> list[str]:
+    return ["/".join(path.split("/")[-2:])] if api.find(path) else []

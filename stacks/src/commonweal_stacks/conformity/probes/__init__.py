@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from commonweal_stacks.api import Api
 from commonweal_stacks.blueprint import Blueprint
-from commonweal_stacks.conformity.api import Api
 from commonweal_stacks.conformity.probes import departments, scratch, server, settings, traffic
 from commonweal_stacks.conformity.probes.scratch import Say, left, sweep
 from commonweal_stacks.conformity.probes.verdicts import Verdict, broken_ones, leaves_of, of_others

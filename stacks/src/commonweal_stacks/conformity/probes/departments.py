@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from commonweal_stacks.conformity.api import DRY, Api
+from commonweal_kube.blocking import DRY
+from commonweal_stacks.api import Api
 from commonweal_stacks.conformity.probes.scratch import CLAIM, DEPARTMENTS, LABEL, READY_SECONDS, A, B, meta, space
 from commonweal_stacks.conformity.probes.server import agreement, privileged
 from commonweal_stacks.conformity.probes.verdicts import Verdict, broken, counted, kept_apart, not_probed, refused

@@ -17,7 +17,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from commonweal_stacks.conformity.api import MERGE, Answer, Api
+from commonweal_kube.blocking import Answer
+from commonweal_kube.protocol import MERGE
+from commonweal_stacks.api import Api
 from commonweal_stacks.platform.manifests import NAMESPACE
 from commonweal_stacks.site import SiteConfigError
 from commonweal_stacks.waiting import within

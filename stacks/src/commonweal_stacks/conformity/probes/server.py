@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from commonweal_stacks.conformity.api import DRY, Answer, Api
+from commonweal_kube.blocking import DRY, Answer
+from commonweal_stacks.api import Api
 from commonweal_stacks.conformity.probes.scratch import DEPARTMENTS, department, meta
 from commonweal_stacks.conformity.probes.verdicts import Verdict, both, in_step, kept_apart, refused, sealed
 from commonweal_stacks.platform.manifests import NAMESPACE, SITE_KEY_SECRET

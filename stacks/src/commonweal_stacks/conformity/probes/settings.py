@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from commonweal_kube.blocking import DRY
+from commonweal_stacks.api import Api
 from commonweal_stacks.blueprint import Blueprint, Kubelet
-from commonweal_stacks.conformity.api import DRY, Api
 from commonweal_stacks.conformity.probes.scratch import OPEN, meta
 from commonweal_stacks.conformity.probes.server import intruder, of_a_write
 from commonweal_stacks.conformity.probes.verdicts import Verdict, audited, limited, not_probed, refused

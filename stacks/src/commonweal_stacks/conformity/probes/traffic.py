@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from commonweal_stacks.conformity.api import Api
+from commonweal_stacks.api import Api
 from commonweal_stacks.conformity.probes.departments import pod
 from commonweal_stacks.conformity.probes.scratch import OPEN, A, Say, meta, space
 from commonweal_stacks.conformity.probes.server import SYSTEM

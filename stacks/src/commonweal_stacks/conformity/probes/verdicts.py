@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from commonweal_stacks.conformity.api import Answer
+from commonweal_kube.blocking import Answer
 
 HOLDS: Final = "holds"
 BROKEN: Final = "broken"

@@ -1,0 +1,72 @@
+"""A cluster's API server, with the rights of a kubeconfig: any login that a kubeconfig can name, programs that fetch credentials included."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import kubernetes
+import yaml
+
+from commonweal_kube import blocking
+from commonweal_kube.protocol import JSON, ApiError, Unavailable
+from commonweal_stacks.site import SiteConfigError
+
+_new_client: Any = kubernetes.config.new_client_from_config_dict  # the package has no types
+_BEARER = ["BearerToken"]
+
+
+class SilentError(SiteConfigError):
+    """The API server does not answer at all; `where` is its address and what went wrong there."""
+
+    def __init__(self, site: str, where: str) -> None:
+        super().__init__(f"Site {site} does not answer at {where}. Start it, or correct its kubeconfig.")
+        self.where = where
+
+
+class RefusedError(SiteConfigError):
+    """The API server refused; `reason` is its word."""
+
+    def __init__(self, what: str, error: ApiError) -> None:
+        self.reason = error.reason or str(error.status)
+        super().__init__(f"{what}: {self.reason}. Use an administrator's kubeconfig.")
+
+
+class Api(blocking.Api):
+    """An API server. `ask` raises SilentError when it does not answer; `call` and what is made of it also RefusedError when it refuses."""
+
+    def __init__(self, kubeconfig: str, *, site: str) -> None:
+        """Log in with a kubeconfig's contents; `site` is how messages name the cluster. Raises SiteConfigError."""
+        try:
+            client = _new_client(yaml.safe_load(kubeconfig))
+        except (kubernetes.config.ConfigException, OSError, TypeError, yaml.YAMLError) as error:
+            raise SiteConfigError(f"The kubeconfig of site {site} cannot be used: {error}. Make it anew.") from error
+
+        def login() -> Mapping[str, str]:
+            headers: dict[str, str] = {}
+            client.update_params_for_auth(headers, [], _BEARER, "", "", None)  # fetches a token anew that has run out
+            return headers
+
+        super().__init__(client.configuration.host, client.rest_client.pool_manager, login)
+        self.site = site
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        user: str = "",
+        content: str = JSON,
+        seconds: float | None = None,
+    ) -> blocking.Answer:
+        """Ask, as `user` if one is named. Raises SilentError."""
+        try:
+            return super().ask(method, path, body, query=query, user=user, content=content, seconds=seconds)
+        except Unavailable as error:
+            raise SilentError(self.site, f"{self.url}: {type(error.__cause__).__name__}") from error
+
+    def refusal(self, method: str, path: str, error: ApiError) -> RefusedError:
+        """Return what is raised when the server refuses."""
+        return RefusedError(f"Site {self.site} ({self.url}) refused to {'show' if method == 'GET' else method} {path}", error)
