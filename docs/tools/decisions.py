@@ -30,11 +30,13 @@ def index(text: str) -> str:
 def main(arguments: list[str]) -> int:
     """Write the table, or with --check say whether it is as it would be written."""
     file = ADR / "README.md"
-    text, wanted = file.read_text(encoding="utf-8"), index(file.read_text(encoding="utf-8"))
-    if "--check" in arguments and text != wanted:
+    text = file.read_text(encoding="utf-8")
+    wanted = index(text)
+    if "--check" not in arguments:
+        file.write_text(wanted, encoding="utf-8")
+    elif text != wanted:
         sys.stderr.write("docs/adr/README.md is not what the decisions say. Run `python docs/tools/decisions.py`.\n")
         return 1
-    file.write_text(wanted, encoding="utf-8")
     return 0
 
 

@@ -92,11 +92,13 @@ def drawn(project: Mapping[str, Any]) -> str:
 def main(arguments: list[str]) -> int:
     """Draw it, or with --check say whether it is as it would be drawn."""
     wanted = drawn(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8")))
-    if "--check" in arguments and (not PICTURE.exists() or PICTURE.read_text(encoding="utf-8") != wanted):
+    if "--check" not in arguments:
+        PICTURE.write_text(wanted, encoding="utf-8")
+        return 0
+    same = PICTURE.exists() and PICTURE.read_text(encoding="utf-8") == wanted
+    if not same:
         sys.stderr.write("docs/pictures/layers.svg is not what pyproject.toml says. Run `python docs/tools/layers.py`.\n")
-        return 1
-    PICTURE.write_text(wanted, encoding="utf-8")
-    return 0
+    return 0 if same else 1
 
 
 if __name__ == "__main__":

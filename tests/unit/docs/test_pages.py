@@ -48,3 +48,11 @@ def test_the_readme_is_read_in_five_minutes() -> None:
     assert text.count("\n") <= 110
     shown = {manifest.split("kind: ")[1].split("\n")[0]: manifest.count("\n") for manifest in MANIFEST.findall(text)}
     assert shown == {"DataProduct": 12, "ConsentPolicy": 12}
+
+
+def test_every_page_is_in_the_sites_navigation() -> None:
+    """`make docs` says so, too, but needs packages that a plain test run has not."""
+    shown = re.findall(r"([\w/-]+\.md)", (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2])
+    pages = [page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")]
+    wanted = [page for page in pages if not page.startswith("adr/") or page == "adr/README.md"]
+    assert sorted(wanted) == sorted(page for page in shown if not page.startswith("repository/"))

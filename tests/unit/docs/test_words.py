@@ -45,7 +45,9 @@ def found(path: str) -> list[str]:
 def linted() -> list[str]:
     files = checkout.files(ROOT)
     code = [path for path in files if path.endswith(".py") and "/src/" in path]
-    prose = [path for path in files if path.endswith((".md", ".yaml", ".yml", ".sh")) and not path.startswith(("tests/", "local/toolchain/"))]
+    prose = [
+        path for path in files if path.endswith((".md", ".yaml", ".yml", ".sh")) and not path.startswith(("tests/", "local/toolchain/"))
+    ]
     return [*code, *(path for path in prose if path != STYLE)]
 
 
