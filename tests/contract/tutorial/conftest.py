@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from commonweal_local import paths, toolchain
 from contract.operator.stage import install, running_operator
 from contract.tutorial.site import LIBRARY, Library
-from support.control_plane import ControlPlane, find_tools
+from support.control_plane import ControlPlane
 from support.postgres import HeritageServer, StoreServer
 
 PASSWORD = "of-the-old-machine"
-HERITAGE_ADDRESS = "10.210.0.250"
+LIBRARY_HOST = f"data-api.dept-{LIBRARY}.svc.cluster.local"
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +61,15 @@ def reader(plane: ControlPlane, library: Library, heritage: HeritageServer, tmp_
     (checkout / ".venv/bin/commonweal").chmod(0o755)
     tools = home / ".cache/commonweal/bin"
     tools.mkdir(parents=True)
-    (tools / "kubectl").symlink_to(find_tools("kubectl")["kubectl"])
+    (tools / "kubectl").symlink_to(toolchain.path_of("kubectl"))
     psql = Path(shutil.which("psql") or "/usr/bin/psql").parent
     path = os.pathsep.join([str(psql), *os.environ.get("PATH", "").split(os.pathsep)])
-    more = {"PATH": path, "HOME": str(home), "PWD": str(checkout), "PGPORT": str(heritage.port), "PGHOSTADDR": "127.0.0.1"}
+    more = {
+        "PATH": path,
+        "HOME": str(home),
+        "PWD": str(checkout),
+        "PGPORT": str(heritage.port),
+        "PGHOSTADDR": "127.0.0.1",
+        "COMMONWEAL_CACHE": str(paths.cache()),
+    }
     return {key: value for key, value in os.environ.items() if not key.startswith(("KUBE", "COMMONWEAL_"))} | more
-
-
-LIBRARY_HOST = f"data-api.dept-{LIBRARY}.svc.cluster.local"
