@@ -134,7 +134,7 @@ def stack_files() -> Iterator[str]:
     yield from (f"## A management cluster's stack file\n\nUnder `{MANAGEMENT_KEY}` ([how to](../how-to/management.md)).\n", *_HEAD)
     for name, info in ManagementConfig.model_fields.items():
         yield from _keys(name, info, ManagementConfig)
-    yield "\n## Secrets of a stack\n\nEach 64 hexadecimal digits, made once by `commonweal` where nobody set it, never in a committed file.\n"
+    yield "\n## Secrets of a stack\n\nEach 64 hexadecimal digits, made once by `commonweal` where it is not set, never in a committed file.\n"
     yield from ("| key | means |", "|---|---|", *(f"| `{key}` | {text} |" for key, text in SECRETS.items()), "")
 
 

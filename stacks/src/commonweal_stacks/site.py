@@ -207,8 +207,8 @@ def load_images(value: str | None, *, stack: str) -> dict[str, str]:
             f"{where}: cannot read {path}: {error.strerror}. Build the images, or name the file that lists them."
         ) from error
     except ValueError as error:
-        raise SiteConfigError(f"{where}: {path} is not JSON: {error}. Build the images anew.") from error
+        raise SiteConfigError(f"{where}: {path} is not JSON: {error}. Build the images again.") from error
     missing = [name for name in IMAGE_NAMES if not isinstance(found, Mapping) or not found.get(name)]
     if missing:
-        raise SiteConfigError(f"{where}: {path} names no image for {', '.join(missing)}. Build the images anew.")
+        raise SiteConfigError(f"{where}: {path} names no image for {', '.join(missing)}. Build the images again.")
     return {name: str(found[name]) for name in IMAGE_NAMES}

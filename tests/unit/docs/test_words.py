@@ -14,12 +14,13 @@ from commonweal_cli.bundle import checkout
 ROOT = Path(__file__).parents[3]
 STYLE = "docs/contributing/style.md"
 WORDS = re.compile(
-    r"\b(mend(?:s|ed|ing)?|anew|(?:is|are|was|were|be) none|there (?:is|are) none|said nothing|w(?:ould|ill) not go|whom|shall|hence"
+    r"(?<![-«])\b(mend(?:s|ed|ing)?|anew|(?:is|are|was|were|be) none|there (?:is|are) none|said nothing|w(?:ould|ill) not go|whom|shall|hence"
     r"|there(?:of|in)|begun again)\b",
     re.IGNORECASE,
 )
-# In what a program says, it must be clear who is meant.
+# (An option's or a variable's name, after a hyphen or in «», is not prose.) In what a program says, it must be clear who is meant.
 NAMELESS = re.compile(WORDS.pattern[:-3] + r"|nobody|somebody)\b", re.IGNORECASE)
+NAMES = ("nobody",)  # the user of that name, which every Linux has
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -37,7 +38,7 @@ def found(path: str) -> list[str]:
     """Return every place of the file with a word that should be another."""
     text = (ROOT / path).read_text()
     if path.endswith(".py"):
-        return [f"{path}:{line}: {match[0]}" for line, said in texts(text) for match in NAMELESS.finditer(said)]
+        return [f"{path}:{line}: {match[0]}" for line, said in texts(text) if said not in NAMES for match in NAMELESS.finditer(said)]
     lines = enumerate(text.splitlines(), 1)
     return [f"{path}:{number}: {match[0]}" for number, line in lines for match in WORDS.finditer(line)]
 

@@ -29,7 +29,7 @@ PLATFORM: dict[Reason, Entry] = {
     _R.NAMESPACE_TERMINATING: no(
         _T.NAMESPACE_READY,
         "The namespace is being deleted, so nothing can be made in it.",
-        "Wait until it is gone (`kubectl get namespace` shows what remains); it is then made anew.",
+        "Wait until it is gone (`kubectl get namespace` shows what remains); it is then made again.",
     ),
     _R.NAME_CONFLICT: no(
         _T.NAMESPACE_READY,

@@ -66,7 +66,7 @@ PRODUCTS: dict[Reason, Entry] = {
     _R.FILE_UNREADABLE: no(
         _T.SOURCE_REACHABLE,
         "A file is no whole Parquet file.",
-        "Write the file that the message names anew; move a file into place under its name only when it is complete.",
+        "Write the file that the message names again; move a file into place under its name only when it is complete.",
     ),
     _R.BUCKET_MISSING: no(
         _T.SOURCE_REACHABLE,

@@ -111,7 +111,7 @@ def _with_uid(body: bytes, uid: str) -> bytes:
 def _conflict(child: Child) -> str:
     return (
         f"{child.kind} {child.name} exists and does not belong to this department; it is left alone. Rename or delete it "
-        f"(kubectl delete {child.kind.lower()} {child.name}{' -n ' + child.namespace if child.namespace else ''}), and it is made anew."
+        f"(kubectl delete {child.kind.lower()} {child.name}{' -n ' + child.namespace if child.namespace else ''}), and it is made again."
     )
 
 

@@ -86,7 +86,7 @@ class DepartmentKeys:
         found = await api.metadata(RESOURCES["Secret"].path(owner.namespace, name))
         if found is None or is_ours(found, owner.uid):
             return found
-        text = f"Secret {name} exists and does not belong to this department; delete it, and it is made anew."
+        text = f"Secret {name} exists and does not belong to this department; delete it, and it is made again."
         return Problem("Secret", name, "NameConflict", text)
 
     async def _master(self, api: Caller) -> bytes | Problem:
@@ -111,7 +111,7 @@ def _awaited(name: str) -> Problem:
     )
 
 
-_REMAKE = "Delete it, and it is made anew; agreements signed with the old key must then be signed again."
+_REMAKE = "Delete it, and it is made again; agreements signed with the old key must then be signed again."
 
 
 async def _create(secret: Child, api: Caller) -> None:
