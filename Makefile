@@ -56,6 +56,9 @@ lint: venv ## ruff, mypy, layers, and that generated files are up to date
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m commonweal_api.generate --check
+	@$(BIN)/python -m commonweal_stacks.platform.values --check
+	@$(BIN)/python -m commonweal_local.images.containerfile --check
+	@$(BIN)/python -m commonweal_runtime.generate --check
 	@$(BIN)/python -m commonweal_stacks.settings_page --check
 	@$(BIN)/python docs/tools/layers.py --check
 	@$(BIN)/python docs/tools/decisions.py --check
@@ -68,6 +71,9 @@ format: venv ## put the code into shape
 
 generate: venv ## write the generated files again
 	@$(BIN)/python -m commonweal_api.generate
+	@$(BIN)/python -m commonweal_stacks.platform.values
+	@$(BIN)/python -m commonweal_local.images.containerfile
+	@$(BIN)/python -m commonweal_runtime.generate
 	@$(BIN)/python -m commonweal_stacks.settings_page
 	@$(BIN)/python docs/tools/layers.py
 	@$(BIN)/python docs/tools/decisions.py

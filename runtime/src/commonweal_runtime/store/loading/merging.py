@@ -7,7 +7,7 @@ from typing import Any
 
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.names import literal, table
-from commonweal_runtime.store.shelving import CHANNEL
+from commonweal_runtime.store.product_tables import CHANNEL
 
 _WORK = "32MB"  # one statement at a time, and a million rows
 
@@ -44,7 +44,7 @@ async def merge(store: Any, product: Served, staged: str) -> tuple[int, int, int
         f"coalesce(w.consent, '{{}}'), coalesce(w.objection, '{{}}'), coalesce(w.lapse, 'infinity') from delta d join {staged} s on {there} "
         f"left join (select * from consent.standings where product = {literal(product.uid)}) w on w.subject = d.subject where d.act = 'I'"
     )
-    await store.execute("set local commonweal.standings = 'brought'")  # see 031_bulk.sql
+    await store.execute("set local commonweal.standings = 'brought'")  # see consent.on_arrival
     deleted, updated, inserted = [_count(await store.execute(statement)) for statement in (delete, update, insert)]
     return inserted, updated, deleted
 
