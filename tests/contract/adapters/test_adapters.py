@@ -17,11 +17,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from commonweal_api.signatures import canonical
 from commonweal_stacks import clusters
 from commonweal_stacks.blueprint import REVISIONS, current, files, revision
 from commonweal_stacks.clusters import ADAPTERS, Declaration, adapter_of, objects, reference
 from commonweal_stacks.clusters.alike import Rendered, unlike, used
-from commonweal_stacks.conformity.tree import canonical
 from commonweal_stacks.management import names
 from commonweal_stacks.platform.manifests import LABELS, Manifest, key_of
 from commonweal_stacks.site_kinds import Kind
@@ -252,7 +252,7 @@ def test_rendering_is_as_reviewed_and_survives_yaml(kind: Kind) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     assert list(yaml.safe_load_all(text)) == made
-    assert file.read_text() == text, f"{file.name} is another; COMMONWEAL_GOLDEN=write writes it anew"
+    assert file.read_text() == text, f"{file.name} is another; COMMONWEAL_GOLDEN=write writes it again"
 
 
 def test_the_page_of_kinds_says_what_the_adapters_say() -> None:

@@ -83,7 +83,7 @@ def test_a_file_that_holds_no_agreement_says_why(tmp_path: Path, capsys: pytest.
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"keys": [{"kty": "RSA"}]}', json.dumps({"keys": [key_of("tax").wire() | {"purpose": "Witness"}]})]
+    "content", ["", "[]", "{}", '{"keys": [{"kty": "RSA"}]}', json.dumps({"keys": [key_of("tax").wire() | {"purpose": "Seal"}]})]
 )
 def test_a_key_set_without_a_key_for_agreements_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str) -> None:
     (tmp_path / "agreement.yaml").write_text(yaml.safe_dump(signed(consent_policy())))
@@ -118,7 +118,7 @@ def test_an_agreement_is_shown_with_everything_that_its_hash_covers() -> None:
 def test_nobody_signs_beside_a_signature_over_other_terms() -> None:
     manifest = signed(consent_policy(), by=("benefits",))
     manifest["spec"]["limits"] = {"maxRows": 7}
-    with pytest.raises(LocalError, match=r"benefits signed sha256:.*have both sign anew"):
+    with pytest.raises(LocalError, match=r"benefits signed sha256:.*have both sign again"):
         signing.signatures_with(signing.agreement_of(manifest), "tax", seed_of("tax"), 1)
 
 

@@ -15,9 +15,9 @@ import asyncpg
 from commonweal_api.data_product import DataProductSpec
 from commonweal_api.plan import Outcome, ProductPlan, StorePlan
 from commonweal_api.quality import OnFail, QualityCount
-from commonweal_api.reasons import Reason
+from commonweal_api.reasons import Reason, entry_of
 from commonweal_runtime.store import answers, quality, versions
-from commonweal_runtime.store.product_tables import message_of, served_product
+from commonweal_runtime.store.product_tables import served_product
 
 TICK_SECONDS = 2.0
 
@@ -153,7 +153,7 @@ class ProductHealth:
             stopped = any(name in stopping for name, _ in bad)
             text = " ".join(sentence for _, sentence in bad)
             reason = Reason.QUALITY_STOPPED if stopped else Reason(outcome.reason)
-            message = message_of(reason, text) if stopped else f"{outcome.message} {text}"
+            message = text if stopped else f"{outcome.message} {text}".strip()
             update |= {"ready": not stopped, "reason": reason, "message": message}
         return outcome.model_copy(update=update)
 
@@ -165,8 +165,14 @@ class ProductHealth:
                 if of is not None and of.ready:
                     served.append(product.spec.version)
                 elif of is not None and product.name != name:
-                    lacking.append(f"Version {product.spec.version}: {of.message}")
-        return outcome.model_copy(update={"versions": served, "message": " ".join([outcome.message, *lacking])})
+                    lacking.append(_lacking(product.spec.version, of, outcome.reason))
+        return outcome.model_copy(update={"versions": served, "message": " ".join([outcome.message, *lacking]).strip()})
+
+
+def _lacking(version: str, outcome: Outcome, said: str) -> str:
+    """Return why an earlier version is not served; the sentence of the reason `said` stands before it already."""
+    sentence = "" if outcome.reason == said else entry_of(outcome.reason).sentence
+    return f"Version {version}: {' '.join(part for part in (sentence, outcome.message) if part) or 'the same.'}"
 
 
 def _health_of(standing: dict[str, Any]) -> Health:

@@ -14,7 +14,7 @@ import asyncpg
 
 from commonweal_api.data_product import DataProductSpec
 from commonweal_api.plan import AgreementPlan, Outcome, ProductPlan
-from commonweal_api.reasons import Reason, entry_of
+from commonweal_api.reasons import Reason
 from commonweal_runtime.store import answers
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.exceptions import BusyError, MappingInvalidError, RefusedError
@@ -75,14 +75,9 @@ async def served_product(connection: Any, name: str) -> Served | None:
     )
 
 
-def message_of(reason: Reason, detail: str = "") -> str:
-    """Return the registered sentence and remedy of a reason around a detail."""
-    return entry_of(reason).text(detail)
-
-
 def outcome_of(planned: ProductPlan | AgreementPlan, reason: Reason, detail: str = "", *, ready: bool, **more: Any) -> Outcome:
-    """Return what became of an entry of the plan, in the registered words of the reason; `more` are further members of Outcome."""
-    return Outcome(uid=planned.uid, generation=planned.generation, ready=ready, reason=reason, message=message_of(reason, detail), **more)
+    """Return what became of an entry of the plan; `more` are further members of Outcome."""
+    return Outcome(uid=planned.uid, generation=planned.generation, ready=ready, reason=reason, message=detail, **more)
 
 
 class ProductTables:

@@ -17,7 +17,7 @@ from commonweal_runtime.store import loading
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.exceptions import ChangedError, SourceError
 from commonweal_runtime.store.failures import Work, failure_of
-from commonweal_runtime.store.product_tables import message_of, served_product
+from commonweal_runtime.store.product_tables import served_product
 from commonweal_runtime.store.sources import Credentials, secret_of
 
 RETRY_SECONDS = 5.0
@@ -88,7 +88,7 @@ class Loaders:
         if reason == outcome.reason and not loader.detail and not loader.progress:
             return outcome
         detail = " ".join(part for part in (loader.detail, loader.progress) if part)
-        return outcome.model_copy(update={"reason": reason, "message": message_of(reason, detail)})
+        return outcome.model_copy(update={"reason": reason, "message": detail})
 
     async def _keep_loaded(self, loader: Loader) -> None:
         while True:

@@ -1,62 +1,78 @@
-"""Everything the decisions may look at, with the questions they ask of it."""
+"""The live view of the cluster: the caches, and indexes over them for questions that cross namespaces.
+
+Only `gather` and `rules` ask it, `gather` once per pass; what decides gets the answers as a value.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from hashlib import sha256
-from typing import Any, Literal, Protocol, TypeVar
+from collections.abc import Iterable
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from commonweal_api import ConsentPolicy, ModelService, namespace_of
+from commonweal_api.agreement_signatures import agreement_hash
 from commonweal_api.jwk import Jwk
 from commonweal_api.plan import MODEL_REPORT, STORE_PLAN, STORE_REPORT, ModelReport, ProductPlan, StorePlan, StoreReport
-from commonweal_api.signing import agreement_hash
-from commonweal_kube.objects import Change, Objects, Record
+from commonweal_api.signatures import digest
+from commonweal_kube.objects import Change, ObjectCache, Record
 from commonweal_kube.queue import Key
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.desired.pods import cluster_host
 from commonweal_operator.kinds.reading import department_of
+from commonweal_operator.kinds.signatures import key_for
 
 R = TypeVar("R", bound=BaseModel)
 
 
-class Facts(Protocol):
+class Observed(Protocol):
     """What is read of the children."""
 
-    def facts(self, kind: str, namespace: str, name: str) -> Any:
+    def observed(self, kind: str, namespace: str, name: str) -> Any:
         """Return what was read of a child's status or data, or None."""
 
 
-class Nothing:
-    """Facts of a world without children."""
+class PublicKeys(Protocol):
+    """What is known of the departments' signing keys before their statuses show them."""
 
-    def facts(self, kind: str, namespace: str, name: str) -> Any:  # noqa: ARG002
+    def public(self, uid: str) -> Jwk | None:
+        """Return the public half of a department's signing key as it was last seen, or None."""
+
+
+class Nothing:
+    """A cluster without children."""
+
+    def observed(self, kind: str, namespace: str, name: str) -> Any:  # noqa: ARG002
         """Return None."""
         return
 
 
-class World:
-    """The caches, and indexes over them for questions that cross namespaces."""
+class ClusterView:
+    """The caches with their indexes."""
 
-    def __init__(self, objects: Objects, platform: PlatformConfig) -> None:
+    def __init__(self, objects: ObjectCache, platform: PlatformConfig, keys: PublicKeys) -> None:
         self.objects, self.platform = objects, platform
-        self.facts: Facts = Nothing()
+        self._children: Observed = Nothing()
+        self._signing = keys
         self._by_consumer: dict[str, set[Key]] = defaultdict(set)
         self._by_provider: dict[str, set[Key]] = defaultdict(set)
         self._by_caller: dict[str, set[Key]] = defaultdict(set)
         self._reports: dict[tuple[str, str], tuple[str, Any]] = {}
         self._keys: dict[str, tuple[str, int, Jwk | None]] = {}
         self._hashes: dict[Key, tuple[str, int, str]] = {}
-        self._in_force: dict[str, tuple[Any, dict[str, ProductPlan]]] = {}
+        self._last_plans: dict[str, tuple[Any, dict[str, ProductPlan]]] = {}
 
-    def look_at(self, facts: Facts) -> None:
+    def attach(self, children: Observed) -> None:
         """Read the state of children from there; before that nothing is known of any."""
-        self.facts = facts
+        self._children = children
 
-    def take(self, change: Change) -> None:
+    def observed(self, kind: str, namespace: str, name: str) -> Any:
+        """Return what was read of a child's status or data, or None."""
+        return self._children.observed(kind, namespace, name)
+
+    def index(self, change: Change) -> None:
         """Bring the indexes up to date; to be called for each change before anything is asked."""
         for record, put in ((change.old, False), (change.new, True)):
             for index, department in self._entries(record):
@@ -65,7 +81,7 @@ class World:
             self._hashes.pop(change.key, None)
             if change.key.kind == "Department":
                 self._keys.pop(change.key.name, None)
-                self._in_force.pop(change.key.tenant, None)
+                self._last_plans.pop(change.key.tenant, None)
 
     def department(self, name: str) -> Record | None:
         """Return the department if it exists, parses and is not going away."""
@@ -83,6 +99,10 @@ class World:
     def product(self, tenant: str, name: str) -> Record | None:
         """Return a product, whether it parses or not, or None."""
         return self.objects.get(Key(tenant, "DataProduct", name))
+
+    def signing_key(self, record: Record) -> Jwk | None:
+        """Return a department's public signing key: as its Secret was last seen, else as its status shows it, else None."""
+        return self._signing.public(record.uid) or self.agreement_key(record.key.name)
 
     def agreement_key(self, name: str) -> Jwk | None:
         """Return the public key that a department's signatures under agreements are checked with, or None while it shows none."""
@@ -102,23 +122,23 @@ class World:
             had = self._hashes[policy.key] = (policy.uid, policy.generation, made)
         return had[2]
 
-    def in_force(self, tenant: str) -> dict[str, ProductPlan]:
-        """Return the products of the plan that is in force.
+    def last_plan(self, tenant: str) -> dict[str, ProductPlan]:
+        """Return the products of the plan that was applied last, by name.
 
         The plan in the cluster is the memory, so this outlives the operator. A plan that does not have its own digest was tampered with: what was known
         before it counts on.
         """
-        found = self.facts.facts("ConfigMap", tenant, STORE_PLAN)
-        had = self._in_force.get(tenant)
+        found = self.observed("ConfigMap", tenant, STORE_PLAN)
+        had = self._last_plans.get(tenant)
         if had is None or had[0] != found:
-            plan = _whole(*found) if found else None
+            plan = _untouched(*found) if found else None
             products = {p.name: p for p in plan.products} if plan is not None else (had[1] if had is not None else {})
-            had = self._in_force[tenant] = (found, products)
+            had = self._last_plans[tenant] = (found, products)
         return had[1]
 
     def claims(self, tenant: str, names: Iterable[str]) -> frozenset[str]:
         """Return those of the volume claims that exist and that their owner has opened to the store."""
-        return frozenset(name for name in names if self.facts.facts("PersistentVolumeClaim", tenant, name))
+        return frozenset(name for name in names if self.observed("PersistentVolumeClaim", tenant, name))
 
     def agreements_for(self, consumer: str) -> list[Record]:
         """Return the agreements, wherever they are, that name this department as consumer."""
@@ -142,7 +162,7 @@ class World:
 
     def base_url(self, service: str, tenant: str) -> str:
         """Return where a department's HTTP service is reached: the load balancer when it has an address, else inside the cluster."""
-        address = self.facts.facts("Service", tenant, service)
+        address = self.observed("Service", tenant, service)
         return f"http://{address}" if address else f"http://{cluster_host(service, department_of(tenant))}"
 
     def _records(self, keys: Iterable[Key]) -> list[Record]:
@@ -160,7 +180,7 @@ class World:
         return []
 
     def _report(self, tenant: str, name: str, model: type[R]) -> R | None:
-        text = self.facts.facts("ConfigMap", tenant, name)
+        text = self.observed("ConfigMap", tenant, name)
         if not text:
             return None
         had = self._reports.get((tenant, name))
@@ -169,26 +189,13 @@ class World:
         return had[1] if isinstance(had[1], model) else None
 
 
-def key_for(purpose: Literal["Agreement", "Witness"], status: Mapping[str, Any]) -> Jwk | None:
-    """Return the public key for that purpose that a Department's status shows; one that cannot be read counts as none."""
-    keys = (_jwk(entry) for entry in status.get("keys") or ())
-    return next((key for key in keys if key is not None and key.purpose == purpose), None)
-
-
-def _jwk(entry: Any) -> Jwk | None:
-    try:
-        return Jwk.model_validate(entry)
-    except ValidationError:
-        return None
-
-
-def _whole(digest: str, text: str) -> StorePlan | None:
+def _untouched(wanted: str, text: str) -> StorePlan | None:
     # The digest of the text, not of what this version of the program makes of it: a field that is new since then must not forget what is in force.
     try:
-        found = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        found = digest(json.loads(text))
     except ValueError:
         return None
-    return _parsed(text, StorePlan) if digest == "sha256:" + sha256(found.encode()).hexdigest() else None
+    return _parsed(text, StorePlan) if found == wanted else None
 
 
 def _parsed(text: str, model: type[R]) -> R | None:

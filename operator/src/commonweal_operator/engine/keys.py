@@ -5,8 +5,10 @@ from __future__ import annotations
 import secrets
 from base64 import b64decode
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from commonweal_api.agreement_signatures import agreement_key, read_agreement_key
 from commonweal_api.jwk import Jwk
 from commonweal_kube.client import FIELD_MANAGER
 from commonweal_kube.protocol import ApiError
@@ -14,9 +16,16 @@ from commonweal_operator.desired.keys import KEY_BYTES, NAME, PUBLIC_KEY, SIGNIN
 from commonweal_operator.desired.manifest import RESOURCES, Child, Owner
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.engine.apply import Problem, is_ours
-from commonweal_operator.kinds import jws
 
 MASTER_KEY = "master"
+
+
+@dataclass(frozen=True, slots=True)
+class KeysWanted:
+    """Whose keys shall be there, and whether they are made where there are none or awaited from another site."""
+
+    owner: Owner
+    make: bool = True
 
 
 class Caller(Protocol):
@@ -34,16 +43,17 @@ class DepartmentKeys:
         self._present: set[str] = set()
         self._public: dict[str, Jwk] = {}
 
-    def forget(self) -> None:
-        """Have every department's Secrets looked at again; what was read of them is known until then."""
+    def invalidate(self) -> None:
+        """Have every department's Secrets looked at again, for Secrets are not watched; what was read of them is known until then."""
         self._present.clear()
 
     def public(self, uid: str) -> Jwk | None:
         """Return the public half of a department's signing key as it was last seen, or None."""
         return self._public.get(uid)
 
-    async def ensure(self, owner: Owner, api: Caller, *, make: bool = True) -> Problem | None:
+    async def ensure(self, wanted: KeysWanted, api: Caller) -> Problem | None:
         """Make the department's Secrets where there are none, or wait for those that a move brings; return what stands in the way."""
+        owner, make = wanted.owner, wanted.make
         if owner.uid in self._present:
             return None
         problem = await self._ensure_keys(owner, api, make) or await self._ensure_signing(owner, api, make)
@@ -71,11 +81,11 @@ class DepartmentKeys:
             return _awaited(SIGNING)
         if found is None:
             seed = self._chance(KEY_BYTES)
-            key = jws.public_key(seed)
+            key = agreement_key(seed)
             await _create(signing(owner, seed=seed, public=key.x), api)
         else:
             try:
-                key = jws.read_key((found.get("annotations") or {}).get(PUBLIC_KEY, ""))
+                key = read_agreement_key((found.get("annotations") or {}).get(PUBLIC_KEY, ""))
             except ValueError:
                 return Problem("Secret", SIGNING, "Refused", f"Secret {SIGNING}: its annotation {PUBLIC_KEY} is no public key. {_REMAKE}")
         self._public[owner.uid] = key
@@ -86,7 +96,7 @@ class DepartmentKeys:
         found = await api.metadata(RESOURCES["Secret"].path(owner.namespace, name))
         if found is None or is_ours(found, owner.uid):
             return found
-        text = f"Secret {name} exists and does not belong to this department; delete it, and it is made anew."
+        text = f"Secret {name} exists and does not belong to this department; delete it, and it is made again."
         return Problem("Secret", name, "NameConflict", text)
 
     async def _master(self, api: Caller) -> bytes | Problem:
@@ -111,7 +121,7 @@ def _awaited(name: str) -> Problem:
     )
 
 
-_REMAKE = "Delete it, and it is made anew; agreements signed with the old key must then be signed again."
+_REMAKE = "Delete it, and it is made again; agreements signed with the old key must then be signed again."
 
 
 async def _create(secret: Child, api: Caller) -> None:

@@ -27,12 +27,12 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ObservedChild:
     """The last known version of one child.
 
     `mark` changes whenever anything but status changes. `verified` says that this very content is what our own apply answered with. `claims` are the
     fields that are ours (`fieldsV1`), kept for a child that was there before us and that nobody else has written to, until they have been compared
-    with what is desired. `facts` is what the operator reads of its status or data.
+    with what is desired. `observed` is what the operator reads of its status or data.
     """
 
     version: int
@@ -44,16 +44,16 @@ class Seen:
     mark: int
     verified: bool = False
     claims: Mapping[str, Any] | None = None
-    facts: Any = None
+    observed: Any = None
 
 
-def seen(obj: Mapping[str, Any], facts: Any = None) -> Seen:
+def observed_child(obj: Mapping[str, Any], observed: Any = None) -> ObservedChild:
     """Return what is remembered of an object, or of its metadata alone."""
     meta = obj["metadata"]
     annotations = meta.get("annotations") or {}
     owners = [o["uid"] for o in meta.get("ownerReferences") or () if o.get("controller")]
     spec_writers = [m for m in meta.get("managedFields") or () if m.get("subresource") != "status"]
-    return Seen(
+    return ObservedChild(
         version=int(meta["resourceVersion"]),
         hash=annotations.get(HASH, ""),
         uid=meta["uid"],
@@ -62,7 +62,7 @@ def seen(obj: Mapping[str, Any], facts: Any = None) -> Seen:
         deleting="deletionTimestamp" in meta,
         mark=_mark(meta, annotations, spec_writers),
         claims=spec_writers[0].get("fieldsV1") if [m.get("manager") for m in spec_writers] == [FIELD_MANAGER] else None,
-        facts=facts,
+        observed=observed,
     )
 
 

@@ -15,7 +15,7 @@ from commonweal_operator.kinds.reading import key_of
 WATCH_CONNECTIONS = 8
 
 
-def registry_for(engine: Engine, cluster: Cluster) -> kopf.OperatorRegistry:
+def registry_for(engine: Engine[Any], cluster: Cluster) -> kopf.OperatorRegistry:
     """Return the registry with one login and one event handler per kind."""
     registry = kopf.OperatorRegistry()
 
@@ -24,11 +24,11 @@ def registry_for(engine: Engine, cluster: Cluster) -> kopf.OperatorRegistry:
         session = new_session(cluster, WATCH_CONNECTIONS, "commonweal-operator-watch")
         return kopf.AiohttpSession(server=cluster.url, default_namespace="default", aiohttp_session=session)
 
-    async def feed(event: Any, **_: Any) -> None:
+    async def hand_on(event: Any, **_: Any) -> None:
         body = event["object"]
         engine.observe(event["type"], body, key_of(body))
 
     kopf.on.login(registry=registry)(login)
     for kind in KINDS:
-        kopf.on.event(GROUP, VERSION, kind.plural, registry=registry)(feed)
+        kopf.on.event(GROUP, VERSION, kind.plural, registry=registry)(hand_on)
     return registry
