@@ -55,6 +55,9 @@ lint: venv ## ruff, mypy, layers, and that generated files are up to date
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python -m commonweal_api.generate --check
+	@$(BIN)/python -m commonweal_stacks.platform.values --check
+	@$(BIN)/python -m commonweal_local.images.containerfile --check
+	@$(BIN)/python -m commonweal_runtime.generate --check
 	@$(BIN)/python bench/figures.py --check
 	@$(BIN)/python bench/pictures.py --check
 
@@ -64,6 +67,9 @@ format: venv ## put the code into shape
 
 generate: venv ## write the generated files again
 	@$(BIN)/python -m commonweal_api.generate
+	@$(BIN)/python -m commonweal_stacks.platform.values
+	@$(BIN)/python -m commonweal_local.images.containerfile
+	@$(BIN)/python -m commonweal_runtime.generate
 
 datamodel: venv ## make the common data model's JSON Schema and page from datamodel/commonweal.yaml
 	@test -x .venv/datamodel/bin/python || $(BIN)/python -m venv .venv/datamodel

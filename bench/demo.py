@@ -17,17 +17,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from demo_series import ended, pods_of, series_of
-from processor import Sampler
-from results_file import Figure, write
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
-from commonweal_cli.demo import bring_up
-from commonweal_cli.demo.command import TO_FIRST_READ
-from commonweal_cli.demo.command import main as demo
-from commonweal_cli.demo.report import changes
-from commonweal_cli.site.operations import Outcome
-from commonweal_local.failure import LocalError
-from commonweal_local.progress import Progress
+from demo_series import ended, pods_of, series_of  # noqa: E402
+from processor import Sampler  # noqa: E402
+from results_file import Figure, write  # noqa: E402
+
+from commonweal_cli.demo import bring_up  # noqa: E402
+from commonweal_cli.demo.command import TO_FIRST_READ  # noqa: E402
+from commonweal_cli.demo.command import main as demo  # noqa: E402
+from commonweal_cli.demo.report import changes  # noqa: E402
+from commonweal_cli.site.operations import Outcome  # noqa: E402
+from commonweal_local.failure import LocalError  # noqa: E402
+from commonweal_local.progress import Progress  # noqa: E402
 
 COMMAND = "python bench/demo.py"
 FIRST_READ_SECONDS = 90

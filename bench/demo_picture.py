@@ -35,6 +35,11 @@ def rows(series: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     return [(kind, row) for kind, key in kinds for row in sorted(series[key], key=lambda row: (row["at"], row["name"]))]
 
 
+def end_of(series: Mapping[str, Any]) -> float:
+    """Return when the last thing that is drawn is over, in seconds. Pure."""
+    return float(max([series["firstRead"], *(row["at"] + row["seconds"] for _, row in rows(series))]))
+
+
 def area(processor: Mapping[str, Any], most: float, top: float) -> list[str]:
     """Return the cores in use over time, one group upon the other."""
     groups: Mapping[str, Sequence[float]] = processor["groups"]
@@ -75,6 +80,7 @@ def drawing(series: Mapping[str, Any], most: float) -> tuple[float, list[str]]:
     first = LEFT + WIDTH * series["firstRead"] / most
     out += area(series["processor"], most, foot)
     out.append(f'<line x1="{first:.1f}" y1="40" x2="{first:.1f}" y2="{foot + AREA + 10:.1f}" stroke="#b5482f" stroke-width="2"/>')
-    out.append(text(first + 4, 44, f"first consented read, {series['firstRead']:.0f} s", "small", "start" if first < 620 else "end"))
+    across, anchor = (first + 6, "start") if first < 620 else (first - 6, "end")
+    out.append(text(across, 44, f"first consented read, {series['firstRead']:.0f} s", "small", anchor))
     out += legend(series["processor"], foot + AREA + 50)
     return foot + AREA + 50 + 20 * ((len(series["processor"]["groups"]) + 1) // 2), out

@@ -14,16 +14,15 @@ import json
 import os
 import resource
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE)]
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
 from home import own_home  # noqa: E402
 from progress import Progress as Bar  # noqa: E402
@@ -38,6 +37,7 @@ from commonweal_local.sites import processes  # noqa: E402
 from commonweal_local.sites.api import Api  # noqa: E402
 from commonweal_local.sites.site import all_sites  # noqa: E402
 from commonweal_local.sites.state import recorded  # noqa: E402
+from support.repeating import Repeating  # noqa: E402
 
 COMMAND = "python bench/fleet.py"
 SIZES, QUICK = (10, 100, 465), (2, 10)
@@ -64,25 +64,12 @@ class Size:
     conflicts: int
 
 
-class Memory:
+class Memory(Repeating):
     """The most memory that the management cluster with its shared site, and that Pulumi with its plug-ins, used while it watched."""
 
     def __init__(self) -> None:
+        super().__init__(SAMPLE_SECONDS, self._sample)
         self.cluster, self.pulumi = 0, 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(SAMPLE_SECONDS):
-            self._sample()
 
     def _sample(self) -> None:
         served = set(cluster_pids())

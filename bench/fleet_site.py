@@ -84,6 +84,7 @@ def _project(home: Path) -> Path:
         "local": {"mode": "ControlPlane"},
         "clientCidrs": [],
         "storage": {"provisioner": "rancher.io/local-path"},
+        "identity": {"enabled": True},
     }
     paths.write(copy / stack_file(SITE), yaml.safe_dump({"config": {SITE_KEY: site, IMAGES_KEY: str(images)}}))
     return copy

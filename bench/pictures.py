@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from demo_picture import drawing
+from demo_picture import drawing, end_of
 
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "pictures"
@@ -171,9 +171,9 @@ def move(result: Mapping[str, Any]) -> str:
 
 
 def demo(result: Mapping[str, Any]) -> str:
-    """Return the picture of the demonstration: stages, pods and processor time up to the first consented read."""
-    most = 6 * math.ceil(result["series"]["firstRead"] / 6)
-    height, parts = drawing(result["series"], most)
+    """Return the picture of the demonstration: stages, pods and processor time, over as much time as its last stage takes."""
+    series = result["series"]
+    height, parts = drawing(series, 6 * math.ceil(end_of(series) / 6))
     return picture(800, int(height) + 30, [STYLE, PAPER, *parts, text(60, height + 10, about(result), "small")])
 
 

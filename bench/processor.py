@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+from support.repeating import Repeating
 
 EVERY_SECONDS = 0.25
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -106,29 +107,23 @@ def look(known: Mapping[int, Process], proc: Path = Path("/proc")) -> dict[int, 
     return found
 
 
-class Sampler:
+class Sampler(Repeating):
     """Looks at the machine until left. `bins` hold, for each second since the start, the processor seconds by name."""
 
     def __init__(self) -> None:
+        super().__init__(EVERY_SECONDS, self._look)
         self.began = time.monotonic()
         self.bins: list[Counter[str]] = []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._seen: dict[int, Process] = {}
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+        self._seen = look({})
+        return super().__enter__()
 
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        seen = look({})
-        while not self._stop.wait(EVERY_SECONDS):
-            fresh = look(seen)
-            self.take(spent(seen, fresh), time.monotonic() - self.began)
-            seen = fresh
+    def _look(self) -> None:
+        fresh = look(self._seen)
+        self.take(spent(self._seen, fresh), time.monotonic() - self.began)
+        self._seen = fresh
 
     def take(self, used: Mapping[str, int], at: float) -> None:
         """Put ticks down to the second `at`."""

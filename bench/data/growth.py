@@ -15,7 +15,7 @@ from progress import Progress
 from rivals import FIELDS, RECORD
 
 from commonweal_runtime.store.names import login_of
-from support.data_api import GRANTS, PEOPLE, READER, Desk, agreement, keeping, login, person_product, plan
+from support.data_api import GRANTS, PEOPLE, READER, Exchange, agreement, keeping, login, person_product, plan
 from support.postgres import HeritageServer, StoreServer
 
 NEW = (
@@ -60,12 +60,12 @@ async def grown(
 
 async def agree(store: StoreServer, heritage: HeritageServer, count: int) -> None:
     """Let the keeper open as many agreements by consent, and end it: what it would reload is made up by `populate`."""
-    desk = Desk(store.directory / "desk")
+    exchange = Exchange(store.directory / "exchange")
     agreements = {f"c{n}": agreement(consumer=f"c{n}", fields=FIELDS) for n in range(1, count + 1)}
     goal = plan({"people": person_product(heritage, serve={"refreshSeconds": 86400, "auditDurability": "Deferred"})}, agreements)
-    desk.put(goal)
-    async with keeping(store, desk):
-        await desk.settled(goal, patience=600)
+    exchange.put(goal)
+    async with keeping(store, exchange):
+        await exchange.settled(goal, patience=600)
 
 
 async def populate(root: Any, people: int) -> None:

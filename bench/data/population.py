@@ -18,7 +18,7 @@ from rivals import FIELDS
 
 from commonweal_api.plan import StorePlan
 from commonweal_runtime.store.logins import verifier_of
-from support.data_api import DATABASE_KEY, GRANTS, READER, DataApi, Desk, Issuer, agreement, keeping, person_product, plan
+from support.data_api import DATABASE_KEY, GRANTS, READER, DataApi, Exchange, Issuer, agreement, keeping, person_product, plan
 from support.postgres import HeritageServer, StoreServer
 
 HERE = Path(__file__).parent
@@ -62,12 +62,12 @@ async def numbers(root: Any, product: str) -> list[int]:
     return [r[0] for r in rows]
 
 
-async def loaded(store: StoreServer, desk: Desk, goal: StorePlan, people: int) -> float:
+async def loaded(store: StoreServer, exchange: Exchange, goal: StorePlan, people: int) -> float:
     """Let the keeper load both products, show how far it is, and return the seconds it took."""
     progress = Progress(f"loading {len(PRODUCTS)} x {people:,} people", len(PRODUCTS) * people)
-    desk.put(goal)
-    async with keeping(store, desk):
-        settled = asyncio.create_task(desk.settled(goal, patience=3600))
+    exchange.put(goal)
+    async with keeping(store, exchange):
+        settled = asyncio.create_task(exchange.settled(goal, patience=3600))
         root = await store.superuser("department")
         while not settled.done():
             await asyncio.wait([settled], timeout=1)
@@ -131,7 +131,7 @@ def department(people: int, agreements: int) -> Iterator[tuple[World, float]]:
 
         async def prepare() -> tuple[float, str, int, list[UUID]]:
             await heritage.make("heritage", PEOPLE.format(people=people) + READER + ";" + GRANTS)
-            seconds = await loaded(store, Desk(store.directory / "desk"), wanted(heritage, agreements), people)
+            seconds = await loaded(store, Exchange(store.directory / "exchange"), wanted(heritage, agreements), people)
             root = await store.superuser("department")
             await root.execute("alter system set max_wal_size = '16GB'")  # for the preparation: fewer checkpoints
             await root.execute("select pg_reload_conf()")

@@ -18,9 +18,9 @@ from granian.log import LogLevels
 from granian.server import Server as Granian
 from litestar import Request, Response, get, put
 
-from commonweal_runtime.data_api.answers import answer
 from commonweal_runtime.data_api.app import application
 from commonweal_runtime.data_api.requests import subject_of
+from commonweal_runtime.data_api.responses import answer
 from commonweal_runtime.data_api.service import Service
 from commonweal_runtime.data_api.settings import Settings
 from commonweal_runtime.serving import Application, Front
@@ -57,7 +57,7 @@ def create() -> Application:
 
 async def asked(service: Service, request: _Request, product: str) -> None:
     """Check token, agreement and purpose as the enforced route does."""
-    await service.question(request.headers.get("authorization"), request.headers.get("purpose"), product, {})
+    await service.read_request(request.headers.get("authorization"), request.headers.get("purpose"), product, {})
 
 
 def paged(items: list[str], last: str) -> bytes:
@@ -76,16 +76,16 @@ def bare_routes(service: Service, table: str) -> list[Any]:
     @get("/bare/{product:str}/subjects/{subject:str}")
     async def point(request: _Request, product: str, subject: str) -> _Answer:
         await asked(service, request, product)
-        return answer(request, (await service.lanes.call("bare", one, subject_of(subject)) or "").encode())
+        return answer(request, (await service.pools.call("bare", one, subject_of(subject)) or "").encode())
 
     @get("/bare/{product:str}/subjects")
     async def page(request: _Request, product: str, after: str, limit: int) -> _Answer:
         await asked(service, request, product)
-        return answer(request, (await service.lanes.call("bare", many, subject_of(after), limit) or "").encode())
+        return answer(request, (await service.pools.call("bare", many, subject_of(after), limit) or "").encode())
 
     @put("/bare/commit")
     async def commit() -> _Answer:
-        await service.lanes.call("bare", "update bench.one set n = n + 1 returning n::text")
+        await service.pools.call("bare", "update bench.one set n = n + 1 returning n::text")
         return Response(b"{}", media_type="application/json")
 
     return [point, page, commit]

@@ -80,6 +80,7 @@ def declare(project: Path, blueprint: str) -> None:
         "blueprint": blueprint,
         "clientCidrs": [],
         "storage": {"provisioner": "rancher.io/local-path"},
+        "identity": {"enabled": True},
     }
     config = {"config": {"commonweal:site": site, "commonweal:images": str(project / "images.json")}}
     paths.write(project / f"Pulumi.{NAME}.yaml", yaml.safe_dump(config))

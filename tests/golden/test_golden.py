@@ -15,13 +15,13 @@ import orjson
 import pytest
 import yaml
 
-from commonweal_kube.objects import Objects
+from commonweal_kube.objects import ObjectCache
 from commonweal_kube.queue import Key
 from commonweal_operator.desired.platform import PlatformConfig
-from commonweal_operator.kinds.keys import DepartmentKeys
+from commonweal_operator.engine.keys import DepartmentKeys
 from commonweal_operator.kinds.reading import key_of, read
 from commonweal_operator.kinds.rules import KindRules
-from commonweal_operator.kinds.world import World
+from commonweal_operator.kinds.view import ClusterView
 from support.signing import keys_status, signed
 
 HERE = Path(__file__).resolve().parent
@@ -46,7 +46,7 @@ class Claims:
     def __init__(self, names: list[str]) -> None:
         self._names = names
 
-    def facts(self, kind: str, namespace: str, name: str) -> Any:
+    def observed(self, kind: str, namespace: str, name: str) -> Any:
         return kind == "PersistentVolumeClaim" and name in self._names
 
 
@@ -63,15 +63,17 @@ def manifests(case: Path) -> str:
     """Return the manifests of the case's department as YAML, in the order of application."""
     head, *bodies = yaml.safe_load_all(case.read_text())
     platform = PlatformConfig.model_validate(head["platform"])
-    world = World(Objects(key_of, read), platform)
-    world.look_at(Claims(head.get("claims", [])))
-    rules = KindRules(world, DepartmentKeys(platform))
+    view = ClusterView(ObjectCache(key_of, read), platform, DepartmentKeys(platform))
+    view.attach(Claims(head.get("claims", [])))
+    rules = KindRules(view)
     for version, body in enumerate((_signed(b, head.get("signedBy", {})) for b in bodies), 1):
         meta = {"uid": f"uid-of-{body['kind'].lower()}-{body['metadata']['name']}", "resourceVersion": str(version), "generation": 1}
-        change = world.objects.put(body | {"metadata": body["metadata"] | meta})
+        change = view.objects.put(body | {"metadata": body["metadata"] | meta})
         assert change is not None
         list(rules.changed(change))
-    children = rules.children(Key(f"dept-{head['department']}", "Department", head["department"]), datetime.fromisoformat(head["now"]))
+    inputs = rules.gather(Key(f"dept-{head['department']}", "Department", head["department"]), datetime.fromisoformat(head["now"]))
+    assert inputs is not None
+    children = rules.children(inputs)
     # Shown as a mapping: a plan is one long line of JSON in the object itself.
     documents = [_plan_as_mapping(orjson.loads(child.body)) for child in children]
     return yaml.dump_all(documents, Dumper=Readable, sort_keys=False, width=150, allow_unicode=True)

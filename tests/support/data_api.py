@@ -23,10 +23,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from commonweal_api.plan import PLAN_KEY, REPORT_KEY, StorePlan, StoreReport, audience_of, digest_of
 from commonweal_api.rights import RIGHTS, BasisType
-from commonweal_runtime.desk import Desk as AnyDesk
-from commonweal_runtime.desk import DirectoryDesk
+from commonweal_runtime.keeper.keeper import Keeper
 from commonweal_runtime.pairwise import pairwise
-from commonweal_runtime.store.keeper import Keeper
+from commonweal_runtime.plan_exchange import DirectoryExchange, PlanExchange
 from commonweal_runtime.store.logins import password_of
 from support.loopback import Loopback
 from support.postgres import HeritageServer, StoreServer, free_port
@@ -122,8 +121,8 @@ class DataApi:
                 await asyncio.sleep(EVERY)
 
 
-class Desk(DirectoryDesk):
-    """A directory desk that a test writes plans to and waits for reports at."""
+class Exchange(DirectoryExchange):
+    """A directory exchange that a test writes plans to and waits for reports at."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -151,7 +150,7 @@ class Desk(DirectoryDesk):
                 (folder / key).write_text(value)
 
     def put(self, plan: StorePlan) -> None:
-        """Put a plan on the desk."""
+        """Put a plan on the exchange."""
         fresh = self.directory / "fresh"
         fresh.write_text(json.dumps(plan.wire()))
         fresh.replace(self.directory / PLAN_KEY)
@@ -196,9 +195,9 @@ class Desk(DirectoryDesk):
 
 
 @asynccontextmanager
-async def keeping(store: StoreServer, desk: AnyDesk) -> AsyncIterator[None]:
+async def keeping(store: StoreServer, exchange: PlanExchange) -> AsyncIterator[None]:
     """Run a keeper while the block runs; a keeper that ends by itself fails the test."""
-    task = asyncio.create_task(Keeper(lambda: store.superuser("department"), desk, DATABASE_KEY, SECTOR_KEY).run())
+    task = asyncio.create_task(Keeper(lambda: store.superuser("department"), exchange, DATABASE_KEY, SECTOR_KEY).run())
     try:
         yield
     finally:
@@ -218,7 +217,7 @@ class KeeperProcess:
             (keys / name).write_text(key.hex())
         self._log = store.directory / "keeper.log"
         self._env = {
-            "COMMONWEAL_DESK": str(directory),
+            "COMMONWEAL_PLAN_EXCHANGE": str(directory),
             "COMMONWEAL_KEYS_DIR": str(keys),
             "COMMONWEAL_SOCKET_DIR": str(store.sockets),
             "PGPORT": str(store.port),
@@ -232,7 +231,7 @@ class KeeperProcess:
 
     def __enter__(self) -> Self:
         with self._log.open("ab") as log:
-            command = [sys.executable, "-m", "commonweal_runtime.store"]
+            command = [sys.executable, "-m", "commonweal_runtime.keeper"]
             self.process = subprocess.Popen(command, env={**os.environ, **self._env}, stdout=log, stderr=log)
         return self
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from commonweal_api.plan import StorePlan
-from support.data_api import DEPARTMENT, DataApi, Desk, Issuer, KeeperProcess, agreement, person_product, plan, subject, visit_product
+from support.data_api import DEPARTMENT, DataApi, Exchange, Issuer, KeeperProcess, agreement, person_product, plan, subject, visit_product
 from support.loopback import client
 from support.postgres import HeritageServer, StoreServer
 
@@ -47,10 +47,10 @@ class Department:
 @contextmanager
 def running(store: StoreServer, heritage: HeritageServer, issuer: Issuer, wanted: StorePlan, **env: str) -> Iterator[Department]:
     """Keep `wanted` and serve it while the block runs."""
-    desk = Desk(store.directory / "desk")
-    desk.put(wanted)
-    with KeeperProcess(store, desk.directory):
-        asyncio.run(desk.settled(wanted))
+    exchange = Exchange(store.directory / "exchange")
+    exchange.put(wanted)
+    with KeeperProcess(store, exchange.directory):
+        asyncio.run(exchange.settled(wanted))
         with DataApi(store, issuer, **env) as api, client(api.url) as http:
             yield Department(api, issuer, http)
 

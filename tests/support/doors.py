@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from commonweal_api.plan import StorePlan, StoreReport, digest_of
-from support.data_api import Desk, keeping, login, person_product, plan
+from support.data_api import Exchange, keeping, login, person_product, plan
 from support.postgres import HeritageServer, StoreServer
 
 CLIENT, PURPOSE = "tax/app", "tax/serve"
@@ -22,21 +22,21 @@ class Doors:
 
     def __init__(self, store: StoreServer, heritage: HeritageServer) -> None:
         self.store, self.heritage = store, heritage
-        self.desk = Desk(store.directory / "desk")
+        self.exchange = Exchange(store.directory / "exchange")
 
     async def carry_out(self, wanted: StorePlan) -> StoreReport:
         """Have a keeper carry out a plan until every outcome is ready, dry runs excepted."""
-        self.desk.put(wanted)
+        self.exchange.put(wanted)
         dry = [a for a in wanted.agreements if a.dry_run]
-        async with keeping(self.store, self.desk):
+        async with keeping(self.store, self.exchange):
             if not dry:
-                return await self.desk.settled(wanted)
+                return await self.exchange.settled(wanted)
             digest = digest_of(wanted)
 
             def foreseen(report: StoreReport) -> StoreReport | None:
                 return report if report.plan == digest and all(report.agreements[a.name].what_if is not None for a in dry) else None
 
-            return await self.desk.when(foreseen)
+            return await self.exchange.when(foreseen)
 
     async def opened(self, agreements: Mapping[str, dict[str, Any]], **product: Any) -> dict[str, int]:
         """Carry out a plan of the product `people` and these agreements; return the number of each."""

@@ -36,5 +36,5 @@ def store() -> Iterator[StoreServer]:
 
 @pytest.fixture(scope="module")
 def bench(store: StoreServer, heritage: HeritageServer) -> Bench:
-    """Plans put one after the other on one desk."""
+    """Plans put one after the other on one exchange."""
     return Bench(store, heritage)

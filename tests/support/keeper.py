@@ -7,25 +7,25 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from commonweal_api.plan import StorePlan
-from support.data_api import Desk, keeping
+from support.data_api import Exchange, keeping
 from support.postgres import HeritageServer, StoreServer
 
 
 class Bench:
-    """One store and one desk for a module; each test puts its own plan, and what the plan before it opened is closed."""
+    """One store and one exchange for a module; each test puts its own plan, and what the plan before it opened is closed."""
 
     def __init__(self, store: StoreServer, heritage: HeritageServer) -> None:
         self.store, self.heritage = store, heritage
-        self.desk = Desk(store.directory / "desk")
+        self.exchange = Exchange(store.directory / "exchange")
 
     def run(self, wanted: StorePlan, script: Callable[[Any], Awaitable[Any]], *, settle: bool = True) -> Any:
         """Keep `wanted` while `script` runs with a superuser's connection to the store."""
 
         async def go() -> Any:
-            self.desk.put(wanted)
-            async with keeping(self.store, self.desk):
+            self.exchange.put(wanted)
+            async with keeping(self.store, self.exchange):
                 if settle:
-                    await self.desk.settled(wanted)
+                    await self.exchange.settled(wanted)
                 root = await self.store.superuser("department")
                 try:
                     return await script(root)

@@ -13,7 +13,7 @@ import httpx
 
 from commonweal_api.plan import StorePlan
 from commonweal_runtime.linkage.tokens import token
-from support.data_api import Desk, Issuer
+from support.data_api import Exchange, Issuer
 from support.loopback import client
 from support.postgres import StoreServer
 from support.waiting import HANG, until
@@ -77,7 +77,7 @@ class Provider:
     """The provider's store, what was planned for it, and the consumer in front of it."""
 
     store: StoreServer
-    desk: Desk
+    exchange: Exchange
     plan: StorePlan
     consumer: Consumer
 

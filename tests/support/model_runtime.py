@@ -114,7 +114,7 @@ class ModelsProcess:
     def __init__(self, folder: Path, store: str, provider: Provider, database: str = "models") -> None:
         self.folder, self.port, self.provider = folder, free_port(), provider
         self.log = folder / "runtime.log"
-        for name in ("desk", "keys", "tokens"):
+        for name in ("exchange", "keys", "tokens"):
             (folder / name).mkdir(parents=True)
         (folder / "keys" / "database").write_text(KEY.hex())
         for department in ("tax", "companies"):
@@ -129,7 +129,7 @@ class ModelsProcess:
             "COMMONWEAL_MODELS_DATABASE": database,
             "COMMONWEAL_KEYS_DIR": str(folder / "keys"),
             "COMMONWEAL_TOKENS_DIR": str(folder / "tokens"),
-            "COMMONWEAL_DESK": str(folder / "desk"),
+            "COMMONWEAL_PLAN_EXCHANGE": str(folder / "exchange"),
             "COMMONWEAL_PORT": str(self.port),
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -156,14 +156,14 @@ class ModelsProcess:
         """Hand in a plan, and return the report that answers it."""
         sources = [FeatureSource(department=d, url=self.provider.url, audience=audience_of(d)) for d in ("tax", "companies")]
         text = ModelPlan(department=DEPARTMENT, models=list(entries), sources=sources).model_dump_json(by_alias=True, exclude_none=True)
-        new = self.folder / "desk" / "plan.new"
+        new = self.folder / "exchange" / "plan.new"
         new.write_text(text)
-        new.replace(self.folder / "desk" / "plan.json")
+        new.replace(self.folder / "exchange" / "plan.json")
         wanted = {e.name: (e.uid, e.generation) for e in entries}
         return wait_for("the report on the plan", lambda: self._report(wanted))
 
     def report(self) -> ModelReport | None:
-        file = self.folder / "desk" / "report.json"
+        file = self.folder / "exchange" / "report.json"
         return ModelReport.model_validate_json(file.read_text()) if file.exists() else None
 
     def _report(self, wanted: dict[str, tuple[str, int]]) -> ModelReport | None:

@@ -15,8 +15,8 @@ from typing import Any, Self
 import httpx
 
 from commonweal_api.plan import StorePlan
-from commonweal_runtime.moving import frames
-from support.data_api import DataApi, Desk, Issuer, KeeperProcess, agreement, person_product, plan
+from commonweal_runtime.migration import frames
+from support.data_api import DataApi, Exchange, Issuer, KeeperProcess, agreement, person_product, plan
 from support.loopback import client
 from support.postgres import HeritageServer, StoreServer
 from support.waiting import HANG
@@ -35,8 +35,8 @@ class Site:
         self.name, self._issuer = name, issuer
         self.prefix: tuple[str, ...] = ()  # of a step's command, to limit what it may use
         self.store = StoreServer()
-        self.desk = Desk(self.store.directory / "desk")
-        self.keeper = KeeperProcess(self.store, self.desk.directory)
+        self.exchange = Exchange(self.store.directory / "exchange")
+        self.keeper = KeeperProcess(self.store, self.exchange.directory)
         self.api = DataApi(self.store, issuer)
         self.http = client(self.api.url)
 
@@ -64,7 +64,7 @@ class Site:
             "COMMONWEAL_SOCKET_DIR": str(self.store.sockets),
             "TMPDIR": "/tmp",
         }
-        command = [*self.prefix, sys.executable, "-m", "commonweal_runtime.moving", verb, *words]
+        command = [*self.prefix, sys.executable, "-m", "commonweal_runtime.migration", verb, *words]
         return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/")
 
     def step(self, verb: str, *words: str, asked: Any = None) -> Any:
@@ -132,8 +132,8 @@ class Move:
             for site in (self.old, self.new):
                 stack.enter_context(site.store)
                 stack.enter_context(site.keeper)
-            self.old.desk.put(self.plan_of(self.old))
-            asyncio.run(self.old.desk.settled(self.plan_of(self.old)))
+            self.old.exchange.put(self.plan_of(self.old))
+            asyncio.run(self.old.exchange.settled(self.plan_of(self.old)))
             for site in (self.old, self.new):
                 stack.enter_context(site.api)
                 stack.enter_context(site.http)
@@ -166,8 +166,8 @@ class Move:
 
         self.new.keeper.__exit__(None, None, None)
         self.new.keeper.__enter__()
-        self.new.desk.put(self.plan_of(self.new))
-        asyncio.run(self.new.desk.settled(self.plan_of(self.new)))
+        self.new.exchange.put(self.plan_of(self.new))
+        asyncio.run(self.new.exchange.settled(self.plan_of(self.new)))
 
     def carry(self, reached: dict[str, int]) -> dict[str, int]:
         """Carry what was said since; return how far that is, with the uses of the copy."""

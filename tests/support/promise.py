@@ -11,9 +11,9 @@ import yaml
 from commonweal_api.consent_policy import ConsentPolicySpec
 from commonweal_api.data_product import DataProductSpec
 from commonweal_api.plan import AgreementPlan
-from commonweal_runtime.store.agreements import Served, Setting, clearing, compile_opening, shutting
-from commonweal_runtime.store.gates import gates_of
+from commonweal_runtime.store.agreements import PublisherContext, Served, cleanup_sql, compile_agreement, revoke_sql
 from commonweal_runtime.store.names import relation_of
+from commonweal_runtime.store.preconditions import preconditions_of
 from commonweal_runtime.store.products import create, shape_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "start-a-business"
@@ -74,17 +74,17 @@ def product() -> Served:
 
 
 def statements() -> dict[str, list[str]]:
-    """Return every statement in order, under what they do together. The department has another site, so that all gates are there."""
+    """Return every statement in order, under what they do together. The department has another site, so that all preconditions are there."""
     served, spec = product(), ConsentPolicySpec.model_validate(_spec("40-agreements.yaml", AGREEMENT))
     agreement = AgreementPlan(name=AGREEMENT, uid="uid-of-the-agreement", generation=1, spec=spec)
-    setting = Setting(
-        "companies-registry", "Companies Registry", "mailto:data@companies-registry.example", gates_of(spec, served, fed=True)
+    publisher = PublisherContext(
+        "companies-registry", "Companies Registry", "mailto:data@companies-registry.example", preconditions_of(spec, served, fed=True)
     )
     return {
         MADE: create(served.relation, served.uid, shape_of(served.spec)),
-        OPENED: list(compile_opening(NUMBER, agreement, served, setting).statements),
-        SHUT: shutting(NUMBER),
-        CLEARED: clearing(NUMBER, served.relation),
+        OPENED: list(compile_agreement(NUMBER, agreement, served, publisher).statements),
+        SHUT: revoke_sql(NUMBER),
+        CLEARED: cleanup_sql(NUMBER, served.relation),
     }
 
 

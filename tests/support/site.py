@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -15,16 +16,19 @@ from pydantic import ValidationError
 from commonweal_api.plan import ModelReport, Outcome, ProductPlan, StoreReport
 from commonweal_api.quality import QualityCount
 from commonweal_api.reasons import CONDITIONS_OF, ConditionType, entry_of
-from commonweal_kube.objects import Change, Objects, Record
+from commonweal_kube.objects import Change, ObjectCache, Record
 from commonweal_kube.queue import Key, Priority
+from commonweal_operator.desired.manifest import Child
 from commonweal_operator.desired.platform import Images, PlatformConfig
 from commonweal_operator.engine.apply import Problem
-from commonweal_operator.engine.seen import plan
+from commonweal_operator.engine.keys import DepartmentKeys
+from commonweal_operator.engine.observed import plan
 from commonweal_operator.kinds import department
-from commonweal_operator.kinds.keys import DepartmentKeys
+from commonweal_operator.kinds.department import DepartmentInput
+from commonweal_operator.kinds.gather import Input
 from commonweal_operator.kinds.reading import key_of, read
 from commonweal_operator.kinds.rules import KindRules
-from commonweal_operator.kinds.world import World
+from commonweal_operator.kinds.view import ClusterView
 from support.kube_api import manifests_in
 from support.signing import keys_status, signed
 
@@ -45,11 +49,11 @@ def documents(name: str) -> list[dict[str, Any]]:
     return found
 
 
-class Facts:
+class Observed:
     def __init__(self) -> None:
         self.known: dict[tuple[str, str, str], Any] = {}
 
-    def facts(self, kind: str, namespace: str, name: str) -> Any:
+    def observed(self, kind: str, namespace: str, name: str) -> Any:
         return self.known.get((kind, namespace, name))
 
 
@@ -67,10 +71,10 @@ class Site:
     """The example, signed by all, with everything that runs in pods going well; tests change one thing."""
 
     def __init__(self) -> None:
-        self.facts = Facts()
-        self.world = World(Objects(key_of, read), PLATFORM)
-        self.world.look_at(self.facts)
-        self.rules = KindRules(self.world, DepartmentKeys(PLATFORM))
+        self.observed = Observed()
+        self.view = ClusterView(ObjectCache(key_of, read), PLATFORM, DepartmentKeys(PLATFORM))
+        self.view.attach(self.observed)
+        self.rules = KindRules(self.view)
         self.version = 0
         self.departments = {d["metadata"]["name"]: d for d in documents("10-departments")}
         for name in ("10-departments", "30-products", "40-agreements", "50-model"):
@@ -80,12 +84,12 @@ class Site:
     def put(self, body: dict[str, Any], generation: int = 1, **status: Any) -> dict[Key, Priority]:
         self.version += 1
         meta = {"uid": f"u-{body['kind']}-{body['metadata']['name']}", "resourceVersion": str(self.version), "generation": generation}
-        change = self.world.objects.put(agreed(body) | {"metadata": body["metadata"] | meta, "status": status})
+        change = self.view.objects.put(agreed(body) | {"metadata": body["metadata"] | meta, "status": status})
         assert change is not None
         return self.wishes(change)
 
     def drop(self, key: Key) -> dict[Key, Priority]:
-        change = self.world.objects.drop(key)
+        change = self.view.objects.drop(key)
         assert change is not None
         return self.wishes(change)
 
@@ -96,21 +100,36 @@ class Site:
         return found
 
     def record(self, kind: str, name: str, tenant: str = REGISTRY) -> Record:
-        found = self.world.objects.get(Key(tenant, kind, name))
+        found = self.view.objects.get(Key(tenant, kind, name))
         assert found is not None
         return found
 
+    def gathered(self, key: Key, now: datetime = NOW) -> Input:
+        """Return what a pass over the object would decide from."""
+        found = self.rules.gather(key, now)
+        assert found is not None
+        return found
+
+    def department(self, tenant: str = REGISTRY, now: datetime = NOW) -> DepartmentInput:
+        found = self.gathered(Key(tenant, "Department", tenant.removeprefix("dept-")), now)
+        assert isinstance(found, DepartmentInput)
+        return found
+
+    def children(self, key: Key) -> Sequence[Child]:
+        return self.rules.children(self.gathered(key))
+
+    def status(self, key: Key, problems: tuple[Problem, ...] = ()) -> Mapping[str, Any]:
+        return self.rules.status(self.gathered(key), problems)
+
     def apply_plan(self, tenant: str = REGISTRY) -> None:
         """Let the cluster hold the plan of a department, as applied."""
-        name = tenant.removeprefix("dept-")
-        (made,) = [c for c in self.rules.children(Key(tenant, "Department", name), NOW) if c.remembered]
-        self.facts.known["ConfigMap", tenant, made.name] = plan(orjson.loads(made.body))
+        (made,) = [c for c in self.rules.children(self.department(tenant)) if c.remembered]
+        self.observed.known["ConfigMap", tenant, made.name] = plan(orjson.loads(made.body))
 
     def conditions(
         self, kind: str, name: str, tenant: str = REGISTRY, problems: tuple[Problem, ...] = ()
     ) -> dict[str, tuple[str, str, str]]:
-        status = self.rules.status(Key(tenant, kind, name), NOW, problems)
-        assert status is not None
+        status = self.status(Key(tenant, kind, name), problems)
         left_out = {"PushdownSafe", "SlaMet"} - {c["type"] for c in status["conditions"]}
         assert [c["type"] for c in status["conditions"]] == [str(t) for t in CONDITIONS_OF[kind] if t not in left_out]
         for condition in status["conditions"]:
@@ -120,29 +139,26 @@ class Site:
         return {c["type"]: (c["status"], c["reason"], c["message"]) for c in status["conditions"]}
 
     def planned(self, tenant: str = REGISTRY, now: datetime = NOW) -> tuple[set[str], set[str]]:
-        record = self.record("Department", tenant.removeprefix("dept-"), tenant)
-        made = department.store_plan(record, self.world, now)
+        made = department.store_plan(self.department(tenant, now))
         return {p.name for p in made.products}, {a.name for a in made.agreements}
 
     def report(self, tenant: str, **outcomes: Outcome) -> None:
         """Everything of the tenant's plan is carried out, but for what `outcomes` says (names with _ for -)."""
         given = {name.replace("_", "-"): outcome for name, outcome in outcomes.items()}
-        record = self.record("Department", tenant.removeprefix("dept-"), tenant)
-        made = department.store_plan(record, self.world, NOW)
+        made = department.store_plan(self.department(tenant))
         products = {p.name: checked(p, given.get(p.name) or fine(p, "Serving")) for p in made.products}
         agreements = {a.name: given.get(a.name) or fine(a, "Enforced") for a in made.agreements}
         text = json.dumps(StoreReport(plan="d", products=products, agreements=agreements).wire())
-        self.facts.known["ConfigMap", tenant, "commonweal-store-report"] = text
+        self.observed.known["ConfigMap", tenant, "commonweal-store-report"] = text
 
     def settle(self) -> None:
         """Let every object's status say what it would say."""
         for tenant in (REGISTRY, TAX, "dept-benefits-department"):
             self.report(tenant)
-            record = self.record("Department", tenant.removeprefix("dept-"), tenant)
-            models = {m.name: fine(m, "RuntimeReady") for m in department.model_plan(record, self.world).models}
-            self.facts.known["ConfigMap", tenant, "commonweal-model-report"] = json.dumps(ModelReport(plan="d", models=models).wire())
-        for record in [r for r in self.world.objects if r.key.kind in ("DataProduct", "ConsentPolicy")]:
-            self.put(self.body(record.key), record.generation, **self.rules.status(record.key, NOW, ()))
+            models = {m.name: fine(m, "RuntimeReady") for m in department.model_plan(self.department(tenant)).models}
+            self.observed.known["ConfigMap", tenant, "commonweal-model-report"] = json.dumps(ModelReport(plan="d", models=models).wire())
+        for record in [r for r in self.view.objects if r.key.kind in ("DataProduct", "ConsentPolicy")]:
+            self.put(self.body(record.key), record.generation, **self.status(record.key))
 
     def body(self, key: Key) -> dict[str, Any]:
         for name in ("30-products", "40-agreements", "50-model"):

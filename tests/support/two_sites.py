@@ -13,7 +13,7 @@ from typing import Any, Self
 import httpx
 
 from commonweal_api.plan import FeedPeer, StorePlan
-from support.data_api import DataApi, Desk, Issuer, KeeperProcess, agreement, person_product, plan
+from support.data_api import DataApi, Exchange, Issuer, KeeperProcess, agreement, person_product, plan
 from support.federation import Link
 from support.loopback import client
 from support.postgres import HeritageServer, StoreServer, free_port
@@ -28,8 +28,8 @@ class Site:
     def __init__(self, name: str, issuer: Issuer) -> None:
         self.name, self._issuer = name, issuer
         self.store = StoreServer()
-        self.desk = Desk(self.store.directory / "desk")
-        self.keeper = KeeperProcess(self.store, self.desk.directory)
+        self.exchange = Exchange(self.store.directory / "exchange")
+        self.keeper = KeeperProcess(self.store, self.exchange.directory)
         self.api = DataApi(self.store, issuer)
         self.link = Link(free_port(), self.api.port)
         self.http = client(self.api.url)
@@ -112,10 +112,10 @@ class Department:
         with ExitStack() as stack:  # what fails half way ends what runs already
             for site in self.sites:
                 stack.enter_context(site.store)
-                site.desk.put(self.plan_of(site))
+                site.exchange.put(self.plan_of(site))
                 stack.enter_context(site.keeper)
             for site in self.sites:
-                asyncio.run(site.desk.settled(self.plan_of(site)))
+                asyncio.run(site.exchange.settled(self.plan_of(site)))
                 stack.enter_context(site.api)
                 stack.enter_context(site.http)
                 stack.enter_context(site.link)

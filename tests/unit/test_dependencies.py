@@ -36,7 +36,7 @@ def test_the_packages_that_the_design_names_stay_named() -> None:
 
 def test_a_package_is_asked_for_in_the_same_words_everywhere() -> None:
     """Other versions in an image than here would be untested."""
-    project = wheels._project(PYPROJECT)
+    project = wheels.project(PYPROJECT)
     asked: dict[str, set[str]] = {}
     for text in [*project["dependencies"], *(text for texts in project["optional-dependencies"].values() for text in texts)]:
         if name_of(text) != project["name"]:
@@ -47,7 +47,7 @@ def test_a_package_is_asked_for_in_the_same_words_everywhere() -> None:
 def test_the_extra_for_tests_brings_all_that_anything_imports() -> None:
     everything = {name_of(text) for text in [*wheels.plain(PYPROJECT), *wheels.extra(PYPROJECT, "test")]}
     assert {
-        name_of(text) for extra in wheels._project(PYPROJECT)["optional-dependencies"] for text in wheels.extra(PYPROJECT, extra)
+        name_of(text) for extra in wheels.project(PYPROJECT)["optional-dependencies"] for text in wheels.extra(PYPROJECT, extra)
     } <= everything
     tests = imported(path for folder in ("tests", "bench") for path in (ROOT / folder).rglob("*.py"))
     assert tests - everything - set(map(name_of, bench())) == set()

@@ -7,6 +7,14 @@ app.kubernetes.io/component: {{ . }}
 {{- end }}
 {{- end }}
 
+{{/* Who issues the tokens of people: the issuer that is named, else the small one here, else nobody. */}}
+{{- define "commonweal.personIssuer" -}}
+{{- if .Values.identity.issuer }}{{ .Values.identity.issuer }}
+{{- else if .Values.identity.enabled }}http://identity.{{ .Release.Namespace }}.svc.cluster.local
+{{- else if .Values.identity.jwks }}{{ fail "identity.jwks says where keys are, but not whose: set identity.issuer, or identity.enabled for the small issuer" }}
+{{- end }}
+{{- end }}
+
 {{/* Where pods fetch the keys of the people's issuer; empty: by that issuer's discovery document. */}}
 {{- define "commonweal.personJwks" -}}
 {{- if .Values.identity.jwks }}{{ .Values.identity.jwks }}
@@ -42,7 +50,7 @@ expose: {{ .Values.expose }}
 clientCidrs: {{ toJson .Values.clientCidrs }}
 storageClass: {{ .Values.storageClass }}
 clientIssuer: {{ .Values.clientIssuer | quote }}
-personIssuer: {{ .Values.identity.issuer | quote }}
+personIssuer: {{ include "commonweal.personIssuer" . | trim | quote }}
 personJwks: {{ include "commonweal.personJwks" . | trim | quote }}
 personAudience: {{ .Values.identity.provider.audience | quote }}
 personClaim: {{ .Values.identity.provider.claim | quote }}

@@ -30,7 +30,7 @@ def reasons_page() -> str:
         NOTE,
         "# Conditions and their reasons\n",
         "Every object reports conditions in `.status.conditions`. `Ready` is True with reason `AllReady` when all others are; else it carries status,",
-        "reason and message of the first condition in the order below that is not True. Reasons are stable: scripts may match on them.\n",
+        "reason and message of the first condition in the order below that is False, or if none is, of the first that is Unknown. Reasons are stable: scripts may match on them.\n",
     ]
     for kind, types in CONDITIONS_OF.items():
         parts += [f"## {kind}\n", "| condition | reason | status | what it says | what to do |", "|---|---|---|---|---|"]

@@ -42,7 +42,7 @@ class Change:
 Read = Callable[[Mapping[str, Any], Record | None], Record]
 
 
-class Objects:
+class ObjectCache:
     """The cache.
 
     `read(body, old)` makes the record of a body, given the known record of its key; it never raises, for a body that does not parse is a record too.

@@ -85,6 +85,16 @@ def keys_unavailable(issuer: str) -> Problem:
     )
 
 
+def issuer_not_set() -> Problem:
+    return Problem(
+        503,
+        "IssuerUnavailable",
+        "Tokens cannot be checked",
+        "This site names no issuer of people's tokens, so nobody can sign in.",
+        "The platform team sets the site's value identity.issuer to the issuer of its people, or identity.enabled to run the small one for trials.",
+    )
+
+
 def invalid_request(detail: str, remedy: str) -> Problem:
     return Problem(400, "InvalidRequest", "Request not understood", detail, remedy)
 

@@ -1,4 +1,4 @@
-"""How every HTTP part is served: one worker of Granian, as the pod is what is multiplied; and what all answers have in common.
+"""What all web applications have in common: how one is assembled, what all answers carry, and how a failure becomes an answer.
 
 Each request carries an id, its own if it has a sound one: it is in the answer's `X-Request-Id` and in each log line. `HEAD` is `GET` without
 the body. A request that comes too slowly, or is too large, is given up.
@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import re
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import ContextVar
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from granian import Granian
-from granian.constants import Interfaces, Loops
-from granian.http import HTTP1Settings
-from litestar import Request, Response, get
+import orjson
+from litestar import Litestar, Request, Response, get
 from litestar.exceptions import HTTPException
 
 from commonweal_runtime.problems import MEDIA_TYPE, Problem, invalid_request, no_such_page
 
 JSON = "application/json"
-NO_STORE = {"Cache-Control": "no-store"}
-HEADERS_SECONDS, BODY_SECONDS = 10, 10.0
-LONGEST_HEAD = 64 * 1024
+NO_STORE: Mapping[str, str] = MappingProxyType({"Cache-Control": "no-store"})
+BODY_SECONDS = 10.0
 _GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _AS = {"HEAD": "GET", "OPTIONS": "NONE"}
 _request: ContextVar[str] = ContextVar("request", default="-")
@@ -36,26 +35,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[..., Awaitable[None]]  # of scope, receive and send; frameworks name their types differently
+Running = Callable[[], AbstractAsyncContextManager[None]]
 
-
-def serve(factory: str, port: int, **more: Any) -> None:
-    """Serve the application that `factory` ("module:function") makes, until SIGTERM.
-
-    COMMONWEAL_LISTEN and COMMONWEAL_PORT go before all addresses and `port`; `more` goes to Granian as it is.
-    """
-    Granian(
-        factory,
-        factory=True,
-        address=os.environ.get("COMMONWEAL_LISTEN", "0.0.0.0"),  # noqa: S104 - the pod's own address; a NetworkPolicy says who reaches it
-        port=int(os.environ.get("COMMONWEAL_PORT", port)),
-        interface=Interfaces.ASGI,
-        loop=Loops.uvloop,
-        workers=1,
-        websockets=False,
-        log_access=False,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADERS_SECONDS * 1000, max_buffer_size=LONGEST_HEAD),
-        **more,
-    ).serve()
+log = logging.getLogger(__name__)
 
 
 def start_log() -> None:
@@ -120,34 +102,75 @@ def _with_head(name: bytes, value: bytes) -> tuple[bytes, bytes]:
 @get("/healthz")
 async def live() -> Response[bytes]:
     """Answer that the process runs."""
-    return json_answer(b'{"live": true}')
+    return json_answer({"live": True})
 
 
-def json_answer(body: bytes, status: int = 200) -> Response[bytes]:
-    """Return a JSON answer that nobody may keep."""
-    return Response(body, status_code=status, media_type=JSON, headers=NO_STORE)
+def json_answer(content: Any, status: int = 200, *, headers: Mapping[str, str] = NO_STORE) -> Response[bytes]:
+    """Return a JSON answer, which nobody may keep unless `headers` say otherwise. Bytes are JSON already, as the store makes it."""
+    body = content if isinstance(content, bytes) else orjson.dumps(content)
+    return Response(body, status_code=status, media_type=JSON, headers=dict(headers))
 
 
-def told(problem: Problem) -> Response[bytes]:
-    """Return the answer that a refusal is."""
+def problem_response(problem: Problem) -> Response[bytes]:
+    """Return a problem as RFC 9457 has it."""
     return Response(problem.body(), status_code=problem.status, media_type=MEDIA_TYPE, headers={**NO_STORE, **problem.headers})
 
 
-def refused_by_framework(error: HTTPException, *, longest: int, see: str) -> Problem | None:
-    """Return in our words what the framework refuses; None for a fault. `see` names where the form of requests is described."""
-    if error.status_code == 404:
-        return no_such_page()
-    if error.status_code == 405:
-        allowed = {"Allow": (error.headers or {}).get("allow", "")}
-        return Problem(405, "MethodNotAllowed", "Method not allowed", "This address does not take this method.", f"See {see}.", allowed)
-    if error.status_code == 413:
-        return too_large(longest)
-    if error.status_code < 500:
-        return invalid_request("The request is not understood.", f"See {see} for its form.")
-    return None
+@dataclass(frozen=True)
+class Failures:
+    """How whatever goes wrong in one application becomes an answer: first a Problem, then the form in which the application answers.
+
+    `service` is named when the fault is ours, `see` is where the form of requests is described. `own` are the exceptions besides Problem that the
+    application raises on purpose; `form` is the answer that a Problem becomes, where that is not RFC 9457 everywhere.
+    """
+
+    service: str
+    see: str
+    too_large: Callable[[], Problem]
+    own: Mapping[type[Exception], Callable[[Any], Problem]] = field(default_factory=dict)
+    form: Callable[[Request[Any, Any, Any], Problem], Response[bytes]] = lambda _, problem: problem_response(problem)
+
+    def answer(self, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        """Return the answer to a request that failed."""
+        return self.form(request, self.reported(error))
+
+    def reported(self, error: Exception) -> Problem:
+        """Return the problem that is reported of an error; one that was not foreseen is logged and told as a fault."""
+        if isinstance(error, Problem):
+            return error
+        for kind, problem in self.own.items():
+            if isinstance(error, kind):
+                return problem(error)
+        if isinstance(error, HTTPException) and error.status_code < 500:
+            return self._of_framework(error)
+        note_fault(error)
+        return fault(self.service)
+
+    def _of_framework(self, error: HTTPException) -> Problem:
+        if error.status_code == 404:
+            return no_such_page()
+        if error.status_code == 405:
+            return method_not_allowed(self.see, (error.headers or {}).get("allow", ""))
+        return (
+            self.too_large()
+            if error.status_code == 413
+            else invalid_request("The request is not understood.", f"See {self.see} for its form.")
+        )
 
 
-def note_fault(log: logging.Logger, error: Exception) -> None:
+def assemble(routes: Sequence[Any], failures: Failures, *, largest: int, running: Running = nullcontext) -> Litestar:
+    """Return the application of some routes. `running` is entered while it serves; `largest` bounds the bytes of a body."""
+    return Litestar(
+        list(routes),
+        lifespan=[lambda _: running()],
+        exception_handlers={HTTPException: failures.answer, Exception: failures.answer},
+        request_max_body_size=largest,
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def note_fault(error: Exception) -> None:
     """Log the kind and place of what was not foreseen; never its text, which may hold data or a password."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
@@ -164,6 +187,12 @@ def fault(service: str) -> Problem:
         f"Fault of the {service}",
         "The request could not be answered.",
         "Tell the department the X-Request-Id of this answer; its log has the place.",
+    )
+
+
+def method_not_allowed(see: str, allowed: str) -> Problem:
+    return Problem(
+        405, "MethodNotAllowed", "Method not allowed", "This address does not take this method.", f"See {see}.", {"Allow": allowed}
     )
 
 

@@ -19,7 +19,7 @@ import jwt
 import orjson
 
 from commonweal_runtime.pairwise import pairwise
-from commonweal_runtime.problems import Problem, keys_unavailable, token_invalid, token_missing
+from commonweal_runtime.problems import Problem, issuer_not_set, keys_unavailable, token_invalid, token_missing
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})  # what a token may call itself: other signed texts of an issuer are no tokens
@@ -203,7 +203,7 @@ def _parse(document: Mapping[str, Any]) -> Keys:
 
 
 class Verifier:
-    """Checks signature, issuer, audience and expiry of tokens of one issuer.
+    """Checks signature, issuer, audience and expiry of tokens of one issuer; where none is set, no token is good.
 
     A token that was checked is remembered for `REMEMBER_SECONDS`, never past its expiry; so a key that the issuer withdraws is honoured for
     at most `REFRESH_SECONDS + REMEMBER_SECONDS`. Every refusal is a `Problem` whose remedy says what to correct.
@@ -241,6 +241,8 @@ class Verifier:
     async def claims(self, authorization: str | None) -> Mapping[str, Any]:
         """Return the claims of a token that passes every check."""
         token = _bearer(authorization)
+        if not self._issuer:
+            raise issuer_not_set()
         known = self._known.get(token)
         if known is not None and self._now() < known[0]:
             return known[1]

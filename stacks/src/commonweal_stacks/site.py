@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from commonweal_stacks import blueprint
 from commonweal_stacks.blueprint.model import SizeName
@@ -21,7 +21,11 @@ IMAGE_NAMES = ("operator", "runtime", "store")
 HEX = re.compile(r"[0-9a-f]{64}")
 
 SiteName = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")]
-ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
+
+
+# In the chart's schema every value that has a default is required, for Helm fills it in; only one that somebody set to null is missing.
+NONE_LEFT_OUT = ConfigDict(json_schema_serialization_defaults_required=True)
 
 
 class SiteConfigError(ValueError):
@@ -38,22 +42,49 @@ class Storage(Part):
 class Provider(Part):
     """How tokens of people are read that an issuer of the site's own makes; the issuer that comes with Commonweal needs none of it."""
 
-    audience: Annotated[str, StringConstraints(pattern=r"^(\S+)?$", max_length=500)] = ""
-    claim: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_:./-]{0,99}$")] = "sub"
-    subject: Literal["Pairwise", "Source"] = "Pairwise"
-    skew_seconds: int = Field(default=30, ge=0, le=300)
+    model_config = NONE_LEFT_OUT
+
+    audience: Annotated[str, StringConstraints(pattern=r"^(\S+)?$", max_length=500)] = Field(
+        default="", description="Audiences that such a token may carry, separated by commas. Empty: that of each department."
+    )
+    claim: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_:./-]{0,99}$")] = Field(
+        default="sub", description="The claim that says who the person is."
+    )
+    subject: Literal["Pairwise", "Source"] = Field(
+        default="Pairwise",
+        description="What that claim holds. Pairwise: the department's pairwise id. Source: the identifier of the sources, from which the id is made.",
+    )
+    skew_seconds: int = Field(default=30, ge=0, le=300, description="By how many seconds the issuer's clock may be ahead.")
 
 
 class Identity(Part):
-    """The issuer of people's tokens. Disabled where the site has one of its own; `issuer` then names that one."""
+    """The issuer of people's tokens: one that the site has, or the small one that comes with Commonweal. With neither, nobody can sign in."""
 
-    enabled: bool = True
-    issuer: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/[^\s?#]*)?$")] = (
-        "http://identity.commonweal-system.svc.cluster.local"
+    model_config = NONE_LEFT_OUT
+
+    enabled: bool = Field(
+        default=False,
+        description="Run the small OIDC issuer that comes with Commonweal, for trials. Leave it off where the site has an issuer, and name that one.",
     )
-    jwks: Annotated[str, StringConstraints(pattern=r"^(https?://\S+)?$")] = ""
-    people: ObjectName = "commonweal-people"
-    provider: Provider = Field(default_factory=Provider)
+    issuer: Annotated[str, StringConstraints(pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$")] = Field(
+        default="",
+        description="The issuer of people's tokens (their `iss`). Empty: the small issuer's address in the cluster; while that is off, nobody can sign in.",
+    )
+    jwks: Annotated[str, StringConstraints(pattern=r"^(https?://\S+)?$")] = Field(
+        default="",
+        description="Where pods fetch the issuer's keys. Empty: from the small issuer; of another one they are found by its discovery document.",
+    )
+    provider: Provider = Field(default_factory=Provider, description="How tokens of people are read that another issuer made.")
+    people: ObjectName = Field(
+        default="commonweal-people",
+        description="Secret with the people who may sign in at the small issuer, key people.json. Without it nobody can.",
+    )
+
+    @model_validator(mode="after")
+    def _keys_have_an_issuer(self) -> Self:
+        if self.jwks and not (self.issuer or self.enabled):
+            raise ValueError("jwks says where keys are, but not whose: set issuer, or set enabled for the small issuer")
+        return self
 
 
 def _known(name: str) -> str:

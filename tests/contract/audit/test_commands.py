@@ -11,9 +11,9 @@ import orjson
 import pytest
 
 from commonweal_cli.main import main
-from commonweal_runtime.audit.desk import AuditDesk
+from commonweal_runtime.audit.service import AuditService
 from contract.audit.conftest import Run
-from support.audit import WITNESS, Ledger, RootLanes
+from support.audit import SEAL_KEY, Ledger, RootLanes
 from support.data_api import DATABASE_KEY
 from support.postgres import StoreServer
 
@@ -23,7 +23,7 @@ class Kept:
 
     def __init__(self, directory: Path) -> None:
         self.directory, self.me, self.use = directory, uuid4(), 0
-        self.jwks = self.file("jwks.json", json.dumps({"keys": [WITNESS.jwk]}))
+        self.jwks = self.file("jwks.json", json.dumps({"keys": [SEAL_KEY.jwk]}))
 
     def file(self, name: str, text: str) -> str:
         """Write a file and return its path."""
@@ -49,9 +49,9 @@ def kept(run: Run, tmp_path: Path) -> Kept:
         for kind in ("Given", "Renewed", "Withdrawn"):
             await ledger.say(files.me, kind)
         await ledger.seal()
-        desk = AuditDesk(RootLanes(ledger.root), DATABASE_KEY)
-        files.file("receipts.json", (await desk.receipts(files.me, files.me, 2**62, 10)).decode())
-        files.file("proof.json", (await desk.use_proof(files.me, files.me, files.use)).decode())
+        audit = AuditService(RootLanes(ledger.root), DATABASE_KEY)
+        files.file("receipts.json", (await audit.receipts(files.me, files.me, 2**62, 10)).decode())
+        files.file("proof.json", (await audit.use_proof(files.me, files.me, files.use)).decode())
         files.file("export", "\n".join(await ledger.lines()))
 
     run(script)

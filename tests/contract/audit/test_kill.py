@@ -15,8 +15,8 @@ from commonweal_api.plan import StorePlan
 from commonweal_cli.audit.sources import Department, keys_of
 from commonweal_runtime.audit.receipts import Receipt
 from commonweal_runtime.audit.verify import Outcome, verify
-from commonweal_runtime.witness import KeyRing
-from support.data_api import DEPARTMENT, DataApi, Desk, Issuer, KeeperProcess, agreement, person_product, plan
+from commonweal_runtime.seal_key import KeyRing
+from support.data_api import DEPARTMENT, DataApi, Exchange, Issuer, KeeperProcess, agreement, person_product, plan
 from support.kills import STEPS, Load, Mortal
 from support.postgres import HeritageServer, StoreServer
 from support.waiting import HANG
@@ -111,9 +111,9 @@ async def nothing_is_lost(load: Load, store: StoreServer, outcome: Outcome, keys
 
 
 def test_what_was_answered_outlives_every_kill(store: StoreServer, heritage: HeritageServer, issuer: Issuer) -> None:
-    desk = Desk(store.directory / "desk")
+    exchange = Exchange(store.directory / "exchange")
     document = wanted(heritage)
-    desk.put(document)
+    exchange.put(document)
 
     async def go(keeper: KeeperProcess, api: DataApi) -> None:
         load, processes = Load(api.url, issuer, SEED), Mortal(store, keeper, api)
@@ -131,8 +131,8 @@ def test_what_was_answered_outlives_every_kill(store: StoreServer, heritage: Her
         assert min(load.steps[step] for step in STEPS) > 100
         assert len(load.said) > 200
 
-    with KeeperProcess(store, desk.directory) as keeper:
-        asyncio.run(desk.settled(document))
+    with KeeperProcess(store, exchange.directory) as keeper:
+        asyncio.run(exchange.settled(document))
         with DataApi(store, issuer) as api:
             try:
                 asyncio.run(go(keeper, api))

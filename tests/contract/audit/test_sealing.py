@@ -12,15 +12,15 @@ import orjson
 import pytest
 
 from commonweal_runtime.audit import sealer
-from commonweal_runtime.audit.desk import AuditDesk
 from commonweal_runtime.audit.merkle import Tree
 from commonweal_runtime.audit.proofs import ProofError, check, prove
 from commonweal_runtime.audit.receipts import Receipt, broken_links
 from commonweal_runtime.audit.sealer import Sealer
 from commonweal_runtime.audit.seals import Seal
+from commonweal_runtime.audit.service import AuditService
 from commonweal_runtime.problems import Problem
 from contract.audit.conftest import Run
-from support.audit import KEYS, WITNESS, Ledger, RootLanes
+from support.audit import KEYS, SEAL_KEY, Ledger, RootLanes
 from support.data_api import DATABASE_KEY
 from support.postgres import StoreServer
 from support.waiting import until
@@ -129,7 +129,7 @@ def test_of_two_sealers_one_works_and_the_other_takes_over(run: Run, store: Stor
         async def sealed(number: int) -> bool:
             return await seal_of(ledger, number) is not None
 
-        tasks = [asyncio.create_task(Sealer(connect, WITNESS, pause=0.01).run()) for _ in range(2)]
+        tasks = [asyncio.create_task(Sealer(connect, SEAL_KEY, pause=0.01).run()) for _ in range(2)]
         for _ in range(3):
             number = await ledger.use(uuid4())
             await until(lambda number=number: sealed(number))
@@ -166,7 +166,7 @@ def test_a_sealer_outlives_its_connections_and_tells_when_it_is_late(
         async def told() -> bool:
             return any(r.levelname == "ERROR" and "not being sealed: OSError" in r.message for r in caplog.records)
 
-        working = Sealer(connect, WITNESS, pause=0.01)
+        working = Sealer(connect, SEAL_KEY, pause=0.01)
         task = asyncio.create_task(working.run())
         await until(told)
         assert working.late
@@ -188,7 +188,7 @@ def test_a_chain_that_another_key_has_begun_is_not_gone_on_with(run: Run) -> Non
         await ledger.use(uuid4())
         await ledger.seal()
         last = await newest(ledger)
-        stranger = type(WITNESS).of(b"x" * 32)
+        stranger = type(SEAL_KEY).of(b"x" * 32)
         with pytest.raises(sealer.SignatureError, match="No key with the id"):
             await sealer.seal(ledger.root, stranger, type(KEYS)([stranger.jwk]))
         assert await newest(ledger) == last
@@ -263,15 +263,15 @@ def test_bytes_do_not_depend_on_the_session(run: Run, table: str, function: str)
 def test_a_person_can_prove_a_use_and_an_event_offline(run: Run) -> None:
     async def script(ledger: Ledger) -> None:
         me, other = uuid4(), uuid4()
-        desk = AuditDesk(RootLanes(ledger.root), DATABASE_KEY)
+        audit = AuditService(RootLanes(ledger.root), DATABASE_KEY)
         use, page, said = await ledger.use(me), await ledger.use(other, me), await ledger.say(me, "Given")
         with pytest.raises(Problem, match="NotSealedYet"):
-            await desk.use_proof(me, me, use)
+            await audit.use_proof(me, me, use)
         await ledger.seal()
         for answer, kind, number in (
-            (await desk.use_proof(me, me, use), "use", use),
-            (await desk.use_proof(me, me, page), "use", page),
-            (await desk.event_proof(me, me, said), "event", said),
+            (await audit.use_proof(me, me, use), "use", use),
+            (await audit.use_proof(me, me, page), "use", page),
+            (await audit.event_proof(me, me, said), "event", said),
         ):
             proof = orjson.loads(answer)
             proven = check(proof, KEYS)
@@ -283,9 +283,9 @@ def test_a_person_can_prove_a_use_and_an_event_offline(run: Run) -> None:
                 with pytest.raises(ProofError):
                     check({**proof, **wrong}, KEYS)
         with pytest.raises(Problem, match="NoSuchRecord"):
-            await desk.use_proof(other, other, use)
+            await audit.use_proof(other, other, use)
         with pytest.raises(Problem, match="NotPermitted"):
-            await desk.use_proof(other, me, use)
+            await audit.use_proof(other, me, use)
 
     run(script)
 
@@ -297,7 +297,7 @@ def test_a_tampered_row_has_no_proof(run: Run) -> None:
         await ledger.seal()
         await ledger.tamper(f"update audit.use set client = 'tax/other' where id = {use}")
         with pytest.raises(Problem, match=f"use {use} is not what seal"):
-            await AuditDesk(RootLanes(ledger.root), DATABASE_KEY).use_proof(me, me, use)
+            await AuditService(RootLanes(ledger.root), DATABASE_KEY).use_proof(me, me, use)
         await ledger.tamper(f"update audit.use set client = 'tax/app' where id = {use}")
 
     run(script)
@@ -306,12 +306,12 @@ def test_a_tampered_row_has_no_proof(run: Run) -> None:
 def test_receipts_are_made_again_from_the_events_alone(run: Run) -> None:
     async def script(ledger: Ledger) -> None:
         me, attorney = uuid4(), uuid4()
-        desk = AuditDesk(RootLanes(ledger.root), DATABASE_KEY)
+        audit = AuditService(RootLanes(ledger.root), DATABASE_KEY)
         first = []
         for kind, by in (("Given", "subject"), ("Renewed", f"Attorney:{attorney}"), ("Withdrawn", "subject"), ("Objected", "subject")):
             await ledger.say(me, kind, by)
-            first.append(await desk.receipt(me, me, "tax-reads"))
-        page = orjson.loads(await desk.receipts(me, me, 2**62, 100))
+            first.append(await audit.receipt(me, me, "tax-reads"))
+        page = orjson.loads(await audit.receipts(me, me, 2**62, 100))
         assert [item["receipt"] for item in page["items"]] == first[::-1]
         assert [item["state"] for item in page["items"]] == ["Objected", "Withdrawn", "Renewed", "Given"]
         receipts = [Receipt.opened(KEYS, str(text)) for text in first]
@@ -319,8 +319,8 @@ def test_receipts_are_made_again_from_the_events_alone(run: Run) -> None:
         assert broken_links(receipts) == []
         kept = await ledger.root.fetch("select encode(hash, 'hex') from consent.event where subject = $1 order by seq", me)
         assert [r[0] for r in kept] == [r.hash for r in receipts]
-        assert await desk.receipt(uuid4(), me, "tax-reads") is None
-        assert Receipt.opened(KEYS, str(await desk.receipt(attorney, me, "tax-reads"))).seq == receipts[1].seq
+        assert await audit.receipt(uuid4(), me, "tax-reads") is None
+        assert Receipt.opened(KEYS, str(await audit.receipt(attorney, me, "tax-reads"))).seq == receipts[1].seq
 
     run(script)
 
@@ -329,7 +329,7 @@ def test_the_public_chain_holds_no_rows(run: Run) -> None:
     async def script(ledger: Ledger) -> None:
         await ledger.use(uuid4())
         await ledger.seal()
-        page = orjson.loads(await AuditDesk(RootLanes(ledger.root), DATABASE_KEY).seals(0, 2))
+        page = orjson.loads(await AuditService(RootLanes(ledger.root), DATABASE_KEY).seals(0, 2))
         assert [item["n"] for item in page["items"]] == [1, 2]
         assert page["next"] == "2"
         assert {key for item in page["items"] for key in item} == {"n", "jws"}

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from commonweal_runtime.serving import BODY_SECONDS, HEADERS_SECONDS, LONGEST_HEAD
+from commonweal_runtime.server import HEADERS_SECONDS, LONGEST_HEAD
+from commonweal_runtime.serving import BODY_SECONDS
 from support.data_api import subject
 from support.department import PERSON, Department
 

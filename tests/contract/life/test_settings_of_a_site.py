@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.error
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from commonweal_kube.protocol import MERGE
+from commonweal_kube.protocol import MERGE, ApiError
 from commonweal_local import sites
 from commonweal_local.progress import Silent
 from commonweal_local.sites import encryption, host, init, pki, places, processes, rolling_update
@@ -55,8 +54,8 @@ def refusal(api: Api, space: str, body: dict[str, Any]) -> str:
         try:
             api.call("POST", f"/api/v1/namespaces/{space}/pods?dryRun=All", body)
             said.append("")
-        except urllib.error.HTTPError as error:
-            said.append(json.loads(error.read())["message"])
+        except ApiError as error:
+            said.append(error.message)
         return "serviceaccount" not in said[-1]
 
     until(f"namespace {space} to have its account", HANG, answered)

@@ -7,7 +7,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.data_api import GRANTS, PEOPLE, READER, DataApi, Desk, Issuer, KeeperProcess, agreement, person_product, plan, visit_product
+from support.data_api import (
+    GRANTS,
+    PEOPLE,
+    READER,
+    DataApi,
+    Exchange,
+    Issuer,
+    KeeperProcess,
+    agreement,
+    person_product,
+    plan,
+    visit_product,
+)
 from support.linkage import PEOPLE_WITH_NUMBERS, Consumer, Provider
 from support.postgres import HeritageServer, StoreServer
 
@@ -29,9 +41,9 @@ def provider() -> Iterator[Provider]:
             "plain": agreement("PublicTask", consumer="other"),
         }
         wanted = plan({"people": people, "visits": visit_product(heritage)}, agreements)
-        desk = Desk(store.directory / "desk")
-        desk.put(wanted)
-        with KeeperProcess(store, desk.directory):
-            asyncio.run(desk.settled(wanted))
+        exchange = Exchange(store.directory / "exchange")
+        exchange.put(wanted)
+        with KeeperProcess(store, exchange.directory):
+            asyncio.run(exchange.settled(wanted))
             with DataApi(store, issuer) as api, Consumer(api.url, issuer) as consumer:
-                yield Provider(store, desk, wanted, consumer)
+                yield Provider(store, exchange, wanted, consumer)

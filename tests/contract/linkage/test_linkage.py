@@ -152,8 +152,8 @@ def test_links_end_with_their_agreement(provider: Provider) -> None:
     provider.consumer.becomes("last", 200)
     number = provider.sql("select number from agreement.register where name = 'task'")
     rest = provider.plan.model_copy(update={"agreements": [a for a in provider.plan.agreements if a.name != "task"]})
-    provider.desk.put(rest)
-    asyncio.run(provider.desk.settled(rest))
+    provider.exchange.put(rest)
+    asyncio.run(provider.exchange.settled(rest))
 
     async def wait() -> None:
         root = await provider.store.superuser("department")

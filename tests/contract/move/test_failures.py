@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from commonweal_local.waiting import until
-from commonweal_runtime.moving.stores import LEASE_SECONDS
+from commonweal_runtime.migration.stores import LEASE_SECONDS
 from support.data_api import Issuer, subject
 from support.moving import MOVE, Hold, Move, Site, StepError, pass_over
 from support.postgres import HeritageServer

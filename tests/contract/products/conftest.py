@@ -43,7 +43,7 @@ async def told(bench: Bench, wanted: StorePlan, product: str, reason: str) -> Ou
     def carries(report: StoreReport) -> Outcome | None:
         return report.products[product] if report.plan == digest and report.products[product].reason == reason else None
 
-    return await bench.desk.when(carries)
+    return await bench.exchange.when(carries)
 
 
 async def agreed(bench: Bench, wanted: StorePlan, name: str, reason: str) -> StoreReport:
@@ -53,7 +53,7 @@ async def agreed(bench: Bench, wanted: StorePlan, name: str, reason: str) -> Sto
     def carries(report: StoreReport) -> StoreReport | None:
         return report if report.plan == digest and report.agreements[name].reason == reason else None
 
-    return await bench.desk.when(carries)
+    return await bench.exchange.when(carries)
 
 
 async def number_of(root: Any, name: str) -> int:

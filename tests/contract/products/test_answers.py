@@ -10,7 +10,7 @@ import pytest
 
 from commonweal_runtime.store import answers
 from commonweal_runtime.store.agreements import Served
-from commonweal_runtime.store.shelving import served_product
+from commonweal_runtime.store.product_tables import served_product
 from contract.products.conftest import number_of, public, read, relation_of, told
 from support.data_api import agreement, person_product, plan, subject
 from support.keeper import Bench

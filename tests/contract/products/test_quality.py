@@ -11,7 +11,7 @@ import pytest
 from commonweal_api.data_product import DataProductSpec
 from commonweal_api.plan import Outcome, digest_of
 from commonweal_runtime.store import quality
-from commonweal_runtime.store.shelving import served_product
+from commonweal_runtime.store.product_tables import served_product
 from contract.products.conftest import number_of, public, read, told
 from support.data_api import GRANTS, person_product, plan, subject
 from support.keeper import Bench
@@ -202,7 +202,7 @@ def test_freshness_is_told_from_the_last_load_by_the_databases_clock(bench: Benc
             await root.execute("update agreement.product set loaded_at = clock_timestamp() - interval '6 seconds' where name = $1", name)
 
         def reported() -> Outcome | None:
-            report = bench.desk.reported()
+            report = bench.exchange.reported()
             return report.products.get(name) if report is not None and report.plan == digest_of(wanted) else None
 
         async with asyncio.timeout(HANG):

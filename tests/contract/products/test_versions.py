@@ -54,7 +54,7 @@ def test_two_versions_are_served_side_by_side_from_one_source(bench: Bench) -> N
         assert shown == [{"fullName": "Person 60", "score": 60}, {"fullName": "Person 60", "score": "high"}, {"grownUp": True}]
         outcome = await told(bench, wanted, "people", "Serving")
         assert outcome.versions == ["2.0.0", "1.4.0"]
-        report = bench.desk.reported()
+        report = bench.exchange.reported()
         assert report is not None
         assert set(report.products) == {"people"}
         assert await root.fetchval("select count(distinct contract) from agreement.product") == 2

@@ -59,7 +59,7 @@ async def closed_by(doors: Doors, reason: str) -> str:
         outcome = report.agreements["task"]
         return outcome.message if outcome.reason == reason else None
 
-    return await doors.desk.when(told)
+    return await doors.exchange.when(told)
 
 
 async def change(doors: Doors, sql: str) -> None:
@@ -71,10 +71,10 @@ async def change(doors: Doors, sql: str) -> None:
 @pytest.mark.parametrize("table", ["volatile_view", "unindexed", "domained", "numbered", "careless_keys"])
 def test_what_cannot_be_asked_by_key_stays_closed(doors: Doors, table: str) -> None:
     async def script(_: Doors) -> str:
-        doors.desk.put(wanted(doors, table, table))
-        async with keeping(doors.store, doors.desk):
-            message = await doors.desk.until("people", "PushdownUnsafe")
-            report = doors.desk.reported()
+        doors.exchange.put(wanted(doors, table, table))
+        async with keeping(doors.store, doors.exchange):
+            message = await doors.exchange.until("people", "PushdownUnsafe")
+            report = doors.exchange.reported()
             assert report is not None
             assert not report.products["people"].ready
             assert report.agreements["task"].reason == "ProductNotReady"
@@ -102,18 +102,18 @@ def test_a_product_that_becomes_unsafe_closes_and_opens_again_as_replica(doors: 
         await change(doors, "create table moving as select ref, full_name from person; create unique index moving_key on moving (ref)")
         await change(doors, f"grant select on moving to {USER}")
         live = wanted(doors, "moving", "moving")
-        doors.desk.put(live)
-        async with keeping(doors.store, doors.desk):
-            report = await doors.desk.settled(live)
+        doors.exchange.put(live)
+        async with keeping(doors.store, doors.exchange):
+            report = await doors.exchange.settled(live)
             number = report.agreements["task"].number or 0
             reader = await doors.reader(number)
             assert await point(reader, number, subject("P3")) is not None
             await change(doors, "drop index moving_key")
-            await doors.desk.until("people", "PushdownUnsafe")
+            await doors.exchange.until("people", "PushdownUnsafe")
             await closed_by(doors, "ProductNotReady")
             copy = wanted(doors, "moving", "moving", serve={"refreshSeconds": 5})
-            doors.desk.put(copy)
-            await doors.desk.settled(copy)
+            doors.exchange.put(copy)
+            await doors.exchange.settled(copy)
             again = await doors.reader(number)
             assert await point(again, number, subject("P3")) is not None
             await again.close()
@@ -123,8 +123,8 @@ def test_a_product_that_becomes_unsafe_closes_and_opens_again_as_replica(doors: 
                 "select exists (select from pg_attribute where attname = '_source' and attrelid::regclass::text like 'product.%')"
             )
             await change(doors, "create unique index moving_key on moving (ref)")
-            doors.desk.put(live)
-            await doors.desk.settled(live)
+            doors.exchange.put(live)
+            await doors.exchange.settled(live)
             third = await doors.reader(number)
             assert await point(third, number, subject("P3")) is not None
             await third.close()
@@ -136,12 +136,12 @@ def test_a_product_that_becomes_unsafe_closes_and_opens_again_as_replica(doors: 
 def test_a_changed_login_and_a_deleted_product(doors: Doors) -> None:
     async def script(_: Doors) -> None:
         live = wanted(doors, uid="changed")
-        doors.desk.put(live)
-        async with keeping(doors.store, doors.desk):
-            number = (await doors.desk.settled(live)).agreements["task"].number or 0
+        doors.exchange.put(live)
+        async with keeping(doors.store, doors.exchange):
+            number = (await doors.exchange.settled(live)).agreements["task"].number or 0
             reader, root = await doors.reader(number), await doors.store.superuser("department")
             await change(doors, f"create role other login password 'other-made-up'; grant {USER} to other")
-            doors.desk.login("heritage", "other", "other-made-up")
+            doors.exchange.login("heritage", "other", "other-made-up")
             try:
                 await until_none(root, "select count(*) from pg_user_mappings where not umoptions @> '{user=other}'")
                 assert await point(reader, number, subject("P3")) is not None
@@ -154,10 +154,10 @@ def test_a_changed_login_and_a_deleted_product(doors: Doors) -> None:
                 )
                 await other.close()
             finally:
-                doors.desk.login("heritage", USER, "made-up-for-tests")
+                doors.exchange.login("heritage", USER, "made-up-for-tests")
             none = plan({}, {})
-            doors.desk.put(none)
-            await doors.desk.settled(none)
+            doors.exchange.put(none)
+            await doors.exchange.settled(none)
             await until_none(root, "select (select count(*) from pg_foreign_server) + (select count(*) from pg_foreign_table)")
             await root.close()
 
@@ -236,10 +236,10 @@ def test_two_rows_of_one_key_give_none(doors: Doors) -> None:
         await change(doors, "create table doubled as select ref, full_name from person; create index doubled_key on doubled (ref)")
         await change(doors, f"insert into doubled values ('P3', 'Somebody Else'); grant select on doubled to {USER}")
         wish = wanted(doors, "doubled", "doubled")
-        doors.desk.put(wish)
-        async with keeping(doors.store, doors.desk):
-            await doors.desk.until("people", "RowsRefused")
-            report = await doors.desk.settled(wish)
+        doors.exchange.put(wish)
+        async with keeping(doors.store, doors.exchange):
+            await doors.exchange.until("people", "RowsRefused")
+            report = await doors.exchange.settled(wish)
         number = report.agreements["task"].number or 0
         reader = await doors.reader(number)
         assert await point(reader, number, subject("P3")) is None
@@ -253,9 +253,9 @@ def test_linkage_and_a_live_product_do_not_go_together(doors: Doors) -> None:
     async def script(_: Doors) -> str:
         terms = {"task": agreement("PublicTask", fields=["fullName"], linkage={"on": "fullName"})}
         wish = plan({"people": live_product(doors.heritage, fields=FIELDS)}, terms, "linked")
-        doors.desk.put(wish)
-        async with keeping(doors.store, doors.desk):
-            await doors.desk.until("people", "Serving")
+        doors.exchange.put(wish)
+        async with keeping(doors.store, doors.exchange):
+            await doors.exchange.until("people", "Serving")
             return await closed_by(doors, "LinkageNotLive")
 
     assert "Replica" in doors.run(script)

@@ -52,7 +52,7 @@ def test_rows_whose_expression_fails_or_comes_out_empty_are_quarantined_and_come
     write(volumes, BAD, {5, 2500})
 
     async def script(root: Any) -> None:
-        message = await bench.desk.until("mapped", "RowsRefused")
+        message = await bench.exchange.until("mapped", "RowsRefused")
         assert "5 refused: share 3, given 2." in message
         kept = await root.fetch("select subject, field, reason, place from staging.quarantine order by place")
         assert [tuple(r) for r in kept] == [
@@ -68,7 +68,7 @@ def test_rows_whose_expression_fails_or_comes_out_empty_are_quarantined_and_come
         assert "parts" not in row
         assert await root.fetchval(f'select count(*) from product."{relation}"') == ROWS - 5
         write(volumes, set(), set())
-        await bench.desk.until("mapped", "Serving")
+        await bench.exchange.until("mapped", "Serving")
         assert await root.fetchval("select count(*) from staging.quarantine") == 0
         assert await root.fetchval(f'select count(*) from product."{relation}"') == ROWS
 
@@ -80,7 +80,7 @@ def test_an_expression_that_fits_no_row_is_said_of_the_product(bench: Bench, vol
     odd = [{"name": "odd", "from": "given + 1", "type": "Number"}]
 
     async def script(root: Any) -> None:
-        message = await bench.desk.until("odd", "MappingInvalid")
+        message = await bench.exchange.until("odd", "MappingInvalid")
         assert "odd" in message
         assert await root.fetchval("select loaded_at from agreement.product where name = 'odd'") is None
 
@@ -93,8 +93,8 @@ def test_an_expression_over_a_column_that_is_not_there_or_holds_no_plain_value_i
     many = [{"name": "many", "from": "many || 'x'", "type": "String"}]
 
     async def script(root: Any) -> None:
-        assert "«nothing»" in await bench.desk.until("gone", "ColumnMissing")
-        assert "«many»" in await bench.desk.until("many", "ColumnTypeMismatch")
+        assert "«nothing»" in await bench.exchange.until("gone", "ColumnMissing")
+        assert "«many»" in await bench.exchange.until("many", "ColumnTypeMismatch")
         assert await root.fetchval("select count(*) from agreement.product where loaded_at is not null and name in ('gone', 'many')") == 0
 
     bench.run(plan({"gone": product(gone), "many": product(many)}, {}), script, settle=False)

@@ -147,9 +147,9 @@ def test_bad_rows_are_kept_apart_with_their_reason_and_no_value(bench: Bench, ma
     spec = product(mariadb, "flawed", [field("flag", "Boolean", required=True), field("born", "Date"), field("big", "Integer")])
 
     async def script(root: Any) -> None:
-        message = await bench.desk.until("flawed", "RowsRefused")
+        message = await bench.exchange.until("flawed", "RowsRefused")
         assert "7 refused: spec.subject.column 3, flag 2, big 1, born 1." in message
-        report = bench.desk.reported()
+        report = bench.exchange.reported()
         assert report is not None
         assert report.products["flawed"].quarantined == 7
         kept = await root.fetch("select * from staging.quarantine order by place")
@@ -167,7 +167,7 @@ def test_bad_rows_are_kept_apart_with_their_reason_and_no_value(bench: Bench, ma
         since = kept[2]["first_seen"]
         mariadb.run("delete from flawed where ref = 'P2' or id > 4", "update flawed set flag = 1 where ref = 'P4'", database="heritage")
         await until_none(root, "select count(*) - 1 from staging.quarantine")
-        await bench.desk.until("flawed", "RowsRefused")
+        await bench.exchange.until("flawed", "RowsRefused")
         left = await root.fetchrow("select * from staging.quarantine")
         assert (left["subject"], left["reason"]) == (subject("P3"), "Mismatch")
         assert left["first_seen"] < left["last_seen"]
@@ -209,11 +209,11 @@ def test_each_way_a_mariadb_can_be_wrong_has_its_reason(bench: Bench, mariadb: M
         "badsecret": (wrong(mariadb, credentials={"name": "bad"}), "CredentialsRefused", USER),
         "nosecret": (wrong(mariadb, credentials={"name": "none"}), "CredentialsMissing", "none"),
     }
-    bench.desk.login("bad", USER, "wrong password with ünïcode 🙂")
+    bench.exchange.login("bad", USER, "wrong password with ünïcode 🙂")
 
     async def script(root: Any) -> None:
         for name, (_, reason, named) in cases.items():
-            message = await bench.desk.until(name, reason)
+            message = await bench.exchange.until(name, reason)
             assert named in message, (name, message)
         assert (
             await root.fetchval("select count(*) from agreement.product where loaded_at is not null and name = any($1)", list(cases)) == 0

@@ -27,9 +27,9 @@ def storage() -> Iterator[ObjectStorage]:
 
 @pytest.fixture(autouse=True)
 def trust(storage: ObjectStorage, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trust the storage's certificate as a system would whose certificates hold it, and give its keys to the desk."""
+    """Trust the storage's certificate as a system would whose certificates hold it, and give its keys to the exchange."""
     monkeypatch.setenv("SSL_CERT_FILE", str(storage.authority))
-    bench.desk.login("storage", ACCESS_KEY, SECRET_KEY)
+    bench.exchange.login("storage", ACCESS_KEY, SECRET_KEY)
 
 
 def write(storage: ObjectStorage, name: str, people: range) -> None:
@@ -86,8 +86,8 @@ def test_a_prefix_is_one_table_an_object_is_one_too_and_a_new_object_is_seen(ben
 def test_each_way_object_storage_can_be_wrong_has_its_reason(bench: Bench, storage: ObjectStorage) -> None:
     write(storage, "bucket/fine.parquet", range(5))
     (storage.directory / "bucket" / "broken.parquet").write_bytes(b"PAR1 no more")
-    bench.desk.login("other", ACCESS_KEY, "not the secret")
-    bench.desk.login("stranger", "nobody", "nothing")
+    bench.exchange.login("other", ACCESS_KEY, "not the secret")
+    bench.exchange.login("stranger", "nobody", "nothing")
     fine = "s3://bucket/fine.parquet"
     cases = {
         "down": (product(storage, fine, endpoint="https://127.0.0.1:1"), "SourceUnreachable", "127.0.0.1:1"),
@@ -101,7 +101,7 @@ def test_each_way_object_storage_can_be_wrong_has_its_reason(bench: Bench, stora
 
     async def script(root: Any) -> None:
         for name, (_, reason, named) in cases.items():
-            message = await bench.desk.until(name, reason)
+            message = await bench.exchange.until(name, reason)
             assert named in message, (name, message)
             assert SECRET_KEY not in message
 
@@ -115,7 +115,7 @@ def test_a_certificate_that_nobody_here_trusts_is_not_read_from(
     write(storage, "bucket/fine.parquet", range(5))
 
     async def script(root: Any) -> None:
-        await bench.desk.until("untrusted", "SourceUnreachable")
+        await bench.exchange.until("untrusted", "SourceUnreachable")
         assert await people(root, "untrusted") == set()
 
     bench.run(plan({"untrusted": product(storage, "s3://bucket/fine.parquet")}, {}), script, settle=False)

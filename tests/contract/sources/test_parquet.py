@@ -129,12 +129,12 @@ def test_values_arrive_as_they_are_meant_and_what_no_field_can_hold_is_quarantin
     }
 
     async def script(root: Any) -> None:
-        await bench.desk.until("good", "Serving")
+        await bench.exchange.until("good", "Serving")
         one = (await rows(root, "good"))[subject("1")]
         moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
         assert [one[n] for n in types] == ["x", decimal.Decimal("1.5"), moment, moment, date(1990, 2, 28), True, None]
         for name, who, flaw in (("far", "2", "Unreadable"), ("ratio", "2", "Mismatch"), ("zero", "1", "Mismatch")):
-            await bench.desk.until(name, "RowsRefused")
+            await bench.exchange.until(name, "RowsRefused")
             kept = await root.fetch("select subject, field, reason from staging.quarantine where product = $1", f"p-{name}")
             assert [tuple(r) for r in kept] == [(subject(who), name, flaw)]
             assert len(await rows(root, name)) == 2
@@ -176,7 +176,7 @@ def test_each_way_files_can_be_wrong_has_its_reason(bench: Bench, volumes: Path,
 
     async def script(root: Any) -> None:
         for name, (_, _, reason, named) in cases.items():
-            message = await bench.desk.until(name, reason)
+            message = await bench.exchange.until(name, reason)
             assert named in message, (name, message)
         assert len(await rows(root, "kept")) == 5, "a symbolic link that stays inside is followed"
 
@@ -186,7 +186,7 @@ def test_each_way_files_can_be_wrong_has_its_reason(bench: Bench, volumes: Path,
 
 @pytest.mark.parametrize("path", ["../elsewhere", "a/../../b", "..", "a/./b", "x\0y"])
 def test_a_path_that_climbs_is_refused_before_anything_is_opened(path: str, volumes: Path) -> None:
-    from commonweal_runtime.store.sources import SourceError
+    from commonweal_runtime.store.exceptions import SourceError
     from commonweal_runtime.store.sources.places import Volume
 
     with pytest.raises(SourceError, match="LocationRefused"):

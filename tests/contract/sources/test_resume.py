@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from commonweal_runtime.store import loading
-from commonweal_runtime.store.shelving import served_product
-from commonweal_runtime.store.sources import Credentials, SourceError
-from support.data_api import GRANTS, PASSWORD, SECTOR_KEY, USER, Desk, KeeperProcess, plan, subject
+from commonweal_runtime.store.exceptions import SourceError
+from commonweal_runtime.store.product_tables import served_product
+from commonweal_runtime.store.sources import Credentials
+from support.data_api import GRANTS, PASSWORD, SECTOR_KEY, USER, Exchange, KeeperProcess, plan, subject
 from support.keeper import Bench
 from support.mariadb import MariaDb
 from support.postgres import HeritageServer, StoreServer
@@ -109,19 +110,19 @@ def resumed(log: str) -> list[int]:
 
 def test_a_killed_keeper_s_successor_goes_on(bench: Bench, spec: Spec, request: pytest.FixtureRequest) -> None:
     name = f"keeper-{request.node.callspec.params['spec']}"
-    desk = Desk(bench.store.directory / name)
-    desk.put(wanted := plan({name: spec}, {}))
+    exchange = Exchange(bench.store.directory / name)
+    exchange.put(wanted := plan({name: spec}, {}))
     begun: list[int] = []
     for share in (0.2, 0.6):
-        with KeeperProcess(bench.store, desk.directory) as keeper:
+        with KeeperProcess(bench.store, exchange.directory) as keeper:
             begun.append(asyncio.run(until_staged(bench.store, name, int(ROWS * share))))
             assert keeper.process is not None
             keeper.process.kill()
             keeper.process.wait(20)
-    with KeeperProcess(bench.store, desk.directory) as keeper:
+    with KeeperProcess(bench.store, exchange.directory) as keeper:
 
         async def check() -> None:
-            await desk.settled(wanted)
+            await exchange.settled(wanted)
             async with connected(bench.store) as root:
                 await whole(root, name)
 
@@ -131,18 +132,18 @@ def test_a_killed_keeper_s_successor_goes_on(bench: Bench, spec: Spec, request: 
 
 def test_a_killed_store_comes_back_and_the_load_goes_on(bench: Bench, spec: Spec, request: pytest.FixtureRequest) -> None:
     name = f"store-{request.node.callspec.params['spec']}"
-    desk = Desk(bench.store.directory / name)
-    desk.put(wanted := plan({name: spec}, {}))
-    with KeeperProcess(bench.store, desk.directory):
+    exchange = Exchange(bench.store.directory / name)
+    exchange.put(wanted := plan({name: spec}, {}))
+    with KeeperProcess(bench.store, exchange.directory):
         asyncio.run(until_staged(bench.store, name, ROWS // 2))
         postmaster = int((bench.store.data / "postmaster.pid").read_text().splitlines()[0])
         os.kill(postmaster, signal.SIGKILL)
         bench.store.stop()
     bench.store.start()
-    with KeeperProcess(bench.store, desk.directory) as keeper:
+    with KeeperProcess(bench.store, exchange.directory) as keeper:
 
         async def check() -> None:
-            await desk.settled(wanted)
+            await exchange.settled(wanted)
             async with connected(bench.store) as root:
                 await whole(root, name)
 
@@ -178,7 +179,7 @@ def shelved(bench: Bench, name: str, spec: Spec) -> None:
     gone = {**spec, "source": {"parquet": {"location": "volume://none/x"}}}
 
     async def script(root: Any) -> None:
-        await bench.desk.until(name, "VolumeMissing")
+        await bench.exchange.until(name, "VolumeMissing")
         wire = plan({name: spec}, {}).products[0].spec.model_dump_json(by_alias=True, exclude_none=True)
         await root.execute("update agreement.product set spec = $2::text::jsonb where name = $1", name, wire)
 

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from commonweal_runtime.audit.verify import verify
-from commonweal_runtime.moving.tables import digests
+from commonweal_runtime.migration.tables import digests
 from commonweal_runtime.store import schema
 from commonweal_runtime.store.schema import BASE, SchemaError, migrate, migrations
 from support.audit import KEYS, Ledger
@@ -108,7 +108,7 @@ def test_an_adopted_store_serves_on(founded: StoreServer, heritage: HeritageServ
         assert next(item for item in child if item["agreement"] == "yes")["consent"]["state"] == "Given"
         await person.execute("select person.give($1, $2, 'yes', 'Withdrawn')", PARENT, CHILD)
         assert await point(yes, numbers["yes"], CHILD) is None
-        async with keeping(founded, doors.desk):
+        async with keeping(founded, doors.exchange):
             await until_none(root, UNSEALED)
         await root.execute("update agreement.department set registrars = '{auditor}'")
         outcome = verify(await Ledger(root).lines(), KEYS)

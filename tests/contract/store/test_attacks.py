@@ -18,7 +18,7 @@ import asyncpg
 import pytest
 
 from support.attacks import NO, NOBODY, OWN, REFUSED, T
-from support.data_api import Desk, agreement, keeping, login, person_product, plan, subject
+from support.data_api import Exchange, agreement, keeping, login, person_product, plan, subject
 from support.postgres import HeritageServer, StoreServer
 
 CLIENT, PURPOSE = "tax/app", "tax/serve"
@@ -59,17 +59,17 @@ def read(
 @pytest.fixture(scope="module")
 def target(store: StoreServer, heritage: HeritageServer) -> Target:
     """Two consent agreements; even people have said yes to both. An administrator left a cheap leaking function callable by everybody."""
-    desk = Desk(store.directory / "desk")
+    exchange = Exchange(store.directory / "exchange")
     fields = ["fullName", "birthYear", "area"]
     wanted = plan(
         {"people": person_product(heritage)},
         {"own": agreement(fields=fields), "other": agreement(fields=fields, consumer="health")},
     )
-    desk.put(wanted)
+    exchange.put(wanted)
 
     async def prepare() -> None:
-        async with keeping(store, desk):
-            await desk.settled(wanted)
+        async with keeping(store, exchange):
+            await exchange.settled(wanted)
         person = await login(store, "person")
         for n in range(2, 201, 2):
             for name in ("own", "other"):
@@ -346,15 +346,15 @@ def test_known_open_a_login_can_change_its_own_password_and_settings(target: Tar
 
 
 def test_revocation_closes_open_connections_new_ones_and_leaves_nothing(target: Target, heritage: HeritageServer) -> None:
-    desk = Desk(target.store.directory / "desk-revoke")
+    exchange = Exchange(target.store.directory / "exchange-revoke")
     narrowed = plan({"people": person_product(heritage)}, {"other": agreement(fields=["fullName", "birthYear", "area"], consumer="health")})
-    desk.put(narrowed)
+    exchange.put(narrowed)
 
     async def run() -> None:
         connection = await login(target.store, "agr_1")
         assert await read(connection, YES) is not None
-        async with keeping(target.store, desk):
-            await desk.settled(narrowed)
+        async with keeping(target.store, exchange):
+            await exchange.settled(narrowed)
         with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)):
             await read(connection, YES)
         connection.terminate()

@@ -20,7 +20,7 @@ from commonweal_api import ConsentPolicy
 from commonweal_api.common import API_VERSION
 from commonweal_api.exports import cedar_policy, cedar_schema
 from commonweal_api.rights import RIGHTS, BasisType
-from support.data_api import DEPARTMENT, Desk, agreement, keeping, login, person_product, plan, subject
+from support.data_api import DEPARTMENT, Exchange, agreement, keeping, login, person_product, plan, subject
 from support.postgres import HeritageServer, StoreServer
 
 AGREEMENTS, REQUESTS = 14, 100
@@ -178,10 +178,10 @@ def test_cedar_decides_what_the_store_shows(store: StoreServer, heritage: Herita
     requests = [random_request(chance, list(specs.values())) for _ in range(REQUESTS)]
 
     async def script() -> tuple[Said, dict[str, list[tuple[str, ...] | None]]]:
-        desk, wanted = Desk(store.directory / f"desk{seed}"), plan({"people": person_product(heritage)}, specs)
-        desk.put(wanted)
-        async with keeping(store, desk):
-            report = await desk.settled(wanted)
+        exchange, wanted = Exchange(store.directory / f"exchange{seed}"), plan({"people": person_product(heritage)}, specs)
+        exchange.put(wanted)
+        async with keeping(store, exchange):
+            report = await exchange.settled(wanted)
         numbers = {name: report.agreements[name].number or 0 for name in specs}
         said, seen = await speak(store, chance, specs, numbers), {}
         for name, number in numbers.items():

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from support.data_api import DataApi, Desk, Issuer, KeeperProcess, agreement, person_product, plan, subject, visit_product
+from support.data_api import DataApi, Exchange, Issuer, KeeperProcess, agreement, person_product, plan, subject, visit_product
 from support.loopback import client
 from support.postgres import HeritageServer, StoreServer
 from support.waiting import wait_for
@@ -44,7 +44,7 @@ class Department:
 
 @pytest.fixture(scope="module")
 def department(store: StoreServer, heritage: HeritageServer, issuer: Issuer) -> Iterator[Department]:
-    desk = Desk(store.directory / "desk")
+    exchange = Exchange(store.directory / "exchange")
     wanted = plan(
         {"people": person_product(heritage), "visits": visit_product(heritage)},
         {
@@ -56,9 +56,9 @@ def department(store: StoreServer, heritage: HeritageServer, issuer: Issuer) -> 
             "later": agreement("PublicTask", consumer="new", validity=FUTURE),
         },
     )
-    desk.put(wanted)
-    with KeeperProcess(store, desk.directory):
-        asyncio.run(desk.settled(wanted))
+    exchange.put(wanted)
+    with KeeperProcess(store, exchange.directory):
+        asyncio.run(exchange.settled(wanted))
         with DataApi(store, issuer) as api, client(api.url) as http:
             yield Department(api, issuer, http)
 

@@ -10,7 +10,7 @@ import pytest
 
 from commonweal_api.plan import StorePlan, digest_of
 from commonweal_runtime.store import loading
-from commonweal_runtime.store.shelving import served_product
+from commonweal_runtime.store.product_tables import served_product
 from commonweal_runtime.store.sources import Credentials
 from support.data_api import (
     GRANTS,
@@ -125,10 +125,10 @@ def test_rows_that_break_the_contract_are_refused_and_counted_and_the_rest_is_se
     spec["source"]["postgres"]["table"] = "flawed"
 
     async def script(root: Any) -> None:
-        message = await bench.desk.until("flawed", "RowsRefused")
+        message = await bench.exchange.until("flawed", "RowsRefused")
         assert "4 refused: spec.subject.column 2, born 1, fullName 1." in message
         assert "Correct the records" in message
-        report = bench.desk.reported()
+        report = bench.exchange.reported()
         assert report is not None
         assert report.products["flawed"].ready
         assert await root.fetchval(f"select count(*) from {await relation(root, 'flawed')}") == 2
@@ -159,14 +159,14 @@ def test_each_way_a_source_can_be_wrong_has_its_reason_and_says_what_to_correct(
         "badsecret": (broken(heritage, credentials={"name": "bad"}), "CredentialsRefused", "«reader»"),
         "nogrant": (broken(heritage, table="hidden"), "CredentialsRefused", "hidden"),
     }
-    bench.desk.login("bad", USER, "wrong")
+    bench.exchange.login("bad", USER, "wrong")
     bench.change("create table hidden as select * from person; revoke all on hidden from public")
 
     async def script(root: Any) -> None:
         for name, (_, reason, named) in cases.items():
-            message = await bench.desk.until(name, reason)
+            message = await bench.exchange.until(name, reason)
             assert named in message, (name, message)
-        report = bench.desk.reported()
+        report = bench.exchange.reported()
         assert report is not None
         assert not any(o.ready for o in report.products.values())
         assert PASSWORD not in report.model_dump_json()
@@ -182,9 +182,9 @@ def test_a_source_that_goes_down_leaves_the_old_data_served(bench: Bench) -> Non
     gone = plan({"people": broken(bench.heritage, port=1)}, {"duty": agreement("LegalObligation")})
 
     async def script(root: Any) -> None:
-        bench.desk.put(gone)
-        await bench.desk.until("people", "SourceUnreachable")
-        report = bench.desk.reported()
+        bench.exchange.put(gone)
+        await bench.exchange.until("people", "SourceUnreachable")
+        report = bench.exchange.reported()
         assert report is not None
         assert report.products["people"].ready
         assert report.agreements["duty"].ready
@@ -217,10 +217,10 @@ def test_a_restart_changes_nothing(bench: Bench) -> None:
         return rows, catalogue
 
     first = bench.run(wanted, state)
-    written = bench.desk.written
+    written = bench.exchange.written
     second = bench.run(wanted, state)
     assert second == first
-    assert bench.desk.written == written, "an equal report was written again"
+    assert bench.exchange.written == written, "an equal report was written again"
 
 
 def test_numbers_are_never_used_twice_and_old_consents_open_nothing_new(bench: Bench) -> None:
@@ -255,8 +255,8 @@ def test_when_all_numbers_are_given_the_next_agreement_stays_closed_and_says_so(
     async def script(root: Any) -> None:
         await root.execute("insert into agreement.register (number, uid, name) values (32767, 'the-last', 'the-last')")
         try:
-            bench.desk.put(wanted)
-            report = await bench.desk.settled(wanted, ready=False)
+            bench.exchange.put(wanted)
+            report = await bench.exchange.settled(wanted, ready=False)
             outcome = report.agreements["one-too-many"]
             assert (outcome.ready, outcome.reason) == (False, "StoreRefused")
             assert "All 32767 agreement numbers" in outcome.message
@@ -274,8 +274,8 @@ def test_what_leaves_the_plan_is_closed_and_a_product_that_leaves_is_dropped(ben
         number = await root.fetchval("select number from agreement.register where name = 'leaving' and in_force")
         reader = await login(bench.store, f"agr_{number}")
         await reader.fetchval(f"select door.a{number}_point($1, null, 'tax/app', 'tax/serve')", subject("P1"))
-        bench.desk.put(empty := plan({}, {}))
-        await bench.desk.settled(empty)
+        bench.exchange.put(empty := plan({}, {}))
+        await bench.exchange.settled(empty)
         with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)):
             await reader.fetchval(f"select door.a{number}_point($1, null, 'tax/app', 'tax/serve')", subject("P1"))
         reader.terminate()
@@ -299,8 +299,8 @@ def test_an_agreement_that_cannot_hold_stays_closed_alone_and_says_why(bench: Be
     wanted = plan({"people": person_product(bench.heritage)}, {"bad": spec, "good": agreement("LegalObligation")})
 
     async def script(root: Any) -> None:
-        await bench.desk.until("people", "Serving")
-        report = await bench.desk.when(
+        await bench.exchange.until("people", "Serving")
+        report = await bench.exchange.when(
             lambda report: report if report.plan == digest_of(wanted) and report.agreements["good"].ready else None
         )
         assert (report.agreements["bad"].ready, report.agreements["bad"].reason) == (False, reason)

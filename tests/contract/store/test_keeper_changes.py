@@ -26,8 +26,8 @@ def test_wider_terms_end_earlier_consents_and_narrower_ones_keep_them(bench: Ben
         given = f"select consent from consent.state where agreement = {number} and subject = $1"
         for fields, state in ((("fullName",), "Given"), (("fullName", "area"), "Invalidated")):
             wanted = terms(*fields)
-            bench.desk.put(wanted)
-            await bench.desk.settled(wanted)
+            bench.exchange.put(wanted)
+            await bench.exchange.settled(wanted)
             assert await root.fetchval(given, subject("P6")) == state
 
     bench.run(terms("fullName", "score"), script)
@@ -43,8 +43,8 @@ def test_a_product_that_changes_shape_keeps_serving_and_fills_what_is_new(bench:
     two = plan({"shaped": after}, {"duty": agreement("LegalObligation", product="shaped", fields=["fullName", "incomeKnown"])})
 
     async def script(root: Any) -> None:
-        bench.desk.put(two)
-        report = await bench.desk.settled(two)
+        bench.exchange.put(two)
+        report = await bench.exchange.settled(two)
         number = report.agreements["duty"].number
         reader = await login(bench.store, f"agr_{number}")
         answer = await reader.fetchval(f"select door.a{number}_point($1, null, 'tax/app', 'tax/serve')", subject("P1"))
@@ -66,8 +66,8 @@ def test_who_has_objected_stays_hidden_when_the_product_is_made_anew(bench: Benc
         await person.execute("select person.object($1, $1, 'task', true)", subject("P8"))
         await person.execute("select person.give($1, $1, 'yes', 'Given')", subject("P8"))
         await person.close()
-        bench.desk.put(two)
-        report = await bench.desk.settled(two)
+        bench.exchange.put(two)
+        report = await bench.exchange.settled(two)
         shown = {}
         for name, claim in (("task", "tax"), ("yes", "health")):
             number = report.agreements[name].number
@@ -90,9 +90,9 @@ def test_a_product_that_the_store_cannot_change_closes_alone(bench: Bench) -> No
     )
 
     async def script(root: Any) -> None:
-        bench.desk.put(two)
-        assert "spec.subject.records" in await bench.desk.until("visits", "StoreRefused")
-        report = bench.desk.reported()
+        bench.exchange.put(two)
+        assert "spec.subject.records" in await bench.exchange.until("visits", "StoreRefused")
+        report = bench.exchange.reported()
         assert report is not None
         assert report.products["people"].ready
         assert report.agreements["visits"].reason == "ProductNotReady"
@@ -105,15 +105,15 @@ def test_a_plan_that_cannot_be_read_leaves_the_one_before_it_in_force(bench: Ben
 
     async def script(root: Any) -> None:
         said = heard("the plan cannot be read")
-        fresh = bench.desk.directory / "fresh"
+        fresh = bench.exchange.directory / "fresh"
         fresh.write_text('{"department": 5}')
-        fresh.replace(bench.desk.directory / PLAN_KEY)
+        fresh.replace(bench.exchange.directory / PLAN_KEY)
         async with asyncio.timeout(HANG):
             await said.wait()
         assert await root.fetchval("select in_force from agreement.register where uid = 'a-kept'")
         other = plan({"people": person_product(bench.heritage)}, {"next": agreement("PublicTask")})
-        bench.desk.put(other)
-        await bench.desk.settled(other)
+        bench.exchange.put(other)
+        await bench.exchange.settled(other)
 
     bench.run(wanted, script)
 
@@ -124,8 +124,8 @@ def test_a_product_that_is_in_use_as_it_leaves_is_dropped_as_soon_as_it_is_free(
         remains = "select count(*) from agreement.product where relation = $1"
         async with root.transaction():
             await root.execute(f'lock table product."{name}" in access share mode')
-            bench.desk.put(empty := plan({}, {}))
-            await bench.desk.settled(empty)
+            bench.exchange.put(empty := plan({}, {}))
+            await bench.exchange.settled(empty)
             assert await root.fetchval(remains, name) == 1
         await until_none(root, remains, name)
 
@@ -142,5 +142,5 @@ def heard(words: str) -> asyncio.Event:
                 event.set()
             return True
 
-    logging.getLogger("commonweal_runtime.store.keeper").addFilter(Ear())
+    logging.getLogger("commonweal_runtime.keeper.keeper").addFilter(Ear())
     return event

@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from commonweal_api.rights import RIGHTS, BasisType
-from support.data_api import Desk, agreement, keeping, login, person_product, plan, subject
+from support.data_api import Exchange, agreement, keeping, login, person_product, plan, subject
 from support.postgres import HeritageServer, StoreServer
 from support.waiting import HANG
 
@@ -40,10 +40,10 @@ LISTED = ["Parent", "Attorney"]  # an adviser may not decide under these agreeme
 
 async def opened(store: StoreServer, heritage: HeritageServer, agreements: dict[str, Any]) -> dict[str, int]:
     """Carry out a plan of one product and these agreements; return the number of each."""
-    desk, wanted = Desk(store.directory / "desk"), plan({"people": person_product(heritage)}, agreements)
-    desk.put(wanted)
-    async with keeping(store, desk):
-        report = await desk.settled(wanted)
+    exchange, wanted = Exchange(store.directory / "exchange"), plan({"people": person_product(heritage)}, agreements)
+    exchange.put(wanted)
+    async with keeping(store, exchange):
+        report = await exchange.settled(wanted)
     return {name: outcome.number or 0 for name, outcome in report.agreements.items()}
 
 

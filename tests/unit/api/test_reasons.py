@@ -20,6 +20,14 @@ def test_a_reason_says_what_it_means_and_what_to_do(reason: Reason) -> None:
 
 
 @pytest.mark.parametrize("reason", Reason)
+def test_a_reason_says_nothing_twice(reason: Reason) -> None:
+    entry = REASONS[reason]
+    said = [part.strip(" .").casefold() for part in re.split(r"[.;]\s", f"{entry.sentence} {entry.remedy}") if part.strip(" .")]
+    assert len(set(said)) == len(said)
+    assert entry.sentence.strip(".").casefold() not in entry.remedy.casefold()
+
+
+@pytest.mark.parametrize("reason", Reason)
 def test_a_reason_fits_a_condition(reason: Reason) -> None:
     entry = REASONS[reason]
     made = Condition.model_validate(
@@ -48,8 +56,11 @@ def test_every_condition_belongs_to_a_kind_and_ready_comes_last() -> None:
 
 
 def test_a_message_has_sentence_detail_and_remedy_in_that_order() -> None:
-    assert re.fullmatch(r"No such DataProduct\. tax/people\. Correct .+", REASONS[Reason.PRODUCT_NOT_FOUND].text("tax/people."))
-    assert REASONS[Reason.IN_FORCE].text() == "The agreement holds now."
+    assert re.fullmatch(
+        r"There is no such DataProduct, or it is being deleted\. tax/people\. Correct .+",
+        REASONS[Reason.PRODUCT_NOT_FOUND].text("tax/people."),
+    )
+    assert REASONS[Reason.IN_FORCE].text() == "The agreement's term has begun and has not ended."
 
 
 def test_an_unregistered_reason_is_named() -> None:

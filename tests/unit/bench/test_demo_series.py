@@ -65,7 +65,7 @@ def test_a_number_that_is_used_again_is_another_process(bench: dict[str, ModuleT
 @pytest.mark.parametrize(
     ("argv", "name", "group"),
     [
-        (["python3", "-m", "commonweal_runtime.store"], "commonweal_runtime.store", "our services in pods"),
+        (["python3", "-m", "commonweal_runtime.keeper"], "commonweal_runtime.keeper", "our services in pods"),
         (["/cache/bin/kube-apiserver", "--x"], "kube-apiserver", "API servers and etcd"),
         (["/venv/bin/python", "/venv/bin/commonweal", "demo"], "bin/commonweal", "the demonstration and kubectl"),
         (["/usr/bin/containerd-shim-runc-v2", "-id"], "containerd-shim-runc-v2", "kubelet, containers, add-ons"),
@@ -140,3 +140,12 @@ def test_a_longer_stage_is_wider(bench: dict[str, ModuleType]) -> None:
     drawing = ET.fromstring(bench["pictures"].drawn({"demo": RESULT})["demo.svg"])
     wide = [float(found.get("width", "0")) for found in drawing.iter() if found.tag.endswith("rect") and found.get("height") == "13"]
     assert wide[1] == pytest.approx(30 * wide[0], rel=0.01)
+
+
+def test_what_goes_on_after_the_first_read_is_drawn_to_its_end(bench: dict[str, ModuleType]) -> None:
+    journey = {"name": "journey", "at": 80.0, "seconds": 25.0}
+    drawing = ET.fromstring(bench["pictures"].drawn({"demo": {**RESULT, "series": {**SERIES, "stages": [journey]}}})["demo.svg"])
+    bars = [found for found in drawing.iter() if found.tag.endswith("rect") and found.get("height") == "13"]
+    end = bench["demo_picture"].LEFT + bench["demo_picture"].WIDTH
+    assert all(float(bar.get("x", "0")) + float(bar.get("width", "0")) <= end for bar in bars)
+    assert "108 s" in list(drawing.itertext())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from commonweal_kube.informer import Informer, pause_after
-from commonweal_kube.objects import Change, Objects
+from commonweal_kube.objects import Change, ObjectCache
 from commonweal_kube.protocol import ApiError, Gone
 from commonweal_kube.queue import Key
 from commonweal_local.provider.backoff import Attempts
@@ -133,8 +133,8 @@ def listing(version: int, *items: dict[str, Any]) -> dict[str, Any]:
     return {"metadata": {"resourceVersion": str(version)}, "items": list(items)}
 
 
-def follow(lists: list[Any], watches: list[Any]) -> tuple[Objects, list[Change], list[float], Script]:
-    objects, changes, pauses, script = Objects(key_of, read), list[Change](), list[float](), Script(lists, watches)
+def follow(lists: list[Any], watches: list[Any]) -> tuple[ObjectCache, list[Change], list[float], Script]:
+    objects, changes, pauses, script = ObjectCache(key_of, read), list[Change](), list[float](), Script(lists, watches)
 
     async def pause(seconds: float) -> None:
         pauses.append(seconds)

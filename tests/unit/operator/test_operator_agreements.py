@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commonweal_api import agreement_signatures as jws
 from commonweal_api.negotiation import WhatIf
 from commonweal_api.plan import Outcome
+from commonweal_api.signatures import base64url
 from commonweal_kube.queue import Key, Priority
-from commonweal_operator.kinds import department, jws
+from commonweal_operator.kinds import department
 from support.signing import key_of, keys_status, seed_of, signature, signed
 from support.site import NOW, REGISTRY, TAX, Site
 
@@ -30,7 +32,7 @@ def site() -> Site:
 def stands(site: Site, signatures: list[dict[str, Any]], **spec: Any) -> tuple[str, str, str]:
     """Return negotiation, and reason and message of CounterSigned, of the agreement with these signatures."""
     site.change("ConsentPolicy", NAME, signatures=signatures, **spec)
-    status = site.rules.status(AGREEMENT, NOW, ())
+    status = site.status(AGREEMENT)
     assert status is not None
     found = site.conditions("ConsentPolicy", NAME)["CounterSigned"]
     return status["negotiation"], found[1], found[2]
@@ -53,19 +55,19 @@ def test_who_is_missing_is_named_with_the_hash_to_sign(site: Site) -> None:
     _, _, message = stands(site, [by(site, CONSUMER)])
     assert f"Missing: {PROVIDER}." in message
     assert by(site, CONSUMER)["hash"] in message
-    assert site.rules.status(AGREEMENT, NOW, ())["hash"] == by(site, CONSUMER)["hash"]
+    assert site.status(AGREEMENT)["hash"] == by(site, CONSUMER)["hash"]
 
 
 def test_signed_by_both_but_without_its_product_it_is_agreed_and_closed(site: Site) -> None:
     site.drop(Key(REGISTRY, "DataProduct", "companies"))
-    assert site.rules.status(AGREEMENT, NOW, ())["negotiation"] == "Agreed"
+    assert site.status(AGREEMENT)["negotiation"] == "Agreed"
     assert site.planned() == (set(), set())
 
 
 def test_a_department_that_agrees_with_itself_signs_once(site: Site) -> None:
     key = Key(TAX, "ConsentPolicy", "guidance-knows-registration")
     assert len(signed(site.body(key))["spec"]["signatures"]) == 1
-    assert site.rules.status(key, NOW, ())["negotiation"] == "Finalized"
+    assert site.status(key)["negotiation"] == "Finalized"
     assert "guidance-knows-registration" in site.planned(TAX)[1]
 
 
@@ -97,11 +99,11 @@ def test_one_partys_signature_does_not_do_for_the_other(site: Site) -> None:
     assert stands(site, [by(site, PROVIDER), own])[:2] == ("Terminated", "SignatureInvalid")
 
 
-def test_the_witness_key_of_a_department_signs_no_agreement(site: Site) -> None:
+def test_the_seal_key_of_a_department_signs_no_agreement(site: Site) -> None:
     """Receipts and seals are signed inside the data plane; whoever holds that key must not be able to open data."""
-    witness = key_of(CONSUMER, 7).model_copy(update={"purpose": "Witness"})
+    seal_key = key_of(CONSUMER, 7).model_copy(update={"purpose": "Seal"})
     body = site.departments[CONSUMER]
-    site.put(body, keys=[*keys_status(CONSUMER), witness.wire()])
+    site.put(body, keys=[*keys_status(CONSUMER), seal_key.wire()])
     assert stands(site, [by(site, PROVIDER), by(site, CONSUMER, seed=seed_of(CONSUMER, 7))])[:2] == ("Terminated", "SignatureInvalid")
 
 
@@ -116,7 +118,7 @@ def test_another_key_closes_what_the_old_one_signed_at_once_and_says_so(site: Si
 
 def test_while_a_partys_key_is_not_known_nothing_is_said_against_its_signature(site: Site) -> None:
     site.put(site.departments[CONSUMER])
-    assert site.rules.status(AGREEMENT, NOW, ())["negotiation"] == "Offered"
+    assert site.status(AGREEMENT)["negotiation"] == "Offered"
     assert site.conditions("ConsentPolicy", NAME)["CounterSigned"][:2] == ("Unknown", "PartyKeyUnknown")
     assert NAME not in site.planned()[1]
 
@@ -145,20 +147,20 @@ def test_a_receipt_with_the_same_key_is_no_signature_under_an_agreement() -> Non
     content = orjson.dumps({"hash": "sha256:a", "iat": 5, "party": "tax"})
     for header in (
         {"alg": "EdDSA", "kid": key_of("tax").kid, "typ": "consent-receipt+jws"},
-        {"alg": "none", "kid": key_of("tax").kid, "typ": jws.TYPE},
-        {"alg": "EdDSA", "kid": key_of("tax").kid, "typ": jws.TYPE, "crit": ["exp"]},
+        {"alg": "none", "kid": key_of("tax").kid, "typ": jws.JWS_TYPE},
+        {"alg": "EdDSA", "kid": key_of("tax").kid, "typ": jws.JWS_TYPE, "crit": ["exp"]},
     ):
-        body = f"{jws._text(orjson.dumps(header))}.{jws._text(content)}"
-        made = jws._text(Ed25519PrivateKey.from_private_bytes(seed_of("tax")).sign(body.encode()))
+        body = f"{base64url(orjson.dumps(header))}.{base64url(content)}"
+        made = base64url(Ed25519PrivateKey.from_private_bytes(seed_of("tax")).sign(body.encode()))
         assert jws.verify(f"{body}.{made}", [key_of("tax")]) is None
 
 
 def test_a_dry_run_is_tried_without_signatures_and_opens_no_network(site: Site) -> None:
     site.change("ConsentPolicy", NAME, mode="DryRun", signatures=[])
     site.drop(Key(REGISTRY, "ConsentPolicy", "guidance-knows-company"))
-    plan = department.store_plan(site.record("Department", PROVIDER), site.world, NOW)
+    plan = department.store_plan(site.department())
     assert {a.name: a.dry_run for a in plan.agreements} == {"benefits-checks-company": False, NAME: True}
-    assert department.gather(site.record("Department", PROVIDER), site.world, NOW).consumers == {"benefits-department"}
+    assert department.content(site.department()).consumers == {"benefits-department"}
 
 
 def what_if(gained: int, at: datetime) -> WhatIf:
@@ -170,7 +172,7 @@ def test_what_a_dry_run_would_change_shows_in_the_status_and_keeps_its_time_whil
     record = site.record("ConsentPolicy", NAME)
     told = Outcome(uid=record.uid, generation=record.generation, ready=True, reason="DryRun", what_if=what_if(5, NOW))
     site.report(REGISTRY, tax_registers_business=told)
-    status = site.rules.status(AGREEMENT, NOW, ())
+    status = site.status(AGREEMENT)
     assert status["whatIf"] == {
         "subjectsGained": 5,
         "subjectsLost": 0,
@@ -185,39 +187,39 @@ def test_what_a_dry_run_would_change_shows_in_the_status_and_keeps_its_time_whil
     for gained, same in ((5, True), (6, False)):
         later = told.model_copy(update={"what_if": what_if(gained, datetime(2026, 11, 23, tzinfo=UTC))})
         site.report(REGISTRY, tax_registers_business=later)
-        assert (site.rules.status(AGREEMENT, NOW, ())["whatIf"] == status["whatIf"]) is same
+        assert (site.status(AGREEMENT)["whatIf"] == status["whatIf"]) is same
 
 
 def test_an_agreement_past_its_term_keeps_the_network_so_that_the_store_can_say_so(site: Site) -> None:
     site.drop(Key(REGISTRY, "ConsentPolicy", "guidance-knows-company"))
     site.change("ConsentPolicy", NAME, validity={"from": "2025-01-01T00:00:00Z", "until": "2026-01-01T00:00:00Z"})
-    assert CONSUMER in department.gather(site.record("Department", PROVIDER), site.world, NOW).consumers
-    assert PROVIDER in department.gather(site.record("Department", CONSUMER, TAX), site.world, NOW).peers
+    assert CONSUMER in department.content(site.department()).consumers
+    assert PROVIDER in department.content(site.department(TAX)).peers
     site.change("ConsentPolicy", NAME, validity={"from": "2027-01-01T00:00:00Z", "until": "2028-01-01T00:00:00Z"})
-    assert CONSUMER not in department.gather(site.record("Department", PROVIDER), site.world, NOW).consumers
+    assert CONSUMER not in department.content(site.department()).consumers
 
 
-def test_the_keys_of_a_department_are_the_signing_key_and_the_witness_of_its_store(site: Site) -> None:
+def test_the_keys_of_a_department_are_the_signing_key_and_the_seal_key_of_its_store(site: Site) -> None:
     key = Key(REGISTRY, "Department", PROVIDER)
-    witness = key_of("witness").model_copy(update={"purpose": "Witness"})
+    seal_key = key_of("seal").model_copy(update={"purpose": "Seal"})
     site.report(REGISTRY)
-    text = orjson.loads(site.facts.known["ConfigMap", REGISTRY, "commonweal-store-report"]) | {"witness": witness.wire()}
-    site.facts.known["ConfigMap", REGISTRY, "commonweal-store-report"] = orjson.dumps(text).decode()
-    status = site.rules.status(key, NOW, ())
-    assert status["keys"] == [key_of(PROVIDER).wire(), witness.wire()]
+    text = orjson.loads(site.observed.known["ConfigMap", REGISTRY, "commonweal-store-report"]) | {"sealKey": seal_key.wire()}
+    site.observed.known["ConfigMap", REGISTRY, "commonweal-store-report"] = orjson.dumps(text).decode()
+    status = site.status(key)
+    assert status["keys"] == [key_of(PROVIDER).wire(), seal_key.wire()]
     site.put(site.departments[PROVIDER], **status)
-    site.facts.known.clear()
-    assert site.rules.status(key, NOW, ())["keys"] == status["keys"], "a report that is missing for a moment takes no key back"
-    assert department.store_plan(site.record("Department", PROVIDER), site.world, NOW).signing == key_of(PROVIDER)
+    site.observed.known.clear()
+    assert site.status(key)["keys"] == status["keys"], "a report that is missing for a moment takes no key back"
+    assert department.store_plan(site.department()).signing == key_of(PROVIDER)
 
 
 def test_the_plan_waits_for_the_signing_key_and_everything_else_does_not(site: Site) -> None:
     site.put(site.departments[PROVIDER])
     key = Key(REGISTRY, "Department", PROVIDER)
-    assert not site.rules.whole(key)
-    names = {c.name for c in site.rules.children(key, NOW)}
+    assert not site.rules.complete(site.gathered(key))
+    names = {c.name for c in site.children(key)}
     assert "commonweal-store-plan" not in names
     assert {"default-deny", "store", "commonweal-model-plan"} <= names
     site.put(site.departments[PROVIDER], keys=keys_status(PROVIDER))
-    assert site.rules.whole(key)
-    assert "commonweal-store-plan" in {c.name for c in site.rules.children(key, NOW)}
+    assert site.rules.complete(site.gathered(key))
+    assert "commonweal-store-plan" in {c.name for c in site.children(key)}

@@ -14,9 +14,9 @@ from commonweal_api.plan import MODEL_PLAN, STORE_PLAN
 from commonweal_kube.queue import Key
 from commonweal_operator.desired.keys import keys, signing
 from commonweal_operator.desired.manifest import Owner
-from commonweal_operator.kinds.keys import DepartmentKeys
+from commonweal_operator.engine.keys import DepartmentKeys, KeysWanted
 from support.signing import keys_status
-from support.site import NOW, PLATFORM, REGISTRY, Site
+from support.site import PLATFORM, REGISTRY, Site
 
 NAME = "companies-registry"
 KEY = Key(REGISTRY, "Department", NAME)
@@ -36,7 +36,7 @@ def put(site: Site, *, arriving: bool) -> dict[Key, Any]:
 
 
 def children(site: Site) -> set[str]:
-    return {child.name for child in site.rules.children(KEY, NOW)}
+    return {child.name for child in site.children(KEY)}
 
 
 def test_what_arrives_gets_all_but_the_plans(site: Site) -> None:
@@ -71,9 +71,9 @@ def test_its_keys_are_awaited_by_name_and_never_made() -> None:
     database = orjson.loads(keys(OWNER, database=b"d" * 32, master=b"m" * 32).body)["metadata"]
     signed = orjson.loads(signing(OWNER, seed=b"s" * 32, public="A" * 43).body)["metadata"]
     for api, awaited in ((Api(), "commonweal-keys"), (Api(commonweal_keys=database), "commonweal-signing")):
-        problem = asyncio.run(kept.ensure(OWNER, api, make=False))
+        problem = asyncio.run(kept.ensure(KeysWanted(OWNER, make=False), api))
         assert problem is not None
         assert (problem.name, problem.reason) == (awaited, "Awaited")
         assert "commonweal move" in problem.message
-    assert asyncio.run(kept.ensure(OWNER, Api(commonweal_keys=database, commonweal_signing=signed), make=False)) is None
+    assert asyncio.run(kept.ensure(KeysWanted(OWNER, make=False), Api(commonweal_keys=database, commonweal_signing=signed))) is None
     assert kept.public(OWNER.uid) is not None, "and its signatures are checked with the key that was brought"

@@ -13,7 +13,7 @@ from commonweal_api.quality import QualityCount
 from commonweal_kube.queue import Key, Priority
 from commonweal_operator.desired.exports import LARGEST, LEFT_OUT, bounded
 from commonweal_operator.kinds import department
-from support.site import NOW, REGISTRY, Site
+from support.site import REGISTRY, Site
 
 PRODUCT, HOME = Key(REGISTRY, "DataProduct", "companies"), Key(REGISTRY, "Department", "companies-registry")
 EARLIER = {"version": "1.0.0", "until": "2028-01-01T00:00:00Z"}
@@ -34,7 +34,7 @@ def fields(site: Site, without: str = "", **retyped: str) -> list[dict[str, Any]
 
 def planned(site: Site) -> Any:
     """Return the product as the plan holds it."""
-    plan = department.store_plan(site.record("Department", "companies-registry"), site.world, NOW)
+    plan = department.store_plan(site.department())
     return next(p for p in plan.products if p.name == "companies")
 
 
@@ -66,7 +66,7 @@ def test_a_refused_change_stays_refused_when_the_operator_starts_anew(site: Site
     shrink(site)
     site.apply_plan()
     anew = Site()
-    anew.facts.known = dict(site.facts.known)
+    anew.observed.known = dict(site.observed.known)
     shrink(anew)
     assert planned(anew) == before
     assert anew.conditions("DataProduct", "companies")["Compatible"][1] == "BreakingChange"
@@ -74,9 +74,9 @@ def test_a_refused_change_stays_refused_when_the_operator_starts_anew(site: Site
 
 def test_a_plan_that_was_tampered_with_is_no_memory_and_what_is_known_counts_on(site: Site) -> None:
     before = planned(site)
-    digest, text = site.facts.known["ConfigMap", REGISTRY, "commonweal-store-plan"]
+    digest, text = site.observed.known["ConfigMap", REGISTRY, "commonweal-store-plan"]
     for fake in ((digest, text.replace("sector", "sectors")), (digest, ""), ("", text), (digest, "{"), None):
-        site.facts.known["ConfigMap", REGISTRY, "commonweal-store-plan"] = fake
+        site.observed.known["ConfigMap", REGISTRY, "commonweal-store-plan"] = fake
         shrink(site)
         assert planned(site) == before
 
@@ -147,12 +147,12 @@ def test_another_product_of_the_same_name_owes_the_old_ones_readers_nothing(site
     body = body | {"spec": body["spec"] | {"fields": fields(site, "sector")}}
     site.version += 1
     meta = body["metadata"] | {"uid": "u-another", "resourceVersion": str(site.version), "generation": 1}
-    site.world.objects.put(body | {"metadata": meta})
+    site.view.objects.put(body | {"metadata": meta})
     assert planned(site).uid == "u-another"
 
 
 def exported(site: Site, key: Key) -> dict[str, Any]:
-    (made,) = site.rules.children(key, NOW)
+    (made,) = site.children(key)
     found: dict[str, Any] = orjson.loads(made.body)
     return found
 
@@ -184,7 +184,7 @@ def test_documents_are_made_once_and_looked_after_by_their_own_object(site: Site
         (PRODUCT, "contract-companies"),
         (Key(REGISTRY, "ConsentPolicy", "tax-registers-business"), "agreement-tax-registers-business"),
     ):
-        assert site.rules.children(key, NOW)[0] is site.rules.children(key, NOW)[0]
+        assert site.children(key)[0] is site.children(key)[0]
         assert list(site.rules.child_changed("ConfigMap", REGISTRY, name)) == [(key, Priority.DRIFT)]
 
 
@@ -215,7 +215,7 @@ def test_quality_and_freshness_show_with_their_counts(site: Site) -> None:
         return site.conditions("DataProduct", "companies")
 
     found = reported("Serving", passed=1)
-    assert (found["Ready"][1], site.rules.status(PRODUCT, NOW, ())["quarantined"]) == ("AllReady", 3)
+    assert (found["Ready"][1], site.status(PRODUCT)["quarantined"]) == ("AllReady", 3)
     found = reported("Serving", failed=1, message="named: 4 null values.", sla=False)
     assert (found["QualityPassed"][1], found["SlaMet"][1], found["Serving"][0]) == ("QualityFailed", "SlaMissed", "True")
     assert "named: 4 null values." in found["QualityPassed"][2]
@@ -252,16 +252,16 @@ def test_a_product_read_live_shows_whether_its_keys_are_shipped() -> None:
 
 def test_a_volume_that_is_not_there_is_not_mounted_and_its_product_says_so(site: Site) -> None:
     site.change("DataProduct", "companies", source={"parquet": {"location": "volume://archive/companies"}})
-    gathered = department.gather(site.record("Department", "companies-registry"), site.world, NOW)
+    gathered = department.content(site.department())
     assert gathered.claims == frozenset()
     assert site.conditions("DataProduct", "companies")["SourceReachable"][:2] == ("False", "VolumeMissing")
-    site.facts.known["PersistentVolumeClaim", REGISTRY, "archive"] = True
-    assert department.gather(site.record("Department", "companies-registry"), site.world, NOW).claims == {"archive"}
-    assert site.conditions("DataProduct", "companies")["SourceReachable"][1] == "StorePending"
+    site.observed.known["PersistentVolumeClaim", REGISTRY, "archive"] = True
+    assert department.content(site.department()).claims == {"archive"}
+    assert site.conditions("DataProduct", "companies")["SourceReachable"][1] == "LoadPending"
     assert (PRODUCT, Priority.DRIFT) in list(site.rules.child_changed("PersistentVolumeClaim", REGISTRY, "archive"))
 
 
 def test_a_namespace_is_ready_when_its_quota_is_counted(site: Site) -> None:
     assert site.conditions("Department", "companies-registry")["NamespaceReady"][:2] == ("Unknown", "NamespacePending")
-    site.facts.known["ResourceQuota", REGISTRY, "department"] = True
+    site.observed.known["ResourceQuota", REGISTRY, "department"] = True
     assert site.conditions("Department", "companies-registry")["NamespaceReady"][0] == "True"

@@ -10,9 +10,9 @@ import pytest
 from commonweal_api.plan import Outcome
 from commonweal_kube.queue import Key, Priority
 from commonweal_operator.engine.apply import Problem
-from commonweal_operator.engine.seen import Workload
+from commonweal_operator.engine.observed import Workload
 from commonweal_operator.kinds import department
-from support.site import NOW, REGISTRY, TAX, Site, refused
+from support.site import REGISTRY, TAX, Site, refused
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def test_with_reports_of_everything_each_object_is_ready(site: Site) -> None:
 def test_an_enforced_agreement_shows_its_number_and_keeps_it(site: Site) -> None:
     site.settle()
     key = Key(REGISTRY, "ConsentPolicy", "tax-registers-business")
-    assert site.rules.status(key, NOW, ())["agreement"] == 7
-    site.facts.known.clear()
-    assert site.rules.status(key, NOW, ())["agreement"] == 7
+    assert site.status(key)["agreement"] == 7
+    site.observed.known.clear()
+    assert site.status(key)["agreement"] == 7
 
 
 @pytest.mark.parametrize(
@@ -101,13 +101,13 @@ def test_our_own_rules_name_the_field_themselves(site: Site) -> None:
     ("reason", "ready", "expected"),
     [
         ("Serving", True, ("True", "True", "True")),
-        ("LoadPending", False, ("True", "Unknown", "Unknown")),
+        ("LoadPending", False, ("Unknown", "Unknown", "Unknown")),
         ("CredentialsMissing", False, ("False", "Unknown", "Unknown")),
         ("SourceUnreachable", True, ("False", "True", "True")),
         ("LoadFailed", True, ("True", "False", "True")),
         ("RowsRefused", True, ("True", "False", "True")),
-        ("StoreRefused", False, ("True", "True", "False")),
-        ("NeverHeardOf", False, ("True", "True", "False")),
+        ("StoreRefused", False, ("Unknown", "Unknown", "False")),
+        ("NeverHeardOf", False, ("Unknown", "Unknown", "False")),
     ],
 )
 def test_a_products_conditions_follow_from_the_keepers_reason(site: Site, reason: str, ready: bool, expected: tuple[str, ...]) -> None:
@@ -125,7 +125,7 @@ def test_a_report_on_another_generation_or_object_says_nothing_about_this_one(si
 
 
 def test_a_report_that_cannot_be_read_is_as_good_as_none(site: Site) -> None:
-    site.facts.known["ConfigMap", REGISTRY, "commonweal-store-report"] = '{"plan": 7'
+    site.observed.known["ConfigMap", REGISTRY, "commonweal-store-report"] = '{"plan": 7'
     assert site.conditions("DataProduct", "companies")["Ready"][1] == "StorePending"
 
 
@@ -156,7 +156,7 @@ def test_a_model_without_its_agreement_is_told_what_to_ask_for_and_runs_all_the_
     assert found["AgreementsBound"][:2] == ("False", reason)
     assert asks in found["AgreementsBound"][2]
     assert found["RuntimeReady"][0] == "True"
-    assert [m.name for m in department.model_plan(site.record("Department", "tax-authority", TAX), site.world).models] == ["next-step"]
+    assert [m.name for m in department.model_plan(site.department(TAX)).models] == ["next-step"]
 
 
 def test_a_model_that_reads_an_unknown_product_says_which(site: Site) -> None:
@@ -203,10 +203,10 @@ def test_a_change_of_status_alone_wakes_only_who_waits_for_readiness(site: Site)
 
 def test_the_department_wakes_at_the_next_beginning_or_end_of_an_agreement(site: Site) -> None:
     key = Key(REGISTRY, "Department", "companies-registry")
-    assert site.rules.wake_at(key, NOW) == datetime(2030, 1, 1, tzinfo=UTC)
+    assert site.rules.wake_at(site.gathered(key)) == datetime(2030, 1, 1, tzinfo=UTC)
     site.change("ConsentPolicy", "tax-registers-business", validity={"from": "2026-12-01T00:00:00Z", "until": "2028-01-01T00:00:00Z"})
-    assert site.rules.wake_at(key, NOW) == datetime(2026, 12, 1, tzinfo=UTC)
-    assert site.rules.wake_at(Key(TAX, "Department", "tax-authority"), NOW) == datetime(2026, 12, 1, tzinfo=UTC)
+    assert site.rules.wake_at(site.gathered(key)) == datetime(2026, 12, 1, tzinfo=UTC)
+    assert site.rules.wake_at(site.gathered(Key(TAX, "Department", "tax-authority"))) == datetime(2026, 12, 1, tzinfo=UTC)
 
 
 def test_an_object_in_a_namespace_of_no_department_waits_for_one(site: Site) -> None:
@@ -226,7 +226,7 @@ def test_an_agreement_outside_every_department_opens_no_network(site: Site) -> N
         site.drop(Key(REGISTRY, kind, name))
     site.put(site.body(Key(REGISTRY, "DataProduct", "companies")) | {"metadata": {"name": "companies", "namespace": "companies-registry"}})
     site.put(body | {"metadata": {"name": "x", "namespace": "companies-registry"}})
-    inputs = department.gather(site.record("Department", "tax-authority", TAX), site.world, NOW)
+    inputs = department.content(site.department(TAX))
     assert "" not in inputs.peers
     assert "companies-registry" not in inputs.peers
 
@@ -242,21 +242,21 @@ def test_an_agreement_outside_every_department_opens_no_network(site: Site) -> N
     ],
 )
 def test_a_departments_data_api_says_how_far_it_is(site: Site, load: Workload | None, reason: str) -> None:
-    site.facts.known["Deployment", REGISTRY, "data-api"] = load
+    site.observed.known["Deployment", REGISTRY, "data-api"] = load
     assert site.conditions("Department", "companies-registry")["DataApiReady"][1] == reason
 
 
 def test_a_store_is_ready_when_its_keeper_has_reported(site: Site) -> None:
-    site.facts.known["StatefulSet", REGISTRY, "store"] = Workload(1, 1, 1)
+    site.observed.known["StatefulSet", REGISTRY, "store"] = Workload(1, 1, 1)
     assert site.conditions("Department", "companies-registry")["StoreReady"][1] == "StoreStarting"
     site.report(REGISTRY)
     assert site.conditions("Department", "companies-registry")["StoreReady"][1] == "StoreRunning"
 
 
 def test_a_department_without_models_needs_no_model_pod(site: Site) -> None:
-    site.facts.known["Deployment", REGISTRY, "models"] = Workload(1, 0, 0)
+    site.observed.known["Deployment", REGISTRY, "models"] = Workload(1, 0, 0)
     assert site.conditions("Department", "companies-registry")["ModelsReady"][0] == "True"
-    site.facts.known["Deployment", TAX, "models"] = Workload(1, 0, 0)
+    site.observed.known["Deployment", TAX, "models"] = Workload(1, 0, 0)
     assert site.conditions("Department", "tax-authority", TAX)["ModelsReady"][0] == "Unknown"
 
 
@@ -267,6 +267,6 @@ def test_what_stands_in_the_way_shows_in_the_department(site: Site) -> None:
 
 def test_endpoints_are_the_load_balancers_when_it_has_an_address(site: Site) -> None:
     key = Key(REGISTRY, "DataProduct", "companies")
-    assert site.rules.status(key, NOW, ())["endpoint"] == "http://data-api.dept-companies-registry.svc.cluster.local/v1/companies"
-    site.facts.known["Service", REGISTRY, "data-api"] = "10.210.0.100"
-    assert site.rules.status(key, NOW, ())["endpoint"] == "http://10.210.0.100/v1/companies"
+    assert site.status(key)["endpoint"] == "http://data-api.dept-companies-registry.svc.cluster.local/v1/companies"
+    site.observed.known["Service", REGISTRY, "data-api"] = "10.210.0.100"
+    assert site.status(key)["endpoint"] == "http://10.210.0.100/v1/companies"

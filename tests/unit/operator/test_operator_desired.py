@@ -14,15 +14,16 @@ import orjson
 import pytest
 import yaml
 
+from commonweal_api.agreement_signatures import agreement_key
+from commonweal_api.signatures import sector_key
 from commonweal_kube.protocol import ApiError
 from commonweal_kube.status import same, stamped
-from commonweal_operator.desired.keys import keys, sector_key, signing
+from commonweal_operator.desired.keys import keys, signing
 from commonweal_operator.desired.manifest import HASH, RESOURCES, Owner, child
 from commonweal_operator.desired.network import network
 from commonweal_operator.desired.platform import Images, PlatformConfig
+from commonweal_operator.engine.keys import DepartmentKeys, KeysWanted
 from commonweal_operator.engine.probes import LoopWatch, Probes
-from commonweal_operator.kinds import jws
-from commonweal_operator.kinds.keys import DepartmentKeys
 
 ROOT = Path(__file__).resolve().parents[3]
 PLATFORM = PlatformConfig(images=Images(runtime="r", store="s"))
@@ -132,10 +133,10 @@ def test_a_name_that_looks_like_the_placeholder_survives() -> None:
 
 
 def test_a_sector_key_is_the_hmac_of_the_departments_name() -> None:
-    assert sector_key(b"m" * 32, "tax") == hmac.new(b"m" * 32, b"sector:tax", hashlib.sha256).hexdigest()
+    assert sector_key(b"m" * 32, "tax").hex() == hmac.new(b"m" * 32, b"sector:tax", hashlib.sha256).hexdigest()
     body = orjson.loads(keys(OWNER, database=b"d" * 32, master=b"m" * 32).body)
     assert base64.b64decode(body["data"]["database"]).decode() == (b"d" * 32).hex()
-    assert base64.b64decode(body["data"]["sector"]).decode() == sector_key(b"m" * 32, "tax")
+    assert base64.b64decode(body["data"]["sector"]).decode() == sector_key(b"m" * 32, "tax").hex()
 
 
 def test_a_key_of_the_wrong_length_is_refused() -> None:
@@ -171,8 +172,8 @@ class Secrets:
 def test_keys_are_made_once_and_looked_for_again_at_each_resync() -> None:
     api, made = Secrets("ab" * 32), DepartmentKeys(PLATFORM)
     for _ in range(3):
-        assert asyncio.run(made.ensure(OWNER, api)) is None
-        made.forget()
+        assert asyncio.run(made.ensure(KeysWanted(OWNER), api)) is None
+        made.invalidate()
     assert api.posts == 2
     assert sorted(api.made) == ["commonweal-keys", "commonweal-signing"]
 
@@ -180,30 +181,30 @@ def test_keys_are_made_once_and_looked_for_again_at_each_resync() -> None:
 def test_the_signing_key_is_made_with_its_public_half_beside_it_which_is_all_that_is_read_later() -> None:
     api, made = Secrets("ab" * 32), DepartmentKeys(PLATFORM)
     assert made.public(OWNER.uid) is None
-    asyncio.run(made.ensure(OWNER, api))
+    asyncio.run(made.ensure(KeysWanted(OWNER), api))
     seed = bytes.fromhex(base64.b64decode(api.made["commonweal-signing"]["data"]["seed"]).decode())
     known = made.public(OWNER.uid)
-    assert known == jws.public_key(seed)
+    assert known == agreement_key(seed)
     again = DepartmentKeys(PLATFORM)
-    asyncio.run(again.ensure(OWNER, api))
+    asyncio.run(again.ensure(KeysWanted(OWNER), api))
     assert again.public(OWNER.uid) == known
 
 
 def test_a_signing_key_that_was_replaced_is_noticed_at_the_next_look() -> None:
     api, made = Secrets("ab" * 32), DepartmentKeys(PLATFORM)
-    asyncio.run(made.ensure(OWNER, api))
+    asyncio.run(made.ensure(KeysWanted(OWNER), api))
     before = made.public(OWNER.uid)
     del api.existing["commonweal-signing"]
-    made.forget()
+    made.invalidate()
     assert made.public(OWNER.uid) == before, "what was published stays until the new one is there"
-    asyncio.run(made.ensure(OWNER, api))
+    asyncio.run(made.ensure(KeysWanted(OWNER), api))
     assert made.public(OWNER.uid) not in (None, before)
 
 
 @pytest.mark.parametrize("annotation", ["", "AAAA", "not base64!", "=" * 43])
 def test_a_signing_secret_without_its_public_half_says_what_to_do(annotation: str) -> None:
     meta = orjson.loads(signing(OWNER, seed=b"s" * 32, public=annotation).body)["metadata"]
-    problem = asyncio.run(DepartmentKeys(PLATFORM).ensure(OWNER, Secrets("ab" * 32, commonweal_signing=meta)))
+    problem = asyncio.run(DepartmentKeys(PLATFORM).ensure(KeysWanted(OWNER), Secrets("ab" * 32, commonweal_signing=meta)))
     assert problem is not None
     assert "commonweal.dev/public-key is no public key. Delete it" in problem.message
 
@@ -211,7 +212,7 @@ def test_a_signing_secret_without_its_public_half_says_what_to_do(annotation: st
 @pytest.mark.parametrize("master", [None, "", "xyz", "ab" * 31])
 def test_without_a_usable_master_no_keys_are_made_and_the_remedy_is_named(master: str | None) -> None:
     api = Secrets(master)
-    problem = asyncio.run(DepartmentKeys(PLATFORM).ensure(OWNER, api))
+    problem = asyncio.run(DepartmentKeys(PLATFORM).ensure(KeysWanted(OWNER), api))
     assert problem is not None
     assert "Create Secret commonweal-sectors in namespace commonweal-system with the key master: 64 hexadecimal digits." in problem.message
     assert api.posts == 0
@@ -220,7 +221,7 @@ def test_without_a_usable_master_no_keys_are_made_and_the_remedy_is_named(master
 @pytest.mark.parametrize("name", ["commonweal_keys", "commonweal_signing"])
 def test_a_foreign_secret_of_that_name_is_not_taken_over(name: str) -> None:
     api = Secrets("ab" * 32, **{name: {"uid": "x", "labels": {}}})
-    problem = asyncio.run(DepartmentKeys(PLATFORM).ensure(OWNER, api))
+    problem = asyncio.run(DepartmentKeys(PLATFORM).ensure(KeysWanted(OWNER), api))
     assert problem is not None
     assert problem.reason == "NameConflict"
 

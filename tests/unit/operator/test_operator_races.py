@@ -3,110 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 import pytest
 
 from commonweal_kube.client import FIELD_MANAGER
-from commonweal_kube.objects import Objects
+from commonweal_kube.objects import ObjectCache
 from commonweal_kube.protocol import ApiError
-from commonweal_kube.queue import Key, Priority
-from commonweal_operator.desired.manifest import HASH, Child, Owner, Stage, child
-from commonweal_operator.desired.platform import Images, PlatformConfig
+from commonweal_kube.queue import Priority
+from commonweal_operator.desired.manifest import HASH, Child, Stage, child
 from commonweal_operator.engine.apply import Applied, Applier
-from commonweal_operator.engine.children import FEEDS, Children
-from commonweal_operator.engine.core import Engine
+from commonweal_operator.engine.children import LIST_WATCHES, ChildCache
 from commonweal_operator.engine.metrics import Counters
-from commonweal_operator.kinds.keys import DepartmentKeys
 from commonweal_operator.kinds.reading import key_of, read
-from commonweal_operator.kinds.rules import KindRules
-from commonweal_operator.kinds.world import World
-from support.signing import key_of as signing_key
+from support.engine import DEPARTMENT, OWNER, PRODUCT, TENANT, Server, department, drain, engine, observe, product
 
-TENANT = "dept-tax"
-DEPARTMENT, PRODUCT = Key(TENANT, "Department", "tax"), Key(TENANT, "DataProduct", "people")
-OWNER = Owner("tax", "u-tax")
-NOW = datetime(2026, 11, 22, tzinfo=UTC)
-ROLE_FEED = next(f for f in FEEDS if f.kind == "Role")
-
-
-def department(version: int, generation: int = 1, **spec: Any) -> dict[str, Any]:
-    meta = {"name": "tax", "uid": "u-tax", "resourceVersion": str(version), "generation": generation}
-    body = {"displayName": "Tax", "contact": "mailto:data@tax.example"} | spec
-    return {"apiVersion": "commonweal.dev/v1alpha1", "kind": "Department", "metadata": meta, "spec": body}
-
-
-def product(version: int, generation: int = 1, **spec: Any) -> dict[str, Any]:
-    meta = {"name": "people", "namespace": TENANT, "uid": "u-people", "resourceVersion": str(version), "generation": generation}
-    source = {"postgres": {"host": "db", "database": "d", "table": "t", "credentials": {"name": "login"}}}
-    body = {"title": "People", "version": "1.0.0", "class": "Person", "source": source, "subject": {"column": "ref"}}
-    fields = [{"name": "name", "column": "name", "type": "String"}]
-    return {"apiVersion": "commonweal.dev/v1alpha1", "kind": "DataProduct", "metadata": meta, "spec": body | {"fields": fields} | spec}
-
-
-class Server:
-    """Answers applies with the applied metadata, and status patches with the object that `stored` returns."""
-
-    def __init__(self, stored: Callable[[int, Mapping[str, Any]], dict[str, Any]] | None = None) -> None:
-        self.version, self.writes, self._stored = 100, [], stored
-        self.present: dict[str, dict[str, Any]] = {}
-
-    async def apply(self, path: str, body: bytes) -> dict[str, Any]:
-        self.version += 1
-        self.writes.append(path)
-        meta = orjson.loads(body)["metadata"]
-        managed = [{"manager": FIELD_MANAGER, "operation": "Apply"}]
-        return {"metadata": {"uid": path, "managedFields": managed} | meta | {"resourceVersion": str(self.version)}}
-
-    async def metadata(self, path: str) -> dict[str, Any] | None:
-        return self.present.get(path)
-
-    async def call(self, method: str, path: str, body: bytes | None = None, **_: Any) -> dict[str, Any]:
-        if path.endswith("/secrets/commonweal-sectors"):
-            raise AssertionError("keys are not made here")
-        self.version += 1
-        self.writes.append(path)
-        return self._stored(self.version, orjson.loads(body or b"{}")) if self._stored else {}
-
-
-class Keys(DepartmentKeys):
-    async def ensure(self, owner: Owner, api: Any, *, make: bool = True) -> None:
-        """Nothing is made here, for tests of the keys have a file of their own; but the public half is known from now on."""
-        self._public[owner.uid] = signing_key("tax")
-
-
-def engine(server: Server) -> Engine:
-    platform = PlatformConfig(images=Images(runtime="r", store="s"))
-    objects = Objects(key_of, read)
-    world = World(objects, platform)
-    made = Engine(server, server, objects, KindRules(world, Keys(platform)), now=lambda: NOW)  # type: ignore[arg-type]
-    world.look_at(made.children)
-    return made
-
-
-def observe(e: Engine, event: str | None, body: dict[str, Any]) -> None:
-    e.observe(event, body, key_of(body))
-
-
-def drain(e: Engine, worst: Priority = Priority.RESYNC) -> dict[Key, Priority]:
-    taken = {}
-    while (found := e.queue.take(worst)) is not None:
-        taken[found[0]] = found[1]
-        e.queue.done(found[0])
-    return taken
-
-
-def test_the_second_reconcile_writes_nothing() -> None:
-    server = Server(lambda version, body: department(version) | {"status": body["status"]})
-    e = engine(server)
-    observe(e, "ADDED", department(1))
-    asyncio.run(e.reconcile(DEPARTMENT, Priority.SPEC))
-    assert len(server.writes) == 28, "27 children and one status"
-    asyncio.run(e.reconcile(DEPARTMENT, Priority.SPEC))
-    assert len(server.writes) == 28
+ROLE_WATCH = next(f for f in LIST_WATCHES if f.kind == "Role")
 
 
 def test_1_a_spec_change_that_only_the_status_reply_shows_is_not_lost() -> None:
@@ -122,10 +34,10 @@ def test_1_a_spec_change_that_only_the_status_reply_shows_is_not_lost() -> None:
 
 
 def test_2_a_reply_overtaken_by_its_delete_leaves_no_ghost_child() -> None:
-    cache = Children(Server(), lambda *_: None)  # type: ignore[arg-type]
+    cache = ChildCache(Server(), lambda *_: None)  # type: ignore[arg-type]
     role = child("Role", OWNER.metadata("store"), rules=[])
     meta = {"namespace": TENANT, "name": "store", "uid": "c", "annotations": {HASH: role.digest}}
-    cache.observe(ROLE_FEED, "DELETED", {"metadata": meta | {"resourceVersion": "12"}})
+    cache.observe(ROLE_WATCH, "DELETED", {"metadata": meta | {"resourceVersion": "12"}})
     cache.wrote(role, meta | {"resourceVersion": "10"})
     assert cache.get("Role", TENANT, "store") is None
     cache.wrote(role, meta | {"resourceVersion": "13"})
@@ -133,7 +45,7 @@ def test_2_a_reply_overtaken_by_its_delete_leaves_no_ghost_child() -> None:
 
 
 def test_2_a_status_reply_overtaken_by_the_deletion_leaves_no_ghost_object() -> None:
-    objects = Objects(key_of, read)
+    objects = ObjectCache(key_of, read)
     objects.put(product(5))
     objects.drop(PRODUCT, "u-people", 12)
     assert objects.put(product(10)) is None
@@ -160,10 +72,10 @@ ROLE = child("Role", OWNER.metadata("store"), rules=[])
 
 def test_3_a_stranger_among_the_managers_costs_one_look_and_not_one_at_each_resync() -> None:
     server = Server()
-    cache = Children(server, lambda *_: None)  # type: ignore[arg-type]
+    cache = ChildCache(server, lambda *_: None)  # type: ignore[arg-type]
     counters = Counters()
     applier = Applier(cache, counters)
-    cache.observe(ROLE_FEED, "ADDED", role_event("500", FIELD_MANAGER, "kubectl-edit"))
+    cache.observe(ROLE_WATCH, "ADDED", role_event("500", FIELD_MANAGER, "kubectl-edit"))
     server.version = 499  # the server finds nothing to change and answers with the same version
     asyncio.run(applier.stage(server, OWNER.uid, [ROLE], Applied()))
     asyncio.run(applier.stage(server, OWNER.uid, [ROLE], Applied()))
@@ -173,11 +85,11 @@ def test_3_a_stranger_among_the_managers_costs_one_look_and_not_one_at_each_resy
 
 def test_3_a_status_update_by_a_controller_is_no_stranger() -> None:
     heard: list[str] = []
-    cache = Children(Server(), lambda *place: heard.append(place[2]))  # type: ignore[arg-type]
+    cache = ChildCache(Server(), lambda *place: heard.append(place[2]))  # type: ignore[arg-type]
     cache.wrote(ROLE, role_event("10", FIELD_MANAGER)["metadata"])
     event = role_event("11", FIELD_MANAGER)
     event["metadata"]["managedFields"].append({"manager": "kube-controller-manager", "operation": "Update", "subresource": "status"})
-    cache.observe(ROLE_FEED, "MODIFIED", event)
+    cache.observe(ROLE_WATCH, "MODIFIED", event)
     assert heard == []
     assert cache.is_current(ROLE)
 
@@ -218,7 +130,7 @@ def test_5_a_part_that_dies_ends_the_process_loudly() -> None:
 def test_6_counts_are_not_lost_between_tasks() -> None:
     server = Server()
     counters = Counters()
-    applier = Applier(Children(server, lambda *_: None), counters)  # type: ignore[arg-type]
+    applier = Applier(ChildCache(server, lambda *_: None), counters)  # type: ignore[arg-type]
     roles = [child("Role", OWNER.metadata(f"r{i}"), rules=[]) for i in range(50)]
     asyncio.run(applier.stage(server, OWNER.uid, roles, Applied()))
     assert counters.applies == 50
@@ -245,14 +157,14 @@ def test_10_kopf_gets_a_session_of_its_own_at_each_login() -> None:
 def test_11_watches_never_take_a_connection_from_a_write() -> None:
     from commonweal_operator.handlers.run import STREAMS
 
-    assert len(FEEDS) <= STREAMS
+    assert len(LIST_WATCHES) <= STREAMS
 
 
 def test_a_foreign_object_of_the_same_name_is_left_alone() -> None:
     server = Server()
     server.present[ROLE.path] = {"uid": "x", "labels": {"app.kubernetes.io/managed-by": "Helm"}, "resourceVersion": "3"}
     result = Applied()
-    asyncio.run(Applier(Children(server, lambda *_: None), Counters()).stage(server, OWNER.uid, [ROLE], result))  # type: ignore[arg-type]
+    asyncio.run(Applier(ChildCache(server, lambda *_: None), Counters()).stage(server, OWNER.uid, [ROLE], result))  # type: ignore[arg-type]
     assert server.writes == []
     assert [(p.reason, p.name) for p in result.problems] == [("NameConflict", "store")]
 
@@ -261,7 +173,7 @@ def test_a_forged_label_without_our_owner_is_not_ours() -> None:
     server = Server()
     server.present[ROLE.path] = {"uid": "x", "labels": {"app.kubernetes.io/managed-by": "commonweal"}, "resourceVersion": "3"}
     result = Applied()
-    asyncio.run(Applier(Children(server, lambda *_: None), Counters()).stage(server, OWNER.uid, [ROLE], result))  # type: ignore[arg-type]
+    asyncio.run(Applier(ChildCache(server, lambda *_: None), Counters()).stage(server, OWNER.uid, [ROLE], result))  # type: ignore[arg-type]
     assert server.writes == []
     assert result.problems
 
@@ -284,7 +196,7 @@ def test_one_child_that_fails_does_not_keep_the_others_back() -> None:
 
     server, result = Failing(), Applied()
     roles = [child("Role", OWNER.metadata(f"r{i}"), rules=[]) for i in range(3)]
-    asyncio.run(Applier(Children(server, lambda *_: None), Counters()).stage(server, OWNER.uid, roles, result))  # type: ignore[arg-type]
+    asyncio.run(Applier(ChildCache(server, lambda *_: None), Counters()).stage(server, OWNER.uid, roles, result))  # type: ignore[arg-type]
     assert len(server.writes) == 2
     assert isinstance(result.failure, ApiError)
 
@@ -297,20 +209,9 @@ def test_a_terminating_namespace_is_final_and_not_asked_again() -> None:
 
     result = Applied()
     server = Terminating()
-    asyncio.run(Applier(Children(server, lambda *_: None), Counters()).stage(server, OWNER.uid, [ROLE], result))  # type: ignore[arg-type]
+    asyncio.run(Applier(ChildCache(server, lambda *_: None), Counters()).stage(server, OWNER.uid, [ROLE], result))  # type: ignore[arg-type]
     assert [p.reason for p in result.problems] == ["Terminating"]
     assert result.failure is None
-
-
-def test_what_takes_access_away_is_applied_before_what_runs() -> None:
-    server = Server(lambda version, body: department(version) | {"status": body["status"]})
-    e = engine(server)
-    observe(e, "ADDED", department(1))
-    asyncio.run(e.reconcile(DEPARTMENT, Priority.SPEC))
-    kinds = [path.split("/")[-2] for path in server.writes[:-1]]
-    assert kinds[0] == "namespaces"
-    last_access = max(i for i, kind in enumerate(kinds) if kind == "networkpolicies")
-    assert last_access < min(kinds.index("statefulsets"), kinds.index("deployments"))
 
 
 def test_a_child_that_lost_a_field_to_nobody_is_not_current() -> None:
@@ -318,18 +219,18 @@ def test_a_child_that_lost_a_field_to_nobody_is_not_current() -> None:
     role = child("Role", OWNER.metadata("store"), rules=[{"verbs": ["get"]}])
     owned = {"f:metadata": {"f:labels": {}, "f:annotations": {}, "f:ownerReferences": {}}, "f:rules": {}}
     for claims, current in ((owned, True), ({"f:metadata": owned["f:metadata"]}, False)):
-        cache = Children(Server(), lambda *_: None)  # type: ignore[arg-type]
+        cache = ChildCache(Server(), lambda *_: None)  # type: ignore[arg-type]
         event = role_event("5", FIELD_MANAGER)
         event["metadata"]["annotations"][HASH] = role.digest
         event["metadata"]["managedFields"][0]["fieldsV1"] = claims
-        cache.observe(ROLE_FEED, "ADDED", event)
+        cache.observe(ROLE_WATCH, "ADDED", event)
         assert cache.is_current(role) is current
 
 
 def test_a_shared_child_may_be_filled_by_somebody_else() -> None:
     shared = Child("Role", TENANT, "store", ROLE.digest, ROLE.body, Stage.REST, shared=True)
-    cache = Children(Server(), lambda *_: None)  # type: ignore[arg-type]
-    cache.observe(ROLE_FEED, "ADDED", role_event("5", FIELD_MANAGER, "keeper"))
+    cache = ChildCache(Server(), lambda *_: None)  # type: ignore[arg-type]
+    cache.observe(ROLE_WATCH, "ADDED", role_event("5", FIELD_MANAGER, "keeper"))
     assert cache.is_current(shared)
     assert not cache.is_current(ROLE)
 

@@ -16,7 +16,7 @@ from commonweal_kube import client
 from commonweal_kube.client import Api
 from commonweal_kube.cluster import Cluster, Token
 from commonweal_kube.protocol import Unavailable
-from commonweal_operator.engine.children import FEEDS, Children
+from commonweal_operator.engine.children import LIST_WATCHES, ChildCache
 
 
 async def watched(*, ends: bool) -> tuple[list[dict[str, Any]], float]:
@@ -85,15 +85,15 @@ def test_a_watch_that_ends_is_begun_again_where_it_was_without_pause_or_warning(
             if version == "5":
                 yield {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "9"}}}
                 return
-            if versions.count("9") == len(FEEDS):
+            if versions.count("9") == len(LIST_WATCHES):
                 again.set()
             await asyncio.Event().wait()
 
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
 
-    async def follow() -> Children:
-        children = Children(Reader(), lambda *_: None, pause)
+    async def follow() -> ChildCache:
+        children = ChildCache(Reader(), lambda *_: None, pause)
         task = asyncio.create_task(children.run())
         async with asyncio.timeout(10):
             await again.wait()
@@ -103,5 +103,5 @@ def test_a_watch_that_ends_is_begun_again_where_it_was_without_pause_or_warning(
 
     with caplog.at_level(logging.WARNING):
         children = asyncio.run(follow())
-    assert sorted(versions) == ["5"] * len(FEEDS) + ["9"] * len(FEEDS)
+    assert sorted(versions) == ["5"] * len(LIST_WATCHES) + ["9"] * len(LIST_WATCHES)
     assert (pauses, caplog.messages, children.watch_restarts) == ([], [], 0)

@@ -22,7 +22,7 @@ IMAGES = {"operator": "localhost/o:1", "runtime": "localhost/r:1", "store": "loc
 
 def site(**changes: Any) -> SiteConfig:
     values: Mapping[str, Any] = {"name": "onprem", "kind": "local", "clientCidrs": ["10.210.0.0/16"], "storage": {"provisioner": "a.b/c"}}
-    return SiteConfig.model_validate({**values, **changes})
+    return SiteConfig.model_validate({**values, "identity": {"enabled": True}, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,9 @@ sites = st.builds(
             "parameters": st.dictionaries(st.sampled_from("ab"), st.text(max_size=3)),
         }
     ),
-    identity=st.fixed_dictionaries({"issuer": st.sampled_from(["http://a.example", "https://b.example/x"])}),
+    identity=st.fixed_dictionaries(
+        {"enabled": st.just(value=True), "issuer": st.sampled_from(["http://a.example", "https://b.example/x"])}
+    ),
 )
 
 

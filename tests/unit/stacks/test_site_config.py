@@ -25,6 +25,11 @@ GOOD: dict[str, Any] = {
 }
 
 
+def test_the_small_issuer_runs_only_where_a_site_says_so() -> None:
+    identity = parse_site(GOOD, stack="onprem").identity
+    assert (identity.enabled, identity.issuer) == (False, "")
+
+
 def changed(**changes: Any) -> dict[str, Any]:
     return {key: value for key, value in (GOOD | changes).items() if value is not ...}
 
@@ -35,7 +40,9 @@ def test_the_committed_stack_files_are_good_and_hold_no_secrets(stack: str) -> N
 
     config = yaml.safe_load(text)
 
-    assert parse_site(config["config"]["commonweal:site"], stack=stack).name == stack
+    parsed = parse_site(config["config"]["commonweal:site"], stack=stack)
+    assert parsed.name == stack
+    assert parsed.identity.enabled, "a local site has no issuer but the small one"
     assert list(config) == ["config"]
     assert "secure" not in text
 
@@ -58,6 +65,7 @@ def test_the_committed_stack_files_are_good_and_hold_no_secrets(stack: str) -> N
         (changed(kubeconfig="/x"), ["kind local takes no kubeconfig", "leave it out, or use kind adopted"]),
         (changed(name="cloud"), ["commonweal:site.name in Pulumi.onprem.yaml", "'cloud'", "Name the site as its stack"]),
         (changed(identity={"issuer": "ftp://x"}), ["commonweal:site.identity.issuer"]),
+        (changed(identity={"jwks": "https://x/jwks"}), ["commonweal:site.identity in Pulumi.onprem.yaml", "set issuer, or set enabled"]),
     ],
 )
 def test_a_bad_site_is_refused_with_key_file_and_remedy(value: Any, words: list[str]) -> None:

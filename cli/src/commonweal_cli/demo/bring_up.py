@@ -253,6 +253,17 @@ def enrol(cluster: Kubectl, password: str) -> None:
     cluster.run("delete", "pod", "-n", SYSTEM, "-l", "app.kubernetes.io/component=identity", "--wait=false")
 
 
+def issuer_of(cluster: Kubectl) -> str:
+    """Return where the site's small issuer is reached. Raises LocalError where the site runs none."""
+    found = cluster.run("get", "services", "identity", "-n", SYSTEM, "--ignore-not-found", "-o", "json")
+    if not found.strip():
+        raise LocalError(
+            f"Site {cluster.name} does not run the small issuer, so the people of the demonstration cannot sign in.",
+            f"Set identity.enabled: true in the site's stack file, stacks/site/Pulumi.{cluster.name}.yaml, then repeat the command.",
+        )
+    return f"http://{json.loads(found)['status']['loadBalancer']['ingress'][0]['ip']}"
+
+
 def fill_heritage(heritage: HeritageMachine, folder: Path) -> None:
     """Create the example's heritage databases where they are missing."""
     scripts = {file.stem: [file.read_text()] for file in sorted(folder.glob("*.sql"))}

@@ -30,10 +30,8 @@ TO_FIRST_READ = "start to the first consented read"
 
 def walk(cluster: Kubectl, password: str, tell: Callable[[Row], None] = lambda _: None) -> list[Row]:
     """Walk the journey on one site and return what happened; `tell` hears of each row at once."""
-    service = cluster.get("services", "identity", bring_up.SYSTEM)
-    address = service["status"]["loadBalancer"]["ingress"][0]["ip"]
     people = [(name, password) for name in bring_up.PEOPLE]
-    site = Site(cluster, SignIn(f"http://{address}"), *people[0])
+    site = Site(cluster, SignIn(bring_up.issuer_of(cluster)), *people[0])
     rows = []
     for row in chain(*(step(site) for step in STEPS), proofs.proofs(site, people[1]), learning.decisions(site, people)):
         tell(row)

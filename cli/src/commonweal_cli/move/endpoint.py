@@ -16,7 +16,7 @@ from commonweal_cli.kubectl import Kubectl
 from commonweal_local.failure import LocalError
 
 STEP_SECONDS = 900.0
-POD = ("-c", "postgres", "store-0", "--", "python3", "-m", "commonweal_runtime.moving")
+POD = ("-c", "postgres", "store-0", "--", "python3", "-m", "commonweal_runtime.migration")
 AGAIN = "The old site serves unless it says that it has moved. Run the command again; it goes on where it can."
 
 

@@ -1,4 +1,4 @@
-"""Passing the store's pieces from one site's pod to the other's, through this program: the sites need not reach each other."""
+"""Passing the store's chunks from one site's pod to the other's, through this program: the sites need not reach each other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from commonweal_cli.move.endpoint import AGAIN, End
 from commonweal_local.failure import LocalError
-from commonweal_runtime.moving import frames
+from commonweal_runtime.migration import frames
 
 Say = Callable[[str], None]
 _END_SECONDS = 900.0
@@ -18,10 +18,10 @@ _END_SECONDS = 900.0
 
 @dataclass
 class Passed:
-    """How much went over (bytes on the link), in how many pieces, and what the old site told at the end."""
+    """How much went over (bytes on the link), in how many chunks, and what the old site told at the end."""
 
     bytes: int = 0
-    pieces: int = 0
+    chunks: int = 0
     told: dict[str, Any] = field(default_factory=dict)
 
 
@@ -65,8 +65,8 @@ def _pump(sending: subprocess.Popen[bytes], receiving: subprocess.Popen[bytes], 
             passed.told = one.head
             continue
         passed.bytes += frames.write(receiving.stdin, one)
-        passed.pieces += one.kind == "piece"
-        if not passed.pieces % 64:
+        passed.chunks += one.kind == "chunk"
+        if not passed.chunks % 64:
             say(f"{passed.bytes / 1e6:.1f} MB")
     if passed.told:  # a stream that broke has no end, and the other side then refuses what it has
         frames.write(receiving.stdin, frames.frame("end"))

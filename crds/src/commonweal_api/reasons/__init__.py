@@ -2,7 +2,7 @@
 
 A reason once published keeps its meaning; scripts and dashboards match on it. Operator, keeper and model runtime write no reason that is not
 here, and `docs/reference/reasons.md` is made from this table. `Ready` is True with `AllReady`; otherwise it carries status, reason and message of the
-first condition that is not True, so that one column answers «why does it not work?».
+first condition that is False, or if none is, of the first that is Unknown, so that one column answers «why does it not work?».
 """
 
 from __future__ import annotations

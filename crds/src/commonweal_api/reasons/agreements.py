@@ -9,28 +9,28 @@ _T, _R = ConditionType, Reason
 AGREEMENTS: dict[Reason, Entry] = {
     _R.PRODUCT_RESOLVED: yes(_T.PRODUCT_RESOLVED, "The product exists in this namespace."),
     _R.PRODUCT_NOT_FOUND: no(
-        (_T.PRODUCT_RESOLVED, _T.DATA_PRODUCTS_READY),
-        "No such DataProduct.",
+        (_T.PRODUCT_RESOLVED, _T.FIELDS_PERMITTED, _T.ENFORCED, _T.DATA_PRODUCTS_READY),
+        "There is no such DataProduct, or it is being deleted.",
         "Correct the product's name in spec, or apply the DataProduct; names are looked up in its department's namespace only.",
     ),
     _R.PRODUCT_NOT_READY: no(
-        (_T.PRODUCT_RESOLVED, _T.DATA_PRODUCTS_READY),
+        (_T.PRODUCT_RESOLVED, _T.FIELDS_PERMITTED, _T.ENFORCED, _T.DATA_PRODUCTS_READY),
         "The DataProduct exists but is not ready.",
         "See the conditions of the DataProduct that the message names.",
     ),
     _R.VERSION_UNKNOWN: no(
-        _T.PRODUCT_RESOLVED,
+        (_T.PRODUCT_RESOLVED, _T.ENFORCED),
         "The product does not serve that major version, or serves it no more.",
         "Correct spec.product.version to one of the DataProduct's status.versions, or leave it out for the current one.",
     ),
     _R.FIELDS_PERMITTED: yes(_T.FIELDS_PERMITTED, "The product offers every field that the agreement lists."),
     _R.FIELD_NOT_OFFERED: no(
-        _T.FIELDS_PERMITTED,
+        (_T.FIELDS_PERMITTED, _T.ENFORCED),
         "The agreement lists a field that the product does not offer.",
         "Remove the field that the message names from spec.fields, or publish it in the DataProduct.",
     ),
     _R.MASK_AND_RAW_TOGETHER: no(
-        _T.FIELDS_PERMITTED,
+        (_T.FIELDS_PERMITTED, _T.ENFORCED),
         "The agreement grants a mask and the raw field that it masks, which makes the mask pointless.",
         "Keep one of the two that the message names in spec.fields.",
     ),
@@ -40,7 +40,7 @@ AGREEMENTS: dict[Reason, Entry] = {
         "Correct spec.linkage.on to a field of the product with a column or an expression.",
     ),
     _R.LINKAGE_NOT_LIVE: no(
-        _T.FIELDS_PERMITTED,
+        (_T.FIELDS_PERMITTED, _T.ENFORCED),
         "The agreement links, and the product is read Live: the store holds no field to link on.",
         "Take spec.linkage out of the agreement, or have spec.serve.mode of the product set to Replica.",
     ),
@@ -63,7 +63,7 @@ AGREEMENTS: dict[Reason, Entry] = {
     ),
     _R.SIGNED_OTHER_TERMS: no(
         _T.COUNTER_SIGNED,
-        "The parties signed other terms than those that stand here.",
+        "A party signed other terms than those that stand here.",
         "Put back what was signed, or take out spec.signatures and have both sign the present status.hash.",
     ),
     _R.SIGNED_BY_STRANGER: no(
@@ -76,13 +76,17 @@ AGREEMENTS: dict[Reason, Entry] = {
         "The public key of a party is not known yet, so its signature cannot be checked.",
         "Wait until the Department that the message names shows status.keys.",
     ),
-    _R.IN_FORCE: yes(_T.IN_FORCE, "The agreement holds now."),
-    _R.NOT_YET_IN_FORCE: no(_T.IN_FORCE, "The agreement begins later.", "Wait until spec.validity.from, or bring that date forward."),
-    _R.EXPIRED: no(_T.IN_FORCE, "The agreement has ended; every read is refused.", "Extend spec.validity.until, or delete the agreement."),
+    _R.IN_FORCE: yes(_T.IN_FORCE, "The agreement's term has begun and has not ended."),
+    _R.NOT_YET_IN_FORCE: no(
+        _T.IN_FORCE, "The agreement's term begins later.", "Wait until spec.validity.from, or bring that date forward."
+    ),
+    _R.EXPIRED: no(
+        _T.IN_FORCE, "The agreement's term has ended; every read is refused.", "Extend spec.validity.until, or delete the agreement."
+    ),
     _R.ENFORCED: yes(_T.ENFORCED, "The store grants exactly what the agreement says."),
     _R.DRY_RUN: wait(
         _T.ENFORCED,
-        "It is a dry run: nothing is opened, and status.whatIf says what Enforce would change.",
+        "It is a dry run: nothing is opened, and what Enforce would change is told in status.whatIf.",
         "Set spec.mode to Enforce when that is what you want.",
     ),
 }

@@ -7,7 +7,7 @@ from commonweal_api.reasons.names import ConditionType, Entry, Reason, no, wait,
 _T, _R = ConditionType, Reason
 
 MODELS: dict[Reason, Entry] = {
-    _R.DATA_PRODUCTS_READY: yes(_T.DATA_PRODUCTS_READY, "Every product that the model reads exists."),
+    _R.DATA_PRODUCTS_READY: yes(_T.DATA_PRODUCTS_READY, "Every product that the model reads exists and is served."),
     _R.AGREEMENTS_BOUND: yes(_T.AGREEMENTS_BOUND, "Every feature is covered by an agreement in force for the model's purpose."),
     _R.NO_AGREEMENT: no(
         _T.AGREEMENTS_BOUND,

@@ -56,7 +56,6 @@ class Reason(StrEnum):
     # every kind
     ALL_READY = "AllReady"
     INVALID_SPEC = "InvalidSpec"
-    DELETING = "Deleting"
     DEPARTMENT_NOT_READY = "DepartmentNotReady"
     # Department
     NAMESPACE_ACTIVE = "NamespaceActive"
@@ -66,11 +65,11 @@ class Reason(StrEnum):
     QUOTA_EXCEEDED = "QuotaExceeded"
     STORE_RUNNING = "StoreRunning"
     STORE_STARTING = "StoreStarting"
-    STORE_FAILING = "StoreFailing"
     DATA_API_RUNNING = "DataApiRunning"
     DATA_API_STARTING = "DataApiStarting"
     DATA_API_FAILING = "DataApiFailing"
     MODELS_RUNNING = "ModelsRunning"
+    MODELS_NOT_NEEDED = "ModelsNotNeeded"
     MODELS_STARTING = "ModelsStarting"
     MODELS_FAILING = "ModelsFailing"
     # DataProduct
@@ -99,6 +98,7 @@ class Reason(StrEnum):
     LOAD_FAILED = "LoadFailed"
     ROWS_REFUSED = "RowsRefused"
     QUALITY_PASSED = "QualityPassed"
+    NO_CHECKS = "NoChecks"
     QUALITY_FAILED = "QualityFailed"
     QUALITY_NOT_RUN = "QualityNotRun"
     QUALITY_PENDING = "QualityPending"
@@ -107,7 +107,6 @@ class Reason(StrEnum):
     SLA_MISSED = "SlaMissed"
     SLA_PENDING = "SlaPending"
     SERVING = "Serving"
-    VERSION_ENDED = "VersionEnded"
     STORE_PENDING = "StorePending"
     STORE_REFUSED = "StoreRefused"
     # ConsentPolicy
@@ -148,7 +147,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one reason means: the condition types that may carry it besides `Ready`, the status it goes with, a sentence and the remedy."""
+    """What one reason means: the condition types that may carry it besides `Ready`, the status it goes with, a sentence and the remedy.
+
+    The sentence is true of every case in which the reason is given; what is particular to one case is the detail.
+    """
 
     types: tuple[ConditionType, ...]
     status: Literal["True", "False", "Unknown"]

@@ -13,13 +13,15 @@ PRODUCTS: dict[Reason, Entry] = {
         "An expression uses what the mapping language does not have, or names a column or field that is not there.",
         "Correct spec.fields[].from or spec.answers[].expression that the message names.",
     ),
-    _R.COMPATIBLE: yes(_T.COMPATIBLE, "No consumer reads anything that this version changes or takes away."),
+    _R.COMPATIBLE: yes(_T.COMPATIBLE, "The newest contract breaks nothing that a consumer reads under an agreement."),
     _R.BREAKING_CHANGE: no(
         _T.COMPATIBLE,
         "The new contract breaks what consumers read under an agreement; the contract before it stays in force.",
         "Undo the change that the message names, or raise the major number of spec.version and keep the old contract in spec.earlier until they have moved.",
     ),
-    _R.SOURCE_REACHABLE: yes(_T.SOURCE_REACHABLE, "The source answers and has the table and every column that spec.fields names."),
+    _R.SOURCE_REACHABLE: yes(
+        _T.SOURCE_REACHABLE, "The source answered when it was last read, and has every column that spec.fields names."
+    ),
     _R.SOURCE_UNREACHABLE: no(
         _T.SOURCE_REACHABLE,
         "The source does not answer.",
@@ -45,8 +47,8 @@ PRODUCTS: dict[Reason, Entry] = {
     ),
     _R.COLUMN_MISSING: no(
         _T.SOURCE_REACHABLE,
-        "The source's table lacks a column.",
-        "Correct the column that the message names in spec.fields or spec.subject, or add it to the table.",
+        "The source lacks a column.",
+        "Correct the column that the message names in spec.fields or spec.subject, or add it to the source.",
     ),
     _R.COLUMN_TYPE_MISMATCH: no(
         _T.SOURCE_REACHABLE,
@@ -65,8 +67,8 @@ PRODUCTS: dict[Reason, Entry] = {
     ),
     _R.FILE_UNREADABLE: no(
         _T.SOURCE_REACHABLE,
-        "A file is no whole Parquet file.",
-        "Write the file that the message names anew; move a file into place under its name only when it is complete.",
+        "A file is not a complete Parquet file.",
+        "Write the file that the message names again; move a file into place under its name only when it is complete.",
     ),
     _R.BUCKET_MISSING: no(
         _T.SOURCE_REACHABLE,
@@ -89,8 +91,12 @@ PRODUCTS: dict[Reason, Entry] = {
         "The source cannot be asked for the permitted keys alone, so the product stays closed.",
         "Set spec.serve.mode to Replica, or see the message for what keeps the filter from the source.",
     ),
-    _R.LOADED: yes(_T.LOADED, "The source has been read and its records are in the store."),
-    _R.LOAD_PENDING: wait(_T.LOADED, "The source has not been read yet.", "Wait; it is read as soon as the source can be reached."),
+    _R.LOADED: yes(_T.LOADED, "The source has been read, and the store holds what it is to hold of it."),
+    _R.LOAD_PENDING: wait(
+        (_T.LOADED, _T.SOURCE_REACHABLE, _T.PUSHDOWN_SAFE),
+        "The source has not been read to its end for this contract yet.",
+        "Wait; it is read as soon as it can be reached.",
+    ),
     _R.LOAD_FAILED: no(
         _T.LOADED,
         "Reading the source broke off; what was loaded before is kept.",
@@ -102,6 +108,7 @@ PRODUCTS: dict[Reason, Entry] = {
         "Correct the records in the source (the message says how many break what), or the field in spec.fields.",
     ),
     _R.QUALITY_PASSED: yes(_T.QUALITY_PASSED, "Every check of spec.quality has run on the records that are served and has passed."),
+    _R.NO_CHECKS: yes(_T.QUALITY_PASSED, "The product declares no checks in spec.quality, so there is nothing to fail."),
     _R.QUALITY_FAILED: no(
         _T.QUALITY_PASSED,
         "A check of spec.quality failed.",
@@ -109,10 +116,12 @@ PRODUCTS: dict[Reason, Entry] = {
     ),
     _R.QUALITY_NOT_RUN: no(
         _T.QUALITY_PASSED,
-        "A check of spec.quality could not be run, which is not passing.",
+        "A check of spec.quality has not run on the records that are served, or its last result is too old, which is not passing.",
         "See the message for what kept the check from running.",
     ),
-    _R.QUALITY_PENDING: wait(_T.QUALITY_PASSED, "The checks of spec.quality have not run yet.", "Wait; they run after each load."),
+    _R.QUALITY_PENDING: wait(
+        _T.QUALITY_PASSED, "No check of spec.quality has run on records that are served.", "Wait; they run after each load."
+    ),
     _R.QUALITY_STOPPED: no(
         (_T.QUALITY_PASSED, _T.SERVING),
         "A check with onFail StopServing failed or did not run, so the product is closed.",
@@ -127,18 +136,13 @@ PRODUCTS: dict[Reason, Entry] = {
     _R.SLA_PENDING: wait(_T.SLA_MET, "How fresh the records are is not known yet.", "Wait; it is known after the first load."),
     _R.SERVING: yes(_T.SERVING, "Consumers with an agreement can read the product."),
     _R.STORE_PENDING: wait(
-        (_T.SERVING, _T.MAPPING_VALID, _T.SOURCE_REACHABLE, _T.PUSHDOWN_SAFE, _T.LOADED, _T.ENFORCED),
-        "The store has not carried out this generation yet.",
-        "Wait; if it stays so, see StoreReady of the Department.",
+        (_T.SERVING, _T.MAPPING_VALID, _T.ENFORCED),
+        "The store has not carried out this generation.",
+        "Correct what another condition names, or wait; if it stays so, see StoreReady of the Department.",
     ),
     _R.STORE_REFUSED: no(
         (_T.SERVING, _T.ENFORCED),
         "The store could not carry it out, so access stays closed.",
-        "See the message for what PostgreSQL answered, correct the field that it names, and apply again.",
-    ),
-    _R.VERSION_ENDED: no(
-        _T.SERVING,
-        "This earlier version has reached its end and is served no more.",
-        "Have the consumers move to the current version, or extend spec.earlier[].until; then remove the entry.",
+        "See the message for what stands in the way, correct the field that it names, and apply again.",
     ),
 }

@@ -13,6 +13,7 @@ from commonweal_local import paths
 from commonweal_local.failure import LocalError
 from commonweal_local.images import oci, recipes, selection, unpacked
 from commonweal_local.images.archives import archive_path
+from commonweal_local.images.contents import IMAGES, Image
 from commonweal_local.progress import Progress
 
 REPOSITORY = "localhost/commonweal"
@@ -35,8 +36,7 @@ def build(progress: Progress) -> dict[str, str]:
         with progress.step("images: versions of Debian packages"):
             chosen = selection.select()
         made = {title: _layer(layer, progress) for title, layer in recipes.layers(chosen).items()}
-        config = recipes.configuration(chosen)
-        references = {image.name: _image(image, made, config, progress) for image in recipes.IMAGES}
+        references = {image.name: _image(image, made, recipes.configuration(image, chosen), progress) for image in IMAGES}
         _prune()
         paths.write(paths.images_file(), references)
     return references
@@ -72,8 +72,8 @@ def _layer(layer: recipes.Layer, progress: Progress) -> Path:
     return _used(out)
 
 
-def _image(image: recipes.Image, made: Mapping[str, Path], config: oci.Config, progress: Progress) -> str:
-    layers = [made[title] for title in image.layers]
+def _image(image: Image, made: Mapping[str, Path], config: oci.Config, progress: Progress) -> str:
+    layers = [made[title] for title in recipes.layers_of(image)]
     reference = f"{REPOSITORY}/{image.name}:{oci.digest_of(layers, config)[:TAG_LENGTH]}"
     if not archive_path(reference).exists():
         with progress.step(f"image {reference}"):

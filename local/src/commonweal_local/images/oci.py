@@ -98,12 +98,15 @@ class Config:
     environment: Mapping[str, str] = field(default_factory=dict)
     command: Sequence[str] = ()
     user: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def document(self, diffs: Sequence[str]) -> bytes:
         """The image's configuration file."""
         running: dict[str, object] = {"Env": [f"{key}={value}" for key, value in self.environment.items()], "Cmd": list(self.command)}
         if self.user:
             running["User"] = self.user
+        if self.labels:
+            running["Labels"] = dict(self.labels)
         layers = {"type": "layers", "diff_ids": list(diffs)}
         machine = ARCHITECTURES.get(platform.machine(), platform.machine())
         return json.dumps({"architecture": machine, "os": "linux", "config": running, "rootfs": layers}, sort_keys=True).encode()

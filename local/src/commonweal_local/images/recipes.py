@@ -1,4 +1,4 @@
-"""What is in each image: layers shared where they are equal, ours last because it changes most."""
+"""The layers of each image: shared where they are equal, ours last because it changes most."""
 
 from __future__ import annotations
 
@@ -7,23 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from commonweal_local import paths
-from commonweal_local.images import bytecode, packages, wheels
+from commonweal_local.images import bytecode, contents, packages, wheels
+from commonweal_local.images.contents import LIBRARIES, OURS, USER, USER_ID, Image
 from commonweal_local.images.oci import Config, Tree
 from commonweal_local.images.selection import Selection
 
 # Part of every layer's key: raise it when the code here changes what a layer holds.
 EDITION = "3"
-USER_ID = 10001
-LIBRARIES, OURS = "opt/commonweal/lib", "opt/commonweal/src"
 CERTIFICATES = "usr/share/ca-certificates/mozilla/"
-PACKAGES = {
-    "commonweal_api": "crds/src",
-    "commonweal_kube": "kube/src",
-    "commonweal_operator": "operator/src",
-    "commonweal_runtime": "runtime/src",
-}
-# What the code of each group imports besides its own package.
-SHARED = ("commonweal_api", "commonweal_kube")
 
 
 @dataclass(frozen=True)
@@ -35,19 +26,10 @@ class Layer:
     fill: Callable[[Tree], None]
 
 
-@dataclass(frozen=True)
-class Image:
-    """Its name and the titles of its layers, bottom first."""
-
-    name: str
-    layers: Sequence[str]
-
-
-IMAGES = (
-    Image("operator", ("python", "libraries-operator", "code-operator")),
-    Image("runtime", ("python", "libraries-runtime", "code-runtime")),
-    Image("store", ("python", "libraries-runtime", "postgres", "libraries-store", "code-runtime")),
-)
+def layers_of(image: Image) -> list[str]:
+    """Return the titles of an image's layers, bottom first."""
+    first, *further = (f"libraries-{extra}" for extra in image.extras)
+    return ["python", first, *(["postgres"] if image.server else []), *further, _code_title(image)]
 
 
 def layers(chosen: Selection) -> dict[str, Layer]:
@@ -56,24 +38,23 @@ def layers(chosen: Selection) -> dict[str, Layer]:
         _debian_layer("python", chosen.base, lambda tree: _finish_python(tree, chosen.python)),
         _debian_layer("postgres", chosen.server, _finish_postgres),
     ]
-    for group in ("operator", "runtime"):
-        made += [_libraries(group, chosen.python), _code(group, chosen.python)]
-    made.append(_libraries("store", chosen.python))  # on top of the runtime's, for the keeper: 120 MB that no other pod needs
+    for image in contents.IMAGES:
+        made += [*(_libraries(extra, chosen.python) for extra in image.extras), _code(image, chosen.python)]
     return {layer.title: layer for layer in made}
 
 
-def configuration(chosen: Selection) -> Config:
-    """How every image runs: as uid 10001, importing our code, writing no bytecode."""
-    environment = {
-        "PATH": f"/usr/lib/postgresql/{chosen.postgres}/bin:/usr/bin:/bin",
-        "PYTHONPATH": f"/{OURS}:/{LIBRARIES}",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUNBUFFERED": "1",
-        "PYDANTIC_DISABLE_PLUGINS": "__all__",  # there are none, and looking for them reads the metadata of every package
-        "LANG": "C.UTF-8",
-        "HOME": "/tmp",
-    }
-    return Config(environment=environment, command=("python3", "--version"), user=f"{USER_ID}:{USER_ID}")
+def configuration(image: Image, chosen: Selection) -> Config:
+    """How an image runs: as uid 10001, importing our code, writing no bytecode."""
+    return Config(
+        environment=contents.environment(chosen.versions),
+        command=contents.COMMAND,
+        user=f"{USER_ID}:{USER_ID}",
+        labels=contents.labels(image, _pyproject()),
+    )
+
+
+def _pyproject() -> Path:
+    return paths.source() / "pyproject.toml"
 
 
 def _debian_layer(title: str, wanted: Sequence[packages.Package], finish: Callable[[Tree], None]) -> Layer:
@@ -94,8 +75,8 @@ def _finish_python(tree: Tree, python: str) -> None:
     tree.directory("tmp", mode=0o1777)
     tree.link("var/run", "/run")
     tree.link("usr/bin/python3", f"python{python}")
-    tree.file("etc/passwd", f"root:x:0:0:root:/:/sbin/nologin\ncommonweal:x:{USER_ID}:{USER_ID}:Commonweal:/tmp:/sbin/nologin\n".encode())
-    tree.file("etc/group", f"root:x:0:\ncommonweal:x:{USER_ID}:\n".encode())
+    tree.file("etc/passwd", f"root:x:0:0:root:/:/sbin/nologin\n{USER}:x:{USER_ID}:{USER_ID}:Commonweal:/tmp:/sbin/nologin\n".encode())
+    tree.file("etc/group", f"root:x:0:\n{USER}:x:{USER_ID}:\n".encode())
     tree.file("etc/nsswitch.conf", b"passwd: files\ngroup: files\nhosts: files dns\n")
     bundle = [content for path, content in sorted(tree.files().items()) if path.startswith(CERTIFICATES)]
     tree.file("etc/ssl/certs/ca-certificates.crt", b"".join(bundle))
@@ -105,29 +86,33 @@ def _finish_python(tree: Tree, python: str) -> None:
 
 def _finish_postgres(tree: Tree) -> None:
     tree.link("usr/bin/sh", "dash")
-    tree.directory("var/lib/postgresql/data")
-    tree.directory("run/postgresql", mode=0o1777)
+    for path, mode in contents.SERVER_DIRECTORIES.items():
+        tree.directory(path, mode=mode)
 
 
-def _libraries(group: str, python: str) -> Layer:
-    pinned = wheels.pins(wheels.extra(paths.source() / "pyproject.toml", group))
+def _libraries(extra: str, python: str) -> Layer:
+    pinned = wheels.pins(wheels.extra(_pyproject(), extra), without=contents.unused())
 
     def fill(tree: Tree) -> None:
         wheels.add_to(tree, pinned, python, LIBRARIES)
         bytecode.compile_tree(tree, python)
 
-    return Layer(f"libraries-{group}", [python, *pinned], fill)
+    return Layer(f"libraries-{extra}", [python, *pinned], fill)
 
 
-def _code(group: str, python: str) -> Layer:
-    trees = {name: paths.source() / PACKAGES[name] / name for name in (*SHARED, f"commonweal_{group}")}
+def _code_title(image: Image) -> str:
+    return image.packages[-1].replace("commonweal_", "code-")
+
+
+def _code(image: Image, python: str) -> Layer:
+    trees = contents.trees(image, paths.source())
 
     def fill(tree: Tree) -> None:
         for name, directory in trees.items():
             tree.add_directory_tree(directory, f"{OURS}/{name}")
         bytecode.compile_tree(tree, python)
 
-    return Layer(f"code-{group}", [python, *_contents(trees)], fill)
+    return Layer(_code_title(image), [python, *_contents(trees)], fill)
 
 
 def _contents(trees: Mapping[str, Path]) -> list[str]:

@@ -10,13 +10,11 @@ from pathlib import Path
 from commonweal_local import paths
 from commonweal_local.failure import LocalError
 from commonweal_local.images import packages
+from commonweal_local.images.contents import BOOKWORM, Versions, base_packages, server_packages
 from commonweal_local.images.packages import Package
 from commonweal_local.shell import CommandFailed, run
 
 LISTS = ("/var/lib/apt/lists", "/etc/apt/sources.list", "/etc/apt/sources.list.d")
-BASE = ("ca-certificates", "libstdc++6", "tzdata")
-# initdb starts its helpers through /bin/sh, hence dash; libc-bin has the locale C.UTF-8.
-BESIDE_SERVER = ("dash", "libc-bin")
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,10 @@ class Selection:
     postgres: str
     base: Sequence[Package]
     server: Sequence[Package]
+
+    @property
+    def versions(self) -> Versions:
+        return Versions(self.python, self.postgres)
 
 
 def select() -> Selection:
@@ -45,10 +47,12 @@ def select() -> Selection:
 
 
 def _ask() -> Selection:
-    python, postgres = _version("python3", 2), _version("postgresql", 1)
-    base = packages.closure([f"python{python}", *BASE])
-    server = packages.closure([f"postgresql-{postgres}", f"postgresql-client-{postgres}", *BESIDE_SERVER])
-    return Selection(python, postgres, packages.resolve(base), packages.resolve(name for name in server if name not in base))
+    versions = Versions(_version("python3", 2), _version("postgresql", 1))
+    base = packages.closure(base_packages(versions))
+    server = packages.closure(server_packages(versions))
+    return Selection(
+        versions.python, versions.postgres, packages.resolve(base), packages.resolve(name for name in server if name not in base)
+    )
 
 
 def _read(kept: dict[str, object]) -> Selection:
@@ -59,7 +63,7 @@ def _read(kept: dict[str, object]) -> Selection:
 def _state() -> list[object]:
     """Changes with apt's lists and sources, and with what is asked of them."""
     times = [Path(name).stat().st_mtime_ns for name in LISTS if Path(name).exists()]
-    return [*times, *BASE, *BESIDE_SERVER, *packages.NEVER]
+    return [*times, *base_packages(BOOKWORM), *server_packages(BOOKWORM), *packages.NEVER]
 
 
 def _version(package: str, parts: int) -> str:

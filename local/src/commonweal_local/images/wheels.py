@@ -7,7 +7,7 @@ import re
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -37,29 +37,37 @@ DROPPED = re.compile(
 )
 
 
+def project(pyproject: Path) -> dict[str, Any]:
+    """The project's metadata."""
+    found: dict[str, Any] = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    return found
+
+
 def plain(pyproject: Path) -> list[str]:
     """The requirements of a plain install: what the command imports."""
-    return list(_project(pyproject)["dependencies"])
+    return list(project(pyproject)["dependencies"])
 
 
 def extra(pyproject: Path, name: str) -> list[str]:
     """The requirements of one extra, with those of the extras of this project that it names in their place."""
-    project = _project(pyproject)
+    ours = project(pyproject)
     found: list[str] = []
-    for text in project["optional-dependencies"][name]:
+    for text in ours["optional-dependencies"][name]:
         requirement = Requirement(text)
-        ours = canonicalize_name(requirement.name) == project["name"]
-        found += [each for other in sorted(requirement.extras) for each in extra(pyproject, other)] if ours else [text]
+        named = canonicalize_name(requirement.name) == ours["name"]
+        found += [each for other in sorted(requirement.extras) for each in extra(pyproject, other)] if named else [text]
     return list(dict.fromkeys(found))
 
 
-def pins(requirements: Iterable[str]) -> list[str]:
-    """`name==version` of everything the requirements need, as installed in this environment."""
+def pins(requirements: Iterable[str], *, without: Container[str] = ()) -> list[str]:
+    """`name==version` of everything the requirements need, as installed in this environment; not of `without`, and of what only those need."""
     found: dict[str, str] = {}
     todo = [Requirement(text) for text in requirements]
     while todo:
         requirement = todo.pop()
         name = canonicalize_name(requirement.name)
+        if name in without:
+            continue
         known = name in found
         distribution = _installed(name)
         found[name] = distribution.version
@@ -83,11 +91,6 @@ def add_to(tree: Tree, pinned: Sequence[str], python: str, into: str) -> None:
                 f"Python {python} on {platform.machine()}.",
             ) from error
         tree.add_directory_tree(target, into, leave_out=DROPPED)
-
-
-def _project(pyproject: Path) -> dict[str, Any]:
-    project: dict[str, Any] = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
-    return project
 
 
 def _installed(name: str) -> metadata.Distribution:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from commonweal_kube.informer import Name
-from commonweal_kube.objects import Change, Objects
+from commonweal_kube.objects import Change, ObjectCache
 from commonweal_local.provider.kinds import Kind, key_of
 
 
 class KindCache:
     """Keeps `objects` of one kind and calls `changed` with every difference that is one to the provider."""
 
-    def __init__(self, kind: Kind, objects: Objects, changed: Callable[[Change], None]) -> None:
+    def __init__(self, kind: Kind, objects: ObjectCache, changed: Callable[[Change], None]) -> None:
         self._kind, self._objects, self._changed = kind, objects, changed
 
     def put(self, body: Mapping[str, Any], /) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from commonweal_kube.objects import Change, Objects
+from commonweal_kube.objects import Change, ObjectCache
 from commonweal_kube.queue import Key
 from commonweal_local.provider.facts import SHARED_SITE, Mode
 from commonweal_local.provider.kinds import Kind, Seen, key_of, read
@@ -20,7 +20,7 @@ class Fleet:
     """
 
     def __init__(self, default: Mode) -> None:
-        self.objects = Objects(key_of, read)
+        self.objects = ObjectCache(key_of, read)
         self._default = default
         self._members: dict[tuple[str, str], dict[Kind, str]] = {}
         self.shared: Counter[tuple[str, str]] = Counter()

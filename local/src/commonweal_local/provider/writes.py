@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from commonweal_kube.client import Api
-from commonweal_kube.objects import Objects
+from commonweal_kube.objects import ObjectCache
 from commonweal_kube.protocol import APPLY, MERGE, METADATA
 from commonweal_kube.queue import Key
 from commonweal_kube.status import same, stamped
@@ -25,7 +25,7 @@ MANAGER = "commonweal-local"
 class Writes:
     """Writes through one client; what comes back is handed to `took`, so that the next decision sees it at once."""
 
-    def __init__(self, api: Api, objects: Objects, took: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(self, api: Api, objects: ObjectCache, took: Callable[[Mapping[str, Any]], None]) -> None:
         self._api, self._objects, self._took = api, objects, took
         self.statuses = 0
 

@@ -1,4 +1,4 @@
-"""All children of one department, from one frozen input."""
+"""All children of one department, from one frozen value."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from commonweal_operator.desired.web import data_api, models
 
 
 @dataclass(frozen=True, slots=True)
-class DepartmentInputs:
+class NamespaceContent:
     """All that decides what a department's namespace shall hold. The plans already leave out what is invalid, unresolved or not agreed.
 
     `consumers`, `callers` and `peers` are departments; `claims` are volume claims of its own that exist and are opened to its store.
@@ -37,32 +37,32 @@ class DepartmentInputs:
     claims: frozenset[str] = frozenset()
 
 
-def department_children(inputs: DepartmentInputs, platform: PlatformConfig) -> list[Child]:
+def department_children(content: NamespaceContent, platform: PlatformConfig) -> list[Child]:
     """Return every object of the department but its keys, in the order of application."""
-    owner = Owner(inputs.name, inputs.uid)
-    sources = [p.spec.source for p in inputs.store.products]
-    providers = {s.department for s in inputs.models.sources}
+    owner = Owner(content.name, content.uid)
+    sources = [p.spec.source for p in content.store.products]
+    providers = {s.department for s in content.models.sources}
     children = [
         namespace(owner),
         operator_secrets(owner, platform),
-        *plans(owner, inputs.store, inputs.models),
+        *plans(owner, content.store, content.models),
         *network(
             owner,
             platform,
             source_ports=ports_of(sources),
-            feed_ports={port_of(peer.url) for peer in inputs.store.peers},
-            consumers=inputs.consumers,
-            callers=inputs.callers,
+            feed_ports={port_of(peer.url) for peer in content.store.peers},
+            consumers=content.consumers,
+            callers=content.callers,
             providers=providers,
-            peers=inputs.peers,
+            peers=content.peers,
         ),
-        quota(owner, inputs.spec.quota),
+        quota(owner, content.spec.quota),
         limits(owner),
         *accounts(owner),
         *component_roles(owner, credentials_of(sources)),
         *reports(owner),
-        *store(owner, platform, inputs.spec.store.size, inputs.claims),
+        *store(owner, platform, content.spec.store.size, content.claims),
         *data_api(owner, platform),
-        *models(owner, platform, providers, wanted=bool(inputs.models.models)),
+        *models(owner, platform, providers, wanted=bool(content.models.models)),
     ]
     return sorted(children, key=lambda c: c.stage)

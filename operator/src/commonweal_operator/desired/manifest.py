@@ -71,7 +71,7 @@ class Child:
     """One object that shall exist: its content hash (32 hexadecimal digits) and the JSON to apply, hash annotation included.
 
     `shared` children are made by us and filled by somebody else: once they exist with our hash, strangers' fields are none of our business.
-    `remembered` ones are read again by us: they hold what is in force, also when the operator starts anew.
+    `remembered` ones are read again by us: they hold what is in force, also when the operator is started again.
     """
 
     kind: str

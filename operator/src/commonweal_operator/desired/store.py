@@ -83,7 +83,7 @@ def _keeper(owner: Owner, platform: PlatformConfig, claims: Sequence[str]) -> Ma
     return container(
         "keeper",
         platform.images.store,
-        "commonweal_runtime.store",
+        "commonweal_runtime.keeper",
         env=environment(owner, platform),
         volumeMounts=[
             _SOCKET,

@@ -11,7 +11,7 @@ import orjson
 
 from commonweal_kube.protocol import ApiError
 from commonweal_operator.desired.manifest import MANAGED_BY, MANAGED_LABEL, Child, Stage
-from commonweal_operator.engine.children import Children
+from commonweal_operator.engine.children import ChildCache
 from commonweal_operator.engine.metrics import Counters
 
 
@@ -34,16 +34,17 @@ class Problem:
 
 @dataclass(slots=True)
 class Applied:
-    """What one pass over the children came to. `failure` is the first error that asking again may cure."""
+    """What one pass over the children came to. `failure` is the first error that asking again may cure; `written` counts the children applied."""
 
     problems: list[Problem] = field(default_factory=list)
     failure: Exception | None = None
+    written: int = 0
 
 
 class Applier:
     """Applies children stage by stage; inside a stage all at once. One child that fails does not keep the others back, but for the namespace."""
 
-    def __init__(self, children: Children, counters: Counters) -> None:
+    def __init__(self, children: ChildCache, counters: Counters) -> None:
         self._children, self._counters = children, counters
 
     async def stage(self, api: Writer, owner: str, children: Iterable[Child], result: Applied) -> None:
@@ -62,6 +63,8 @@ class Applier:
                 result.failure = result.failure or outcome
             elif isinstance(outcome, BaseException):
                 raise outcome
+            else:
+                result.written += 1
 
     async def all(self, api: Writer, owner: str, children: Sequence[Child]) -> Applied:
         """Apply every stage in order; a namespace that is not ours, or not there, ends it."""
@@ -102,7 +105,7 @@ def is_ours(meta: Mapping[str, Any], owner: str) -> bool:
 
 
 def _with_uid(body: bytes, uid: str) -> bytes:
-    # A precondition: if the object was deleted and made anew by somebody else meanwhile, the server answers 409.
+    # A precondition: if the object was deleted and made again by somebody else meanwhile, the server answers 409.
     content = orjson.loads(body)
     content["metadata"]["uid"] = uid
     return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
@@ -111,7 +114,7 @@ def _with_uid(body: bytes, uid: str) -> bytes:
 def _conflict(child: Child) -> str:
     return (
         f"{child.kind} {child.name} exists and does not belong to this department; it is left alone. Rename or delete it "
-        f"(kubectl delete {child.kind.lower()} {child.name}{' -n ' + child.namespace if child.namespace else ''}), and it is made anew."
+        f"(kubectl delete {child.kind.lower()} {child.name}{' -n ' + child.namespace if child.namespace else ''}), and it is made again."
     )
 
 

@@ -28,7 +28,7 @@ from commonweal_operator.desired.manifest import (
     VOLUME_CLAIMS,
     Child,
 )
-from commonweal_operator.engine.seen import Seen, address, counted, covers, plan, report, seen, there, workload
+from commonweal_operator.engine.observed import ObservedChild, address, counted, covers, observed_child, plan, report, there, workload
 
 # Label selectors, escaped for a URL. What the platform layer makes carries the first label too, but belongs to no department.
 OURS = quote(f"{MANAGED_LABEL}={MANAGED_BY},{DEPARTMENT_LABEL}")
@@ -43,7 +43,7 @@ Place = tuple[str, str, str]  # kind, namespace, name
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class ListWatch:
     """One list and watch. Without `read` only metadata is asked for."""
 
     kind: str
@@ -56,28 +56,30 @@ class Feed:
         return Collection(self.kind, WATCHED[self.kind].path(""), self.selector, metadata_only=self.read is None)
 
 
-FEEDS = (
-    *(Feed(kind) for kind in ("Namespace", "LimitRange", "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy")),
-    Feed("ConfigMap", OTHERS),
-    Feed("ConfigMap", PLANS, plan),
-    Feed("ConfigMap", REPORTS, report),
-    Feed("Deployment", read=workload),
-    Feed("StatefulSet", read=workload),
-    Feed("Service", read=address),
-    Feed("ResourceQuota", read=counted),
-    Feed("PersistentVolumeClaim", SOURCES, there),
+LIST_WATCHES = (
+    *(ListWatch(kind) for kind in ("Namespace", "LimitRange", "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy")),
+    ListWatch("ConfigMap", OTHERS),
+    ListWatch("ConfigMap", PLANS, plan),
+    ListWatch("ConfigMap", REPORTS, report),
+    ListWatch("Deployment", read=workload),
+    ListWatch("StatefulSet", read=workload),
+    ListWatch("Service", read=address),
+    ListWatch("ResourceQuota", read=counted),
+    ListWatch("PersistentVolumeClaim", SOURCES, there),
 )
 
 
-class Children:
+class ChildCache:
     """The cache and its watches. `changed(kind, namespace, name)` is called for every change that is not an echo of our own write."""
 
     def __init__(self, api: Reader, changed: Callable[[str, str, str], None], pause: Callable[[float], Any] = asyncio.sleep) -> None:
         self._changed = changed
-        self._known: dict[Place, Seen] = {}
+        self._known: dict[Place, ObservedChild] = {}
         self._gone: dict[Place, int] = {}
-        self._places: dict[Feed, set[Place]] = {feed: set() for feed in FEEDS}
-        self._informers = {feed: Informer(api, feed.collection, _FeedCache(self, feed), pause, LONGEST_PAUSE) for feed in FEEDS}
+        self._places: dict[ListWatch, set[Place]] = {watch: set() for watch in LIST_WATCHES}
+        self._informers = {
+            watch: Informer(api, watch.collection, _WatchedCache(self, watch), pause, LONGEST_PAUSE) for watch in LIST_WATCHES
+        }
 
     def __len__(self) -> int:
         return len(self._known)
@@ -87,14 +89,14 @@ class Children:
         """How many watches broke."""
         return sum(informer.restarts for informer in self._informers.values())
 
-    def get(self, kind: str, namespace: str, name: str) -> Seen | None:
+    def get(self, kind: str, namespace: str, name: str) -> ObservedChild | None:
         """Return what is known of a child, or None."""
         return self._known.get((kind, namespace, name))
 
-    def facts(self, kind: str, namespace: str, name: str) -> Any:
+    def observed(self, kind: str, namespace: str, name: str) -> Any:
         """Return what was read of a child's status or data, or None."""
         known = self.get(kind, namespace, name)
-        return known.facts if known else None
+        return known.observed if known else None
 
     def is_current(self, child: Child) -> bool:
         """Return whether applying the child would change nothing."""
@@ -108,13 +110,13 @@ class Children:
 
     def wrote(self, child: Child, meta: Mapping[str, Any]) -> None:
         """Take the reply to our own write: what our apply answered with is as desired, whoever else owns fields in it."""
-        place, new = (child.kind, child.namespace, child.name), replace(seen({"metadata": meta}), verified=True, claims=None)
+        place, new = (child.kind, child.namespace, child.name), replace(observed_child({"metadata": meta}), verified=True, claims=None)
         old = self._known.get(place)
         if old is not None and old.version == new.version:
             self._known[place] = replace(old, verified=True, claims=None)  # the apply changed nothing: verified all the same
         elif self._is_newer(place, new):
-            facts = old.facts if old and old.uid == new.uid else None
-            self._keep(place, replace(new, facts=_written(child) if child.remembered else facts))
+            observed = old.observed if old and old.uid == new.uid else None
+            self._keep(place, replace(new, observed=_written(child) if child.remembered else observed))
 
     async def synced(self) -> None:
         """Return when every kind has been listed."""
@@ -123,36 +125,36 @@ class Children:
     async def run(self) -> None:
         """List and watch until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for feed, informer in self._informers.items():
-                group.create_task(informer.run(), name=f"watch-{feed.kind}")
+            for watch, informer in self._informers.items():
+                group.create_task(informer.run(), name=f"watch-{watch.kind}")
 
-    def observe(self, feed: Feed, event: str, obj: Mapping[str, Any]) -> None:
+    def observe(self, watch: ListWatch, event: str, obj: Mapping[str, Any]) -> None:
         """Take one watch event; it may come late or twice. What the first list brings is news to nobody."""
         meta = obj["metadata"]
-        place = (feed.kind, meta.get("namespace", ""), meta["name"])
+        place = (watch.kind, meta.get("namespace", ""), meta["name"])
         if event == "DELETED":
-            self._drop(feed, place, int(meta["resourceVersion"]))
-        elif self._put(feed, place, seen(obj, feed.read(obj) if feed.read else None)) and event != "LISTED":
+            self._drop(watch, place, int(meta["resourceVersion"]))
+        elif self._put(watch, place, observed_child(obj, watch.read(obj) if watch.read else None)) and event != "LISTED":
             self._changed(*place)
 
-    def listed(self, feed: Feed, present: set[Name], version: int) -> None:
+    def listed(self, watch: ListWatch, present: set[Name], version: int) -> None:
         """Take a whole list: what it lacks was deleted while nobody looked."""
-        for place in self._places[feed] - {(feed.kind, *name) for name in present}:
+        for place in self._places[watch] - {(watch.kind, *name) for name in present}:
             known = self._known.get(place)
             if known is not None and known.version <= version:
-                self._drop(feed, place, version)
-        self._gone = {place: gone for place, gone in self._gone.items() if gone > version or place[0] != feed.kind}
+                self._drop(watch, place, version)
+        self._gone = {place: gone for place, gone in self._gone.items() if gone > version or place[0] != watch.kind}
 
-    def is_synced(self, feed: Feed) -> bool:
-        """Return whether the feed has been listed once."""
-        return self._informers[feed].synced.is_set()
+    def is_synced(self, watch: ListWatch) -> bool:
+        """Return whether the watch has been listed once."""
+        return self._informers[watch].synced.is_set()
 
-    def _put(self, feed: Feed, place: Place, new: Seen) -> bool:
+    def _put(self, watch: ListWatch, place: Place, new: ObservedChild) -> bool:
         """Keep the newer version; return whether anything that matters is new."""
-        self._places[feed].add(place)
+        self._places[watch].add(place)
         old = self._known.get(place)
-        if old is not None and old.version == new.version and old.facts != new.facts:
-            self._known[place] = replace(old, facts=new.facts)  # the echo of our own write knows the status, the reply did not
+        if old is not None and old.version == new.version and old.observed != new.observed:
+            self._known[place] = replace(old, observed=new.observed)  # the echo of our own write knows the status, the reply did not
             return True
         if not self._is_newer(place, new):
             return False
@@ -160,40 +162,40 @@ class Children:
             untouched = old.mark == new.mark
             new = replace(new, verified=old.verified and untouched, claims=old.claims if untouched else None)
         self._keep(place, new)
-        return old is None or (old.mark, old.facts, old.uid, old.verified) != (new.mark, new.facts, new.uid, new.verified)
+        return old is None or (old.mark, old.observed, old.uid, old.verified) != (new.mark, new.observed, new.uid, new.verified)
 
-    def _is_newer(self, place: Place, new: Seen) -> bool:
+    def _is_newer(self, place: Place, new: ObservedChild) -> bool:
         old = self._known.get(place)
         # Not newer than a remembered deletion: the reply to a write, overtaken by the event that says it was deleted.
         return (old is None or old.version < new.version) and self._gone.get(place, 0) < new.version
 
-    def _keep(self, place: Place, new: Seen) -> None:
+    def _keep(self, place: Place, new: ObservedChild) -> None:
         self._known[place] = new
         self._gone.pop(place, None)
 
-    def _drop(self, feed: Feed, place: Place, version: int) -> None:
+    def _drop(self, watch: ListWatch, place: Place, version: int) -> None:
         old = self._known.get(place)
         self._gone[place] = version
         if old is not None and old.version <= version:
             del self._known[place]
-            self._places[feed].discard(place)
+            self._places[watch].discard(place)
             self._changed(*place)
 
 
-class _FeedCache:
-    """One feed's part of the children, as its informer brings it."""
+class _WatchedCache:
+    """One watch's part of the children, as its informer brings it."""
 
-    def __init__(self, children: Children, feed: Feed) -> None:
-        self._children, self._feed = children, feed
+    def __init__(self, children: ChildCache, watch: ListWatch) -> None:
+        self._children, self._watch = children, watch
 
     def put(self, body: Mapping[str, Any], /) -> None:
-        self._children.observe(self._feed, "MODIFIED" if self._children.is_synced(self._feed) else "LISTED", body)
+        self._children.observe(self._watch, "MODIFIED" if self._children.is_synced(self._watch) else "LISTED", body)
 
     def delete(self, body: Mapping[str, Any], /) -> None:
-        self._children.observe(self._feed, "DELETED", body)
+        self._children.observe(self._watch, "DELETED", body)
 
     def listed(self, present: set[Name], version: int, /) -> None:
-        self._children.listed(self._feed, present, version)
+        self._children.listed(self._watch, present, version)
 
 
 def _written(child: Child) -> Any:

@@ -12,27 +12,29 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import orjson
 
 from commonweal_kube.client import FIELD_MANAGER, Api
-from commonweal_kube.objects import Change, Objects
+from commonweal_kube.objects import Change, ObjectCache
 from commonweal_kube.protocol import MERGE, ApiError, Gone, Unavailable
 from commonweal_kube.queue import Key, Priority, WorkQueue
 from commonweal_kube.status import same, stamped
 from commonweal_operator.desired.manifest import Child
 from commonweal_operator.engine.apply import Applied, Applier, Problem
-from commonweal_operator.engine.children import Children
+from commonweal_operator.engine.children import ChildCache
+from commonweal_operator.engine.keys import KeysWanted
 from commonweal_operator.engine.metrics import Counters
 
 log = logging.getLogger(__name__)
+Inputs = TypeVar("Inputs")
 PASS_SECONDS, LONGEST_SLEEP = 30.0, 3600.0
-Wishes = Iterable[tuple[Key, Priority]]
+Enqueues = Iterable[tuple[Key, Priority]]
 
 
-class Rules(Protocol):
-    """What the kinds mean. All but `prepare` is pure in the caches and the time."""
+class Rules(Protocol[Inputs]):
+    """What the kinds mean. `Inputs` is what a pass over one object decides from: one value, gathered from the caches; all that takes it is pure."""
 
     def collections(self) -> Mapping[str, str]:
         """Return the collection path of each kind, over all namespaces."""
@@ -40,29 +42,39 @@ class Rules(Protocol):
     def path(self, key: Key) -> str:
         """Return the object's path."""
 
-    def changed(self, change: Change) -> Wishes:
+    def changed(self, change: Change) -> Enqueues:
         """Return what a change of one of our objects asks for."""
 
-    def child_changed(self, kind: str, namespace: str, name: str) -> Wishes:
+    def child_changed(self, kind: str, namespace: str, name: str) -> Enqueues:
         """Return what a change of a child asks for."""
 
-    def children(self, key: Key, now: datetime) -> Sequence[Child]:
+    def gather(self, key: Key, now: datetime) -> Inputs | None:
+        """Return all that a pass decides from, or None when there is nothing to do."""
+
+    def children(self, inputs: Inputs) -> Sequence[Child]:
         """Return what the object shall own."""
 
-    def whole(self, key: Key) -> bool:
-        """Return whether `children` names everything already, or only once `prepare` has brought about the rest."""
+    def complete(self, inputs: Inputs) -> bool:
+        """Return whether `children` names everything already, or only once the keys are there."""
 
-    def look_again(self) -> None:
-        """Forget what is remembered of things that no watch tells of."""
+    def keys_of(self, inputs: Inputs) -> KeysWanted | None:
+        """Return whose keys shall be there: they are made once and never rewritten."""
 
-    async def prepare(self, key: Key, api: Api) -> Problem | None:
-        """Bring about what is made once and never rewritten; return what stands in the way."""
+    def status(self, inputs: Inputs, problems: Sequence[Problem]) -> Mapping[str, Any]:
+        """Return the status without its times."""
 
-    def status(self, key: Key, now: datetime, problems: Sequence[Problem]) -> Mapping[str, Any] | None:
-        """Return the status without its times, or None when there is nobody to tell."""
-
-    def wake_at(self, key: Key, now: datetime) -> datetime | None:
+    def wake_at(self, inputs: Inputs) -> datetime | None:
         """Return when time alone will change the answer."""
+
+
+class Keys(Protocol):
+    """What makes keys."""
+
+    def invalidate(self) -> None:
+        """Forget which keys are there: no watch tells of them."""
+
+    async def ensure(self, wanted: KeysWanted, api: Api) -> Problem | None:
+        """Make the keys that are missing; return what stands in the way."""
 
 
 def _utc_now() -> datetime:
@@ -70,14 +82,15 @@ def _utc_now() -> datetime:
 
 
 @dataclass
-class Engine:
+class Engine(Generic[Inputs]):
     """`bulk` carries ordinary writes; `urgent` is a second pool, so that a revocation never waits for a free connection."""
 
     bulk: Api
     urgent: Api
-    objects: Objects
-    rules: Rules
-    children: Children = field(init=False)
+    objects: ObjectCache
+    rules: Rules[Inputs]
+    keys: Keys
+    children: ChildCache = field(init=False)
     workers: int = 16
     reserved: int = 4
     resync_seconds: float = 600.0
@@ -86,7 +99,7 @@ class Engine:
 
     def __post_init__(self) -> None:
         self.queue = WorkQueue(time.monotonic)
-        self.children = Children(self.bulk, self._child_changed)
+        self.children = ChildCache(self.bulk, self._child_changed)
         self.applier = Applier(self.children, self.counters)
         self.ready = asyncio.Event()
         self._relisted = asyncio.Event()
@@ -114,7 +127,7 @@ class Engine:
     async def resync(self) -> None:
         """LIST is the truth: missing keys come in, and keys that it lacks become deletions after one live GET each."""
         self._relisted.clear()
-        self.rules.look_again()
+        self.keys.invalidate()
         for kind, path in self.rules.collections().items():
             present: set[Key] = set()
             listed = 0
@@ -147,46 +160,52 @@ class Engine:
     # Reconcile ----------------------------------------------------------------------------------------------------
 
     async def reconcile(self, key: Key, priority: Priority) -> None:
-        """Bring one object to what the rules want, and report. The same pass for every cause."""
-        record = self.objects.get(key)
+        """Bring one object to what the rules want, and report. The same pass for every cause.
+
+        What is reported is of what was decided from; only if the pass has written something is it gathered again, for then it has brought about news.
+        """
+        record, inputs = self.objects.get(key), self.rules.gather(key, self.now())
         self.counters.reconciles += 1
-        if record is None or record.deleting:
+        if record is None or inputs is None:
             return
         api = self.urgent if priority is Priority.REVOCATION else self.bulk
-        applied = await self._bring_about(api, key, record.uid)
+        applied = await self._bring_about(api, key, record.uid, inputs)
         for problem in applied.problems:
             log.warning("%s %s/%s: %s: %s", key.kind, key.tenant, key.name, problem.reason, problem.message)
-        await self._report(api, key, applied.problems)
-        self._wake(key)
+        news = self.rules.gather(key, self.now()) if applied.written else inputs
+        if news is not None:
+            await self._report(api, key, self.rules.status(news, applied.problems))
+            self._wake(key, news)
         if applied.failure is not None:
             raise applied.failure
 
-    def _wake(self, key: Key) -> None:
-        wake, now = self.rules.wake_at(key, self.now()), self.now()
+    def _wake(self, key: Key, inputs: Inputs) -> None:
+        wake, now = self.rules.wake_at(inputs), self.now()
         if wake is not None:
             # At least hourly: the timer counts on while the machine's clock may be set.
             self.queue.add_after(key, Priority.REVOCATION, min(max(0.0, (wake - now).total_seconds()), LONGEST_SLEEP))
 
-    async def _bring_about(self, api: Api, key: Key, uid: str) -> Applied:
-        whole, children = self.rules.whole(key), self.rules.children(key, self.now())
+    async def _bring_about(self, api: Api, key: Key, uid: str, inputs: Inputs) -> Applied:
+        children, wanted = self.rules.children(inputs), self.rules.keys_of(inputs)
         if not children:
             return Applied()
         applied = await self.applier.all(api, uid, children)
-        if not applied.problems and applied.failure is None:
-            try:
-                problem = await self.rules.prepare(key, api)
-            except (ApiError, Unavailable) as error:
-                applied.failure = error
-            else:
-                applied.problems += [problem] if problem else []
-                if not whole and problem is None:
-                    return await self.applier.all(api, uid, self.rules.children(key, self.now()))
+        if wanted is None or applied.problems or applied.failure is not None:
+            return applied
+        try:
+            problem = await self.keys.ensure(wanted, api)
+        except (ApiError, Unavailable) as error:
+            applied.failure = error
+            return applied
+        applied.problems += [problem] if problem else []
+        if problem is None and not self.rules.complete(inputs):
+            again = self.rules.gather(key, self.now())
+            applied = await self.applier.all(api, uid, self.rules.children(again) if again is not None else ())
         return applied
 
-    async def _report(self, api: Api, key: Key, problems: Sequence[Problem]) -> None:
+    async def _report(self, api: Api, key: Key, status: Mapping[str, Any]) -> None:
         record, now = self.objects.get(key), self.now()
-        status = self.rules.status(key, now, problems)
-        if record is None or status is None or same(record.status, status):
+        if record is None or record.deleting or same(record.status, status):
             return
         # The uid is a precondition: another object of the same name must not get this status.
         body = orjson.dumps({"metadata": {"uid": record.uid}, "status": stamped(record.status, status, now)})

@@ -18,19 +18,20 @@ import yaml
 
 from commonweal_kube.client import Api
 from commonweal_kube.cluster import Cluster
-from commonweal_kube.objects import Objects
+from commonweal_kube.objects import ObjectCache
 from commonweal_kube.protocol import ApiError, Unavailable
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.engine.core import Engine
+from commonweal_operator.engine.keys import DepartmentKeys
 from commonweal_operator.engine.lease import Lease
 from commonweal_operator.engine.metrics import exposition
 from commonweal_operator.engine.probes import LoopWatch, Probes
-from commonweal_operator.handlers.feed import registry_for
+from commonweal_operator.handlers.events import registry_for
 from commonweal_operator.handlers.settings import quiet_settings
-from commonweal_operator.kinds.keys import DepartmentKeys
+from commonweal_operator.kinds.gather import Input
 from commonweal_operator.kinds.reading import collection_of, key_of, read
 from commonweal_operator.kinds.rules import KindRules
-from commonweal_operator.kinds.world import World
+from commonweal_operator.kinds.view import ClusterView
 
 log = logging.getLogger(__name__)
 CONFIG = Path("/etc/commonweal/config.yaml")
@@ -78,17 +79,19 @@ async def operate(options: argparse.Namespace, platform: PlatformConfig) -> None
         await _until_first(*background, _act(options, platform, engine, cluster, acting))
 
 
-def build(bulk: Api, urgent: Api, platform: PlatformConfig, options: argparse.Namespace) -> Engine:
+def build(bulk: Api, urgent: Api, platform: PlatformConfig, options: argparse.Namespace) -> Engine[Input]:
     """Return the engine with the rules of our kinds."""
-    objects = Objects(key_of, read)
+    objects = ObjectCache(key_of, read)
     keys = DepartmentKeys(platform)
-    world = World(objects, platform)
-    engine = Engine(bulk, urgent, objects, KindRules(world, keys), workers=options.workers, resync_seconds=options.resync)
-    world.look_at(engine.children)
+    view = ClusterView(objects, platform, keys)
+    engine: Engine[Input] = Engine(bulk, urgent, objects, KindRules(view), keys, workers=options.workers, resync_seconds=options.resync)
+    view.attach(engine.children)
     return engine
 
 
-async def _act(options: argparse.Namespace, platform: PlatformConfig, engine: Engine, cluster: Cluster, acting: asyncio.Event) -> None:
+async def _act(
+    options: argparse.Namespace, platform: PlatformConfig, engine: Engine[Input], cluster: Cluster, acting: asyncio.Event
+) -> None:
     """Watch and reconcile; with --elect only from taking the lease until losing it."""
     if not options.elect:
         acting.set()
@@ -104,7 +107,7 @@ async def _act(options: argparse.Namespace, platform: PlatformConfig, engine: En
         await lease.release()
 
 
-async def _listen(engine: Engine, cluster: Cluster) -> None:
+async def _listen(engine: Engine[Input], cluster: Cluster) -> None:
     """Watch our kinds until a signal; kopf handles SIGTERM and SIGINT."""
     await kopf.operator(registry=registry_for(engine, cluster), settings=quiet_settings(), clusterwide=True, standalone=True)
 
@@ -146,7 +149,7 @@ async def _with_issuer(api: Api, platform: PlatformConfig) -> PlatformConfig:
     return platform.model_copy(update={"client_issuer": issuer})
 
 
-def _metrics(engine: Engine, watch: LoopWatch) -> str:
+def _metrics(engine: Engine[Input], watch: LoopWatch) -> str:
     gauges = {
         "queue_length": len(engine.queue),
         "objects": len(engine.objects),

@@ -24,8 +24,9 @@ class Finding(NamedTuple):
 
 
 def conditions(findings: Sequence[Finding], generation: int) -> list[dict[str, Any]]:
-    """Return the conditions with `Ready` last, without times; Ready carries the first finding that does not hold."""
-    first = next((f for f in findings if not f.holds), None)
+    """Return the conditions with `Ready` last, without times; Ready carries the first that is False, else the first that is Unknown."""
+    amiss = [f for f in findings if not f.holds]
+    first = next((f for f in amiss if entry_of(f.reason).status == "False"), amiss[0] if amiss else None)
     ready = Finding(ConditionType.READY, Reason.ALL_READY) if first is None else first._replace(type=ConditionType.READY)
     return [_condition(finding, generation) for finding in (*findings, ready)]
 

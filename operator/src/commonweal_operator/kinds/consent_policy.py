@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,47 +12,74 @@ from commonweal_api.consent_policy import ConsentPolicySpec
 from commonweal_api.plan import Outcome
 from commonweal_api.reasons import ConditionType, Reason, entry_of
 from commonweal_kube.objects import Record
-from commonweal_operator.kinds import offer, signatures, terms
 from commonweal_operator.kinds.conditions import Finding, conditions
-from commonweal_operator.kinds.terms import Terms
-from commonweal_operator.kinds.world import World
+from commonweal_operator.kinds.contract import Contract
+from commonweal_operator.kinds.signatures import negotiation
+from commonweal_operator.kinds.terms import Terms, within_term
 
 _C, _R = ConditionType, Reason
 
 
-def examine(record: Record, world: World, now: datetime) -> Terms:
-    """Return how an agreement stands to what its product has in force."""
-    product = world.product(record.key.tenant, record.parsed.spec.product.name)
-    if product is None or product.deleting or product.parsed is None:
-        return terms.without_product(record, product, world)
-    return terms.examine(record, offer.in_force(product, world, now).plan.spec, world, now)
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """An agreement, what its parties sign, and how it stands to what its product has in force."""
+
+    record: Record
+    hash: str
+    terms: Terms
+
+    @property
+    def spec(self) -> ConsentPolicySpec:
+        """The agreement's spec."""
+        found: ConsentPolicySpec = self.record.parsed.spec
+        return found
 
 
-def admitted(record: Record, world: World, now: datetime) -> bool:
+@dataclass(frozen=True, slots=True)
+class ConsentPolicyInput:
+    """All that bears on one agreement.
+
+    `contract` is None while the product is missing or does not parse; `outcome` is what the keeper reports under the agreement's name, which may be of
+    another object; `data_api` is a base URL; `display_names` are those of the parties that exist.
+    """
+
+    now: datetime
+    agreement: Agreement
+    contract: Contract | None
+    outcome: Outcome | None
+    data_api: str
+    display_names: Mapping[str, str]
+
+    @property
+    def record(self) -> Record:
+        """The agreement as it is stored."""
+        return self.agreement.record
+
+
+def admitted(agreement: Agreement, now: datetime) -> bool:
     """Return whether the agreement is final, enforced, and within its term."""
-    return enforceable(record, world, now) and record.parsed.spec.validity.holds(now)
+    return enforceable(agreement) and agreement.spec.validity.holds(now)
 
 
-def enforceable(record: Record, world: World, now: datetime) -> bool:
+def enforceable(agreement: Agreement) -> bool:
     """Return whether the agreement is to be enforced, which says nothing of the time.
 
     Its term is the store's own business: the row policies hold it by the database's clock, and a client that comes too late or too early is told so.
     """
-    return record.parsed.spec.mode == "Enforce" and examine(record, world, now).final
+    return agreement.spec.mode == "Enforce" and agreement.terms.final
 
 
-def reachable(record: Record, world: World, now: datetime) -> bool:
+def reachable(agreement: Agreement, now: datetime) -> bool:
     """Return whether the network lets the consumer in: from the agreement's first moment for as long as it exists.
 
     A consumer that comes after the last moment is told so by the store, instead of getting no connection.
     """
-    return now >= record.parsed.spec.validity.from_ and enforceable(record, world, now)
+    return now >= agreement.spec.validity.from_ and enforceable(agreement)
 
 
-def planned(record: Record, world: World, now: datetime) -> bool:
+def planned(agreement: Agreement) -> bool:
     """Return whether the agreement belongs into the store's plan: to be enforced, or as a dry run, which opens nothing and so needs no signatures."""
-    found = examine(record, world, now)
-    return found.whole if record.parsed.spec.mode == "DryRun" else found.final
+    return agreement.terms.whole if agreement.spec.mode == "DryRun" else agreement.terms.final
 
 
 def next_boundary(record: Record, now: datetime) -> datetime | None:
@@ -83,34 +112,32 @@ def _rest(spec: ConsentPolicySpec) -> tuple[Any, ...]:
     return (spec.product, spec.basis, spec.subjects, spec.transparency, spec.linkage, spec.limits.model_copy(update={"max_rows": 1}))
 
 
-def status(record: Record, world: World, now: datetime) -> dict[str, Any]:
+def status(inputs: ConsentPolicyInput) -> dict[str, Any]:
     """Return the status without times. The number, once given, stays: it names the agreement in the audit for ever."""
-    found = examine(record, world, now)
-    report = world.store_report(record.key.tenant)
-    outcome = report.agreements.get(record.key.name) if report is not None else None
+    record, agreement, outcome = inputs.record, inputs.agreement, inputs.outcome
+    terms = agreement.terms
     mine = outcome if outcome is not None and outcome.uid == record.uid else None
-    wanted = found.whole if record.parsed.spec.mode == "DryRun" else found.final
-    current = mine if mine is not None and mine.generation == record.generation and wanted else None
-    findings = [found.resolved, found.permitted, found.consumer, found.stands.finding, terms.in_force(record.parsed, now)]
-    findings.append(_enforced(record, current))
+    current = mine if mine is not None and mine.generation == record.generation and planned(agreement) else None
+    findings = [terms.resolved, terms.permitted, terms.consumer, terms.signatures.finding, within_term(agreement.spec.validity, inputs.now)]
+    findings.append(_enforced(agreement, current))
     number = mine.number if mine is not None else None
-    said = {
+    found = {
         "observedGeneration": record.generation,
         "conditions": conditions(findings, record.generation),
         "agreement": number if number is not None else record.status.get("agreement"),
-        "endpoint": f"{world.base_url('data-api', record.key.tenant)}/v1/{record.parsed.spec.product.name}",
-        "negotiation": str(signatures.negotiation(record, found.stands, whole=found.whole)),
-        "hash": world.hash_of(record),
+        "endpoint": f"{inputs.data_api}/v1/{agreement.spec.product.name}",
+        "negotiation": str(negotiation(record, terms.signatures, whole=terms.whole)),
+        "hash": agreement.hash,
         "whatIf": _what_if(record, current),
     }
-    return {k: v for k, v in said.items() if v is not None}
+    return {k: v for k, v in found.items() if v is not None}
 
 
-def _enforced(record: Record, outcome: Outcome | None) -> Finding:
+def _enforced(agreement: Agreement, outcome: Outcome | None) -> Finding:
     if outcome is None:
         return Finding(_C.ENFORCED, _R.STORE_PENDING)
     if outcome.ready:
-        return Finding(_C.ENFORCED, _R.DRY_RUN if record.parsed.spec.mode == "DryRun" else _R.ENFORCED)
+        return Finding(_C.ENFORCED, _R.DRY_RUN if agreement.spec.mode == "DryRun" else _R.ENFORCED)
     known = outcome.reason in set(_R) and _C.ENFORCED in entry_of(outcome.reason).types
     return Finding(_C.ENFORCED, _R(outcome.reason) if known else _R.STORE_REFUSED, outcome.message)
 

@@ -3,163 +3,186 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from commonweal_api import ConsentPolicy, Department, namespace_of
+from commonweal_api import Department, namespace_of
 from commonweal_api.jwk import Jwk
-from commonweal_api.plan import AgreementPlan, FeatureSource, FeedPeer, ModelEntry, ModelPlan, StorePlan, audience_of
+from commonweal_api.plan import AgreementPlan, FeatureSource, FeedPeer, ModelEntry, ModelPlan, StorePlan, StoreReport, audience_of
 from commonweal_api.reasons import ConditionType, Reason
 from commonweal_kube.objects import Record
-from commonweal_operator.desired import DepartmentInputs
+from commonweal_operator.desired import NamespaceContent
 from commonweal_operator.desired.pods import cluster_host
-from commonweal_operator.desired.quota import NAME as QUOTA
-from commonweal_operator.desired.sources import claim_of
 from commonweal_operator.engine.apply import Problem
-from commonweal_operator.engine.seen import Workload
-from commonweal_operator.kinds import data_product, offer
+from commonweal_operator.engine.observed import Workload
+from commonweal_operator.kinds import data_product
 from commonweal_operator.kinds.conditions import Finding, conditions
-from commonweal_operator.kinds.consent_policy import next_boundary, planned, reachable
+from commonweal_operator.kinds.consent_policy import Agreement, next_boundary, planned, reachable
+from commonweal_operator.kinds.contract import Contract
 from commonweal_operator.kinds.model_service import needs
 from commonweal_operator.kinds.reading import department_of
-from commonweal_operator.kinds.world import World, key_for
+from commonweal_operator.kinds.signatures import key_for
 
 _C, _R = ConditionType, Reason
 
 
-def gather(record: Record, world: World, now: datetime, signing: Jwk | None = None) -> DepartmentInputs:
-    """Return all that bears on the department, frozen. `signing` is its public key if that is known already before its status shows it."""
-    name, department = record.key.name, record.parsed
-    granted: list[ConsentPolicy] = [p.parsed for p in _reachable(world.usable("ConsentPolicy", record.key.tenant), world, now)]
-    own_models = world.usable("ModelService", record.key.tenant)
-    may_read = {department_of(p.key.tenant) for p in _reachable(world.agreements_for(name), world, now)}
-    may_call = {department_of(m.key.tenant) for m in world.models_called_by(name) if world.department_of(m.key) is not None}
-    store = store_plan(record, world, now, signing)
-    wanted = {claim for p in store.products if (claim := claim_of(p.spec.source)) is not None}
-    return DepartmentInputs(
-        name=name,
-        uid=record.uid,
-        spec=department.spec,
-        store=store,
-        models=model_plan(record, world),
-        consumers=frozenset(p.spec.consumer.department for p in granted),
-        callers=frozenset(c.department for m in own_models for c in m.parsed.spec.callers if world.department(c.department)),
-        peers=frozenset(may_read | may_call),
-        claims=world.claims(record.key.tenant, wanted),
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How far what runs in a department's namespace has come; None is a workload that is not there yet."""
+
+    quota_counted: bool = False
+    store: Workload | None = None
+    data_api: Workload | None = None
+    models: Workload | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DepartmentInput:
+    """All that bears on one department. Objects that do not parse or are being deleted are left out.
+
+    `site` is this site's name, if it has one; `signing` the department's public key, while known. `contracts`, `agreements` and `models` are its own;
+    `consumed` are the agreements that name it as consumer, `calling` the models that name it as caller, wherever they are. `departments` are those that
+    exist of all whom these name. `claims` are the volume claims of its sources that exist and are opened to its store. `report` is the keeper's last
+    one. `data_api_url` and `models_url` are base URLs.
+    """
+
+    now: datetime
+    site: str
+    record: Record
+    signing: Jwk | None
+    contracts: tuple[Contract, ...]
+    agreements: tuple[Agreement, ...]
+    consumed: tuple[Agreement, ...]
+    models: tuple[Record, ...]
+    calling: tuple[Record, ...]
+    departments: frozenset[str]
+    claims: frozenset[str]
+    report: StoreReport | None
+    running: Running
+    data_api_url: str
+    models_url: str
+
+
+def content(inputs: DepartmentInput) -> NamespaceContent:
+    """Return what decides what the department's namespace shall hold."""
+    now, exist = inputs.now, inputs.departments
+    may_read = {department_of(a.record.key.tenant) for a in inputs.consumed if reachable(a, now)}
+    may_call = {department_of(m.key.tenant) for m in inputs.calling}
+    return NamespaceContent(
+        name=inputs.record.key.name,
+        uid=inputs.record.uid,
+        spec=inputs.record.parsed.spec,
+        store=store_plan(inputs),
+        models=model_plan(inputs),
+        consumers=frozenset(a.spec.consumer.department for a in inputs.agreements if reachable(a, now)),
+        callers=frozenset(c.department for m in inputs.models for c in m.parsed.spec.callers) & exist,
+        peers=exist & (may_read | may_call),
+        claims=inputs.claims,
     )
 
 
-def store_plan(record: Record, world: World, now: datetime, signing: Jwk | None = None) -> StorePlan:
+def store_plan(inputs: DepartmentInput) -> StorePlan:
     """Return the plan of all that is valid, resolved and agreed. What is not in it is closed, and keeps nothing else out."""
-    department: Department = record.parsed
-    products = world.usable("DataProduct", record.key.tenant)
-    site = world.platform.site
+    department: Department = inputs.record.parsed
+    site = inputs.site
     feed = department.spec.consent_feed if site else None  # a site that has no name could not tell itself from the others
     return StorePlan(
-        department=record.key.name,
+        department=inputs.record.key.name,
         display_name=department.spec.display_name,
         contact=department.spec.contact,
-        products=[offer.in_force(p, world, now).plan for p in products],
-        agreements=[_agreement(p) for p in world.usable("ConsentPolicy", record.key.tenant) if planned(p, world, now)],
+        products=[contract.plan for contract in inputs.contracts],
+        agreements=[_agreement(a) for a in inputs.agreements if planned(a)],
         site=site,
         peers=[FeedPeer(name=s.name, url=s.url) for s in feed.sites if s.name != site] if feed is not None else [],
         max_staleness_seconds=feed.max_staleness_seconds if feed is not None else None,
         registrars=list(department.spec.registrars),
-        signing=signing or key_for("Agreement", record.status),
+        signing=inputs.signing,
     )
 
 
-def _agreement(policy: Record) -> AgreementPlan:
+def _agreement(agreement: Agreement) -> AgreementPlan:
     # Without its signatures: they have been checked, the store has no use for them, and they would be half of a plan whose size is bounded.
-    spec = policy.parsed.spec.model_copy(update={"signatures": []})
-    return AgreementPlan(name=policy.key.name, uid=policy.uid, generation=policy.generation, spec=spec, dry_run=spec.mode == "DryRun")
+    spec, record = agreement.spec.model_copy(update={"signatures": []}), agreement.record
+    return AgreementPlan(name=record.key.name, uid=record.uid, generation=record.generation, spec=spec, dry_run=spec.mode == "DryRun")
 
 
-def model_plan(record: Record, world: World) -> ModelPlan:
+def model_plan(inputs: DepartmentInput) -> ModelPlan:
     """Return every valid model and where it reads; a feature without an agreement is refused by its owner's data API, not here."""
-    models = world.usable("ModelService", record.key.tenant)
-    providers = sorted({need.department for m in models for need in needs(m.parsed)})
+    providers = sorted({need.department for m in inputs.models for need in needs(m.parsed)})
     return ModelPlan(
-        department=record.key.name,
-        models=[ModelEntry(name=m.key.name, uid=m.uid, generation=m.generation, spec=m.parsed.spec) for m in models],
+        department=inputs.record.key.name,
+        models=[ModelEntry(name=m.key.name, uid=m.uid, generation=m.generation, spec=m.parsed.spec) for m in inputs.models],
         sources=[FeatureSource(department=d, url=f"http://{cluster_host('data-api', d)}", audience=audience_of(d)) for d in providers],
     )
 
 
-def next_moment(record: Record, world: World, now: datetime) -> datetime | None:
+def next_moment(inputs: DepartmentInput) -> datetime | None:
     """Return when an agreement that concerns the department next begins or ends, or an earlier version of a product of its own ends."""
-    concerned = world.usable("ConsentPolicy", record.key.tenant) + world.agreements_for(record.key.name)
-    moments = [next_boundary(p, now) for p in concerned]
-    moments += [data_product.next_boundary(p, now) for p in world.usable("DataProduct", record.key.tenant)]
+    moments = [next_boundary(a.record, inputs.now) for a in (*inputs.agreements, *inputs.consumed)]
+    moments += [data_product.next_end(c.record, inputs.now) for c in inputs.contracts]
     return min((t for t in moments if t is not None), default=None)
 
 
-def next_moment_of_product(record: Record, world: World, now: datetime) -> datetime | None:
-    """Return when an agreement about the product next begins or ends, or an earlier version of it ends: then a change may be held back no more."""
-    about = [p for p in world.usable("ConsentPolicy", record.key.tenant) if p.parsed.spec.product.name == record.key.name]
-    moments = [*(next_boundary(p, now) for p in about), data_product.next_boundary(record, now)]
-    return min((t for t in moments if t is not None), default=None)
-
-
-def status(record: Record, world: World, problems: Sequence[Problem], signing: Jwk | None = None) -> dict[str, Any]:
+def status(inputs: DepartmentInput, problems: Sequence[Problem]) -> dict[str, Any]:
     """Return the status without times."""
-    tenant = record.key.tenant
-    no_models = not world.usable("ModelService", tenant)
+    record, running = inputs.record, inputs.running
     findings = [
-        _namespace(world, tenant, problems),
-        _store(world, tenant),
-        _http(world, tenant, "data-api"),
-        _http(world, tenant, "models", unused=no_models),
+        _namespace(running, problems),
+        _store(running.store, inputs.report),
+        _data_api(running.data_api),
+        _models(running.models, unused=not inputs.models),
     ]
     found = {
         "observedGeneration": record.generation,
         "conditions": conditions(findings, record.generation),
         "namespace": namespace_of(record.key.name),
-        "dataApi": world.base_url("data-api", tenant),
-        "models": world.base_url("models", tenant),
-        "keys": _keys(record, world, signing),
+        "dataApi": inputs.data_api_url,
+        "models": inputs.models_url,
+        "keys": _keys(inputs),
     }
     return {k: v for k, v in found.items() if v is not None}
 
 
-def _keys(record: Record, world: World, signing: Jwk | None) -> list[dict[str, Any]] | None:
+def _keys(inputs: DepartmentInput) -> list[dict[str, Any]] | None:
     """Return the public keys. Those that are not known just now stay as they were published: a key that is missed for a moment must close nothing."""
-    report = world.store_report(record.key.tenant)
-    reported = report.witness if report is not None and report.witness is not None and report.witness.purpose == "Witness" else None
-    found = (signing or key_for("Agreement", record.status), reported or key_for("Witness", record.status))
+    report = inputs.report
+    reported = report.seal_key if report is not None and report.seal_key is not None and report.seal_key.purpose == "Seal" else None
+    found = (inputs.signing, reported or key_for("Seal", inputs.record.status))
     return [key.wire() for key in found if key is not None] or None
 
 
-def _reachable(policies: Sequence[Record], world: World, now: datetime) -> list[Record]:
-    return [p for p in policies if world.department_of(p.key) is not None and reachable(p, world, now)]
-
-
-def _namespace(world: World, tenant: str, problems: Sequence[Problem]) -> Finding:
-    reasons = {"NameConflict": _R.NAME_CONFLICT, "Terminating": _R.NAMESPACE_TERMINATING}
+def _namespace(running: Running, problems: Sequence[Problem]) -> Finding:
     for problem in problems:
-        return Finding(_C.NAMESPACE_READY, reasons.get(problem.reason, _R.NAMESPACE_PENDING), problem.message)
-    if not world.facts.facts("ResourceQuota", tenant, QUOTA):
+        reason = {"NameConflict": _R.NAME_CONFLICT, "Terminating": _R.NAMESPACE_TERMINATING}.get(problem.reason)
+        # What stands in the way is named; the register's own words say the rest.
+        detail = problem.message if reason is None else f"{problem.kind} {problem.name}."
+        return Finding(_C.NAMESPACE_READY, reason or _R.NAMESPACE_PENDING, detail)
+    if not running.quota_counted:
         return Finding(_C.NAMESPACE_READY, _R.NAMESPACE_PENDING, "Its ResourceQuota is not counted yet, so objects would be refused.")
     return Finding(_C.NAMESPACE_READY, _R.NAMESPACE_ACTIVE)
 
 
-def _store(world: World, tenant: str) -> Finding:
-    load: Workload | None = world.facts.facts("StatefulSet", tenant, "store")
+def _store(load: Workload | None, report: StoreReport | None) -> Finding:
     if load is None or load.ready < load.wanted:
         return Finding(_C.STORE_READY, _R.STORE_STARTING, _progress("store-0", load))
-    if world.store_report(tenant) is None:
+    if report is None:
         return Finding(_C.STORE_READY, _R.STORE_STARTING, "Pod store-0 is ready; its keeper has not reported yet.")
     return Finding(_C.STORE_READY, _R.STORE_RUNNING)
 
 
-def _http(world: World, tenant: str, name: str, *, unused: bool = False) -> Finding:
-    type_, running, starting, failing = {
-        "data-api": (_C.DATA_API_READY, _R.DATA_API_RUNNING, _R.DATA_API_STARTING, _R.DATA_API_FAILING),
-        "models": (_C.MODELS_READY, _R.MODELS_RUNNING, _R.MODELS_STARTING, _R.MODELS_FAILING),
-    }[name]
-    load: Workload | None = world.facts.facts("Deployment", tenant, name)
+def _data_api(load: Workload | None) -> Finding:
+    return _http(_C.DATA_API_READY, (_R.DATA_API_RUNNING, _R.DATA_API_STARTING, _R.DATA_API_FAILING), "data-api", load)
+
+
+def _models(load: Workload | None, *, unused: bool) -> Finding:
     if unused and load is not None:
-        return Finding(type_, running, "There is no ModelService, so no pod is needed.")
+        return Finding(_C.MODELS_READY, _R.MODELS_NOT_NEEDED)
+    return _http(_C.MODELS_READY, (_R.MODELS_RUNNING, _R.MODELS_STARTING, _R.MODELS_FAILING), "models", load)
+
+
+def _http(type_: ConditionType, reasons: tuple[Reason, Reason, Reason], name: str, load: Workload | None) -> Finding:
+    running, starting, failing = reasons
     if load is not None and load.wanted and load.ready >= load.wanted:
         return Finding(type_, running)
     if load is not None and "exceeded quota" in load.message:

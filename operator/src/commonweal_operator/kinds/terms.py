@@ -5,16 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from commonweal_api import ConsentPolicy
-from commonweal_api.consent_policy import ConsentPolicySpec
+from commonweal_api.consent_policy import ConsentPolicySpec, Validity
 from commonweal_api.data_product import DataProductSpec
 from commonweal_api.offer import Offer
 from commonweal_api.reasons import ConditionType, Reason
 from commonweal_api.versions import served_version, served_versions
 from commonweal_kube.objects import Record
-from commonweal_operator.kinds import signatures
 from commonweal_operator.kinds.conditions import Finding
-from commonweal_operator.kinds.world import World
+from commonweal_operator.kinds.signatures import SignatureState
 
 _C, _R = ConditionType, Reason
 
@@ -25,7 +23,7 @@ class Terms(NamedTuple):
     resolved: Finding
     permitted: Finding
     consumer: Finding
-    stands: signatures.Standing
+    signatures: SignatureState
 
     @property
     def whole(self) -> bool:
@@ -35,12 +33,26 @@ class Terms(NamedTuple):
     @property
     def final(self) -> bool:
         """Whether it is agreed, and everything that it needs is in place."""
-        return self.whole and self.stands.finding.holds
+        return self.whole and self.signatures.finding.holds
 
 
-def examine(policy: Record, product: DataProductSpec, world: World, now: datetime) -> Terms:
+class Parties(NamedTuple):
+    """What is to be known of an agreement's parties: the hash of what they sign, whether the consumer exists, and who has signed."""
+
+    hash: str
+    consumer: Finding
+    signatures: SignatureState
+
+
+def consumer_known(spec: ConsentPolicySpec, *, exists: bool) -> Finding:
+    """Return what ConsumerKnown says; `exists` is whether the consuming department does."""
+    if exists:
+        return Finding(_C.CONSUMER_KNOWN, _R.CONSUMER_KNOWN)
+    return Finding(_C.CONSUMER_KNOWN, _R.CONSUMER_NOT_FOUND, f"spec.consumer.department: {spec.consumer.department}.")
+
+
+def terms_for(spec: ConsentPolicySpec, parties: Parties, product: DataProductSpec, now: datetime) -> Terms:
     """Return how an agreement stands to the product."""
-    spec: ConsentPolicySpec = policy.parsed.spec
     major = served_version(product, spec, now)
     served = served_versions(product, now)
     if major is None:
@@ -50,23 +62,20 @@ def examine(policy: Record, product: DataProductSpec, world: World, now: datetim
         resolved, permitted = Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_RESOLVED), _permitted(spec, served[major])
     if permitted.holds and spec.linkage is not None and product.serve.mode == "Live":
         permitted = Finding(_C.FIELDS_PERMITTED, _R.LINKAGE_NOT_LIVE, f"spec.linkage: DataProduct {spec.product.name}.")
-    return Terms(resolved, permitted, _consumer(policy.parsed, world), signatures.standing(policy, world))
+    return Terms(resolved, permitted, parties.consumer, parties.signatures)
 
 
-def without_product(policy: Record, product: Record | None, world: World) -> Terms:
+def terms_without_product(spec: ConsentPolicySpec, parties: Parties, product: Record | None) -> Terms:
     """Return how an agreement stands whose product is missing or does not parse."""
-    spec: ConsentPolicySpec = policy.parsed.spec
     if product is None or product.deleting:
-        resolved = Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_NOT_FOUND, f"spec.product.name: {spec.product.name}.")
+        found = Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_NOT_FOUND, f"spec.product.name: {spec.product.name}.")
     else:
-        resolved = Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_NOT_READY, f"DataProduct {spec.product.name}: {product.invalid}")
-    permitted = Finding(_C.FIELDS_PERMITTED, _R.FIELD_NOT_OFFERED, f"spec.fields: {', '.join(spec.fields)}.")
-    return Terms(resolved, permitted, _consumer(policy.parsed, world), signatures.standing(policy, world))
+        found = Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_NOT_READY, f"DataProduct {spec.product.name}: {product.invalid}")
+    return Terms(found, found._replace(type=_C.FIELDS_PERMITTED), parties.consumer, parties.signatures)
 
 
-def in_force(policy: ConsentPolicy, now: datetime) -> Finding:
+def within_term(validity: Validity, now: datetime) -> Finding:
     """Return whether the agreement's term has begun and has not ended."""
-    validity = policy.spec.validity
     if now < validity.from_:
         return Finding(_C.IN_FORCE, _R.NOT_YET_IN_FORCE, f"It begins at {validity.from_.isoformat()}.")
     if now >= validity.until:
@@ -87,10 +96,3 @@ def _permitted(spec: ConsentPolicySpec, offer: Offer) -> Finding:
     if spec.linkage is not None and (spec.linkage.on not in fields or fields[spec.linkage.on].mask is not None):
         return Finding(_C.FIELDS_PERMITTED, _R.LINKAGE_FIELD_UNKNOWN, f"spec.linkage.on: {spec.linkage.on}.")
     return Finding(_C.FIELDS_PERMITTED, _R.FIELDS_PERMITTED)
-
-
-def _consumer(policy: ConsentPolicy, world: World) -> Finding:
-    name = policy.spec.consumer.department
-    if world.department(name) is None:
-        return Finding(_C.CONSUMER_KNOWN, _R.CONSUMER_NOT_FOUND, f"spec.consumer.department: {name}.")
-    return Finding(_C.CONSUMER_KNOWN, _R.CONSUMER_KNOWN)

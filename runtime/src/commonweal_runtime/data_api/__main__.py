@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from granian.constants import HTTPModes
-from granian.log import LogLevels
-
-from commonweal_runtime.serving import serve
+from commonweal_runtime.server import serve
 
 PORT = 8080
 
 
 def main() -> None:
     """Serve until SIGTERM. One process: what it does is wait for the store, and the pod is what is multiplied."""
-    serve("commonweal_runtime.data_api.app:create", PORT, http=HTTPModes.http1, log_level=LogLevels.warning)
+    serve("commonweal_runtime.data_api.app:create", PORT)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from commonweal_runtime.data_api import refusals
+from commonweal_runtime.data_api import problems
 from commonweal_runtime.tokens import Client
 
 
@@ -67,23 +67,23 @@ class Catalogue:
         """
         mine = [a for a in self.agreements.get(product, ()) if a.admits(client)]
         if not mine:
-            raise refusals.no_agreement(str(client))
+            raise problems.no_agreement(str(client))
         if not purpose:
-            raise refusals.purpose_missing()
+            raise problems.purpose_missing()
         fitting = [a for a in mine if purpose in a.purposes]
         if not fitting:
-            raise refusals.purpose_not_agreed(sorted({p for a in mine for p in a.purposes}))
+            raise problems.purpose_not_agreed(sorted({p for a in mine for p in a.purposes}))
         holding = [a for a in fitting if a.begins <= now < a.ends]
         if not holding:
             first = fitting[0]
-            raise refusals.agreement_expired(first.name) if now >= first.ends else refusals.agreement_not_begun(first.name)
+            raise problems.agreement_expired(first.name) if now >= first.ends else problems.agreement_not_begun(first.name)
         if fields is None:
             return holding[0]
         for agreement in holding:
             if set(fields) <= set(agreement.fields):
                 return agreement
         agreed = holding[0].fields
-        raise refusals.field_not_agreed([f for f in fields if f not in agreed], list(agreed))
+        raise problems.field_not_agreed([f for f in fields if f not in agreed], list(agreed))
 
 
 def parse(text: str) -> Catalogue:

@@ -7,10 +7,11 @@ from typing import Any
 from litestar import Request, Response, delete, get, post
 from litestar.params import FromPath
 
-from commonweal_runtime.audit.desk import BEGINNING
-from commonweal_runtime.data_api.answers import answer
-from commonweal_runtime.data_api.bodies import delegation_of
+from commonweal_runtime.audit.service import BEGINNING
+from commonweal_runtime.bodies import parse
+from commonweal_runtime.data_api.bodies import RegistrarsDelegationBody
 from commonweal_runtime.data_api.requests import delegation_id_of, header_of, query_of, uuid_of
+from commonweal_runtime.data_api.responses import answer
 from commonweal_runtime.data_api.service import Service
 from commonweal_runtime.serving import NO_STORE, body_of, json_answer
 
@@ -35,7 +36,7 @@ def department_routes(service: Service) -> list[Any]:
     @post("/v1/delegations")
     async def delegate(request: _Request) -> _Answer:
         caller = await client(request)
-        wanted = delegation_of(await body_of(request), by_registrar=True)
+        wanted = parse(RegistrarsDelegationBody, await body_of(request))
         return json_answer((await registrars.delegate(caller, wanted)).encode(), 201)
 
     @delete("/v1/delegations/{delegation:str}", status_code=200)
@@ -53,6 +54,6 @@ def department_routes(service: Service) -> list[Any]:
     async def feed(request: _Request) -> _Answer:
         after = query_of(request, "after").get("after")
         body = await service.feed.answer(header_of(request, "authorization"), after)
-        return Response(body, media_type=SEALED, headers=NO_STORE)
+        return Response(body, media_type=SEALED, headers=dict(NO_STORE))
 
     return [delegations, delegate, end, export, feed]

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
 from litestar import Request
 
-from commonweal_runtime.data_api import refusals
-from commonweal_runtime.data_api.bodies import Delegation
-from commonweal_runtime.data_api.lanes import Lanes, UnreachableError
+from commonweal_runtime.data_api import problems as refusals
+from commonweal_runtime.data_api.bodies import DelegationBody, RegistrarsDelegationBody
+from commonweal_runtime.data_api.connections import ConnectionPools, UnreachableError
 from commonweal_runtime.data_api.requests import delegated_of, header_of
-from commonweal_runtime.problems import Problem, invalid_request
+from commonweal_runtime.store.problems import Own, problem_of
+from commonweal_runtime.store.sqlstates import SqlState
 from commonweal_runtime.tokens import Verifier
 
 PERSON, API = "person", "api"
-Refusals = Mapping[str, Callable[[], Problem]]
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
+class Principal:
     """Who is signed in, and whom the request is about; the store decides whether the one may act for the other."""
 
     actor: UUID
     subject: UUID
 
 
-class Decided(NamedTuple):
+class DecisionResult(NamedTuple):
     """What the store shows of an agreement after a decision, and the newest event on it; both are JSON, the event None if there never was one."""
 
     agreement: str
@@ -40,119 +39,116 @@ class Decided(NamedTuple):
 _DECIDE = "select x.a || chr(10) || coalesce(person.newest($1, $2, $3), '') from (select person.{function}($1, $2, $3, $4) as a offset 0) x"
 
 
-async def who_asks(persons: Verifier, request: Request[Any, Any, Any]) -> Who:
+async def who_asks(persons: Verifier, request: Request[Any, Any, Any]) -> Principal:
     """Return who asks about whom: the signed-in person about themselves, unless a header On-Behalf-Of names somebody else."""
     actor = (await persons.person(header_of(request, "authorization"))).subject
     named = header_of(request, "on-behalf-of")
-    return Who(actor, delegated_of(named) if named is not None else actor)
+    return Principal(actor, delegated_of(named) if named is not None else actor)
 
 
-async def ask(lanes: Lanes, login: str, refused: Refusals, statement: str, *args: object) -> str:
+async def ask(pools: ConnectionPools, login: str, refused: Own, statement: str, *args: object) -> str:
     """Return what a function of the store answers.
 
-    Its refusals become Problems. Of their texts only those of CW400 and CW409 are shown: they are written for it, and name no person.
+    Its refusals become Problems; `refused` says what they mean of this one.
     """
     try:
-        answer = await lanes.call(login, statement, *args)
+        answer = await pools.call(login, statement, *args)
     except UnreachableError:
         raise refusals.store_unavailable() from None
     except asyncpg.PostgresError as error:
-        raise _refusal(error, refused) from None
+        raise problem_of(error, own=refused) from None
     if answer is None:
         raise refusals.store_unavailable()
     return answer
 
 
-def _refusal(error: asyncpg.PostgresError, refused: Refusals) -> Problem:
-    state = error.sqlstate or ""
-    message = str(error.args[0])
-    if state == "CW400":
-        return invalid_request(message, "See /openapi.json for what may be sent.")
-    if state == "CW014":
-        return refusals.department_moved(message)
-    if state not in refused:
-        return refusals.store_unavailable()
-    return replace(refused[state](), detail=f"{message[:1].upper()}{message[1:]}.") if state == "CW409" else refused[state]()
-
-
-_COMMON: Refusals = {"CW403": refusals.not_delegated, "CW404": refusals.no_such_agreement}
+_COMMON: Own = {SqlState.NOT_PERMITTED: refusals.not_delegated, SqlState.NOT_FOUND: refusals.no_such_agreement}
 
 
 class People:
     """Calls the functions of schema `person` as the role that may do nothing else."""
 
-    def __init__(self, lanes: Lanes) -> None:
-        self._lanes = lanes
+    def __init__(self, pools: ConnectionPools) -> None:
+        self._pools = pools
 
-    async def uses(self, who: Who, before: int, limit: int) -> str:
+    async def uses(self, who: Principal, before: int, limit: int) -> str:
         """Return who read what about the person, newest first."""
         return await self._ask({}, "select person.uses($1, $2, $3, $4)", who.actor, who.subject, before, limit)
 
-    async def consents(self, who: Who) -> str:
+    async def consents(self, who: Principal) -> str:
         """Return the agreements that concern the person, with what they said."""
         return await self._ask({}, "select person.consents($1, $2)", who.actor, who.subject)
 
-    async def consent(self, who: Who, agreement: str, state: str) -> Decided:
+    async def consent(self, who: Principal, agreement: str, state: str) -> DecisionResult:
         """Give, withdraw, refuse or put off consent; when this returns, the next read already obeys."""
-        return await self._decide("give", {"CW409": refusals.no_consent_to_decide}, who, agreement, state)
+        return await self._decide("give", {SqlState.NOT_POSSIBLE: refusals.no_consent_to_decide}, who, agreement, state)
 
-    async def objection(self, who: Who, agreement: str, *, objected: bool) -> Decided:
+    async def objection(self, who: Principal, agreement: str, *, objected: bool) -> DecisionResult:
         """Object, or lift the objection; when this returns, the next read already obeys."""
-        return await self._decide("object", {"CW409": refusals.no_objection_to_decide}, who, agreement, objected)
+        return await self._decide("object", {SqlState.NOT_POSSIBLE: refusals.no_objection_to_decide}, who, agreement, objected)
 
-    async def _decide(self, function: str, refused: Refusals, who: Who, agreement: str, said: str | bool) -> Decided:
+    async def _decide(self, function: str, refused: Own, who: Principal, agreement: str, said: str | bool) -> DecisionResult:
         """Record a decision and fetch its event in one statement: one round trip, and no answer that speaks of somebody else's event."""
         text = await self._ask(refused, _DECIDE.format(function=function), who.actor, who.subject, agreement, said)
         shown, _, event = text.partition("\n")
-        return Decided(shown, event or None)
+        return DecisionResult(shown, event or None)
 
-    async def delegations(self, who: Who) -> str:
+    async def delegations(self, who: Principal) -> str:
         """Return who may act for the person, and for whom the person may act."""
         return await self._ask({}, "select person.delegations($1, $2)", who.actor, who.subject)
 
-    async def delegate(self, who: Who, d: Delegation) -> str:
+    async def delegate(self, who: Principal, d: DelegationBody) -> str:
         """Let somebody act for the person."""
         statement = "select person.delegate($1, $2, $3, $4, $5, $6, $7, $8)"
-        refused = {"CW409": refusals.delegation_not_possible}
-        return await self._ask(refused, statement, who.actor, who.subject, d.delegate, d.kind, d.acts, d.agreements, d.begins, d.ends)
+        refused = {SqlState.NOT_POSSIBLE: refusals.delegation_not_possible}
+        return await self._ask(refused, statement, who.actor, who.subject, *_terms(d))
 
-    async def end_delegation(self, who: Who, delegation: UUID) -> str:
+    async def end_delegation(self, who: Principal, delegation: UUID) -> str:
         """End a delegation; when this returns, the delegate can do nothing any more."""
-        refused = {"CW404": refusals.no_such_delegation, "CW409": refusals.delegation_not_possible}
+        refused = {SqlState.NOT_FOUND: refusals.no_such_delegation, SqlState.NOT_POSSIBLE: refusals.delegation_not_possible}
         return await self._ask(refused, "select person.end_delegation($1, $2, $3)", who.actor, who.subject, delegation)
 
-    async def export(self, who: Who) -> str:
+    async def export(self, who: Principal) -> str:
         """Return the person's records where the basis gives a right to take them along, with what was said and used."""
-        return await self._ask({"CW012": refusals.source_unavailable}, "select person.export($1, $2)", who.actor, who.subject)
+        return await self._ask({}, "select person.export($1, $2)", who.actor, who.subject)
 
-    async def erase(self, who: Who, product: str) -> str:
+    async def erase(self, who: Principal, product: str) -> str:
         """Erase the person's records of a product."""
-        refused = {"CW404": refusals.no_such_product, "CW409": refusals.nothing_to_erase}
+        refused = {SqlState.NOT_FOUND: refusals.no_such_product, SqlState.NOT_POSSIBLE: refusals.nothing_to_erase}
         return await self._ask(refused, "select person.erase($1, $2, $3)", who.actor, who.subject, product)
 
-    async def _ask(self, refused: Refusals, statement: str, *args: object) -> str:
-        return await ask(self._lanes, PERSON, {**_COMMON, **refused}, statement, *args)
+    async def _ask(self, refused: Own, statement: str, *args: object) -> str:
+        return await ask(self._pools, PERSON, {**_COMMON, **refused}, statement, *args)
+
+
+def _terms(d: DelegationBody) -> tuple[object, ...]:
+    """Return what a delegation says as the store takes it: lists joined by commas, null for all agreements."""
+    return d.delegate, d.type, ",".join(d.acts), ",".join(sorted(set(d.agreements))) or None, d.begins, d.ends
 
 
 class Registrars:
     """Calls the functions of schema `registrar` in the name of one of the department's own clients; the store knows which may."""
 
-    def __init__(self, lanes: Lanes) -> None:
-        self._lanes = lanes
+    def __init__(self, pools: ConnectionPools) -> None:
+        self._pools = pools
 
     async def delegations(self, client: str, subject: UUID) -> str:
         """Return who may act for a person."""
         return await self._ask("select registrar.delegations($1, $2)", client, subject)
 
-    async def delegate(self, client: str, d: Delegation) -> str:
+    async def delegate(self, client: str, d: RegistrarsDelegationBody) -> str:
         """Record that somebody may act for a person."""
         statement = "select registrar.delegate($1, $2, $3, $4, $5, $6, $7, $8)"
-        return await self._ask(statement, client, d.subject, d.delegate, d.kind, d.acts, d.agreements, d.begins, d.ends)
+        return await self._ask(statement, client, d.subject, *_terms(d))
 
     async def end(self, client: str, delegation: UUID) -> str:
         """End a delegation."""
         return await self._ask("select registrar.end_delegation($1, $2)", client, delegation)
 
     async def _ask(self, statement: str, *args: object) -> str:
-        refused = {"CW403": refusals.no_registrar, "CW404": refusals.no_such_delegation, "CW409": refusals.delegation_not_possible}
-        return await ask(self._lanes, API, refused, statement, *args)
+        refused = {
+            SqlState.NOT_PERMITTED: refusals.no_registrar,
+            SqlState.NOT_FOUND: refusals.no_such_delegation,
+            SqlState.NOT_POSSIBLE: refusals.delegation_not_possible,
+        }
+        return await ask(self._pools, API, refused, statement, *args)

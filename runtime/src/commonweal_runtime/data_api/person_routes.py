@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from litestar import Request, Response, delete, get, post, put
 from litestar.params import FromPath
 
-from commonweal_runtime.data_api import refusals
-from commonweal_runtime.data_api.answers import answer
-from commonweal_runtime.data_api.bodies import CONSENT_STATES, OBJECTION_STATES, delegation_of, state_of
-from commonweal_runtime.data_api.people import Decided, Who, who_asks
+from commonweal_runtime.bodies import parse
+from commonweal_runtime.data_api import problems
+from commonweal_runtime.data_api.bodies import ConsentBody, DelegationBody, ObjectionBody
+from commonweal_runtime.data_api.people import DecisionResult, Principal, who_asks
 from commonweal_runtime.data_api.requests import NEWEST, before_of, delegation_id_of, limit_of, name_of, number_of, query_of
+from commonweal_runtime.data_api.responses import answer
 from commonweal_runtime.data_api.service import Service
 from commonweal_runtime.problems import invalid_request
 from commonweal_runtime.serving import body_of, json_answer
@@ -42,15 +44,15 @@ def _decisions(service: Service) -> list[Any]:
 
     @put("/me/consents/{agreement:str}")
     async def consent(request: _Request, agreement: FromPath[str]) -> _Answer:
-        who, name = await _who(service, request), name_of(agreement, refusals.no_such_agreement())
-        state = state_of(await body_of(request), CONSENT_STATES)
-        return _receipted(service, await people.consent(who, name, state))
+        who, name = await _who(service, request), name_of(agreement, problems.no_such_agreement())
+        said = parse(ConsentBody, await body_of(request))
+        return _receipted(service, await people.consent(who, name, said.state))
 
     @put("/me/objections/{agreement:str}")
     async def objection(request: _Request, agreement: FromPath[str]) -> _Answer:
-        who, name = await _who(service, request), name_of(agreement, refusals.no_such_agreement())
-        state = state_of(await body_of(request), OBJECTION_STATES)
-        return _receipted(service, await people.objection(who, name, objected=state == "Objected"))
+        who, name = await _who(service, request), name_of(agreement, problems.no_such_agreement())
+        said = parse(ObjectionBody, await body_of(request))
+        return _receipted(service, await people.objection(who, name, objected=said.state == "Objected"))
 
     return [uses, consents, consent, objection]
 
@@ -91,7 +93,7 @@ def _delegations(service: Service) -> list[Any]:
     @post("/me/delegations")
     async def delegate(request: _Request) -> _Answer:
         who = await _who(service, request)
-        wanted = delegation_of(await body_of(request), by_registrar=False)
+        wanted = parse(DelegationBody, await body_of(request))
         return json_answer((await people.delegate(who, wanted)).encode(), 201)
 
     @delete("/me/delegations/{delegation:str}", status_code=200)
@@ -113,7 +115,7 @@ def _rights(service: Service) -> list[Any]:
 
     @post("/me/erasures/{product:str}", status_code=200)
     async def erase(request: _Request, product: FromPath[str]) -> _Answer:
-        who, name = await _who(service, request), name_of(product, refusals.no_such_product())
+        who, name = await _who(service, request), name_of(product, problems.no_such_product())
         if await body_of(request):
             raise invalid_request("The request has a body.", "Send none: the address says what is to be erased.")
         return json_answer((await people.erase(who, name)).encode())
@@ -121,11 +123,11 @@ def _rights(service: Service) -> list[Any]:
     return [export, erase]
 
 
-def _receipted(service: Service, decided: Decided) -> Response[bytes]:
+def _receipted(service: Service, decided: DecisionResult) -> Response[bytes]:
     """Return the answer to a decision: the agreement as the store shows it now, with the receipt of the newest thing that was said about it."""
-    receipt = f'"{service.audit.receipt_of(decided.event)}"' if decided.event is not None else "null"
-    return json_answer(f'{decided.agreement[:-1]}, "receipt" : {receipt}}}'.encode())
+    receipt = service.audit.receipt_of(decided.event) if decided.event is not None else None
+    return json_answer({**orjson.loads(decided.agreement), "receipt": receipt})
 
 
-async def _who(service: Service, request: _Request) -> Who:
+async def _who(service: Service, request: _Request) -> Principal:
     return await who_asks(service.persons, request)

@@ -9,9 +9,9 @@ from typing import Any
 
 from litestar import Request, Response, get
 
-from commonweal_runtime.data_api.answers import PUBLIC, answer
 from commonweal_runtime.data_api.people import API, ask
 from commonweal_runtime.data_api.requests import limit_of, query_of, seal_after
+from commonweal_runtime.data_api.responses import PUBLIC, answer
 from commonweal_runtime.data_api.service import Service
 from commonweal_runtime.problems import Problem
 from commonweal_runtime.serving import json_answer, live
@@ -52,7 +52,7 @@ class Kept:
 
 def public_routes(service: Service) -> list[Any]:
     """Return the routes that need no sign-in."""
-    counts = Kept(lambda: ask(service.lanes, API, {}, "select audit.transparency()"))
+    counts = Kept(lambda: ask(service.pools, API, {}, "select audit.transparency()"))
 
     @get("/openapi.json")
     async def openapi(request: _Request) -> _Answer:
@@ -74,6 +74,6 @@ def public_routes(service: Service) -> list[Any]:
 
     @get("/readyz")
     async def ready() -> _Answer:
-        return json_answer(b'{"ready": true}') if service.ready else json_answer(b'{"ready": false}', 503)
+        return json_answer({"ready": service.ready}, 200 if service.ready else 503)
 
     return [openapi, transparency, seals, keys, live, ready]

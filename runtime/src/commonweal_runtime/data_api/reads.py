@@ -10,15 +10,16 @@ from uuid import UUID
 
 import asyncpg
 
-from commonweal_runtime.data_api import refusals
+from commonweal_runtime.data_api import problems as refusals
 from commonweal_runtime.data_api.catalogue import Agreement
-from commonweal_runtime.data_api.lanes import Lanes, UnreachableError
+from commonweal_runtime.data_api.connections import ConnectionPools, UnreachableError
 from commonweal_runtime.problems import Problem
 from commonweal_runtime.store.doors import MOST_TOGETHER
 from commonweal_runtime.store.names import login_of
+from commonweal_runtime.store.problems import Terms, problem_of
 
 # Statements of one agreement under way at once. Where each waits for the disk, one: the reads that come meanwhile share the next flush. Where none
-# waits, two: one, three and four were slower in pairs (0.93, 0.97 and 0.85 of it). Where a question is committed before its answer is taken, two as
+# waits, two: one, three and four were slower in pairs (0.93, 0.97 and 0.85 of it). Where a read is committed before its answer is taken, two as
 # well: one commits while the other takes.
 IN_FLIGHT = {"Durable": 1, "Deferred": 2, "Strict": 2}
 # What the store answers when an agreement has been closed since the catalogue was read.
@@ -33,8 +34,8 @@ _CLOSED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """Who asks for what: reads with the same question can share a statement."""
+class ReadRequest:
+    """Who asks for what: equal requests can share a statement."""
 
     agreement: Agreement
     client: str
@@ -44,50 +45,50 @@ class Question:
 
 @dataclass(slots=True)
 class _Queue:
-    """Point reads of one agreement that wait, by question."""
+    """Point reads of one agreement that wait, by request."""
 
     in_flight: int
-    waiting: dict[Question, list[tuple[UUID, asyncio.Future[str | None]]]] = field(default_factory=dict)
+    waiting: dict[ReadRequest, list[tuple[UUID, asyncio.Future[str | None]]]] = field(default_factory=dict)
     workers: set[asyncio.Task[Any]] = field(default_factory=set)
 
 
 class Reader:
     """Asks the store and turns its refusals into Problems; never its text, which can hold data."""
 
-    def __init__(self, lanes: Lanes, closed: Callable[[Agreement], Awaitable[Problem]]) -> None:
-        self._lanes, self._closed = lanes, closed
+    def __init__(self, pools: ConnectionPools, closed: Callable[[Agreement], Awaitable[Problem]]) -> None:
+        self._pools, self._closed = pools, closed
         self._queues: dict[int, _Queue] = {}
 
-    async def point(self, question: Question, subject: UUID) -> str | None:
+    async def point(self, read: ReadRequest, subject: UUID) -> str | None:
         """Return one subject's JSON, or None if it is absent or denied."""
-        if question.agreement.counted:  # a statement that the limit refuses is refused as a whole: each read has its own
-            return await self._one(question, subject)
-        queue = self._queue(question.agreement)
+        if read.agreement.counted:  # a statement that the limit refuses is refused as a whole: each read has its own
+            return await self._one(read, subject)
+        queue = self._queue(read.agreement)
         if len(queue.workers) < queue.in_flight and not queue.waiting:
-            return await self._alone(queue, question, subject)
+            return await self._alone(queue, read, subject)
         future: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
-        queue.waiting.setdefault(question, []).append((subject, future))
+        queue.waiting.setdefault(read, []).append((subject, future))
         self._start(queue)
         return await future
 
-    async def page(self, question: Question, after: UUID, limit: int) -> str | None:
+    async def page(self, read: ReadRequest, after: UUID, limit: int) -> str | None:
         """Return the JSON of up to `limit` records after a subject."""
-        operation = "askpage" if question.agreement.strict else "page"
-        found = await self._through(question, operation, after, limit)
-        return found if not question.agreement.strict or found is None else await self._take(question, found) or None
+        operation = "askpage" if read.agreement.strict else "page"
+        found = await self._through(read, operation, after, limit)
+        return found if not read.agreement.strict or found is None else await self._take(read, found) or None
 
     def _queue(self, agreement: Agreement) -> _Queue:
         queue = self._queues.setdefault(agreement.number, _Queue(0))
         queue.in_flight = IN_FLIGHT[agreement.durability]
         return queue
 
-    async def _alone(self, queue: _Queue, question: Question, subject: UUID) -> str | None:
+    async def _alone(self, queue: _Queue, read: ReadRequest, subject: UUID) -> str | None:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("no running task")
         queue.workers.add(task)
         try:
-            return await self._one(question, subject)
+            return await self._one(read, subject)
         finally:
             self._ended(queue, task)
 
@@ -104,16 +105,16 @@ class Reader:
 
     async def _drain(self, queue: _Queue) -> None:
         while queue.waiting:
-            question = next(iter(queue.waiting))
-            reads = queue.waiting.pop(question)
+            read = next(iter(queue.waiting))
+            reads = queue.waiting.pop(read)
             reads, later = reads[:MOST_TOGETHER], reads[MOST_TOGETHER:]
             if later:
-                queue.waiting[question] = later
-            await self._together(question, reads)
+                queue.waiting[read] = later
+            await self._together(read, reads)
 
-    async def _together(self, question: Question, reads: list[tuple[UUID, asyncio.Future[str | None]]]) -> None:
+    async def _together(self, read: ReadRequest, reads: list[tuple[UUID, asyncio.Future[str | None]]]) -> None:
         try:
-            answers = await self._several(question, [subject for subject, _ in reads])
+            answers = await self._several(read, [subject for subject, _ in reads])
         except BaseException as error:
             for _, future in reads:
                 if not future.done():
@@ -125,61 +126,41 @@ class Reader:
             if not future.done():
                 future.set_result(answer)
 
-    async def _several(self, question: Question, subjects: list[UUID]) -> list[str | None]:
+    async def _several(self, read: ReadRequest, subjects: list[UUID]) -> list[str | None]:
         if len(subjects) == 1:
-            return [await self._one(question, subjects[0])]
+            return [await self._one(read, subjects[0])]
         listed = "{" + ",".join(map(str, subjects)) + "}"
-        if question.agreement.strict:
-            text = await self._take(question, await self._through(question, "ask", listed))
+        if read.agreement.strict:
+            text = await self._take(read, await self._through(read, "ask", listed))
         else:
-            text = await self._through(question, "points", listed)
+            text = await self._through(read, "points", listed)
         return [line or None for line in (text or "").split("\n")]
 
-    async def _one(self, question: Question, subject: UUID) -> str | None:
-        if question.agreement.strict:
-            return await self._take(question, await self._through(question, "ask", f"{{{subject}}}")) or None
-        return await self._through(question, "point", subject)
+    async def _one(self, read: ReadRequest, subject: UUID) -> str | None:
+        if read.agreement.strict:
+            return await self._take(read, await self._through(read, "ask", f"{{{subject}}}")) or None
+        return await self._through(read, "point", subject)
 
-    async def _take(self, question: Question, tickets: str | None) -> str | None:
-        """Return what was asked for: the question is committed by now, so no answer can leave without its record."""
-        number = question.agreement.number
-        return await self._ask(question.agreement, f"select door.a{number}_take($1)", tickets)
+    async def _take(self, read: ReadRequest, tickets: str | None) -> str | None:
+        """Return what was asked for: the read is committed by now, so no answer can leave without its record."""
+        number = read.agreement.number
+        return await self._ask(read.agreement, f"select door.a{number}_take($1)", tickets)
 
-    async def _through(self, q: Question, operation: str, *what: object) -> str | None:
+    async def _through(self, read: ReadRequest, operation: str, *what: object) -> str | None:
         """Return the answer of one operation of the door, for this client, purpose and fields."""
         places = ", ".join(f"${n + 1}" for n in range(len(what) + 3))
-        statement = f"select door.a{q.agreement.number}_{operation}({places})"
-        return await self._ask(q.agreement, statement, *what, q.fields, q.client, q.purpose)
+        statement = f"select door.a{read.agreement.number}_{operation}({places})"
+        return await self._ask(read.agreement, statement, *what, read.fields, read.client, read.purpose)
 
     async def _ask(self, agreement: Agreement, statement: str, *args: object) -> str | None:
         try:
-            return await self._lanes.call(login_of(agreement.number), statement, *args)
+            return await self._pools.call(login_of(agreement.number), statement, *args)
         except UnreachableError:
             raise refusals.store_unavailable() from None
         except asyncpg.PostgresError as error:
             raise await self._refusal(agreement, error) from None
 
     async def _refusal(self, agreement: Agreement, error: asyncpg.PostgresError) -> Problem:
-        own = {
-            "CW001": refusals.purpose_not_agreed(list(agreement.purposes)),
-            "CW002": refusals.no_agreement("this client"),
-            "CW003": refusals.agreement_expired(agreement.name),
-            "CW005": refusals.field_not_agreed([], list(agreement.fields)),
-            "CW006": refusals.frequency_limit(_seconds(error)),
-            "CW007": refusals.rate_limit(_seconds(error)),
-            "CW008": refusals.consent_feed_stale(),
-            "CW009": refusals.quality_stopped(),
-            "CW010": refusals.answers_pending(),
-            "CW012": refusals.source_unavailable(),
-            "CW013": refusals.department_moving(),
-            "CW014": refusals.department_moved(str(error.args[0])),
-        }
-        if error.sqlstate in own:
-            return own[error.sqlstate]
-        return await self._closed(agreement) if isinstance(error, _CLOSED) else refusals.store_unavailable()
-
-
-def _seconds(error: asyncpg.PostgresError) -> int:
-    """Return the whole seconds that a limit's refusal carries; anything else in its place counts as a minute."""
-    text = str(error.args[0]) if error.args else ""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else 60
+        if isinstance(error, _CLOSED):
+            return await self._closed(agreement)
+        return problem_of(error, Terms(agreement.name, tuple(agreement.purposes), tuple(agreement.fields)))

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from litestar import Request
 
+from commonweal_runtime.bodies import UUID_FORM, shown
 from commonweal_runtime.problems import Problem, invalid_request
 
 MOST_FIELDS = 100
@@ -16,7 +17,6 @@ LONGEST_BODY = 8192
 FIRST = UUID(int=0)
 NEWEST = 2**62
 _LONGEST_FIELDS = 8192
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _ID = "Write a pairwise id of this department as 8-4-4-4-12 hexadecimal digits."
 
@@ -29,7 +29,7 @@ def query_of(request: Request[Any, Any, Any], *known: str) -> Query:
     for name, value in request.query_params.multi_items():
         if name not in known:
             raise invalid_request(
-                f"There is no parameter {_shown(name)} here.", f"Known here: {', '.join(known)}." if known else "Leave the query out."
+                f"There is no parameter {shown(name)} here.", f"Known here: {', '.join(known)}." if known else "Leave the query out."
             )
         if name in query:
             raise invalid_request(f"The parameter {name} is given twice.", "Give each parameter once.")
@@ -43,10 +43,6 @@ def header_of(request: Request[Any, Any, Any], name: str) -> str | None:
     if len(values) > 1:
         raise invalid_request(f"The header {name} stands twice.", "Send it once.")
     return values[0] if values else None
-
-
-def _shown(text: str) -> str:
-    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text[:40])
 
 
 def subject_of(text: str) -> UUID:
@@ -71,7 +67,7 @@ def delegation_id_of(text: str) -> UUID:
 
 def uuid_of(text: object, what: str, remedy: str = _ID) -> UUID:
     """Return a UUID in its usual form; `what` names the place where it stands."""
-    if isinstance(text, str) and _UUID.fullmatch(text):
+    if isinstance(text, str) and UUID_FORM.fullmatch(text):
         return UUID(text)
     raise invalid_request(f"{what} is not a UUID.", remedy)
 

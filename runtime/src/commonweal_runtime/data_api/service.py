@@ -11,17 +11,17 @@ from datetime import UTC, datetime
 
 import orjson
 
-from commonweal_runtime.audit.desk import AuditDesk
-from commonweal_runtime.data_api import refusals
+from commonweal_runtime.audit.service import AuditService
+from commonweal_runtime.data_api import problems
 from commonweal_runtime.data_api.catalogue import Catalogue
-from commonweal_runtime.data_api.lanes import Address, Lanes
+from commonweal_runtime.data_api.catalogue_watch import CatalogueWatch
+from commonweal_runtime.data_api.connections import Address, ConnectionPools
 from commonweal_runtime.data_api.openapi import document
 from commonweal_runtime.data_api.people import People, Registrars
-from commonweal_runtime.data_api.reads import Question, Reader
-from commonweal_runtime.data_api.register import Register
+from commonweal_runtime.data_api.reads import Reader, ReadRequest
 from commonweal_runtime.data_api.requests import Query, after_of, fields_of, limit_of, subject_of
 from commonweal_runtime.data_api.settings import Settings, SignIn
-from commonweal_runtime.federation.serving import FeedDesk
+from commonweal_runtime.federation.serving import FeedService
 from commonweal_runtime.problems import Problem
 from commonweal_runtime.tokens import Client, KeySet, Verifier, fetch_by_discovery, fetch_from, fetch_from_cluster
 
@@ -39,75 +39,75 @@ class Service:
         self._now = now
         address = Address(settings.store_host, settings.store_port, settings.database_key)
         self.settings = settings
-        self.lanes = Lanes(address)
-        self.register = Register(address, self.lanes.close)
-        self.people, self.registrars = People(self.lanes), Registrars(self.lanes)
+        self.pools = ConnectionPools(address)
+        self.watch = CatalogueWatch(address, self.pools.close)
+        self.people, self.registrars = People(self.pools), Registrars(self.pools)
         self.clients = Verifier(
             issuer=settings.client_issuer, audience=settings.audience, keys=KeySet(fetch_from_cluster(settings.client_jwks))
         )
         self.persons = _verifier_of_people(settings.sign_in)
-        self.audit = AuditDesk(self.lanes, settings.database_key)
-        self.feed = FeedDesk(self.lanes, settings.sector_key, settings.department)
-        self._reader = Reader(self.lanes, self.register.closed)
+        self.audit = AuditService(self.pools, settings.database_key)
+        self.feed = FeedService(self.pools, settings.sector_key, settings.department)
+        self._reader = Reader(self.pools, self.watch.closed)
         self._described: tuple[Catalogue, bytes] | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Follow the catalogue while the application runs."""
-        task = asyncio.create_task(self.register.follow())
+        task = asyncio.create_task(self.watch.follow())
         try:
             yield
         finally:
             task.cancel()
-            self.lanes.close()
+            self.pools.close()
 
     @property
     def ready(self) -> bool:
         """Whether requests can be judged."""
-        return self.register.known
+        return self.watch.known
 
     def openapi(self) -> bytes:
         """Return the OpenAPI document of the products in force; made once for each state of the catalogue."""
-        catalogue = self.register.catalogue()
+        catalogue = self.watch.catalogue()
         if self._described is None or self._described[0] is not catalogue:
             self._described = catalogue, json.dumps(document(catalogue), ensure_ascii=False).encode()
         return self._described[1]
 
     def jwks(self) -> bytes:
-        """Return the department's public keys: the witness key of receipts and seals, and the key of its agreements."""
-        signing = self.register.catalogue().department.get("signing")
+        """Return the department's public keys: the seal key, of receipts and seals, and the key of its agreements."""
+        signing = self.watch.catalogue().department.get("signing")
         return orjson.dumps({"keys": [self.audit.jwk, *([signing] if signing else [])]})
 
-    async def point(self, question: Question, subject: str) -> bytes:
+    async def point(self, read: ReadRequest, subject: str) -> bytes:
         """Return one subject's record or records; absent and denied raise the same Problem after the same time."""
         loop = asyncio.get_running_loop()
         arrived = loop.time()
-        answer = await self._reader.point(question, subject_of(subject))
+        answer = await self._reader.point(read, subject_of(subject))
         if answer is not None:
             return answer.encode()
         await asyncio.sleep(MISS_TICK - (loop.time() - arrived) % MISS_TICK)
-        raise refusals.not_found()
+        raise problems.not_found()
 
-    async def page(self, question: Question, query: Query) -> bytes:
+    async def page(self, read: ReadRequest, query: Query) -> bytes:
         """Return a page of what the agreement lets through."""
-        answer = await self._reader.page(question, after_of(query), limit_of(query))
+        answer = await self._reader.page(read, after_of(query), limit_of(query))
         return answer.encode() if answer is not None else b'{"items": [], "next": null}'
 
-    async def question(self, bearer: str | None, purpose: str | None, product: str, query: Query) -> Question:
+    async def read_request(self, bearer: str | None, purpose: str | None, product: str, query: Query) -> ReadRequest:
         """Return who asks for what under which agreement, or raise why not."""
         client = await self.clients.client(bearer)
         fields = fields_of(query)
         try:
-            agreement = self.register.catalogue().choose(product, client, purpose, fields, self._now())
+            agreement = self.watch.catalogue().choose(product, client, purpose, fields, self._now())
         except Problem as problem:
             self._note(client, problem)
             raise
-        return Question(agreement, str(client), purpose or "", ",".join(fields) if fields is not None else None)
+        return ReadRequest(agreement, str(client), purpose or "", ",".join(fields) if fields is not None else None)
 
     @staticmethod
     def _note(client: Client, problem: Problem) -> None:
         """Log who was refused and why: neither the product asked for, which is the caller's text, nor any subject."""
-        log.info('{"refused": "%s", "client": "%s"}', problem.reason, client)
+        log.info("%s", json.dumps({"refused": problem.reason, "client": str(client)}))
 
 
 def _verifier_of_people(sign_in: SignIn) -> Verifier:

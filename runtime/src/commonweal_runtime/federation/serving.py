@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import asyncpg
 
-from commonweal_runtime.data_api import refusals
-from commonweal_runtime.data_api.lanes import Lanes, UnreachableError
 from commonweal_runtime.federation.sealing import FeedKey, UnsealError
 from commonweal_runtime.problems import invalid_request, no_such_page, token_invalid, token_missing
+from commonweal_runtime.store.problems import problem_of
 
 LOGIN = "feed"
 MOST_ENTRIES = 250  # named, written and sent well within the two seconds that a statement of the data API has
@@ -15,16 +16,24 @@ _STATEMENT = "select feed.page($1, $2, $3, $4)"
 _SITE = "select feed.site()"
 
 
-class FeedDesk:
+class Pools(Protocol):
+    """What runs a statement as one login and returns its text."""
+
+    async def call(self, login: str, statement: str, *args: object) -> str | None:
+        """Return the statement's one value."""
+
+
+class FeedService:
     """Answers `GET /v1/feed` through the login `feed`, which may call two functions and nothing else."""
 
-    def __init__(self, lanes: Lanes, sector_key: bytes, department: str) -> None:
-        self._lanes, self._key = lanes, FeedKey(sector_key, department)
+    def __init__(self, pools: Pools, sector_key: bytes, department: str) -> None:
+        self._pools, self._key = pools, FeedKey(sector_key, department)
 
     async def answer(self, bearer: str | None, after: str | None) -> bytes:
         """Return the sealed page that follows entry `after`, which must be what the token asks for.
 
-        Raises a Problem: 401 without a token of another site of the department for this one, 404 where the department has one site, 503.
+        Raises a Problem: 401 without a token of another site of the department for this one, 404 where the department has one site, 503; and what
+        `pools` raises when the store cannot be reached.
         """
         if bearer is None or not bearer.startswith("Bearer "):
             raise token_missing()
@@ -50,6 +59,6 @@ class FeedDesk:
 
     async def _call(self, statement: str, *args: object) -> str | None:
         try:
-            return await self._lanes.call(LOGIN, statement, *args)
-        except (UnreachableError, asyncpg.PostgresError):
-            raise refusals.store_unavailable() from None
+            return await self._pools.call(LOGIN, statement, *args)
+        except asyncpg.PostgresError as error:
+            raise problem_of(error) from None

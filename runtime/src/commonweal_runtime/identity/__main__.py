@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from commonweal_runtime.serving import serve
+from commonweal_runtime.server import serve
 
 PORT = 8082
 
 
 def main() -> None:
     """Serve in one worker: codes and counts of failed attempts live in its memory."""
-    serve("commonweal_runtime.identity.service:application", PORT)
+    serve("commonweal_runtime.identity.app:create", PORT)
 
 
 if __name__ == "__main__":

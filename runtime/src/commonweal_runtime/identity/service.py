@@ -1,36 +1,83 @@
-"""The issuer put together from its environment."""
+"""Signing in: a person's name and password become a code, and a code becomes tokens."""
 
 from __future__ import annotations
 
-import os
-import time
+import asyncio
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from commonweal_runtime.identity.accounts import Accounts
-from commonweal_runtime.identity.app import Desk, create
-from commonweal_runtime.identity.clients import read_clients
-from commonweal_runtime.identity.issue import Issuer
-from commonweal_runtime.identity.keys import SigningKey
-from commonweal_runtime.serving import Application, Front, start_log
-from commonweal_runtime.store.logins import read_key
+from commonweal_runtime.identity.clients import Client
+from commonweal_runtime.identity.issue import Clock, Codes, Grant, Issuer
+from commonweal_runtime.identity.requests import AuthorizationRequest, RefusedError, ShownError, department_of, proves
+from commonweal_runtime.identity.throttle import Throttle
+from commonweal_runtime.identity.tickets import Tickets
+
+LONGEST_NAME, LONGEST_PASSWORD = 200, 1000
+WRONG = "The username or the password is wrong. Check both and try again."
 
 
-def application() -> Application:
-    """Return the application that the environment describes."""
-    start_log()
-    return Front(create(desk_of(os.environ)))
+class Rejected(NamedTuple):
+    """An attempt that failed: what the person is told, and in how many seconds the next one is heard (0 is now)."""
+
+    username: str
+    text: str
+    seconds: int
 
 
-def desk_of(env: Mapping[str, str]) -> Desk:
-    """Return the desk.
+@dataclass(frozen=True)
+class SignInContext:
+    """Everything that a sign-in needs."""
 
-    COMMONWEAL_ISSUER is the issuer's own address; COMMONWEAL_SECTORS_DIR holds `master`; COMMONWEAL_PEOPLE is people.json, beside which
-    clients.json may lie; COMMONWEAL_SIGNING_KEY is a PEM file, without which the key is derived from `master`.
-    """
-    key_file = env.get("COMMONWEAL_SIGNING_KEY")
-    people = Path(env.get("COMMONWEAL_PEOPLE", "/etc/commonweal/people/people.json"))
-    master = read_key(Path(env.get("COMMONWEAL_SECTORS_DIR", "/etc/commonweal/sectors")), "master")
-    key = SigningKey.read(Path(key_file)) if key_file else SigningKey.derived(master)
-    issuer = Issuer(env["COMMONWEAL_ISSUER"].rstrip("/"), key, master, time.time)
-    return Desk.of(issuer, Accounts(people), read_clients(people.with_name("clients.json")), time.time)
+    issuer: Issuer
+    accounts: Accounts
+    clients: Mapping[str, Client]
+    codes: Codes
+    tickets: Tickets
+    throttle: Throttle
+    clock: Clock
+
+    @classmethod
+    def of(cls, issuer: Issuer, accounts: Accounts, clients: Mapping[str, Client], clock: Clock) -> SignInContext:
+        """Return a context with nothing under way."""
+        return cls(issuer, accounts, clients, Codes(clock), Tickets(clock), Throttle(clock), clock)
+
+    def asked(self, ticket: str) -> AuthorizationRequest:
+        """Return the request that a page carried; raises ShownError when it is too old or changed."""
+        asked = self.tickets.open(ticket)
+        if asked is None:
+            raise ShownError("The page was open for too long.")
+        return asked
+
+    async def sign_in(self, asked: AuthorizationRequest, username: str, password: str, address: str) -> str | Rejected:
+        """Return a code if name and password are right and there were not too many attempts by that name or from that address."""
+        username = username[:LONGEST_NAME]
+        seconds = self.throttle.wait(username, address)
+        if seconds:
+            return Rejected(username, f"There were too many attempts. Try again in {-(-seconds // 60)} minutes.", seconds)
+        account = await asyncio.to_thread(self.accounts.check, username, password[:LONGEST_PASSWORD])
+        if account is None:
+            self.throttle.failed(username, address)
+            return Rejected(username, WRONG, 0)
+        self.throttle.succeeded(username)
+        return self.codes.make(Grant(account, asked, int(self.clock())))
+
+    def tokens(self, form: Mapping[str, str]) -> dict[str, Any]:
+        """Return the tokens for a code; RefusedError says why not."""
+        return self.issuer.tokens(self._redeemed(form))
+
+    def _redeemed(self, form: Mapping[str, str]) -> Grant:
+        """Return what a code stands for. A code is spent by the first attempt, right or wrong, so that none can be tried out."""
+        if form.get("grant_type") != "authorization_code":
+            raise RefusedError("unsupported_grant_type", "grant_type must be authorization_code")
+        if form.get("client_id") not in self.clients:
+            raise RefusedError("invalid_client", "client_id is not known")
+        grant = self.codes.take(form.get("code", ""))
+        if grant is None or (grant.request.client_id, grant.request.redirect_uri) != (form["client_id"], form.get("redirect_uri")):
+            raise RefusedError("invalid_grant", "code is unknown, used, expired, or was made for another client_id or redirect_uri")
+        if not proves(form.get("code_verifier", ""), grant.request.code_challenge):
+            raise RefusedError("invalid_grant", "code_verifier does not belong to the code_challenge")
+        if "resource" in form and department_of(form["resource"]) != grant.request.department:
+            raise RefusedError("invalid_target", "resource must be the one that was authorized")
+        return grant

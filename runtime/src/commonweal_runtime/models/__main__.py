@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 
-from commonweal_runtime.serving import serve
+from commonweal_runtime.server import serve
 
 PORT = 8081
 
@@ -14,9 +13,8 @@ def main() -> None:
     """Serve in one worker: one process owns one set of weights, and more of them would only hold the same bits again."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # threads cost more than matrices of this size gain
         os.environ.setdefault(name, "1")
-    serve("commonweal_runtime.models.service:application", PORT)
+    serve("commonweal_runtime.models.app:create", PORT)
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     main()

@@ -1,16 +1,14 @@
-"""What callers send. Every limit stands here, and a body that breaks one is refused with the place and the remedy."""
+"""What callers send. Every limit stands here."""
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
-from uuid import UUID
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, field_validator
-from pydantic import Field as P
-from pydantic.alias_generators import to_camel
+from pydantic import Field, StringConstraints, field_validator
+from pydantic_core import PydanticCustomError
 
 from commonweal_api.common import Name
-from commonweal_runtime.problems import Problem, invalid_request
+from commonweal_runtime.bodies import Body, PersonId, once
 
 MOST_BYTES = 256 * 1024
 MOST_FREE = 32
@@ -20,75 +18,82 @@ EventId = Annotated[str, StringConstraints(pattern=_PRINTABLE, min_length=1, max
 ActionId = Annotated[str, StringConstraints(pattern=_PRINTABLE, min_length=1, max_length=200)]
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,62}$")]
 Text = Annotated[str, StringConstraints(pattern=_PRINTABLE, min_length=1, max_length=100)]
-Number = Annotated[float, P(ge=-1e6, le=1e6, allow_inf_nan=False)]
-Value = Annotated[bool | Number | Text, P(union_mode="smart")]
-FreeFields = Annotated[dict[Key, Value], P(max_length=MOST_FREE)]
-Subjects = Annotated[dict[Name, UUID], P(max_length=20)]
-
-
-class Body(BaseModel):
-    """A frozen request body; an unknown key is refused rather than lost."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
-
-
-B = TypeVar("B", bound="Body")
+Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+Value = Annotated[bool | Number | Text, Field(union_mode="smart")]
+FreeFields = Annotated[dict[Key, Value], Field(max_length=MOST_FREE)]
+Subjects = Annotated[dict[Name, PersonId], Field(max_length=20)]
 
 
 class Action(Body):
     """One thing that may be offered; `features` describe it in the Shared shape."""
 
     id: ActionId
-    features: FreeFields = P(default_factory=dict)
+    features: FreeFields = Field(default_factory=dict)
 
 
-class RankBody(Body):
-    """A question: what is best offered to this person, in this context? The first action is the baseline."""
+class EventBody(Body):
+    """A body about one event."""
+
+    form = "Send the request again with the same eventId."
 
     event_id: EventId
-    subjects: Subjects = P(default_factory=dict)
-    context: FreeFields = P(default_factory=dict)
-    actions: list[Action] = P(min_length=1, max_length=50)
+
+
+class RankBody(EventBody):
+    """A question: what is best offered to this person, in this context? The first action is the baseline."""
+
+    subjects: Subjects = Field(default_factory=dict)
+    context: FreeFields = Field(default_factory=dict)
+    actions: list[Action] = Field(min_length=1, max_length=50)
 
     @field_validator("actions")
     @classmethod
     def _once(cls, actions: list[Action]) -> list[Action]:
-        if len({a.id for a in actions}) != len(actions):
-            raise ValueError("an id is offered twice; offer each action once")
+        if not once(a.id for a in actions):
+            raise PydanticCustomError("twice", "An id is offered twice; offer each action once")
         return actions
 
 
-class ActivateBody(Body):
+class ActivateBody(EventBody):
     """The decision was shown to the person."""
 
-    event_id: EventId
 
-
-class RewardBody(Body):
+class RewardBody(EventBody):
     """How well it went: 0 is not at all, 1 is as well as can be."""
 
-    event_id: EventId
-    value: float = P(ge=0.0, le=1.0, allow_inf_nan=False, strict=True)
+    value: float = Field(ge=0.0, le=1.0, allow_inf_nan=False)
 
 
 class ForgetBody(Body):
     """Forget this person: take out what was learnt from them, and erase who they were."""
 
-    subjects: Annotated[dict[Name, UUID], P(min_length=1, max_length=20)]
+    subjects: Annotated[dict[Name, PersonId], Field(min_length=1, max_length=20)]
 
 
-def parse(kind: type[B], data: bytes) -> B:
-    """Return the body, or raise the problem that names what is wrong with it. Its values are never repeated."""
-    try:
-        return kind.model_validate_json(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(str(p) for p in first["loc"] if p not in ("bool", "str")) or "body"
-        detail = f"{place}: {first['msg']}."
-        raise invalid_request(detail, f"Correct {place} and send the request again with the same eventId.") from None
+Parameters = Annotated[dict[str, Any], Field(max_length=100)]
 
 
-def too_large() -> Problem:
-    """Return the refusal of a body over the limit."""
-    detail = f"The body has more than {MOST_BYTES} bytes."
-    return Problem(413, "BodyTooLarge", "Request too large", detail, "Offer fewer actions, or describe them by fewer features.")
+class Tensor(Body):
+    """One named tensor of the Open Inference Protocol; `data` is flat or nested, row by row. Parameters are allowed, and none is known here."""
+
+    name: str = Field(max_length=200)
+    shape: list[int] = Field(max_length=4)
+    datatype: str = Field(max_length=10)
+    parameters: Parameters | None = None
+    data: list[Any] = Field(max_length=100_000)
+
+
+class Wanted(Body):
+    """One output that is asked for."""
+
+    name: str = Field(max_length=200)
+    parameters: Parameters | None = None
+
+
+class InferBody(Body):
+    """An inference request of the Open Inference Protocol."""
+
+    id: str | None = Field(default=None, max_length=200)
+    parameters: Parameters | None = None
+    inputs: list[Tensor] = Field(min_length=1, max_length=100)
+    outputs: list[Wanted] | None = Field(default=None, max_length=10)

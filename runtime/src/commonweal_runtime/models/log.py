@@ -60,31 +60,31 @@ class Decided:
         return self.probabilities[self.pick]
 
 
-class Place(NamedTuple):
+class ModelRef(NamedTuple):
     """Where a model's decisions lie: the numbers of its service and of its feature space."""
 
     service: int
     space: int
 
 
-class Lesson(NamedTuple):
-    """A row with its place in the order of learning."""
+class TrainingExample(NamedTuple):
+    """A row with its number in the order of learning."""
 
     number: int
     row: Row
 
 
 class Joined(NamedTuple):
-    """What became of a reward: outcome is Joined, Duplicate, Conflict or Unknown; `lesson` is set when it is to be learnt."""
+    """What became of a reward: outcome is Joined, Duplicate, Conflict or Unknown; `example` is set when it is to be learnt."""
 
     outcome: str
     late: bool
     learnt: bool
-    lesson: Lesson | None
+    example: TrainingExample | None
 
 
 class State(NamedTuple):
-    """Sums, and the last lesson in them."""
+    """Sums, and the number of the last example in them."""
 
     sums: Sums
     lesson: int
@@ -98,12 +98,12 @@ class Forgotten(NamedTuple):
     state: State
 
 
-class Lessons(NamedTuple):
-    """What was learnt after some lesson: all of it up to `upto`. `forgot` is the lesson at which rows were last taken out."""
+class TrainingExamples(NamedTuple):
+    """What was learnt after some example: all of it up to `upto`. `forgot` is the number at which rows were last taken out."""
 
     upto: int
     forgot: int
-    lessons: list[Lesson]
+    examples: list[TrainingExample]
 
 
 _INSERT = """
@@ -162,7 +162,7 @@ class DecisionLog:
             return False
         return True
 
-    async def register(self, uid: str, name: str, space: Space) -> Place:
+    async def register(self, uid: str, name: str, space: Space) -> ModelRef:
         """Return where the model's decisions lie; a new uid or a changed feature space begins empty."""
         async with self._pool.acquire() as c, c.transaction():
             service = await c.fetchval(
@@ -170,76 +170,74 @@ class DecisionLog:
                 uid,
                 name,
             )
-            place = await c.fetchval(
+            number = await c.fetchval(
                 """INSERT INTO learning.space (service, digest, definition) VALUES ($1, $2, $3)
                 ON CONFLICT (service, digest) DO UPDATE SET digest = excluded.digest RETURNING id""",
                 service,
                 space.digest(),
                 json.dumps(space.wire()),
             )
-        return Place(service, place)
+        return ModelRef(service, number)
 
-    async def find(self, place: Place, event: str) -> Decided | None:
+    async def find(self, ref: ModelRef, event: str) -> Decided | None:
         """Return the decision on an event, or None."""
-        r = await self._pool.fetchrow(_FIND, place.service, event)
+        r = await self._pool.fetchrow(_FIND, ref.service, event)
         return Decided(**(dict(r) | {"subjects": json.loads(r["subjects"])})) if r else None
 
-    async def append(self, place: Place, d: Decided) -> tuple[bool, int]:
-        """Log a decision, durably. Return whether it is the first on its event, and the latest lesson anyone has learnt."""
+    async def append(self, ref: ModelRef, d: Decided) -> tuple[bool, int]:
+        """Log a decision, durably. Return whether it is the first on its event, and the number of the latest example that anyone has learnt."""
         values = (json.dumps(d.subjects), d.actions, d.probabilities, d.pick, d.phi, d.offered, d.sums, d.rows, d.withheld, d.baseline)
-        r = await self._pool.fetchrow(_INSERT, *place, d.event, d.request, *values)
+        r = await self._pool.fetchrow(_INSERT, *ref, d.event, d.request, *values)
         return bool(r["made"]), r["lesson"]
 
-    async def activate(self, place: Place, event: str) -> bool | None:
+    async def activate(self, ref: ModelRef, event: str) -> bool | None:
         """Note that a decision was shown. Return True the first time, False again, None when there is no such decision."""
         r = await self._pool.fetchrow(
             """WITH old AS (SELECT activated FROM learning.decision WHERE service = $1 AND event = $2 FOR UPDATE)
             UPDATE learning.decision d SET activated = coalesce(d.activated, clock_timestamp()) FROM old
             WHERE d.service = $1 AND d.event = $2 RETURNING old.activated IS NULL AS first""",
-            place.service,
+            ref.service,
             event,
         )
         return r["first"] if r else None
 
-    async def reward(self, place: Place, space: Space, event: str, value: float, wait: int) -> Joined:
-        """Join a reward to its decision and number the lesson, in one transaction."""
-        r = await self._pool.fetchrow(
-            "SELECT * FROM learning.join_reward($1, $2, $3, $4, $5)", place.service, event, value, place.space, wait
-        )
+    async def reward(self, ref: ModelRef, space: Space, event: str, value: float, wait: int) -> Joined:
+        """Join a reward to its decision and number the example, in one transaction."""
+        r = await self._pool.fetchrow("SELECT * FROM learning.join_reward($1, $2, $3, $4, $5)", ref.service, event, value, ref.space, wait)
         learnt = r["lesson"] is not None
-        return Joined(r["outcome"], bool(r["late"]), learnt, _lesson(space, r) if learnt and r["outcome"] == "Joined" else None)
+        return Joined(r["outcome"], bool(r["late"]), learnt, _example(space, r) if learnt and r["outcome"] == "Joined" else None)
 
-    async def since(self, place: Place, space: Space, lesson: int) -> Lessons:
-        """Return all lessons after that one, in order. A lesson is committed before the next one begins, so none is missed."""
+    async def since(self, ref: ModelRef, space: Space, lesson: int) -> TrainingExamples:
+        """Return all examples after that one, in order. An example is committed before the next one begins, so none is missed."""
         async with self._pool.acquire() as c, c.transaction(isolation="repeatable_read", readonly=True):
-            head = await c.fetchrow("SELECT lesson, forgot FROM learning.space WHERE id = $1", place.space)
-            rows = await c.fetch(_SINCE, place.space, lesson)
-        return Lessons(head["lesson"], head["forgot"], [_lesson(space, r) for r in rows])
+            head = await c.fetchrow("SELECT lesson, forgot FROM learning.space WHERE id = $1", ref.space)
+            rows = await c.fetch(_SINCE, ref.space, lesson)
+        return TrainingExamples(head["lesson"], head["forgot"], [_example(space, r) for r in rows])
 
-    async def forget(self, place: Place, subjects: Mapping[str, str], known: State) -> Forgotten:
+    async def forget(self, ref: ModelRef, subjects: Mapping[str, str], known: State) -> Forgotten:
         """Take out what was learnt from a person and erase who they were, in one transaction.
 
         `known` may lag behind and is brought up to date; it must be the caller's to change. Rewards wait for the short time that this takes.
         """
         sums, space = known.sums, known.sums.space
         async with self._pool.acquire() as c, c.transaction():
-            found = {r["event"]: r for s in subjects.items() for r in await c.fetch(_OF_SUBJECT, place.service, json.dumps(dict([s])))}
-            lesson = await c.fetchval("SELECT lesson FROM learning.space WHERE id = $1 FOR UPDATE", place.space)
-            for r in await c.fetch(_SINCE, place.space, known.lesson):
-                sums.add(_lesson(space, r).row)
-            learnt = [_lesson(space, r).row for r in found.values() if r["lesson"] is not None and r["space"] == place.space]
+            found = {r["event"]: r for s in subjects.items() for r in await c.fetch(_OF_SUBJECT, ref.service, json.dumps(dict([s])))}
+            lesson = await c.fetchval("SELECT lesson FROM learning.space WHERE id = $1 FOR UPDATE", ref.space)
+            for r in await c.fetch(_SINCE, ref.space, known.lesson):
+                sums.add(_example(space, r).row)
+            learnt = [_example(space, r).row for r in found.values() if r["lesson"] is not None and r["space"] == ref.space]
             for row in learnt:
                 sums.add(row, -1)
             data = await asyncio.to_thread(sums.dump)
-            await c.execute("UPDATE learning.space SET lesson = $2, forgot = $2 WHERE id = $1", place.space, lesson + 1)
-            await c.execute(_SAVE, place.space, lesson + 1, data, sums.digest())
-            await c.execute(_FORGET_ELSEWHERE, *place)
-            await c.execute(_ERASE, place.service, list(found))
+            await c.execute("UPDATE learning.space SET lesson = $2, forgot = $2 WHERE id = $1", ref.space, lesson + 1)
+            await c.execute(_SAVE, ref.space, lesson + 1, data, sums.digest())
+            await c.execute(_FORGET_ELSEWHERE, *ref)
+            await c.execute(_ERASE, ref.service, list(found))
         return Forgotten(len(found), len(learnt), State(sums, lesson + 1))
 
-    async def load(self, place: Place, space: Space) -> State:
+    async def load(self, ref: ModelRef, space: Space) -> State:
         """Return the sums as last saved, empty if never. Raises ValueError when they are damaged; the log can then rebuild them."""
-        r = await self._pool.fetchrow("SELECT lesson, sums, digest FROM learning.snapshot WHERE space = $1", place.space)
+        r = await self._pool.fetchrow("SELECT lesson, sums, digest FROM learning.snapshot WHERE space = $1", ref.space)
         if r is None:
             return State(Sums(space), 0)
         try:
@@ -250,13 +248,13 @@ class DecisionLog:
             raise ValueError("the saved sums do not match their digest")
         return State(sums, r["lesson"])
 
-    async def save(self, place: Place, lesson: int, sums: bytes, digest: str) -> None:
-        """Keep the sums as they are after a lesson; older ones never replace newer ones."""
-        await self._pool.execute(_SAVE, place.space, lesson, sums, digest)
+    async def save(self, ref: ModelRef, lesson: int, sums: bytes, digest: str) -> None:
+        """Keep the sums as they are after an example; older ones never replace newer ones."""
+        await self._pool.execute(_SAVE, ref.space, lesson, sums, digest)
 
-    async def counts(self, place: Place) -> dict[str, Any]:
+    async def counts(self, ref: ModelRef) -> dict[str, Any]:
         """Return how many decisions there are, by what became of them, and the mean reward (None before the first)."""
-        return dict(await self._pool.fetchrow(_COUNTS, place.service))
+        return dict(await self._pool.fetchrow(_COUNTS, ref.service))
 
 
 def packed(phi: Array) -> bytes:
@@ -269,5 +267,5 @@ def unpacked(data: bytes) -> Array:
     return np.frombuffer(data, dtype="<i2").astype(np.float64) * PHI
 
 
-def _lesson(space: Space, r: Mapping[str, Any]) -> Lesson:
-    return Lesson(r["lesson"], Row.of(space, r["action"], unpacked(r["phi"]), r["reward"], r["propensity"]))
+def _example(space: Space, r: Mapping[str, Any]) -> TrainingExample:
+    return TrainingExample(r["lesson"], Row.of(space, r["action"], unpacked(r["phi"]), r["reward"], r["propensity"]))

@@ -8,16 +8,17 @@ from math import prod
 from typing import Any, Literal, NamedTuple
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic import Field as P
+from pydantic import ValidationError
 
 from commonweal_api.model_service import Feature
 from commonweal_api.plan import FeatureSource
-from commonweal_runtime.models.bodies import RankBody
+from commonweal_runtime.bodies import first_error
+from commonweal_runtime.models.bodies import InferBody, RankBody, Tensor
 from commonweal_runtime.models.features import name_of, person_features
 from commonweal_runtime.models.learning import probabilities
+from commonweal_runtime.models.loaded_model import LoadedModel
+from commonweal_runtime.models.problems import InferError, unknown_version
 from commonweal_runtime.models.rank import check, offer_of
-from commonweal_runtime.models.served import Served
 from commonweal_runtime.models.sources import FeatureReader, Readings
 
 PLATFORM = "commonweal_linear_v1"
@@ -26,36 +27,6 @@ MOST_ROWS = 32
 ACTIONS, CONTEXT, ACTION_FEATURES, SUBJECT = "actions", "context", "action_features", "subject:"
 OUTPUTS = {"score": "FP64", "probability": "FP64", "baseline": "BOOL", "withheld": "BYTES"}
 _NUMBERS = ("FP64", "FP32", "INT64", "INT32")
-
-
-class InferError(Exception):
-    """A request that cannot be answered; the text names the tensor and the remedy."""
-
-
-class Tensor(BaseModel):
-    """One named tensor; `data` is flat or nested, row by row."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-    name: str = P(max_length=200)
-    shape: list[int] = P(max_length=4)
-    datatype: str = P(max_length=10)
-    data: list[Any]
-
-
-class Wanted(BaseModel):
-    """One output that is asked for."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-    name: str
-
-
-class InferBody(BaseModel):
-    """The body of an inference request."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-    id: str | None = P(default=None, max_length=200)
-    inputs: list[Tensor] = P(min_length=1, max_length=100)
-    outputs: list[Wanted] | None = P(default=None, max_length=10)
 
 
 class Row(NamedTuple):
@@ -74,21 +45,29 @@ class Scored(NamedTuple):
     withheld: str
 
 
-def version_of(served: Served) -> str:
+def version_of(model: LoadedModel) -> str:
     """Return the version that is served: the first twelve digits of the digest of the sums."""
-    return served.learner.digest()[:12]
+    return model.learner.digest()[:12]
 
 
-def metadata(served: Served) -> dict[str, Any]:
+def at_version(model: LoadedModel, version: str) -> LoadedModel:
+    """Return the model if that is its version, or raise the problem that says which one is."""
+    current = version_of(model)
+    if version != current:
+        raise unknown_version(model.entry.name, current)
+    return model
+
+
+def metadata(model: LoadedModel) -> dict[str, Any]:
     """Return the model's metadata. All inputs but `actions` may be left out; n is at most MOST_ROWS."""
-    spec = served.entry.spec
+    spec = model.entry.spec
     inputs = [_tensor(ACTIONS, "BYTES", [-1, -1]), _tensor(CONTEXT, "BYTES", [-1])]
     if spec.learning.shape == "Shared":
         inputs.append(_tensor(ACTION_FEATURES, "BYTES", [-1, -1]))
     inputs += [_tensor(SUBJECT + d, "BYTES", [-1]) for d in sorted({f.department for f in spec.features})]
     inputs += [_tensor(name_of(f), _datatype(f), [-1]) for f in spec.features]
     outputs = [_tensor(n, t, [-1, -1] if t == "FP64" else [-1]) for n, t in OUTPUTS.items()]
-    return {"name": served.entry.name, "versions": [version_of(served)], "platform": PLATFORM, "inputs": inputs, "outputs": outputs}
+    return {"name": model.entry.name, "versions": [version_of(model)], "platform": PLATFORM, "inputs": inputs, "outputs": outputs}
 
 
 def parse(data: bytes) -> InferBody:
@@ -96,24 +75,24 @@ def parse(data: bytes) -> InferBody:
     try:
         return InferBody.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise InferError(f"{'.'.join(map(str, first['loc'])) or 'body'}: {first['msg']}.") from None
+        place, what = first_error(error)
+        raise InferError(f"{place}: {what}.") from None
 
 
-async def infer(served: Served, reader: FeatureReader, sources: Mapping[str, FeatureSource], body: InferBody) -> dict[str, Any]:
+async def infer(model: LoadedModel, reader: FeatureReader, sources: Mapping[str, FeatureSource], body: InferBody) -> dict[str, Any]:
     """Return the answer: a row per row of `actions`."""
-    rows = rows_of(served, body)
+    rows = rows_of(model, body)
     unknown = sorted({w.name for w in body.outputs or ()} - set(OUTPUTS))
     if unknown:
         raise InferError(f"outputs: there is no output {unknown[0]}; ask for {', '.join(OUTPUTS)}.")
-    scored = await asyncio.gather(*(_score(served, reader, sources, row) for row in rows))
+    scored = await asyncio.gather(*(_score(model, reader, sources, row) for row in rows))
     wanted = [w.name for w in body.outputs] if body.outputs else list(OUTPUTS)
     outputs = [_output(name, [getattr(s, name) for s in scored]) for name in wanted]
-    answer = {"model_name": served.entry.name, "model_version": version_of(served), "outputs": outputs}
+    answer = {"model_name": model.entry.name, "model_version": version_of(model), "outputs": outputs}
     return answer | ({"id": body.id} if body.id is not None else {})
 
 
-def rows_of(served: Served, body: InferBody) -> list[Row]:
+def rows_of(model: LoadedModel, body: InferBody) -> list[Row]:
     """Return the questions that the tensors ask, checked as a rank would be."""
     tensors = {t.name: t for t in body.inputs}
     if len(tensors) != len(body.inputs):
@@ -123,11 +102,11 @@ def rows_of(served: Served, body: InferBody) -> list[Row]:
     shape = tensors[ACTIONS].shape
     if len(shape) != 2 or not 1 <= shape[0] <= MOST_ROWS or shape[1] < 1:
         raise InferError(f"actions: the shape must be [rows, actions] with 1 to {MOST_ROWS} rows.")
-    columns = {name: _values(served, t, shape) for name, t in tensors.items()}
-    return [_row(served, columns, i, shape[1]) for i in range(shape[0])]
+    columns = {name: _values(model, t, shape) for name, t in tensors.items()}
+    return [_row(model, columns, i, shape[1]) for i in range(shape[0])]
 
 
-def _row(served: Served, columns: Mapping[str, Sequence[Any]], i: int, k: int) -> Row:
+def _row(model: LoadedModel, columns: Mapping[str, Sequence[Any]], i: int, k: int) -> Row:
     part = slice(i * k, (i + 1) * k)
     described = [_object(ACTION_FEATURES, v) for v in columns[ACTION_FEATURES][part]] if ACTION_FEATURES in columns else [{}] * k
     question = {
@@ -137,16 +116,16 @@ def _row(served: Served, columns: Mapping[str, Sequence[Any]], i: int, k: int) -
         "actions": [{"id": a, "features": f} for a, f in zip(columns[ACTIONS][part], described, strict=True)],
     }
     try:
-        body = RankBody.model_validate(question)
+        body = RankBody.model_validate_json(orjson.dumps(question))  # as JSON, for what a rank would refuse is refused here too
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise InferError(f"row {i}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
-    check(served, body)
+        place, what = first_error(error)
+        raise InferError(f"row {i}: {place}: {what}.") from None
+    check(model, body)
     return Row(body, {n: v[i] for n, v in columns.items() if "/" in n})
 
 
-async def _score(served: Served, reader: FeatureReader, sources: Mapping[str, FeatureSource], row: Row) -> Scored:
-    spec = served.entry.spec
+async def _score(model: LoadedModel, reader: FeatureReader, sources: Mapping[str, FeatureSource], row: Row) -> Scored:
+    spec = model.entry.spec
     asked = spec.model_copy(update={"features": [f for f in spec.features if name_of(f) not in row.given]})
     readings = (
         await reader.read(asked, sources, row.body.subjects)
@@ -155,11 +134,11 @@ async def _score(served: Served, reader: FeatureReader, sources: Mapping[str, Fe
     )
     withheld, k = ",".join(readings.withheld), len(row.body.actions)
     if not readings.records and not row.given:
-        return Scored([served.space.base] * k, [1.0] + [0.0] * (k - 1), baseline=True, withheld=withheld)
+        return Scored([model.space.base] * k, [1.0] + [0.0] * (k - 1), baseline=True, withheld=withheld)
     person = person_features(spec.features, readings.records) | _given(spec.features, row.given)
-    offer = offer_of(served, person, row.body)
-    scores = served.learner.score([a.id for a in row.body.actions], offer.phis)
-    p = probabilities(scores, served.learner.rows, served.learner.exploration)
+    offer = offer_of(model, person, row.body)
+    scores = model.learner.score([a.id for a in row.body.actions], offer.phis)
+    p = probabilities(scores, model.learner.rows, model.learner.exploration)
     return Scored(scores.tolist(), p.tolist(), baseline=False, withheld=withheld)
 
 
@@ -172,9 +151,9 @@ def _given(features: Sequence[Feature], given: Mapping[str, Any]) -> dict[str, f
     return out
 
 
-def _values(served: Served, tensor: Tensor, rows: Sequence[int]) -> list[Any]:
+def _values(model: LoadedModel, tensor: Tensor, rows: Sequence[int]) -> list[Any]:
     """Return a tensor's values, flat, after checking name, datatype, shape and length."""
-    spec = served.entry.spec
+    spec = model.entry.spec
     features = {name_of(f): f for f in spec.features}
     wide = tensor.name in (ACTIONS, ACTION_FEATURES)
     if not (wide or tensor.name in (CONTEXT, *features) or tensor.name.startswith(SUBJECT)):

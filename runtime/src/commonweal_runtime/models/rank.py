@@ -15,10 +15,11 @@ from commonweal_api.plan import FeatureSource
 from commonweal_runtime.models.bodies import RankBody
 from commonweal_runtime.models.features import ACTION, CONTEXT, PERSON, free_features, person_features
 from commonweal_runtime.models.learning import Array, Part
+from commonweal_runtime.models.loaded_model import LoadedModel
 from commonweal_runtime.models.log import Decided, DecisionLog, packed
-from commonweal_runtime.models.served import Served
+from commonweal_runtime.models.problems import event_conflict, too_many_actions
 from commonweal_runtime.models.sources import FeatureReader, Readings
-from commonweal_runtime.problems import Problem, invalid_request
+from commonweal_runtime.problems import invalid_request
 
 _NAMESPACE = uuid.UUID("6f5f0f4e-2f0b-5d3a-9f0e-5d0c5f1f6a10")
 
@@ -47,24 +48,24 @@ class Ranker:
     def __init__(self, log: DecisionLog, reader: FeatureReader, key: bytes) -> None:
         self._log, self._reader, self._key = log, reader, hashlib.sha256(b"request:" + key).digest()
 
-    async def rank(self, served: Served, sources: Mapping[str, FeatureSource], body: RankBody, *, explain: bool = False) -> Ranked:
+    async def rank(self, model: LoadedModel, sources: Mapping[str, FeatureSource], body: RankBody, *, explain: bool = False) -> Ranked:
         """Decide, or repeat what was decided on this event.
 
         Raises a Problem when the request cannot be answered.
         """
-        check(served, body)
+        check(model, body)
         request = self._fingerprint(body)
-        before = await self._log.find(served.place, body.event_id)  # first, so that a repetition reads nothing of the person again
+        before = await self._log.find(model.ref, body.event_id)  # first, so that a repetition reads nothing of the person again
         if before is not None:
             return Ranked(_same(before, request), None)
-        readings = await self._reader.read(served.entry.spec, sources, body.subjects)
-        decided, explanation = decide(served, body, readings, request, explain=explain)
-        first, latest = await self._log.append(served.place, decided)
-        if latest > served.applied:
-            await served.catch_up(self._log)
+        readings = await self._reader.read(model.entry.spec, sources, body.subjects)
+        decided, explanation = decide(model, body, readings, request, explain=explain)
+        first, latest = await self._log.append(model.ref, decided)
+        if latest > model.applied:
+            await model.catch_up(self._log)
         if first:
             return Ranked(decided, explanation)
-        other = await self._log.find(served.place, body.event_id)
+        other = await self._log.find(model.ref, body.event_id)
         return Ranked(_same(other, request) if other else decided, None)
 
     def _fingerprint(self, body: RankBody) -> bytes:
@@ -73,9 +74,9 @@ class Ranker:
         return hashlib.blake2b(text, key=self._key, digest_size=16).digest()
 
 
-def check(served: Served, body: RankBody) -> None:
+def check(model: LoadedModel, body: RankBody) -> None:
     """Refuse what this model cannot answer."""
-    learning, spec = served.entry.spec.learning, served.entry.spec
+    learning, spec = model.entry.spec.learning, model.entry.spec
     if len(body.actions) > learning.max_actions:
         detail = f"actions: {len(body.actions)} are offered, spec.learning.maxActions allows {learning.max_actions}."
         raise invalid_request(detail, "Offer fewer actions, or raise the limit in the ModelService.")
@@ -88,35 +89,28 @@ def check(served: Served, body: RankBody) -> None:
     if learning.shape == "PerAction" and described is not None:
         detail = f"actions.{described}.features: a model of the shape PerAction does not use features of actions."
         raise invalid_request(detail, "Leave them out, or set spec.learning.shape to Shared in the ModelService.")
-    unknown = sum(served.learner.sums.place(a.id) is None for a in body.actions)
-    if unknown > max(served.room, 0):
-        detail = f"actions: the model knows {len(served.learner.sums.actions)} actions already and has no room for {unknown} more."
-        raise Problem(
-            409,
-            "TooManyActions",
-            "Too many different actions",
-            detail,
-            "Offer actions it knows, take fewer slots, or use the shape Shared.",
-        )
+    unknown = sum(model.learner.sums.place(a.id) is None for a in body.actions)
+    if unknown > max(model.room, 0):
+        raise too_many_actions(len(model.learner.sums.actions), unknown)
 
 
-def offer_of(served: Served, person: Mapping[str, float], body: RankBody) -> Offer:
+def offer_of(model: LoadedModel, person: Mapping[str, float], body: RankBody) -> Offer:
     """Encode an offer: person and context once, then each action where the shape asks for it."""
-    encoder = served.learner.encoder
+    encoder = model.learner.encoder
     common = {PERSON: encoder.part(PERSON, person), CONTEXT: encoder.part(CONTEXT, free_features(body.context))}
-    if served.space.per_action:
+    if model.space.per_action:
         return Offer([common] * len(body.actions), encoder.phi(common))
     parts = [common | {ACTION: encoder.part(ACTION, free_features(a.features))} for a in body.actions]
     return Offer(parts, np.stack([encoder.phi(p) for p in parts]))
 
 
-def decide(served: Served, body: RankBody, readings: Readings, request: bytes, *, explain: bool) -> tuple[Decided, Terms | None]:
+def decide(model: LoadedModel, body: RankBody, readings: Readings, request: bytes, *, explain: bool) -> tuple[Decided, Terms | None]:
     """Choose by the model from what was read, or the baseline when nothing may be; return the named terms of the score if asked."""
     if not readings.records:
-        return baseline(served, body, readings, request), None
-    offer = offer_of(served, person_features(served.entry.spec.features, readings.records), body)
+        return baseline(model, body, readings, request), None
+    offer = offer_of(model, person_features(model.entry.spec.features, readings.records), body)
     actions = [a.id for a in body.actions]
-    d = served.learner.decide(body.event_id, actions, offer.phis)
+    d = model.learner.decide(body.event_id, actions, offer.phis)
     shared = offer.phis.ndim == 2
     decided = Decided(
         event=body.event_id,
@@ -127,15 +121,15 @@ def decide(served: Served, body: RankBody, readings: Readings, request: bytes, *
         pick=d.pick,
         phi=packed(offer.phis[d.pick] if shared else offer.phis),
         offered=packed(offer.phis.ravel()) if shared else None,
-        sums=served.learner.digest(),
-        rows=served.learner.rows,
+        sums=model.learner.digest(),
+        rows=model.learner.rows,
         withheld=readings.withheld,
         baseline=False,
     )
-    return decided, served.learner.explain(d.action, offer.parts[d.pick]) if explain else None
+    return decided, model.learner.explain(d.action, offer.parts[d.pick]) if explain else None
 
 
-def baseline(served: Served, body: RankBody, readings: Readings, request: bytes) -> Decided:
+def baseline(model: LoadedModel, body: RankBody, readings: Readings, request: bytes) -> Decided:
     """Answer the first action for certain: nothing may be known of this person, so nothing is noted, and nothing will be learnt."""
     return Decided(
         event=body.event_id,
@@ -146,20 +140,20 @@ def baseline(served: Served, body: RankBody, readings: Readings, request: bytes)
         pick=0,
         phi=None,
         offered=None,
-        sums=served.learner.digest(),
-        rows=served.learner.rows,
+        sums=model.learner.digest(),
+        rows=model.learner.rows,
         withheld=readings.withheld,
         baseline=True,
     )
 
 
-def answer(served: Served, ranked: Ranked, *, explain: bool) -> dict[str, Any]:
+def answer(model: LoadedModel, ranked: Ranked, *, explain: bool) -> dict[str, Any]:
     """Return the answer of `rank` as JSON; the ranking is by probability, then by the order of the offer."""
     d = ranked.decided
     order = sorted(range(len(d.actions)), key=lambda i: -d.probabilities[i])
     out: dict[str, Any] = {
         "eventId": d.event,
-        "decisionId": str(uuid.uuid5(_NAMESPACE, f"{served.entry.uid}/{d.event}")),
+        "decisionId": str(uuid.uuid5(_NAMESPACE, f"{model.entry.uid}/{d.event}")),
         "action": d.action,
         "propensity": d.propensity,
         "ranking": [{"id": d.actions[i], "probability": d.probabilities[i]} for i in order],
@@ -177,6 +171,5 @@ def answer(served: Served, ranked: Ranked, *, explain: bool) -> dict[str, Any]:
 
 def _same(before: Decided, request: bytes) -> Decided:
     if before.request != request:
-        detail = "eventId: this event was ranked before with another body."
-        raise Problem(409, "EventConflict", "Event already decided", detail, "Send the same body again, or choose a new eventId.")
+        raise event_conflict()
     return before

@@ -1,4 +1,4 @@
-"""The model runtime put together from its environment: store, data APIs, desk and HTTP."""
+"""What one process of the model runtime holds and does: who may call which model, decisions, rewards, and what is learnt from both."""
 
 from __future__ import annotations
 
@@ -6,57 +6,151 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import asyncpg
-from litestar import Litestar
 
-from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT
-from commonweal_runtime.desk import open_desk
-from commonweal_runtime.models.app import create
+from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, ModelEntry
+from commonweal_runtime.models import oip
+from commonweal_runtime.models.bodies import ActivateBody, ForgetBody, InferBody, RankBody, RewardBody
+from commonweal_runtime.models.loaded_model import LoadedModel
 from commonweal_runtime.models.log import STORE_ERRORS, DecisionLog
-from commonweal_runtime.models.runtime import RETRY_SECONDS, Runtime
+from commonweal_runtime.models.problems import caller_not_listed, reward_conflict, unknown_event
+from commonweal_runtime.models.rank import Ranked, Ranker
+from commonweal_runtime.models.registry import RETRY_SECONDS, ModelRegistry
 from commonweal_runtime.models.settings import ROLE, Settings
 from commonweal_runtime.models.sources import FeatureReader, TokenFiles
-from commonweal_runtime.tokens import KeySet, Verifier, fetch_from_cluster
+from commonweal_runtime.plan_exchange import open_exchange
+from commonweal_runtime.tokens import Client, KeySet, Verifier, fetch_from_cluster
 
 CONNECTIONS = 8
-_logger = logging.getLogger(__name__)
+CONNECTIONS_PER_SOURCE = 64
+
+log = logging.getLogger(__name__)
 
 
-def application() -> Litestar:
-    """Return the application; it opens everything when it starts, and saves the sums when it stops."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    settings = Settings.read()
+class Service:
+    """The parts behind the routes, which are there while it is `running`. What refuses raises a Problem."""
+
+    registry: ModelRegistry
+    log: DecisionLog
+    _reader: FeatureReader
+    _ranker: Ranker
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.clients = Verifier(
+            issuer=settings.client_issuer, audience=settings.audience, keys=KeySet(fetch_from_cluster(settings.client_jwks))
+        )
 
     @contextlib.asynccontextmanager
-    async def running(app: Litestar) -> AsyncIterator[None]:
-        async with serving(settings) as (runtime, verifier):
-            app.state.runtime, app.state.verifier = runtime, verifier
-            yield
+    async def running(self) -> AsyncIterator[None]:
+        """Follow the plan while the application runs; the sums are saved when it stops."""
+        connector = aiohttp.TCPConnector(limit=0, limit_per_host=CONNECTIONS_PER_SOURCE)
+        async with _pool_of(self._settings) as pool, aiohttp.ClientSession(connector=connector) as session:
+            self.log, self._reader = DecisionLog(pool), FeatureReader(session, TokenFiles(self._settings.tokens))
+            self._ranker = Ranker(self.log, self._reader, self._settings.key)
+            self.registry = ModelRegistry(self._settings.department, self.log, self._reader.source_errors)
+            following = asyncio.create_task(self._follow())
+            try:
+                yield
+            finally:
+                following.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await following
+                await self.registry.close()
 
-    return create(running)
+    async def ready(self) -> bool:
+        """Return whether a plan was carried out and the store is there."""
+        return self.registry.ready and await self.log.reachable()
+
+    def model(self, name: str) -> LoadedModel:
+        """Return the model of that name, or raise the problem that says it is not served."""
+        return self.registry.model(name)
+
+    async def callable_models(self, authorization: str | None) -> list[str]:
+        """Return the names of the models that the caller may call."""
+        client = await self.clients.client(authorization)
+        return [name for name, model in sorted(self.registry.models.items()) if _lists(model.entry, client)]
+
+    async def called(self, authorization: str | None, name: str) -> LoadedModel:
+        """Return the model if the caller's token is good and the ModelService lists the caller."""
+        client = await self.clients.client(authorization)
+        model = self.model(name)
+        if not _lists(model.entry, client):
+            raise caller_not_listed(name, str(client))
+        return model
+
+    async def rank(self, model: LoadedModel, body: RankBody, *, explain: bool = False) -> Ranked:
+        """Decide what to offer."""
+        before = dict(self._reader.source_errors)
+        ranked = await self._ranker.rank(model, self.registry.sources, body, explain=explain)
+        if self._reader.source_errors != before:
+            self.registry.report_soon()
+        return ranked
+
+    async def infer(self, model: LoadedModel, body: InferBody) -> dict[str, Any]:
+        """Score, and leave no trace."""
+        return await oip.infer(model, self._reader, self.registry.sources, body)
+
+    async def activate(self, model: LoadedModel, body: ActivateBody) -> dict[str, Any]:
+        """Note that a decision was shown."""
+        first = await self.log.activate(model.ref, body.event_id)
+        if first is None:
+            raise unknown_event(body.event_id)
+        return {"eventId": body.event_id, "activated": True, "duplicate": not first}
+
+    async def reward(self, model: LoadedModel, body: RewardBody) -> dict[str, Any]:
+        """Join a reward and learn from it, exactly once however often it is sent."""
+        wait = model.entry.spec.learning.reward_wait_seconds
+        joined = await self.log.reward(model.ref, model.space, body.event_id, body.value, wait)
+        if joined.outcome == "Unknown":
+            raise unknown_event(body.event_id)
+        if joined.outcome == "Conflict":
+            raise reward_conflict()
+        if joined.example is not None and not model.take(joined.example):
+            await model.catch_up(self.log)
+        self.registry.save_soon(model)
+        return {"joined": True, "learned": joined.learnt, "late": joined.late, "duplicate": joined.outcome == "Duplicate"}
+
+    async def forget(self, model: LoadedModel, body: ForgetBody) -> dict[str, Any]:
+        """Forget a person in what was learnt and in the log."""
+        forgotten = await model.forget(self.log, {d: str(s) for d, s in body.subjects.items()})
+        return {"decisions": forgotten.decisions, "unlearned": forgotten.unlearned, "digest": model.learner.digest()}
+
+    async def state(self, model: LoadedModel) -> dict[str, Any]:
+        """Return the counters and the digest of a model."""
+        await model.catch_up(self.log)
+        spec = model.entry.spec
+        return {
+            "model": model.entry.name,
+            "title": spec.title,
+            "purpose": spec.purpose,
+            **await self.log.counts(model.ref),
+            "rows": model.learner.rows,
+            "digest": model.learner.digest(),
+            "sources": self.registry.source_errors_of(model.entry),
+        }
+
+    async def _follow(self) -> None:
+        """Make the schema as soon as the store is there, then carry out plans."""
+        while True:
+            try:
+                await self.log.set_up()
+                break
+            except STORE_ERRORS as error:
+                log.warning("the store is away, trying again: %s", type(error).__name__)
+                await asyncio.sleep(RETRY_SECONDS)
+        async with open_exchange(MODEL_PLAN, MODEL_REPORT) as exchange:
+            await self.registry.follow(exchange)
 
 
-@contextlib.asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[tuple[Runtime, Verifier]]:
-    """Run a runtime that follows its plan, until left."""
-    keys = KeySet(fetch_from_cluster(settings.client_keys))
-    verifier = Verifier(issuer=settings.client_issuer, audience=settings.audience, keys=keys)
-    connector = aiohttp.TCPConnector(limit=0, limit_per_host=64)
-    async with pool_of(settings) as pool, aiohttp.ClientSession(connector=connector) as session:
-        runtime = Runtime(settings.department, DecisionLog(pool), FeatureReader(session, TokenFiles(settings.tokens)), settings.key)
-        following = asyncio.create_task(_follow(runtime))
-        try:
-            yield runtime, verifier
-        finally:
-            following.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await following
-            await runtime.close()
+def _lists(entry: ModelEntry, client: Client) -> bool:
+    return any((c.department, c.client) == (client.department, client.client) for c in entry.spec.callers)
 
 
-def pool_of(settings: Settings) -> asyncpg.Pool:
+def _pool_of(settings: Settings) -> asyncpg.Pool:
     """Return the pool, not opened. It connects when first used, so a store that comes later is no reason to fail now."""
     return asyncpg.create_pool(
         host=settings.store_host,
@@ -75,16 +169,3 @@ def pool_of(settings: Settings) -> asyncpg.Pool:
 
 async def _as_it_is(_: object) -> None:
     """Hand a connection back as it is: nothing here changes a session, and resetting it would cost a round trip per request."""
-
-
-async def _follow(runtime: Runtime) -> None:
-    """Make the schema as soon as the store is there, then carry out plans."""
-    while True:
-        try:
-            await runtime.log.set_up()
-            break
-        except STORE_ERRORS as error:
-            _logger.warning("the store is away, trying again: %s", type(error).__name__)
-            await asyncio.sleep(RETRY_SECONDS)
-    async with open_desk(MODEL_PLAN, MODEL_REPORT) as desk:
-        await runtime.follow(desk)

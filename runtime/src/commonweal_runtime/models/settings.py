@@ -15,12 +15,12 @@ ROLE = "models"
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the runtime stands. `client_keys` is the JWKS address of the site's ServiceAccount issuer."""
+    """Where the runtime stands. `client_jwks` is the JWKS address of the site's ServiceAccount issuer."""
 
     department: str
     audience: str
     client_issuer: str
-    client_keys: str
+    client_jwks: str
     store_host: str
     store_port: int
     database: str
@@ -28,14 +28,14 @@ class Settings:
     tokens: Path
 
     @classmethod
-    def read(cls, env: Mapping[str, str] = os.environ) -> Settings:
-        """Read the environment; raises KeyError for a variable that is missing, ValueError for a key that is none."""
+    def from_environment(cls, env: Mapping[str, str] = os.environ) -> Settings:
+        """Return the settings of this process; raises KeyError for a variable that is missing, ValueError for a key that is none."""
         host, _, port = env["COMMONWEAL_STORE"].rpartition(":")
         return cls(
             department=env["COMMONWEAL_DEPARTMENT"],
             audience=env["COMMONWEAL_AUDIENCE"],
             client_issuer=env["COMMONWEAL_CLIENT_ISSUER"],
-            client_keys=env.get("COMMONWEAL_CLIENT_JWKS", CLUSTER_JWKS),
+            client_jwks=env.get("COMMONWEAL_CLIENT_JWKS", CLUSTER_JWKS),
             store_host=host,
             store_port=int(port),
             database=env.get("COMMONWEAL_MODELS_DATABASE", "models"),

@@ -33,7 +33,7 @@ class Readings(NamedTuple):
     withheld: list[str]
 
 
-class Trouble(NamedTuple):
+class SourceError(NamedTuple):
     """Why a product cannot be read at all: `state` is Refused (an agreement is wrong) or Unavailable (the source is away)."""
 
     state: str
@@ -42,7 +42,7 @@ class Trouble(NamedTuple):
 
 class _Answer(NamedTuple):
     records: Sequence[Record] | None
-    trouble: Trouble | None
+    error: SourceError | None
 
 
 class TokenFiles:
@@ -65,12 +65,12 @@ class FeatureReader:
     """Reads features of one person from all departments at once.
 
     A person's «no» (404), a missing agreement (403) and a source that is away all withhold the features; none of them fails the
-    caller. The latter two are remembered in `troubles` until the product can be read again.
+    caller. The latter two are remembered in `source_errors` until the product can be read again.
     """
 
     def __init__(self, session: aiohttp.ClientSession, tokens: TokenFiles) -> None:
         self._session, self._tokens = session, tokens
-        self.troubles: dict[Product, Trouble] = {}
+        self.source_errors: dict[Product, SourceError] = {}
 
     async def read(self, spec: ModelServiceSpec, sources: Mapping[str, FeatureSource], subjects: Mapping[str, UUID]) -> Readings:
         """Return what may be read; a department for which no subject is given is withheld without being asked."""
@@ -86,20 +86,20 @@ class FeatureReader:
         return Readings(records, {d: str(subjects[d]) for d, _ in records}, withheld)
 
     def _note(self, product: Product, answer: _Answer) -> None:
-        if self.troubles.get(product) == answer.trouble:
+        if self.source_errors.get(product) == answer.error:
             return
-        if answer.trouble is None:
-            self.troubles.pop(product, None)
+        if answer.error is None:
+            self.source_errors.pop(product, None)
             _logger.info("%s/%s can be read again", *product)
         else:
-            self.troubles[product] = answer.trouble
-            _logger.warning("%s/%s cannot be read: %s %s", *product, *answer.trouble)
+            self.source_errors[product] = answer.error
+            _logger.warning("%s/%s cannot be read: %s %s", *product, *answer.error)
 
     async def _product(
         self, product: Product, features: Sequence[Feature], source: FeatureSource | None, subject: UUID, purpose: str
     ) -> _Answer:
         if source is None:
-            return _Answer(None, Trouble(UNAVAILABLE, "NoSource"))
+            return _Answer(None, SourceError(UNAVAILABLE, "NoSource"))
         fields = [f.field for f in features]
         url = f"{source.url.rstrip('/')}/v1/{product[1]}/subjects/{subject}"
         try:
@@ -107,9 +107,9 @@ class FeatureReader:
             async with self._session.get(url, params={"fields": ",".join(fields)}, headers=headers, timeout=TIMEOUT) as r:
                 return _answer(r.status, await r.read(), fields)
         except OSError as error:  # aiohttp's connection errors among them
-            return _Answer(None, Trouble(UNAVAILABLE, type(error).__name__))
+            return _Answer(None, SourceError(UNAVAILABLE, type(error).__name__))
         except (aiohttp.ClientError, TimeoutError) as error:
-            return _Answer(None, Trouble(UNAVAILABLE, type(error).__name__))
+            return _Answer(None, SourceError(UNAVAILABLE, type(error).__name__))
 
 
 def _answer(status: int, body: bytes, fields: Sequence[str]) -> _Answer:
@@ -118,12 +118,12 @@ def _answer(status: int, body: bytes, fields: Sequence[str]) -> _Answer:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return _Answer(None, Trouble(UNAVAILABLE, f"Status{status}"))
+        return _Answer(None, SourceError(UNAVAILABLE, f"Status{status}"))
     if status == 200 and isinstance(document, dict):
         records = _records(document)
         return _Answer([{k: r[k] for k in fields if k in r} for r in records[:MOST_RECORDS]], None)
     reason = str(document.get("reason", f"Status{status}")) if isinstance(document, dict) else f"Status{status}"
-    return _Answer(None, Trouble(REFUSED if status == 403 else UNAVAILABLE, reason[:60]))
+    return _Answer(None, SourceError(REFUSED if status == 403 else UNAVAILABLE, reason[:60]))
 
 
 def _records(document: Mapping[str, Any]) -> list[dict[str, Any]]:

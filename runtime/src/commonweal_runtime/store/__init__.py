@@ -1,1 +1,1 @@
-"""The department's store: PostgreSQL as the engine that enforces, and the keeper that carries out its plan."""
+"""The department's store: PostgreSQL as the engine that enforces. It knows neither who serves it nor the keeper that runs it."""

@@ -1,7 +1,7 @@
 # ruff: noqa: S608 - statements are built here; every name and text in them comes through `names`
 """A ConsentPolicy as roles, policies, grants and a door: pure functions; the same input gives the same statements.
 
-`opening` half done opens nothing: restrictive policies come first, the permissive one after them, grants and doors last.
+What is compiled, carried out half way, opens nothing: restrictive policies come first, the permissive one after them, grants and doors last.
 """
 
 from __future__ import annotations
@@ -18,22 +18,16 @@ from commonweal_api.plan import AgreementPlan
 from commonweal_api.reasons import Reason
 from commonweal_api.rights import RIGHTS
 from commonweal_runtime.store import doors, tickets
+from commonweal_runtime.store.exceptions import ClosedError
 from commonweal_runtime.store.live import doors as live_doors
 from commonweal_runtime.store.live.foreign import KEY, granted, is_live
 from commonweal_runtime.store.names import column_of, identifier, literal, login_of, reader_of, table
 from commonweal_runtime.store.products import Shape, shape_of
+from commonweal_runtime.store.sqlstates import SqlState
 
 CONNECTIONS = 16
 _AUDIT = "insert (client, purpose, op, contract, basis, fields, subject, subjects, found) on audit.use"
 _TICKET = "insert (use, next), select (token) on audit.ticket"
-
-
-class ClosedError(Exception):
-    """Why an agreement stays closed: a registered reason and the detail of its message."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail = reason, detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +48,17 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """What an agreement takes from the plan around it: who publishes, and the gates before its door (condition, SQLSTATE, message)."""
+class PublisherContext:
+    """What an agreement takes from the plan around it: who publishes, and the preconditions before its door (condition, SQLSTATE, message)."""
 
     department: str = ""
     display_name: str = ""
     contact: str = ""
-    gates: tuple[tuple[str, str, str], ...] = ()
+    preconditions: tuple[tuple[str, SqlState, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class CompiledAgreement:
     """All that goes into the store when an agreement opens. `visible` says in SQL whose rows it then shows, from its begin on."""
 
     number: int
@@ -80,18 +74,20 @@ class Opening:
         return hashlib.sha256("\n".join(self.statements).encode()).hexdigest()
 
 
-def compile_opening(number: int, agreement: AgreementPlan, product: Served, setting: Setting | None = None) -> Opening:
+def compile_agreement(
+    number: int, agreement: AgreementPlan, product: Served, publisher: PublisherContext | None = None
+) -> CompiledAgreement:
     """Return what opens exactly this agreement on this product; raise ClosedError if it must stay closed."""
     spec = agreement.spec
     _check(spec, product)
-    setting = setting or Setting()
-    content = _content(number, agreement, product, setting)
+    publisher = publisher or PublisherContext()
+    content = _content(number, agreement, product, publisher)
     contract = hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:32]
-    door = _door(number, spec, product, contract, setting.gates)
+    door = _door(number, spec, product, contract, publisher.preconditions)
     bodies = _bodies(door)
     policies = _policies(number, spec, product)
     statements = (*_roles(number), *policies.statements, *_grants(door, product), *doors.statements(door, bodies))
-    return Opening(number, statements, contract, content, _terms(spec, product.shape), policies.visible)
+    return CompiledAgreement(number, statements, contract, content, _terms(spec, product.shape), policies.visible)
 
 
 def _bodies(door: doors.Door) -> dict[str, str]:
@@ -100,7 +96,9 @@ def _bodies(door: doors.Door) -> dict[str, str]:
     return tickets.ticketed(door) if door.strict else doors.direct(door)
 
 
-def _door(number: int, spec: ConsentPolicySpec, product: Served, contract: str, gates: tuple[tuple[str, str, str], ...]) -> doors.Door:
+def _door(
+    number: int, spec: ConsentPolicySpec, product: Served, contract: str, preconditions: tuple[tuple[str, SqlState, str], ...]
+) -> doors.Door:
     limits, durability = spec.limits, product.spec.serve.audit_durability
     requests, each = limits.requests, limits.per_subject
     return doors.Door(
@@ -121,7 +119,7 @@ def _door(number: int, spec: ConsentPolicySpec, product: Served, contract: str, 
         requests=doors.Limit(requests.max, requests.seconds) if requests else None,
         per_subject=doors.Limit(1) if limits.once else doors.Limit(each.max, each.seconds) if each else None,
         life_days=limits.data_life_days,
-        gates=gates,
+        preconditions=preconditions,
         key_type=product.key_type if is_live(product.spec) else None,
     )
 
@@ -150,11 +148,11 @@ def _check(spec: ConsentPolicySpec, product: Served) -> None:
         raise ClosedError(Reason.PRODUCT_NOT_READY, f"The product {product.name} has not been loaded with «{empty[0]}» yet.")
 
 
-def _content(number: int, agreement: AgreementPlan, product: Served, setting: Setting) -> dict[str, Any]:
+def _content(number: int, agreement: AgreementPlan, product: Served, publisher: PublisherContext) -> dict[str, Any]:
     """Return what was in force, in full; its hash stands in every audit row, and receipts are made from it for ever."""
     wire, basis, owner = agreement.spec.wire(), agreement.spec.basis, product.spec.owner
     return {
-        "department": {"name": setting.department, "displayName": setting.display_name, "contact": setting.contact},
+        "department": {"name": publisher.department, "displayName": publisher.display_name, "contact": publisher.contact},
         "number": number,
         "uid": agreement.uid,
         "name": agreement.name,
@@ -252,7 +250,7 @@ def _grants(door: doors.Door, product: Served) -> list[str]:
             f"grant {_TICKET} to {reader}",
             f"grant execute on function audit.redeem(uuid) to {reader}",
         ]
-    if door.gates:
+    if door.preconditions:
         out.append(f"grant select on agreement.gate to {reader}")
     if door.requests or door.per_subject:
         out.append(f"grant execute on function agreement.take(uuid, int, int, int, text), agreement.spent(uuid, int) to {reader}")
@@ -271,7 +269,7 @@ def _forgotten(role: str, relation: str | None) -> list[str]:
     ]
 
 
-def shutting(n: int) -> list[str]:
+def revoke_sql(n: int) -> list[str]:
     """Return the statements that close an agreement at once. They wait for no lock on the product's table."""
     return [
         f"do $$ begin if exists (select from pg_catalog.pg_roles where rolname = '{login_of(n)}') then alter role {login_of(n)} nologin; end if; end $$",
@@ -279,7 +277,7 @@ def shutting(n: int) -> list[str]:
     ]
 
 
-def clearing(n: int, relation: str | None) -> list[str]:
+def cleanup_sql(n: int, relation: str | None) -> list[str]:
     """Return the statements that remove what a shut agreement leaves behind; safe to run twice.
 
     DROP OWNED at the end: a login can give itself default privileges, and a role that has any cannot be dropped.

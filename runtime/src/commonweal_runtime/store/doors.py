@@ -2,12 +2,7 @@
 """The functions through which one agreement reads: the only thing its login may do.
 
 Each checks client, purpose, period and isolation, counts the request where the agreement has limits, reads under the agreement's own policies, writes the
-audit row in the same statement, and answers JSON text. A refusal is an SQLSTATE of ours and carries no data:
-
-    CW001 purpose not agreed   CW002 client not agreed   CW003 not in force now   CW004 isolation   CW005 field not agreed
-    CW006 subject read too often   CW007 too many requests (both: the message is the seconds to wait, 0 if waiting does not help)
-    CW008 consents of the other sites are stale   CW009 stopped by a quality check   CW010 answers are being renewed   CW011 ticket void (`tickets`)
-    CW012 the source of a Live product does not answer (`live.doors`)
+audit row in the same statement, and answers JSON text. A refusal is one of `sqlstates` and carries no data.
 """
 
 from __future__ import annotations
@@ -15,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from commonweal_runtime.store.names import column_of, identifier, literal, literals, login_of, reader_of, table
+from commonweal_runtime.store.sqlstates import SqlState
 
 DIRECT = {
     "point": "p_subject uuid, p_fields text, p_client text, p_purpose text",
@@ -39,7 +35,7 @@ class Limit:
     most: int
     seconds: int | None = None
 
-    def take(self, subject: str, count: str, state: str) -> str:
+    def take(self, subject: str, count: str, state: SqlState) -> str:
         """Return the call that counts `count` for a subject, or refuses with `state`."""
         return f"agreement.take({subject}, {count}, {self.most}, {'null' if self.seconds is None else self.seconds}, '{state}')"
 
@@ -48,7 +44,7 @@ class Limit:
 class Door:
     """What the functions of one agreement need to know. Texts are checked by `commonweal_api`; `literal` quotes them all the same.
 
-    `strict`: read by ticket. `key_type`: of the source's key where the product is read Live. `feed`: the consents of other sites must be fresh. `gates`: further conditions (SQL, SQLSTATE, message) that refuse.
+    `strict`: read by ticket. `key_type`: of the source's key where the product is read Live. `feed`: the consents of other sites must be fresh. `preconditions`: further conditions (SQL, SQLSTATE, message) that refuse.
     """
 
     number: int
@@ -68,7 +64,7 @@ class Door:
     requests: Limit | None = None
     per_subject: Limit | None = None
     life_days: int | None = None
-    gates: tuple[tuple[str, str, str], ...] = ()
+    preconditions: tuple[tuple[str, SqlState, str], ...] = ()
     key_type: str | None = None
 
     def function(self, operation: str) -> str:
@@ -111,25 +107,25 @@ def _signature(number: int, operation: str) -> str:
 def guard(d: Door) -> str:
     """Return what stands before every read. An old snapshot would show people who have withdrawn since, hence the isolation."""
 
-    def refuse(condition: str, state: str, message: str) -> str:
+    def refuse(condition: str, state: SqlState, message: str) -> str:
         return f"  if {condition} then raise exception using errcode = '{state}', message = '{message}'; end if;\n"
 
     period = f"statement_timestamp() < timestamptz {literal(d.begins)} or statement_timestamp() >= timestamptz {literal(d.ends)}"
     fields = f"not string_to_array(p_fields, ',') <@ {literals(list(d.fields))}"
     return (
-        refuse(f"p_purpose is null or p_purpose <> all ({literals(list(d.purposes))})", "CW001", "purpose not agreed")
-        + refuse(f"p_client is null or p_client <> all ({literals(list(d.clients))})", "CW002", "client not agreed")
-        + refuse(period, "CW003", "agreement not in force")
+        refuse(f"p_purpose is null or p_purpose <> all ({literals(list(d.purposes))})", SqlState.PURPOSE_NOT_AGREED, "purpose not agreed")
+        + refuse(f"p_client is null or p_client <> all ({literals(list(d.clients))})", SqlState.CLIENT_NOT_AGREED, "client not agreed")
+        + refuse(period, SqlState.NOT_IN_FORCE, "agreement not in force")
         + ISOLATED
-        + refuse(f"p_fields is not null and ({fields})", "CW005", "field not agreed")
-        + "".join(refuse(*gate) for gate in d.gates)
+        + refuse(f"p_fields is not null and ({fields})", SqlState.FIELD_NOT_AGREED, "field not agreed")
+        + "".join(refuse(*condition) for condition in d.preconditions)
         + settle("on" if d.durable else "off")
     )
 
 
 ISOLATED = (
     "  if current_setting('transaction_isolation') <> 'read committed' then "
-    "raise exception using errcode = 'CW004', message = 'needs read committed'; end if;\n"
+    f"raise exception using errcode = '{SqlState.WRONG_ISOLATION}', message = 'needs read committed'; end if;\n"
 )
 
 
@@ -143,14 +139,14 @@ def settle(durable: str) -> str:
 
 def counted(d: Door, requests: str) -> str:
     """Return the statement that counts `requests` of the agreement as a whole, or nothing if they are not limited."""
-    return f"  perform {d.requests.take(_WHOLE, requests, 'CW007')};\n" if d.requests else ""
+    return f"  perform {d.requests.take(_WHOLE, requests, SqlState.REQUEST_LIMIT)};\n" if d.requests else ""
 
 
 def counted_each(d: Door, subjects: str) -> str:
     """Return the statement that counts each of an array of subjects, always in one order, or nothing if subjects are not limited."""
     if d.per_subject is None:
         return ""
-    take = d.per_subject.take("q.s", "q.n", "CW006")
+    take = d.per_subject.take("q.s", "q.n", SqlState.SUBJECT_LIMIT)
     return f"  perform {take} from (select s, count(*)::int as n from unnest({subjects}) s group by s order by s) q;\n"
 
 

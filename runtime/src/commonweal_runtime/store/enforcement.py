@@ -14,14 +14,24 @@ import asyncpg
 from commonweal_api.plan import AgreementPlan, Outcome, StorePlan
 from commonweal_api.reasons import Reason
 from commonweal_api.rights import RIGHTS
-from commonweal_runtime.store.agreements import ClosedError, Opening, Served, Setting, clearing, compile_opening, shutting, widens
-from commonweal_runtime.store.foresight import Foresight
-from commonweal_runtime.store.gates import gates_of
+from commonweal_runtime.store.agreements import (
+    CompiledAgreement,
+    PublisherContext,
+    Served,
+    cleanup_sql,
+    compile_agreement,
+    revoke_sql,
+    widens,
+)
+from commonweal_runtime.store.exceptions import BusyError, ClosedError, RefusedError
+from commonweal_runtime.store.failures import Work, failure_of
 from commonweal_runtime.store.logins import verifier_of
-from commonweal_runtime.store.names import RefusedError, literal, login_of
+from commonweal_runtime.store.names import literal, login_of
+from commonweal_runtime.store.preconditions import preconditions_of
+from commonweal_runtime.store.product_tables import CHANNEL, ProductTables, TableLocks, outcome_of, served_product
 from commonweal_runtime.store.schema import SERVICES, migrate
-from commonweal_runtime.store.shelving import CHANNEL, BusyError, Shelving, Tables, outcome_of, served_product
 from commonweal_runtime.store.versions import resolve
+from commonweal_runtime.store.what_if import WhatIfCounter
 
 _LAST = 32767
 _LOCK_TIMEOUT = "5s"
@@ -43,15 +53,15 @@ class Entry:
 class Enforcement:
     """The keeper's hand on the database: one connection as superuser, one plan at a time.
 
-    Products are `shelving`'s half. When a load is in the way, closing comes before it and the rest is left: then `unfinished` is set, and
+    Products are half of `product_tables`. When a load is in the way, closing comes before it and the rest is left: then `unfinished` is set, and
     `apply` has to be called again.
     """
 
     def __init__(self, connection: Any, database_key: bytes) -> None:
         self._db, self._key = connection, database_key
-        self._tables = Tables()
-        self._products = Shelving(connection, self._tables, self._close)
-        self._foresight = Foresight(connection)
+        self._tables = TableLocks()
+        self._products = ProductTables(connection, self._tables, self._close)
+        self._what_if = WhatIfCounter(connection)
         self._one = asyncio.Lock()
 
     async def prepare(self) -> None:
@@ -101,7 +111,7 @@ class Enforcement:
             await self._close_absent({a.uid for a in plan.agreements})
             await self._name_department(plan)
             await self._products.drop_absent({p.uid for p in plan.products})
-            products = {p.name: await self._products.shelve(p) for p in plan.products}
+            products = {p.name: await self._products.reconcile(p) for p in plan.products}
             agreements = {a.name: await self._enforce(a, plan) for a in plan.agreements}
             return products, agreements
 
@@ -125,11 +135,11 @@ class Enforcement:
     async def _clear(self, number: int, product: str | None) -> None:
         async with self._tables.held(product or ""):
             relation = await self._db.fetchval("select relation from agreement.product where uid = $1", product)
-            await self._run([*clearing(number, relation), f"update agreement.register set opened = null where number = {number}"])
+            await self._run([*cleanup_sql(number, relation), f"update agreement.register set opened = null where number = {number}"])
 
     async def _shut(self, number: int) -> None:
         off = f"update agreement.register set in_force = false where number = {number}"
-        await self._run([*shutting(number), off, f"notify {CHANNEL}"])
+        await self._run([*revoke_sql(number), off, f"notify {CHANNEL}"])
         # after the commit, so that nobody comes back in
         await self._db.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", login_of(number))
 
@@ -159,27 +169,27 @@ class Enforcement:
         try:
             entry = await self._entry(agreement)
             product = await self._product_of(agreement, plan)
-            gates = gates_of(agreement.spec, product, fed=bool(plan.peers))
-            setting = Setting(plan.department, plan.display_name, plan.contact, gates)
-            opening = compile_opening(entry.number, agreement, product, setting)
+            preconditions = preconditions_of(agreement.spec, product, fed=bool(plan.peers))
+            publisher = PublisherContext(plan.department, plan.display_name, plan.contact, preconditions)
+            compiled = compile_agreement(entry.number, agreement, product, publisher)
             if agreement.dry_run:
-                return await self._rehearse(entry, agreement, product, opening)
+                return await self._dry_run(entry, agreement, product, compiled)
             if entry.product not in (None, product.uid):
                 entry = await self._move(entry, product)
-            await self._open(entry, agreement, product, opening)
+            await self._open(entry, agreement, product, compiled)
         except (ClosedError, RefusedError, BusyError, asyncpg.PostgresError) as error:
             if entry is not None and (entry.in_force or entry.opened):
                 await self._close(entry.number, entry.product)
-            return self._closed(agreement, entry, error)
-        change = self._foresight.last_change(agreement.uid, opening)
-        return outcome_of(agreement, Reason.ENFORCED, ready=True, number=entry.number, contract=opening.contract, what_if=change)
+            return outcome_of(agreement, *failure_of(error, Work.AGREEMENT), ready=False, number=entry.number if entry else None)
+        change = self._what_if.last_change(agreement.uid, compiled)
+        return outcome_of(agreement, Reason.ENFORCED, ready=True, number=entry.number, contract=compiled.contract, what_if=change)
 
-    async def _rehearse(self, entry: Entry, agreement: AgreementPlan, product: Served, opening: Opening) -> Outcome:
+    async def _dry_run(self, entry: Entry, agreement: AgreementPlan, product: Served, compiled: CompiledAgreement) -> Outcome:
         """Say what would open, and open nothing: what was in force is closed first."""
         if entry.in_force or entry.opened:
             await self._close(entry.number, entry.product)
-        foretold = await self._foresight.of_dry_run(agreement.uid, opening, product, entry.terms)
-        return outcome_of(agreement, Reason.DRY_RUN, ready=False, number=entry.number, contract=opening.contract, what_if=foretold)
+        what_if = await self._what_if.of_dry_run(agreement.uid, compiled, product, entry.terms)
+        return outcome_of(agreement, Reason.DRY_RUN, ready=False, number=entry.number, contract=compiled.contract, what_if=what_if)
 
     async def _move(self, entry: Entry, product: Served) -> Entry:
         """Bring an agreement to another product table. Rows there that came before it learn first what people said under it: an objector stays hidden."""
@@ -189,17 +199,6 @@ class Enforcement:
             await self._db.execute("update agreement.register set product = $2 where number = $1", entry.number, product.uid)
             await self._db.execute("select consent.carry($1)", entry.number)
         return replace(entry, product=product.uid, in_force=False, opened=None)
-
-    def _closed(self, agreement: AgreementPlan, entry: Entry | None, error: Exception) -> Outcome:
-        if isinstance(error, ClosedError):
-            reason, detail = error.reason, error.detail
-        elif isinstance(error, (BusyError, asyncpg.LockNotAvailableError)):
-            reason, detail = Reason.PRODUCT_NOT_READY, "The product is being loaded; the agreement opens right after."
-        elif isinstance(error, asyncpg.PostgresError):
-            reason, detail = Reason.STORE_REFUSED, f"PostgreSQL answered {error.sqlstate}."  # its text can hold data
-        else:
-            reason, detail = Reason.STORE_REFUSED, str(error)
-        return outcome_of(agreement, reason, detail, ready=False, number=entry.number if entry else None)
 
     async def _product_of(self, agreement: AgreementPlan, plan: StorePlan) -> Served:
         name = resolve(plan, agreement.spec, datetime.now(UTC))
@@ -227,27 +226,27 @@ class Enforcement:
             row["number"], row["uid"], row["product"], row["in_force"], row["opened"], json.loads(row["terms"]), json.loads(row["spec"])
         )
 
-    async def _open(self, entry: Entry, agreement: AgreementPlan, product: Served, opening: Opening) -> None:
-        if entry.in_force and entry.opened == opening.digest:
+    async def _open(self, entry: Entry, agreement: AgreementPlan, product: Served, compiled: CompiledAgreement) -> None:
+        if entry.in_force and entry.opened == compiled.digest:
             return
         if entry.in_force and entry.spec != agreement.spec.wire():
-            await self._foresight.of_change(agreement.uid, opening, product, entry.terms)
-        if entry.terms and widens(entry.terms, opening.terms):
+            await self._what_if.of_change(agreement.uid, compiled, product, entry.terms)
+        if entry.terms and widens(entry.terms, compiled.terms):
             await self._shut(entry.number)  # before the consents end: they may be many
-            await self._db.execute("select consent.invalidate($1, $2)", entry.number, opening.contract)
+            await self._db.execute("select consent.invalidate($1, $2)", entry.number, compiled.contract)
         async with self._tables.held(product.uid), self._db.transaction():
-            for statement in opening.statements:
+            for statement in compiled.statements:
                 await self._db.execute(statement)
             await self._admit(login_of(entry.number))
-            await self._record(entry, agreement, product, opening)
+            await self._record(entry, agreement, product, compiled)
             await self._db.execute(f"notify {CHANNEL}")
 
-    async def _record(self, entry: Entry, agreement: AgreementPlan, product: Served, opening: Opening) -> None:
+    async def _record(self, entry: Entry, agreement: AgreementPlan, product: Served, compiled: CompiledAgreement) -> None:
         await self._db.execute(
             "insert into agreement.contract (hash, number, content) values ($1, $2, $3::text::jsonb) on conflict (hash) do nothing",
-            opening.contract,
+            compiled.contract,
             entry.number,
-            json.dumps(opening.content),
+            json.dumps(compiled.content),
         )
         await self._db.execute(
             "update agreement.register set name = $2, product = $3, in_force = true, opened = $4, contract = $5, terms = $6::text::jsonb, "
@@ -255,8 +254,8 @@ class Enforcement:
             entry.number,
             agreement.name,
             product.uid,
-            opening.digest,
-            opening.contract,
-            json.dumps(opening.terms),
+            compiled.digest,
+            compiled.contract,
+            json.dumps(compiled.terms),
             json.dumps(agreement.spec.wire()),
         )

@@ -20,7 +20,8 @@ from sqlglot.errors import SqlglotError
 from sqlglot.parsers.postgres import PostgresParser
 
 from commonweal_api.common import COLUMN_PATTERN
-from commonweal_runtime.store.names import SYSTEM_COLUMNS, RefusedError, identifier, literal
+from commonweal_runtime.store.exceptions import MappingInvalidError
+from commonweal_runtime.store.names import SYSTEM_COLUMNS, identifier, literal
 
 LONGEST, DEEPEST, MOST_NODES = 500, 24, 200
 DAY = "_day"  # what stands for current_date in an answer; no field can be named so
@@ -31,10 +32,6 @@ _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\
 _PARTS = frozenset({"YEAR", "MONTH", "DAY"})
 _UNITS = {"YEAR": "years", "MONTH": "months", "WEEK": "weeks", "DAY": "days"}
 _MOST_WILDCARDS, _MOST_PADDING, _LONGEST_REPLACEMENT, _MOST_REPLACES = 6, 1000, 8, 4
-
-
-class MappingInvalidError(RefusedError):
-    """An expression, mask or semantic that the store does not carry out; the text names the field, the construct and the remedy."""
 
 
 class _RefusedNodeError(Exception):

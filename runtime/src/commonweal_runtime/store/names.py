@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 
+from commonweal_runtime.store.exceptions import RefusedError
+
 SCHEMA = "product"
 # The column names that PostgreSQL keeps for itself on every table.
 SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
-
-
-class RefusedError(ValueError):
-    """An entry of the plan that the store must not carry out; the text says which field and what to do."""
 
 
 def literal(text: str) -> str:

@@ -16,7 +16,8 @@ import asyncpg
 from commonweal_api.data_product import DataProductSpec
 from commonweal_api.quality import Metric, OnFail, QualityCheck
 from commonweal_runtime.store.agreements import Served
-from commonweal_runtime.store.names import RefusedError, literals, table
+from commonweal_runtime.store.exceptions import RefusedError
+from commonweal_runtime.store.names import literals, table
 
 TIMEOUT = "30s"
 GRACE_SECONDS = 300

@@ -1,7 +1,7 @@
 # ruff: noqa: S608 - statements are built here; every name and text in them comes through `names`
 """The door of a Strict product: `ask` commits the audit row and answers a ticket, `take` gives the rows for a ticket that an earlier transaction committed.
 
-Whoever rolls `ask` back holds a ticket that does not exist; whoever takes in the same transaction, or twice, is refused (CW011). What is taken is what the
+Whoever rolls `ask` back holds a ticket that does not exist; whoever takes in the same transaction, or twice, is refused. What is taken is what the
 audit row says was asked, as far as it may still be seen: somebody who has withdrawn in between is not given.
 """
 

@@ -9,7 +9,7 @@ from commonweal_api.data_product import EarlierVersion, major_of
 from commonweal_api.plan import ProductPlan, StorePlan
 from commonweal_api.reasons import Reason
 from commonweal_api.versions import served_version, served_versions
-from commonweal_runtime.store.agreements import ClosedError
+from commonweal_runtime.store.exceptions import ClosedError
 
 MARK = "@"  # no product's own name has it
 

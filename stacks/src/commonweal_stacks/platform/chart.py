@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-from commonweal_stacks.platform.manifests import NAMESPACE, SECTORS_SECRET, STORAGE_CLASS, Manifest, documents
+from commonweal_stacks.platform.manifests import NAMESPACE, Manifest, documents
+from commonweal_stacks.platform.values import Images, Values
 from commonweal_stacks.site import SiteConfig
 
 RELEASE = "commonweal"
@@ -29,15 +30,14 @@ def source() -> Path:
 
 def values(site: SiteConfig, images: Mapping[str, str]) -> dict[str, Any]:
     """Return the chart's values for a site. Pure."""
-    return {
-        "images": dict(images),
-        "site": site.name,
-        "expose": site.expose,
-        "clientCidrs": list(site.client_cidrs),
-        "storageClass": STORAGE_CLASS,
-        "sectorsSecret": SECTORS_SECRET,
-        "identity": site.identity.model_dump(by_alias=True),
-    }
+    chosen = Values(
+        images=Images(**images),
+        site=site.name,
+        expose=site.expose,
+        client_cidrs=site.client_cidrs,
+        identity=site.identity,
+    )
+    return chosen.for_helm()
 
 
 def find_helm() -> str:

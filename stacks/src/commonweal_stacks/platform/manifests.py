@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 NAMESPACE = "commonweal-system"
-STORAGE_CLASS = "std-rwo"
+STORAGE_CLASS: Final = "std-rwo"
 SECTORS_SECRET = "commonweal-sectors"  # noqa: S105 - the name of a Secret, not a secret
 SITE_KEY_SECRET = "commonweal-site-key"  # noqa: S105 - as above
 LABELS: Mapping[str, str] = {"app.kubernetes.io/managed-by": "commonweal", "app.kubernetes.io/part-of": "commonweal"}

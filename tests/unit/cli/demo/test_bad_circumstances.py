@@ -162,6 +162,17 @@ def test_another_refusal_is_not_outwaited(tmp_path: Path) -> None:
     assert calls.read_text() == "called\n"
 
 
+def test_a_site_without_the_small_issuer_is_named_with_the_setting_that_turns_it_on(tmp_path: Path) -> None:
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text("#!/bin/sh\nexit 0\n")
+    kubectl.chmod(0o755)
+    with pytest.raises(LocalError, match=r"Site onprem does not run the small issuer.*identity\.enabled: true in .*Pulumi\.onprem\.yaml"):
+        bring_up.issuer_of(Kubectl(kubectl, tmp_path / "kubeconfig", "onprem"))
+    service = {"status": {"loadBalancer": {"ingress": [{"ip": "10.0.0.7"}]}}}
+    kubectl.write_text(f"#!/bin/sh\necho '{json.dumps(service)}'\n")
+    assert bring_up.issuer_of(Kubectl(kubectl, tmp_path / "kubeconfig", "onprem")) == "http://10.0.0.7"
+
+
 def test_the_heritage_machine_of_another_home_is_neither_ended_nor_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     script = [sys.executable, "-c", "import sys; print('up', flush=True); sys.stdin.read()", heritage.START, "heritage", "/other/heritage"]
     with subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from commonweal_runtime.data_api import public_routes, refusals
+from commonweal_runtime.data_api import problems, public_routes
 from commonweal_runtime.data_api.public_routes import Kept
 from commonweal_runtime.problems import Problem
 
@@ -21,7 +21,7 @@ class Store:
         self.asked += 1
         await asyncio.sleep(0)
         if self.away:
-            raise refusals.store_unavailable()
+            raise problems.store_unavailable()
         return str(self.asked)
 
 

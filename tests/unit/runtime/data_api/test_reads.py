@@ -11,17 +11,17 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from commonweal_runtime.data_api import refusals
+from commonweal_runtime.data_api import problems
 from commonweal_runtime.data_api.catalogue import Agreement
-from commonweal_runtime.data_api.lanes import Lanes, UnreachableError
-from commonweal_runtime.data_api.reads import IN_FLIGHT, Question, Reader
+from commonweal_runtime.data_api.connections import ConnectionPools, UnreachableError
+from commonweal_runtime.data_api.reads import IN_FLIGHT, Reader, ReadRequest
 from commonweal_runtime.problems import Problem
 
 FAR = datetime(2030, 1, 1, tzinfo=UTC)
 AGREEMENT = Agreement(1, "one", "people", "tax", frozenset({"app"}), ("tax/serve",), ("a",), 100, datetime(2026, 1, 1, tzinfo=UTC), FAR)
 
 
-class Store(Lanes):
+class Store(ConnectionPools):
     """Stands for the connections: answers each subject with itself, after a few turns of the loop, and remembers how many came together."""
 
     def __init__(self, turns: int = 1, *, down: bool = False) -> None:
@@ -48,8 +48,8 @@ async def closed(_: Agreement) -> Problem:
     raise AssertionError("no agreement is closed here")
 
 
-def question(purpose: str = "tax/serve", *, durability: str = "Durable", counted: bool = False) -> Question:
-    return Question(replace(AGREEMENT, durability=durability, counted=counted), "tax/app", purpose, None)
+def read(purpose: str = "tax/serve", *, durability: str = "Durable", counted: bool = False) -> ReadRequest:
+    return ReadRequest(replace(AGREEMENT, durability=durability, counted=counted), "tax/app", purpose, None)
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3, 5])
@@ -62,7 +62,7 @@ def test_every_read_gets_its_own_answer(turns: int, durability: str) -> None:
     async def ask(n: int) -> None:
         for k in range(40):
             subject = UUID(int=n * 1000 + k)
-            answer = await reader.point(question(f"p/{n % 3}", durability=durability), subject)
+            answer = await reader.point(read(f"p/{n % 3}", durability=durability), subject)
             assert answer == (None if str(subject).endswith("0") else str(subject))
             for _ in range((n + k) % 4):
                 await asyncio.sleep(0)
@@ -86,7 +86,7 @@ def test_a_read_that_comes_while_a_worker_ends_is_not_forgotten(callers: int, du
 
     async def chain(n: int) -> None:
         for k in range(1, 30):
-            await reader.point(question(durability=durability), UUID(int=n * 1000 + k))
+            await reader.point(read(durability=durability), UUID(int=n * 1000 + k))
 
     async def script() -> None:
         async with asyncio.timeout(10):
@@ -100,7 +100,7 @@ def test_the_store_down_is_told_to_everybody_who_waits() -> None:
 
     async def script() -> list[Any]:
         async with asyncio.timeout(20):
-            return await asyncio.gather(*(reader.point(question(), UUID(int=n)) for n in range(20)), return_exceptions=True)
+            return await asyncio.gather(*(reader.point(read(), UUID(int=n)) for n in range(20)), return_exceptions=True)
 
     assert {getattr(e, "reason", None) for e in asyncio.run(script())} == {"StoreUnavailable"}
 
@@ -111,13 +111,13 @@ def test_reads_that_are_counted_are_never_taken_together() -> None:
     reader = Reader(store, closed)
 
     async def script() -> None:
-        await asyncio.gather(*(reader.point(question(counted=True), UUID(int=n + 1)) for n in range(30)))
+        await asyncio.gather(*(reader.point(read(counted=True), UUID(int=n + 1)) for n in range(30)))
 
     asyncio.run(script())
     assert store.sizes == [1] * 30
 
 
-class Refusing(Lanes):
+class Refusing(ConnectionPools):
     """A store that refuses every statement with one state of ours."""
 
     def __init__(self, state: str, message: str) -> None:
@@ -150,18 +150,18 @@ TOLD = {
 def test_each_refusal_of_the_store_has_its_answer(state: str) -> None:
     message, status, reason, wait = TOLD[state]
     with pytest.raises(Problem) as refused:
-        asyncio.run(Reader(Refusing(state, message), closed).point(question(), UUID(int=1)))
+        asyncio.run(Reader(Refusing(state, message), closed).point(read(), UUID(int=1)))
     assert (refused.value.status, refused.value.reason, refused.value.headers.get("Retry-After")) == (status, reason, wait)
     assert "secret" not in str(refused.value)
 
 
 def test_what_was_allowed_once_names_no_time_to_wait() -> None:
     with pytest.raises(Problem) as refused:
-        asyncio.run(Reader(Refusing("CW006", "0"), closed).point(question(), UUID(int=1)))
+        asyncio.run(Reader(Refusing("CW006", "0"), closed).point(read(), UUID(int=1)))
     assert (refused.value.reason, dict(refused.value.headers)) == ("FrequencyLimit", {})
 
 
 def test_a_refusal_keeps_nothing_of_those_before() -> None:
     """An exception that is raised again keeps the frames, and so the people, of every time before."""
-    assert refusals.not_found() is not refusals.not_found()
-    assert refusals.not_found().body() == refusals.not_found().body()
+    assert problems.not_found() is not problems.not_found()
+    assert problems.not_found().body() == problems.not_found().body()

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from commonweal_runtime.problems import Problem
-from commonweal_runtime.tokens import RETRY_SECONDS, Client, KeySet, Verifier
+from commonweal_runtime.tokens import RETRY_SECONDS, Client, KeySet, Verifier, fetch_by_discovery
 
 ISSUER, AUDIENCE, NOW = "https://issuer.example", "https://commonweal.dev/departments/tax", 1_000_000.0
 SUBJECT = "system:serviceaccount:dept-benefits:benefits-app"
@@ -131,6 +131,18 @@ def test_keys_once_read_serve_while_the_issuer_is_away_and_none_means_503() -> N
     with pytest.raises(Problem) as refused:
         client(verifier(away), "Bearer " + token())
     assert (refused.value.status, refused.value.reason) == (503, "IssuerUnavailable")
+
+
+def test_where_no_issuer_is_set_every_token_is_refused_with_the_values_that_set_one() -> None:
+    nobody = Verifier(issuer="", audience=AUDIENCE, keys=KeySet(fetch_by_discovery("")))
+    for bearer in ("Bearer " + token(), "Bearer " + token(iss="")):
+        with pytest.raises(Problem) as refused:
+            asyncio.run(nobody.person(bearer))
+        assert (refused.value.status, refused.value.reason) == (503, "IssuerUnavailable")
+        assert "identity.issuer" in refused.value.remedy
+        assert "identity.enabled" in refused.value.remedy
+    with pytest.raises(Problem, match="TokenMissing"):
+        asyncio.run(nobody.person(None))
 
 
 def test_a_remembered_token_ends_when_it_expires() -> None:

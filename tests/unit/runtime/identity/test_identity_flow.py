@@ -20,12 +20,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from litestar.testing import TestClient
 
 from commonweal_api.plan import audience_of
+from commonweal_api.signatures import sector_key
 from commonweal_runtime.identity.accounts import Accounts, hash_password
-from commonweal_runtime.identity.app import WRONG, Desk, create
+from commonweal_runtime.identity.app import application
 from commonweal_runtime.identity.clients import Client, read_clients
 from commonweal_runtime.identity.issue import Issuer
 from commonweal_runtime.identity.keys import SigningKey
-from commonweal_runtime.pairwise import pairwise, sector_key
+from commonweal_runtime.identity.service import WRONG, SignInContext
+from commonweal_runtime.pairwise import pairwise
 from commonweal_runtime.problems import Problem
 from commonweal_runtime.tokens import KeySet, Verifier
 
@@ -65,13 +67,13 @@ def key() -> SigningKey:
 
 
 @pytest.fixture
-def desk(people: Path, key: SigningKey, clock: Clock) -> Desk:
-    return Desk.of(Issuer(ISSUER, key, MASTER, clock), Accounts(people), read_clients(people.parent / "none.json"), clock)
+def context(people: Path, key: SigningKey, clock: Clock) -> SignInContext:
+    return SignInContext.of(Issuer(ISSUER, key, MASTER, clock), Accounts(people), read_clients(people.parent / "none.json"), clock)
 
 
 @pytest.fixture
-def browser(desk: Desk) -> Iterator[httpx.Client]:
-    with TestClient(create(desk), base_url="https://identity.example") as client:
+def browser(context: SignInContext) -> Iterator[httpx.Client]:
+    with TestClient(application(context), base_url="https://identity.example") as client:
         client.follow_redirects = False
         yield client
 
@@ -318,9 +320,9 @@ def test_guessing_is_stopped_for_a_quarter_of_an_hour_even_with_the_right_passwo
     assert code(browser)
 
 
-def test_one_address_cannot_try_many_names(browser: httpx.Client, desk: Desk) -> None:
+def test_one_address_cannot_try_many_names(browser: httpx.Client, context: SignInContext) -> None:
     for i in range(50):
-        desk.throttle.failed(f"name{i}", "testclient")
+        context.throttle.failed(f"name{i}", "testclient")
     page = browser.get("/authorize", params=request())
     assert browser.post("/authorize", data={"ticket": ticket(page), "username": "amina", "password": PASSWORD}).status_code == 429
 

@@ -14,10 +14,11 @@ from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.plan import AgreementPlan
 from commonweal_api.reasons import Reason
 from commonweal_api.rights import BasisType
-from commonweal_runtime.store.agreements import ClosedError, Served, Setting, compile_opening, widens
-from commonweal_runtime.store.gates import gates_of
+from commonweal_runtime.store.agreements import PublisherContext, Served, compile_agreement, widens
+from commonweal_runtime.store.exceptions import ClosedError, RefusedError
 from commonweal_runtime.store.logins import password_of, verifier_of
-from commonweal_runtime.store.names import RefusedError, identifier, literal, login_of, relation_of
+from commonweal_runtime.store.names import identifier, literal, login_of, relation_of
+from commonweal_runtime.store.preconditions import preconditions_of
 from commonweal_runtime.store.products import change, create, shape_of, unfilled_after
 from commonweal_runtime.store.values import MismatchError, converter
 from support.data_api import agreement, person_product
@@ -33,7 +34,7 @@ SERVED = Served("p", "people", "people_x", SPEC, ())
 
 def opening(**over: Any) -> Any:
     spec = agreement(**over)
-    return compile_opening(7, AgreementPlan(name="a", uid="u", generation=1, spec=spec), SERVED)  # type: ignore[arg-type]
+    return compile_agreement(7, AgreementPlan(name="a", uid="u", generation=1, spec=spec), SERVED)  # type: ignore[arg-type]
 
 
 def test_the_same_agreement_compiles_to_the_same_statements() -> None:
@@ -79,7 +80,7 @@ def test_fields_without_values_stay_closed_until_loaded() -> None:
     empty = Served("p", "people", "people_x", SPEC, ("fullName",))
     plan = AgreementPlan(name="a", uid="u", generation=1, spec=agreement())  # type: ignore[arg-type]
     with pytest.raises(ClosedError) as closed:
-        compile_opening(7, plan, empty)
+        compile_agreement(7, plan, empty)
     assert closed.value.reason is Reason.PRODUCT_NOT_READY
 
 
@@ -182,7 +183,7 @@ def compiled(serve: str = "Durable", **over: Any) -> dict[str, str]:
     spec = person_product(Heritage(), serve={"auditDurability": serve})  # type: ignore[arg-type]
     served = Served("p", "people", "people_x", DataProductSpec.model_validate(spec), ())
     plan = AgreementPlan(name="a", uid="u", generation=1, spec=agreement(**over))  # type: ignore[arg-type]
-    made = [s for s in compile_opening(7, plan, served).statements if s.startswith("create or replace function door.a7_")]
+    made = [s for s in compile_agreement(7, plan, served).statements if s.startswith("create or replace function door.a7_")]
     return {s.split("(")[0].removeprefix("create or replace function door.a7_"): s for s in made}
 
 
@@ -211,7 +212,7 @@ def test_a_basis_bounded_in_time_ends_then_whatever_the_plan_says() -> None:
     spec = agreement("VitalInterests", validity={"from": "2026-01-01T00:00:00Z", "until": "2026-01-20T00:00:00Z"})
     plan = AgreementPlan(name="a", uid="u", generation=1, spec=spec)  # type: ignore[arg-type]
     object.__setattr__(plan.spec.validity, "until", dt.datetime(2029, 1, 1, tzinfo=dt.UTC))  # past what the schema lets through
-    statements = "\n".join(compile_opening(7, plan, SERVED).statements)
+    statements = "\n".join(compile_agreement(7, plan, SERVED).statements)
     assert "2026-01-31T00:00:00" in statements
     assert "2029" not in statements
 
@@ -219,7 +220,11 @@ def test_a_basis_bounded_in_time_ends_then_whatever_the_plan_says() -> None:
 def test_gates_stand_before_the_read_and_only_where_they_are_needed() -> None:
     gate = ("feed.silent()", "CW008", "consents of other sites are stale")
     plan = AgreementPlan(name="a", uid="u", generation=1, spec=agreement())  # type: ignore[arg-type]
-    body = next(s for s in compile_opening(7, plan, SERVED, Setting(gates=(gate,))).statements if "a7_point" in s and "create" in s)
+    body = next(
+        s
+        for s in compile_agreement(7, plan, SERVED, PublisherContext(preconditions=(gate,))).statements
+        if "a7_point" in s and "create" in s
+    )
     assert body.index("if feed.silent() then raise") < body.index("from product.")
     assert "feed" not in compiled()["point"]
 
@@ -227,4 +232,4 @@ def test_gates_stand_before_the_read_and_only_where_they_are_needed() -> None:
 @pytest.mark.parametrize(("basis", "fed"), [(b, f) for b in BasisType for f in (True, False)])
 def test_only_consents_have_to_be_fresh(basis: BasisType, fed: bool) -> None:
     spec = AgreementPlan(name="a", uid="u", generation=1, spec=agreement(basis)).spec  # type: ignore[arg-type]
-    assert [state for _, state, _ in gates_of(spec, SERVED, fed=fed)] == (["CW008"] if fed and basis is BasisType.CONSENT else [])
+    assert [state for _, state, _ in preconditions_of(spec, SERVED, fed=fed)] == (["CW008"] if fed and basis is BasisType.CONSENT else [])

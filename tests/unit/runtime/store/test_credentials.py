@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from commonweal_api.reasons import Reason
-from commonweal_runtime.store.sources import Credentials, SourceError
+from commonweal_runtime.store.exceptions import SourceError
+from commonweal_runtime.store.sources import Credentials
 
 
 def test_a_login_never_shows_its_password() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from commonweal_api.reasons import Reason
+from commonweal_runtime.store.exceptions import SourceError
 from commonweal_runtime.store.live import foreign
 from commonweal_runtime.store.live.pushdown import check_here, check_there
-from commonweal_runtime.store.sources import SourceError
 from support.products import spec
 
 NAME = {"name": "fullName", "column": "full_name", "type": "String", "required": True}

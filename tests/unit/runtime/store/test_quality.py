@@ -9,7 +9,7 @@ import pytest
 from commonweal_api.quality import QualityCheck
 from commonweal_runtime.store import quality
 from commonweal_runtime.store.agreements import Served
-from commonweal_runtime.store.names import RefusedError
+from commonweal_runtime.store.exceptions import RefusedError
 from support.products import spec
 
 PRODUCT = Served("uid", "people", "people_0", spec({"name": "area", "column": "area", "type": "String"}), ())

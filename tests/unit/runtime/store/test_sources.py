@@ -9,10 +9,11 @@ import pytest
 
 from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_runtime.pairwise import pairwise
+from commonweal_runtime.store.exceptions import SourceError
 from commonweal_runtime.store.loading import quarantine
 from commonweal_runtime.store.loading.rows import Flaw, Reading, Refused, Taken
 from commonweal_runtime.store.loading.staging import Seal
-from commonweal_runtime.store.sources import SourceError, secret_of, wanted
+from commonweal_runtime.store.sources import secret_of, wanted
 from commonweal_runtime.store.sources.contract import UNREADABLE, check_types
 from commonweal_runtime.store.sources.mysql import _beyond, _date, _flag, _literal
 from commonweal_runtime.store.sources.parquet import natural_of, values_of

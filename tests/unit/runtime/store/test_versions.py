@@ -9,7 +9,7 @@ import pytest
 
 from commonweal_api.consent_policy import ConsentPolicySpec
 from commonweal_api.plan import ProductPlan, StorePlan
-from commonweal_runtime.store.agreements import ClosedError
+from commonweal_runtime.store.exceptions import ClosedError
 from commonweal_runtime.store.products import contract_of
 from commonweal_runtime.store.versions import expand, next_end, resolve
 from support.data_api import agreement

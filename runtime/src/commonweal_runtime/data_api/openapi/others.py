@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from commonweal_runtime.data_api.openapi.parts import TEXT, UUID, Schema, operation, page_of, record, ref
-from commonweal_runtime.data_api.openapi.people import DELEGATION_BODY, ITEMS_OF_DELEGATIONS
+from commonweal_runtime.bodies import schema_of
+from commonweal_runtime.data_api.bodies import RegistrarsDelegationBody
+from commonweal_runtime.data_api.openapi.parts import TEXT, Schema, operation, page_of, record, ref
+from commonweal_runtime.data_api.openapi.people import ITEMS_OF_DELEGATIONS
 
-_BODY: Schema = {
-    **DELEGATION_BODY,
-    "required": [*DELEGATION_BODY["required"], "subject"],
-    "properties": {**DELEGATION_BODY["properties"], "subject": UUID},
-}
 _own = partial(operation, tag="registrars", who="client")
 _REFUSED = ("NotRegistrar", "StoreUnavailable")
 
@@ -33,7 +30,7 @@ PATHS: Mapping[str, Any] = {
             "delegations.record",
             "Record that somebody may act for a person",
             ref("schemas", "Delegation"),
-            body=_BODY,
+            body=schema_of(RegistrarsDelegationBody),
             status=201,
             reasons=(*_REFUSED, "NotFound", "DelegationNotPossible"),
             read=False,

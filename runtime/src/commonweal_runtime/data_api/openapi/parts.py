@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from commonweal_runtime import serving
-from commonweal_runtime.audit import desk
-from commonweal_runtime.data_api import refusals
-from commonweal_runtime.linkage.refusals import no_linkage
+from commonweal_runtime.audit import service as audit
+from commonweal_runtime.data_api import problems
+from commonweal_runtime.linkage.problems import no_linkage
 from commonweal_runtime.problems import MEDIA_TYPE, Problem, invalid_request, keys_unavailable, token_invalid, token_missing
 
 Schema = dict[str, Any]
@@ -27,36 +27,36 @@ _EXAMPLES: tuple[Problem, ...] = (
     ),
     token_missing(),
     token_invalid("The token has expired.", "Ask for a new token; projected ServiceAccount tokens are renewed in their file."),
-    refusals.no_agreement("tax/assess"),
-    refusals.purpose_missing(),
-    refusals.purpose_not_agreed(["tax/assess-credit"]),
-    refusals.field_not_agreed(["income"], ["fullName", "birthYear"]),
-    refusals.agreement_expired("people-tax"),
-    refusals.agreement_not_begun("people-tax"),
-    refusals.not_found(),
-    refusals.not_delegated(),
-    refusals.no_registrar(),
-    refusals.no_consent_to_decide(),
-    refusals.delegation_not_possible(),
-    refusals.nothing_to_erase(),
+    problems.no_agreement("tax/assess"),
+    problems.purpose_missing(),
+    problems.purpose_not_agreed(["tax/assess-credit"]),
+    problems.field_not_agreed(["income"], ["fullName", "birthYear"]),
+    problems.agreement_expired("people-tax"),
+    problems.agreement_not_begun("people-tax"),
+    problems.not_found(),
+    problems.not_delegated(),
+    problems.no_registrar(),
+    problems.no_consent_to_decide(),
+    problems.delegation_not_possible(),
+    problems.nothing_to_erase(),
     serving.too_slow(),
     serving.too_large(8192),
-    refusals.frequency_limit(3600),
-    refusals.rate_limit(20),
+    problems.frequency_limit(3600),
+    problems.rate_limit(20),
     serving.fault("data API"),
-    refusals.store_unavailable(),
+    problems.store_unavailable(),
     keys_unavailable("https://people.example"),
-    refusals.consent_feed_stale(),
-    refusals.quality_stopped(),
-    refusals.source_unavailable(),
-    refusals.answers_pending(),
-    refusals.department_moving(),
-    refusals.department_moved("https://registry.cloud.example"),
+    problems.consent_feed_stale(),
+    problems.quality_stopped(),
+    problems.source_unavailable(),
+    problems.answers_pending(),
+    problems.department_moving(),
+    problems.department_moved("https://registry.cloud.example"),
     no_linkage(),
-    desk.no_such_row(),
-    desk.not_sealed_yet(),
-    desk.not_permitted(),
-    desk.proof_broken("The row is not what was sealed."),
+    audit.no_such_row(),
+    audit.not_sealed_yet(),
+    audit.not_permitted(),
+    audit.proof_broken("The row is not what was sealed."),
 )
 PROBLEMS: Mapping[str, Problem] = {problem.reason: problem for problem in _EXAMPLES}
 TOKEN = ("TokenMissing", "TokenInvalid", "IssuerUnavailable")

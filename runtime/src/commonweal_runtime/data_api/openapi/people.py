@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
-from commonweal_runtime.data_api.bodies import ACTS, CONSENT_STATES, KINDS, MOST_AGREEMENTS, OBJECTION_STATES
+from commonweal_api.consent_policy import Delegation
+from commonweal_runtime.bodies import Body, schema_of
+from commonweal_runtime.data_api.bodies import Act, ConsentBody, DelegationBody, ObjectionBody
 from commonweal_runtime.data_api.openapi.parts import MOMENT, TEXT, UUID, Schema, operation, page_of, record, ref
 
 _NULLABLE_MOMENT: Schema = {"type": ["string", "null"], "format": "date-time"}
 _NAMES: Schema = {"type": "array", "items": TEXT}
-_ACTS: Schema = {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"type": "string", "enum": list(ACTS)}}
+_ACTS: Schema = {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"type": "string", "enum": list(get_args(Act))}}
 _PURPOSE: Schema = {"type": "object", "required": ["key"], "properties": {"key": TEXT, "iri": TEXT, "text": TEXT}}
 
 SCHEMAS: Mapping[str, Schema] = {
@@ -67,7 +69,7 @@ SCHEMAS: Mapping[str, Schema] = {
         "required": ["id", "type", "subject", "delegate", "acts", "agreements", "from", "until", "inForce"],
         "properties": {
             "id": UUID,
-            "type": {"type": "string", "enum": list(KINDS)},
+            "type": {"type": "string", "enum": list(get_args(Delegation))},
             "subject": UUID,
             "delegate": UUID,
             "acts": _ACTS,
@@ -81,25 +83,6 @@ SCHEMAS: Mapping[str, Schema] = {
         },
     },
 }
-DELEGATION_BODY: Schema = record(
-    {
-        "delegate": UUID,
-        "type": {"type": "string", "enum": list(KINDS)},
-        "acts": _ACTS,
-        "agreements": {
-            "type": "array",
-            "minItems": 1,
-            "maxItems": MOST_AGREEMENTS,
-            "items": {**TEXT, "pattern": "^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"},
-        },
-        "from": MOMENT,
-        "until": MOMENT,
-    },
-    "delegate",
-    "type",
-    "acts",
-    "until",
-)
 ITEMS_OF_DELEGATIONS: Schema = record({"items": {"type": "array", "items": ref("schemas", "Delegation")}}, "items")
 _PROOF: Schema = record(
     {
@@ -110,7 +93,7 @@ _PROOF: Schema = record(
         "size": {"type": "integer"},
         "path": {"type": "array", "items": {"type": "string", "pattern": "^[0-9a-f]{64}$"}},
         "seal": {**TEXT, "description": "Compact JWS of the seal, typ audit-seal+jws."},
-        "keys": {"type": "array", "items": {"type": "object"}, "description": "The department's witness key; compare it with the JWKS."},
+        "keys": {"type": "array", "items": {"type": "object"}, "description": "The department's seal key; compare it with the JWKS."},
     },
     "kind",
     "number",
@@ -153,15 +136,14 @@ def _own(
     )
 
 
-def _decision(name: str, summary: str, states: tuple[str, ...]) -> Schema:
-    body = record({"state": {"type": "string", "enum": list(states)}}, "state")
+def _decision(name: str, summary: str, body: type[Body]) -> Schema:
     return _own(
         name,
         summary,
         ref("schemas", "Agreement"),
         parameters=("agreement",),
         reasons=("NotFound", "NothingToDecide", _MOVED),
-        body=body,
+        body=schema_of(body),
         read=False,
     )
 
@@ -175,8 +157,8 @@ PATHS: Mapping[str, Any] = {
             record({"items": {"type": "array", "items": ref("schemas", "Agreement")}}, "items"),
         )
     },
-    "/me/consents/{agreement}": {"put": _decision("me.consent", "Give, withdraw, refuse or put off consent", CONSENT_STATES)},
-    "/me/objections/{agreement}": {"put": _decision("me.object", "Object, or lift an objection", OBJECTION_STATES)},
+    "/me/consents/{agreement}": {"put": _decision("me.consent", "Give, withdraw, refuse or put off consent", ConsentBody)},
+    "/me/objections/{agreement}": {"put": _decision("me.object", "Object, or lift an objection", ObjectionBody)},
     "/me/uses/{use}/proof": {
         "get": _own(
             "me.useProof",
@@ -210,7 +192,7 @@ PATHS: Mapping[str, Any] = {
             "me.delegate",
             "Let somebody act for me",
             ref("schemas", "Delegation"),
-            body=DELEGATION_BODY,
+            body=schema_of(DelegationBody),
             status=201,
             reasons=("NotFound", "DelegationNotPossible", _MOVED),
             read=False,

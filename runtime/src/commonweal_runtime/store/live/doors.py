@@ -2,7 +2,7 @@
 """The door of a Live product: who may be seen is decided here, by the agreement's own policies, and only their keys are asked for at the source.
 
 One remote statement a request. A key that the source gives two rows for gives none: nobody can tell whose they are. Whatever goes wrong at the source
-is CW012 without its text, also when it is slow: a remote statement ends after 1.5 s.
+is `SOURCE_UNAVAILABLE` without its text, also when it is slow: a remote statement ends after 1.5 s.
 """
 
 from __future__ import annotations
@@ -10,8 +10,12 @@ from __future__ import annotations
 from commonweal_runtime.store.doors import SUBJECTS, Door, audit, counted, counted_each, guard, record, until
 from commonweal_runtime.store.live.foreign import KEY, reading
 from commonweal_runtime.store.names import column_of, identifier, table
+from commonweal_runtime.store.sqlstates import SqlState
 
-_DOWN = "exception when query_canceled or others then raise exception using errcode = 'CW012', message = 'the source does not answer'"
+_DOWN = (
+    "exception when query_canceled or others then "
+    f"raise exception using errcode = '{SqlState.SOURCE_UNAVAILABLE}', message = 'the source does not answer'"
+)
 
 
 def direct(door: Door) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from commonweal_api.reasons import Reason
-from commonweal_runtime.store.sources.contract import SourceError
+from commonweal_runtime.store.exceptions import SourceError
 
 REMEDY = "Set spec.serve.mode to Replica, or remove the cause."
 _REMOTE = re.compile(r'^SELECT (?P<columns>.+?) FROM (?P<table>(?:"[^"]+"|\w+)\.(?:"[^"]+"|\w+)) WHERE (?P<where>.+)$')

@@ -12,10 +12,11 @@ import asyncpg
 from commonweal_api.data_product import PostgresSource
 from commonweal_api.reasons import Reason
 from commonweal_runtime.store.agreements import Served
+from commonweal_runtime.store.exceptions import SourceError
 from commonweal_runtime.store.live import foreign
 from commonweal_runtime.store.live.pushdown import SAMPLE, check_here, check_there, unsafe
-from commonweal_runtime.store.shelving import CHANNEL, served_product
-from commonweal_runtime.store.sources import Credentials, SourceError
+from commonweal_runtime.store.product_tables import CHANNEL, served_product
+from commonweal_runtime.store.sources import Credentials
 from commonweal_runtime.store.sources.postgres import open_postgres
 
 log = logging.getLogger(__name__)

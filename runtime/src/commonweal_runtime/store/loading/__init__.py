@@ -8,14 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from commonweal_runtime.store.agreements import Served
+from commonweal_runtime.store.exceptions import ChangedError, SourceError
 from commonweal_runtime.store.live.foreign import is_live, kept_spec
 from commonweal_runtime.store.live.settling import settle
 from commonweal_runtime.store.loading import quarantine
 from commonweal_runtime.store.loading.merging import merge, note
 from commonweal_runtime.store.loading.rows import Reading
 from commonweal_runtime.store.loading.staging import Staging, plan_of
-from commonweal_runtime.store.shelving import served_product
-from commonweal_runtime.store.sources import Credentials, Source, SourceError, Survey, open_source
+from commonweal_runtime.store.product_tables import served_product
+from commonweal_runtime.store.sources import Credentials, Source, Survey, open_source
 
 Tell = Callable[[str], None]
 
@@ -48,10 +49,6 @@ class Loaded:
     def detail(self) -> str:
         """The rows in quarantine in words; nothing for none."""
         return quarantine.described(self.quarantined)
-
-
-class ChangedError(Exception):
-    """The product was changed while its source was being read; the load begins again with the new shape."""
 
 
 def _unheard(_: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.names import literal, table
-from commonweal_runtime.store.shelving import CHANNEL
+from commonweal_runtime.store.product_tables import CHANNEL
 
 _WORK = "32MB"  # one statement at a time, and a million rows
 

@@ -7,10 +7,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from commonweal_api.data_product import DataProductSpec
 from commonweal_api.reasons import Reason
-from commonweal_runtime.store.sources.contract import Batch, Credentials, Source, SourceError, Survey, wanted
+from commonweal_runtime.store.exceptions import SourceError
+from commonweal_runtime.store.sources.contract import Batch, Credentials, Source, Survey, wanted
 from commonweal_runtime.store.sources.postgres import open_postgres
 
-__all__ = ["Batch", "Credentials", "Source", "SourceError", "Survey", "open_source", "secret_of", "wanted"]
+__all__ = ["Batch", "Credentials", "Source", "Survey", "open_source", "secret_of", "wanted"]
 
 
 def secret_of(spec: DataProductSpec) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.reasons import Reason
+from commonweal_runtime.store.exceptions import SourceError
 from commonweal_runtime.store.mapping import source_columns
 
 BATCH = 2000
@@ -22,14 +23,6 @@ _NEVER: dict[FieldType, frozenset[FieldType]] = {
     FieldType.TIMESTAMP: frozenset({FieldType.BOOLEAN, FieldType.INTEGER, FieldType.NUMBER, FieldType.DATE}),
 }
 _OF_FLAGS = frozenset({FieldType.BOOLEAN, FieldType.INTEGER, FieldType.NUMBER})
-
-
-class SourceError(Exception):
-    """Why a source cannot be read: a registered reason and the detail of its message, without the source's own text."""
-
-    def __init__(self, reason: Reason, detail: str = "") -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail = reason, detail
 
 
 @dataclass(frozen=True, slots=True)

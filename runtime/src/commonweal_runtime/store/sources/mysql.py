@@ -22,11 +22,11 @@ from pymysql.cursors import SSCursor
 
 from commonweal_api.data_product import DataProductSpec, FieldType, MysqlSource
 from commonweal_api.reasons import Reason
+from commonweal_runtime.store.exceptions import SourceError
 from commonweal_runtime.store.sources.contract import (
     BATCH,
     Batch,
     Credentials,
-    SourceError,
     Survey,
     Wanted,
     check_types,

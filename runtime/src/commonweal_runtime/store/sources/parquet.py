@@ -14,17 +14,8 @@ import pyarrow.parquet as pq
 
 from commonweal_api.data_product import DataProductSpec, FieldType, ParquetSource
 from commonweal_api.reasons import Reason
-from commonweal_runtime.store.sources.contract import (
-    BATCH,
-    UNREADABLE,
-    Batch,
-    Credentials,
-    SourceError,
-    Survey,
-    check_types,
-    missing_column,
-    wanted,
-)
+from commonweal_runtime.store.exceptions import SourceError
+from commonweal_runtime.store.sources.contract import BATCH, UNREADABLE, Batch, Credentials, Survey, check_types, missing_column, wanted
 from commonweal_runtime.store.sources.places import File, Place, place_of, state_of
 
 _NATURAL: tuple[tuple[Callable[[pa.DataType], bool], FieldType], ...] = (

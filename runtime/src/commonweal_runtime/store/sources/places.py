@@ -17,7 +17,8 @@ from pyarrow import fs
 
 from commonweal_api.data_product import ParquetSource
 from commonweal_api.reasons import Reason
-from commonweal_runtime.store.sources.contract import Credentials, SourceError
+from commonweal_runtime.store.exceptions import SourceError
+from commonweal_runtime.store.sources.contract import Credentials
 
 VOLUMES = "/var/lib/commonweal/volumes"
 MOST_FILES = 1000

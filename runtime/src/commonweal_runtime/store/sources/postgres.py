@@ -16,18 +16,9 @@ import asyncpg
 
 from commonweal_api.data_product import DataProductSpec, FieldType, PostgresSource
 from commonweal_api.reasons import Reason
+from commonweal_runtime.store.exceptions import SourceError
 from commonweal_runtime.store.names import identifier
-from commonweal_runtime.store.sources.contract import (
-    BATCH,
-    Batch,
-    Credentials,
-    SourceError,
-    Survey,
-    check_types,
-    hidden_column,
-    missing_column,
-    wanted,
-)
+from commonweal_runtime.store.sources.contract import BATCH, Batch, Credentials, Survey, check_types, hidden_column, missing_column, wanted
 
 CONNECT_SECONDS = 5.0
 FETCH_SECONDS = 60.0

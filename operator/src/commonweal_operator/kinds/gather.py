@@ -1,0 +1,190 @@
+"""From the live view to the one frozen value that a pass decides from.
+
+Each agreement, contract and signature is examined once per pass, whoever asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from commonweal_api import namespace_of
+from commonweal_api.reasons import Reason
+from commonweal_kube.objects import Record
+from commonweal_kube.queue import Key
+from commonweal_operator.desired.quota import NAME as QUOTA
+from commonweal_operator.desired.sources import claim_of
+from commonweal_operator.kinds.consent_policy import Agreement, ConsentPolicyInput
+from commonweal_operator.kinds.contract import Contract, Reader, contract_in_force, replaced
+from commonweal_operator.kinds.data_product import DataProductInput
+from commonweal_operator.kinds.department import DepartmentInput, Running
+from commonweal_operator.kinds.model_service import ModelServiceInput, Need, NeededProduct, needs
+from commonweal_operator.kinds.reading import department_of
+from commonweal_operator.kinds.signatures import parties_of, signature_state
+from commonweal_operator.kinds.terms import Parties, Terms, consumer_known, terms_for, terms_without_product
+from commonweal_operator.kinds.view import ClusterView
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedInput:
+    """An object with which nothing is done, and why."""
+
+    record: Record
+    reason: Reason
+    detail: str
+
+
+Input = DepartmentInput | DataProductInput | ConsentPolicyInput | ModelServiceInput | ClosedInput
+
+
+def gather(key: Key, view: ClusterView, now: datetime) -> Input | None:
+    """Return all that bears on an object, or None when it is not there or is going away."""
+    record = view.objects.get(key)
+    if record is None or record.deleting:
+        return None
+    if record.parsed is None:
+        return ClosedInput(record, Reason.INVALID_SPEC, record.invalid)
+    if key.kind != "Department" and view.department_of(key) is None:
+        return ClosedInput(record, Reason.DEPARTMENT_NOT_READY, f"metadata.namespace: {key.tenant}.")
+    found = _Gathering(view, now)
+    if key.kind == "Department":
+        return found.department(record)
+    if key.kind == "DataProduct":
+        return found.data_product(record)
+    return found.consent_policy(record) if key.kind == "ConsentPolicy" else found.model_service(record)
+
+
+class _Gathering:
+    """What one pass has read and examined so far."""
+
+    def __init__(self, view: ClusterView, now: datetime) -> None:
+        self._view, self._now = view, now
+        self._parties: dict[Key, Parties] = {}
+        self._contracts: dict[Key, Contract] = {}
+        self._examined: dict[Key, Agreement] = {}
+
+    def department(self, record: Record) -> DepartmentInput:
+        view, tenant = self._view, record.key.tenant
+        contracts = tuple(self._contract(p) for p in view.usable("DataProduct", tenant))
+        consumed, models = view.agreements_for(record.key.name), view.usable("ModelService", tenant)
+        calling = view.models_called_by(record.key.name)
+        named = {department_of(r.key.tenant) for r in (*consumed, *calling)} | {c.department for m in models for c in m.parsed.spec.callers}
+        return DepartmentInput(
+            now=self._now,
+            site=view.platform.site,
+            record=record,
+            signing=view.signing_key(record),
+            contracts=contracts,
+            agreements=self._agreements(view.usable("ConsentPolicy", tenant)),
+            consumed=self._agreements(consumed),
+            models=tuple(models),
+            calling=tuple(calling),
+            departments=frozenset(name for name in named if view.department(name) is not None),
+            claims=self._claims(tenant, contracts),
+            report=view.store_report(tenant),
+            running=self._running(tenant),
+            data_api_url=view.base_url("data-api", tenant),
+            models_url=view.base_url("models", tenant),
+        )
+
+    def data_product(self, record: Record) -> DataProductInput:
+        view, tenant = self._view, record.key.tenant
+        contract, report = self._contract(record), view.store_report(tenant)
+        return DataProductInput(
+            now=self._now,
+            contract=contract,
+            agreements=tuple(self._about(record)),
+            outcome=report.products.get(record.key.name) if report is not None else None,
+            claims=self._claims(tenant, [contract]),
+            data_api=view.base_url("data-api", tenant),
+        )
+
+    def consent_policy(self, record: Record) -> ConsentPolicyInput:
+        view, tenant = self._view, record.key.tenant
+        product, report = self._product_of(record), view.store_report(tenant)
+        parties = ((name, view.department(name)) for name in parties_of(record))
+        return ConsentPolicyInput(
+            now=self._now,
+            agreement=self._agreement(record),
+            contract=self._contract(product) if product is not None and _usable(product) else None,
+            outcome=report.agreements.get(record.key.name) if report is not None else None,
+            data_api=view.base_url("data-api", tenant),
+            display_names={name: party.parsed.spec.display_name for name, party in parties if party is not None},
+        )
+
+    def model_service(self, record: Record) -> ModelServiceInput:
+        report = self._view.model_report(record.key.tenant)
+        return ModelServiceInput(
+            now=self._now,
+            record=record,
+            needed=tuple(self._needed(need, department_of(record.key.tenant)) for need in needs(record.parsed)),
+            outcome=report.models.get(record.key.name) if report is not None else None,
+            models=self._view.base_url("models", record.key.tenant),
+        )
+
+    def _needed(self, need: Need, consumer: str) -> NeededProduct:
+        view, tenant = self._view, namespace_of(need.department)
+        product = view.product(tenant, need.product)
+        there = product is not None and not product.deleting and view.department(need.department) is not None
+        candidates = (
+            p
+            for p in view.usable("ConsentPolicy", tenant)
+            if p.parsed.spec.product.name == need.product and p.parsed.spec.consumer.department == consumer
+        )
+        return NeededProduct(need, product if there else None, self._agreements(candidates))
+
+    def _agreements(self, policies: Iterable[Record]) -> tuple[Agreement, ...]:
+        return tuple(self._agreement(policy) for policy in policies)
+
+    def _agreement(self, policy: Record) -> Agreement:
+        found = self._examined.get(policy.key)
+        if found is None:
+            found = self._examined[policy.key] = Agreement(policy, self._parties_of(policy).hash, self._terms(policy))
+        return found
+
+    def _terms(self, policy: Record) -> Terms:
+        spec, parties, product = policy.parsed.spec, self._parties_of(policy), self._product_of(policy)
+        if product is None or not _usable(product):
+            return terms_without_product(spec, parties, product)
+        return terms_for(spec, parties, self._contract(product).plan.spec, self._now)
+
+    def _parties_of(self, policy: Record) -> Parties:
+        found = self._parties.get(policy.key)
+        if found is None:
+            spec, names, digest = policy.parsed.spec, parties_of(policy), self._view.hash_of(policy)
+            keys = {name: key for name in names if (key := self._view.agreement_key(name)) is not None}
+            state = signature_state(policy, digest, keys)
+            exists = self._view.department(spec.consumer.department) is not None
+            found = self._parties[policy.key] = Parties(digest, consumer_known(spec, exists=exists), state)
+        return found
+
+    def _contract(self, product: Record) -> Contract:
+        found = self._contracts.get(product.key)
+        if found is None:
+            last = replaced(product, self._view.last_plan(product.key.tenant).get(product.key.name))
+            readers = (Reader(p, self._parties_of(p)) for p in self._about(product)) if last is not None else ()
+            found = self._contracts[product.key] = contract_in_force(product, last, readers, self._now)
+        return found
+
+    def _about(self, product: Record) -> Iterable[Record]:
+        return (p for p in self._view.usable("ConsentPolicy", product.key.tenant) if p.parsed.spec.product.name == product.key.name)
+
+    def _product_of(self, policy: Record) -> Record | None:
+        return self._view.product(policy.key.tenant, policy.parsed.spec.product.name)
+
+    def _claims(self, tenant: str, contracts: Iterable[Contract]) -> frozenset[str]:
+        return self._view.claims(tenant, {claim for c in contracts if (claim := claim_of(c.plan.spec.source)) is not None})
+
+    def _running(self, tenant: str) -> Running:
+        observed = self._view.observed
+        return Running(
+            quota_counted=bool(observed("ResourceQuota", tenant, QUOTA)),
+            store=observed("StatefulSet", tenant, "store"),
+            data_api=observed("Deployment", tenant, "data-api"),
+            models=observed("Deployment", tenant, "models"),
+        )
+
+
+def _usable(product: Record) -> bool:
+    return product.parsed is not None and not product.deleting

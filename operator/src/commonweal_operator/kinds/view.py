@@ -1,0 +1,205 @@
+"""The live view of the cluster: the caches, and indexes over them for questions that cross namespaces.
+
+Only `gather` and `rules` ask it, `gather` once per pass; what decides gets the answers as a value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from commonweal_api import ConsentPolicy, ModelService, namespace_of
+from commonweal_api.agreement_signatures import agreement_hash
+from commonweal_api.jwk import Jwk
+from commonweal_api.plan import MODEL_REPORT, STORE_PLAN, STORE_REPORT, ModelReport, ProductPlan, StorePlan, StoreReport
+from commonweal_api.signatures import digest
+from commonweal_kube.objects import Change, ObjectCache, Record
+from commonweal_kube.queue import Key
+from commonweal_operator.desired.platform import PlatformConfig
+from commonweal_operator.desired.pods import cluster_host
+from commonweal_operator.kinds.reading import department_of
+from commonweal_operator.kinds.signatures import key_for
+
+R = TypeVar("R", bound=BaseModel)
+
+
+class Observed(Protocol):
+    """What is read of the children."""
+
+    def observed(self, kind: str, namespace: str, name: str) -> Any:
+        """Return what was read of a child's status or data, or None."""
+
+
+class PublicKeys(Protocol):
+    """What is known of the departments' signing keys before their statuses show them."""
+
+    def public(self, uid: str) -> Jwk | None:
+        """Return the public half of a department's signing key as it was last seen, or None."""
+
+
+class Nothing:
+    """A cluster without children."""
+
+    def observed(self, kind: str, namespace: str, name: str) -> Any:  # noqa: ARG002
+        """Return None."""
+        return
+
+
+class ClusterView:
+    """The caches with their indexes."""
+
+    def __init__(self, objects: ObjectCache, platform: PlatformConfig, keys: PublicKeys) -> None:
+        self.objects, self.platform = objects, platform
+        self._children: Observed = Nothing()
+        self._signing = keys
+        self._by_consumer: dict[str, set[Key]] = defaultdict(set)
+        self._by_provider: dict[str, set[Key]] = defaultdict(set)
+        self._by_caller: dict[str, set[Key]] = defaultdict(set)
+        self._reports: dict[tuple[str, str], tuple[str, Any]] = {}
+        self._keys: dict[str, tuple[str, int, Jwk | None]] = {}
+        self._hashes: dict[Key, tuple[str, int, str]] = {}
+        self._last_plans: dict[str, tuple[Any, dict[str, ProductPlan]]] = {}
+
+    def attach(self, children: Observed) -> None:
+        """Read the state of children from there; before that nothing is known of any."""
+        self._children = children
+
+    def observed(self, kind: str, namespace: str, name: str) -> Any:
+        """Return what was read of a child's status or data, or None."""
+        return self._children.observed(kind, namespace, name)
+
+    def index(self, change: Change) -> None:
+        """Bring the indexes up to date; to be called for each change before anything is asked."""
+        for record, put in ((change.old, False), (change.new, True)):
+            for index, department in self._entries(record):
+                (index[department].add if put else index[department].discard)(change.key)
+        if change.new is None:
+            self._hashes.pop(change.key, None)
+            if change.key.kind == "Department":
+                self._keys.pop(change.key.name, None)
+                self._last_plans.pop(change.key.tenant, None)
+
+    def department(self, name: str) -> Record | None:
+        """Return the department if it exists, parses and is not going away."""
+        record = self.objects.get(Key(namespace_of(name), "Department", name))
+        return record if record is not None and record.parsed is not None and not record.deleting else None
+
+    def department_of(self, key: Key) -> Record | None:
+        """Return the department in whose namespace an object lies."""
+        return self.department(department_of(key.tenant))
+
+    def usable(self, kind: str, tenant: str) -> list[Record]:
+        """Return a tenant's objects of one kind that parse and are not going away, by name."""
+        return [r for r in self.objects.of(kind, tenant) if r.parsed is not None and not r.deleting]
+
+    def product(self, tenant: str, name: str) -> Record | None:
+        """Return a product, whether it parses or not, or None."""
+        return self.objects.get(Key(tenant, "DataProduct", name))
+
+    def signing_key(self, record: Record) -> Jwk | None:
+        """Return a department's public signing key: as its Secret was last seen, else as its status shows it, else None."""
+        return self._signing.public(record.uid) or self.agreement_key(record.key.name)
+
+    def agreement_key(self, name: str) -> Jwk | None:
+        """Return the public key that a department's signatures under agreements are checked with, or None while it shows none."""
+        record = self.department(name)
+        if record is None:
+            return None
+        had = self._keys.get(name)
+        if had is None or had[:2] != (record.uid, record.version):
+            had = self._keys[name] = (record.uid, record.version, key_for("Agreement", record.status))
+        return had[2]
+
+    def hash_of(self, policy: Record) -> str:
+        """Return the hash of an agreement as it stands: what its parties sign."""
+        had = self._hashes.get(policy.key)
+        if had is None or had[:2] != (policy.uid, policy.generation):
+            made = agreement_hash(department_of(policy.key.tenant), policy.key.name, policy.parsed.spec)
+            had = self._hashes[policy.key] = (policy.uid, policy.generation, made)
+        return had[2]
+
+    def last_plan(self, tenant: str) -> dict[str, ProductPlan]:
+        """Return the products of the plan that was applied last, by name.
+
+        The plan in the cluster is the memory, so this outlives the operator. A plan that does not have its own digest was tampered with: what was known
+        before it counts on.
+        """
+        found = self.observed("ConfigMap", tenant, STORE_PLAN)
+        had = self._last_plans.get(tenant)
+        if had is None or had[0] != found:
+            plan = _untouched(*found) if found else None
+            products = {p.name: p for p in plan.products} if plan is not None else (had[1] if had is not None else {})
+            had = self._last_plans[tenant] = (found, products)
+        return had[1]
+
+    def claims(self, tenant: str, names: Iterable[str]) -> frozenset[str]:
+        """Return those of the volume claims that exist and that their owner has opened to the store."""
+        return frozenset(name for name in names if self.observed("PersistentVolumeClaim", tenant, name))
+
+    def agreements_for(self, consumer: str) -> list[Record]:
+        """Return the agreements, wherever they are, that name this department as consumer."""
+        return self._records(self._by_consumer.get(consumer, ()))
+
+    def models_reading(self, provider: str) -> list[Record]:
+        """Return the models that read this department's products."""
+        return self._records(self._by_provider.get(provider, ()))
+
+    def models_called_by(self, caller: str) -> list[Record]:
+        """Return the models that name this department among their callers."""
+        return self._records(self._by_caller.get(caller, ()))
+
+    def store_report(self, tenant: str) -> StoreReport | None:
+        """Return what the keeper last reported, or None."""
+        return self._report(tenant, STORE_REPORT, StoreReport)
+
+    def model_report(self, tenant: str) -> ModelReport | None:
+        """Return what the model runtime last reported, or None."""
+        return self._report(tenant, MODEL_REPORT, ModelReport)
+
+    def base_url(self, service: str, tenant: str) -> str:
+        """Return where a department's HTTP service is reached: the load balancer when it has an address, else inside the cluster."""
+        address = self.observed("Service", tenant, service)
+        return f"http://{address}" if address else f"http://{cluster_host(service, department_of(tenant))}"
+
+    def _records(self, keys: Iterable[Key]) -> list[Record]:
+        found = (self.objects.get(key) for key in sorted(keys))
+        return [r for r in found if r is not None and r.parsed is not None and not r.deleting]
+
+    def _entries(self, record: Record | None) -> list[tuple[dict[str, set[Key]], str]]:
+        if record is None:
+            return []
+        if isinstance(record.parsed, ConsentPolicy):
+            return [(self._by_consumer, record.parsed.spec.consumer.department)]
+        if isinstance(record.parsed, ModelService):
+            spec = record.parsed.spec
+            return [(self._by_provider, f.department) for f in spec.features] + [(self._by_caller, c.department) for c in spec.callers]
+        return []
+
+    def _report(self, tenant: str, name: str, model: type[R]) -> R | None:
+        text = self.observed("ConfigMap", tenant, name)
+        if not text:
+            return None
+        had = self._reports.get((tenant, name))
+        if had is None or had[0] != text:
+            had = self._reports[tenant, name] = (text, _parsed(text, model))
+        return had[1] if isinstance(had[1], model) else None
+
+
+def _untouched(wanted: str, text: str) -> StorePlan | None:
+    # The digest of the text, not of what this version of the program makes of it: a field that is new since then must not forget what is in force.
+    try:
+        found = digest(json.loads(text))
+    except ValueError:
+        return None
+    return _parsed(text, StorePlan) if found == wanted else None
+
+
+def _parsed(text: str, model: type[R]) -> R | None:
+    try:
+        return model.model_validate_json(text)
+    except ValidationError:
+        return None  # a report that cannot be read is as good as none: everything stays pending

@@ -1,0 +1,156 @@
+"""Every way the data API says no. Reasons are stable; details name fields and agreements, never a person."""
+
+from __future__ import annotations
+
+from commonweal_runtime.problems import Problem
+from commonweal_runtime.store.problems import (
+    agreement_expired,
+    answers_pending,
+    consent_feed_stale,
+    department_moved,
+    department_moving,
+    field_not_agreed,
+    frequency_limit,
+    no_agreement,
+    purpose_not_agreed,
+    quality_stopped,
+    rate_limit,
+    source_unavailable,
+    store_unavailable,
+)
+
+# Every refusal by one name, also those that the store finds itself.
+__all__ = [
+    "agreement_expired",
+    "agreement_not_begun",
+    "answers_pending",
+    "consent_feed_stale",
+    "delegation_not_possible",
+    "department_moved",
+    "department_moving",
+    "field_not_agreed",
+    "frequency_limit",
+    "no_agreement",
+    "no_consent_to_decide",
+    "no_objection_to_decide",
+    "no_registrar",
+    "no_such_agreement",
+    "no_such_delegation",
+    "no_such_product",
+    "not_delegated",
+    "not_found",
+    "nothing_to_erase",
+    "purpose_missing",
+    "purpose_not_agreed",
+    "quality_stopped",
+    "rate_limit",
+    "source_unavailable",
+    "store_unavailable",
+]
+
+
+def not_found() -> Problem:
+    """Return what absent and denied are told alike, byte for byte, so that it does not tell whether somebody is known here.
+
+    A new one each time: an exception that is raised again keeps the frames of every time before, and with them whom they were about.
+    """
+    return Problem(
+        404,
+        "NotFound",
+        "Not found",
+        "There is no such record, or it is not for you to see.",
+        "If the person should be known here, ask them whether they agreed; the person sees every agreement under /me/consents.",
+    )
+
+
+def purpose_missing() -> Problem:
+    return Problem(
+        403,
+        "PurposeMissing",
+        "No purpose",
+        "The request names no purpose.",
+        "Send the header `Purpose: department/purpose` with one of the keys in spec.purposes of the agreement.",
+    )
+
+
+def agreement_not_begun(name: str) -> Problem:
+    return Problem(
+        403,
+        "AgreementNotBegun",
+        "Agreement not begun",
+        f"The agreement {name} begins later.",
+        "Wait until spec.validity.from, or ask the department that owns the product to bring it forward.",
+    )
+
+
+def no_such_agreement() -> Problem:
+    return Problem(
+        404, "NotFound", "Not found", "There is no agreement of this name in force.", "Take the name from `agreement` in /me/consents."
+    )
+
+
+def no_consent_to_decide() -> Problem:
+    return _nothing_to_decide(
+        "consent, or not this one now",
+        "Where the law is the basis and objection is «Honoured», use /me/objections; else see the agreement's state under /me/consents.",
+    )
+
+
+def no_objection_to_decide() -> Problem:
+    return _nothing_to_decide(
+        "objections", "The law that the agreement names leaves no objection; the department's contact is under /openapi.json."
+    )
+
+
+def _nothing_to_decide(what: str, remedy: str) -> Problem:
+    return Problem(409, "NothingToDecide", "Nothing to decide", f"This agreement takes no {what}.", remedy)
+
+
+def not_delegated() -> Problem:
+    return Problem(
+        403,
+        "NotDelegated",
+        "Not yours to do",
+        "No delegation in force lets you do this for the person in On-Behalf-Of.",
+        "Leave On-Behalf-Of out to act for yourself; /me/delegations shows for whom you may act, and in what.",
+    )
+
+
+def no_registrar() -> Problem:
+    return Problem(
+        403,
+        "NotRegistrar",
+        "Not a registrar",
+        "This client may not record delegations.",
+        "Have the department add the account to spec.registrars of its Department.",
+    )
+
+
+def no_such_delegation() -> Problem:
+    return Problem(404, "NotFound", "Not found", "There is no such delegation in force.", "Take `id` from /me/delegations.")
+
+
+def no_such_product() -> Problem:
+    return Problem(
+        404, "NotFound", "Not found", "There is no product of this name with records of you.", "Take `product` from /me/consents."
+    )
+
+
+def delegation_not_possible() -> Problem:
+    return Problem(
+        409,
+        "DelegationNotPossible",
+        "Delegation not possible",
+        "The agreements allow no delegation of this type (spec.subjects.delegation), or it stands already.",
+        "See /me/delegations for those in force, and ask the department which types its agreements allow.",
+    )
+
+
+def nothing_to_erase() -> Problem:
+    return Problem(
+        409,
+        "ErasureNotPossible",
+        "Erasure not possible",
+        "The law on which this product is used, or its source, leaves no erasure here.",
+        "Write to the department's contact, which is in /openapi.json.",
+    )
