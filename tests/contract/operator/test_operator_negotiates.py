@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from commonweal_api.plan import StorePlan
-from commonweal_cli.agreements import main as agreement
 from commonweal_cli.agreements import sign_all
 from commonweal_cli.kubectl import Kubectl
+from commonweal_cli.main import main as commonweal
 from commonweal_local.exceptions import LocalError
 from contract.operator.stage import agreed
 from support.control_plane import REPOSITORY, ControlPlane, find_tools
@@ -58,7 +58,7 @@ def reaches(plane: ControlPlane, name: str, state: str) -> None:
 
 
 def run(plane: ControlPlane, *words: str) -> int:
-    return agreement([*words, "--kubeconfig", str(plane.kubeconfig())])
+    return commonweal(["agreement", *words, "--kubeconfig", str(plane.kubeconfig())])
 
 
 def test_from_an_offer_to_data_by_two_signatures_on_the_command_line(
@@ -108,10 +108,10 @@ def _verified_offline(plane: ControlPlane, folder: Path) -> None:
         (folder / f"{name}.json").write_text(json.dumps({"keys": keys}))
         sets += ["--jwks", f"{name}={folder / name}.json"]
     file.write_text(yaml.safe_dump(held))
-    assert agreement(["verify", str(file), *sets]) == 0
+    assert commonweal(["agreement", "verify", str(file), *sets]) == 0
     held["spec"]["limits"]["maxRows"] = 1000
     file.write_text(yaml.safe_dump(held))
-    assert agreement(["verify", str(file), *sets]) == 1
+    assert commonweal(["agreement", "verify", str(file), *sets]) == 1
 
 
 def test_who_is_no_party_does_not_sign(plane: ControlPlane) -> None:
