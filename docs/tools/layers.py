@@ -38,10 +38,10 @@ def floors(contract: Mapping[str, Any]) -> Floors:
 
 
 def house(project: Mapping[str, Any]) -> tuple[Floors, Mapping[str, Floors]]:
-    """Return the packages by floor, and the floors inside those that have some."""
+    """Return the packages by floor, and the floors inside those that have some; what lies deeper is too fine for one picture."""
     layers = [contract for contract in project["tool"]["importlinter"]["contracts"] if contract["type"] == "layers"]
     whole = next(floors(contract) for contract in layers if "containers" not in contract)
-    inside = {container: floors(contract) for contract in layers for container in contract.get("containers", ())}
+    inside = {container: floors(contract) for contract in layers for container in contract.get("containers", ()) if "." not in container}
     return whole, inside
 
 
