@@ -6,8 +6,8 @@ import pytest
 
 from commonweal_api.plan import Outcome, ProductPlan
 from commonweal_api.reasons import REASONS, Reason
-from commonweal_runtime.store.shelving import outcome_of
-from commonweal_runtime.store.standing import _lacking
+from commonweal_runtime.store.product_health import _lacking
+from commonweal_runtime.store.product_tables import outcome_of
 
 PLANNED = ProductPlan.model_construct(name="people", uid="u", generation=3, spec=None)
 
