@@ -34,7 +34,7 @@ from commonweal_runtime.audit.merkle import Tree  # noqa: E402
 from commonweal_runtime.audit.proofs import prove  # noqa: E402
 from commonweal_runtime.audit.sealer import MOST_ROWS, Sealer  # noqa: E402
 from commonweal_runtime.store.postgres import binary  # noqa: E402
-from support.audit import CONTRACT, WITNESS, Ledger  # noqa: E402
+from support.audit import CONTRACT, SEAL_KEY, Ledger  # noqa: E402
 from support.postgres import StoreServer  # noqa: E402
 
 RIVAL = "audit rows without sealer and without its index"
@@ -166,7 +166,7 @@ async def seal_until_ended(sockets: str, port: int) -> None:
     async def connect() -> object:
         return await asyncpg.connect(host=sockets, port=port, user="postgres", database="department")
 
-    await Sealer(connect, WITNESS).run()
+    await Sealer(connect, SEAL_KEY).run()
 
 
 async def prepare(store: StoreServer) -> None:

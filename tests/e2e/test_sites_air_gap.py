@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from commonweal_api.signatures import public_key
 from commonweal_cli.bundle.command import make
 from commonweal_local.progress import Silent
-from commonweal_stacks.conformity.site_key import public_key
 
 SITE = "airgap"
 SEED = bytes(range(32))

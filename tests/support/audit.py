@@ -9,13 +9,13 @@ from uuid import UUID
 
 from commonweal_runtime.audit.sealer import MOST_ROWS, seal
 from commonweal_runtime.audit.verify import Outcome, digest_of_terms, verify
+from commonweal_runtime.seal_key import KeyRing, SealKey
 from commonweal_runtime.store.schema import migrate
-from commonweal_runtime.witness import KeyRing, Witness
 from support.data_api import DATABASE_KEY, DEPARTMENT
 from support.postgres import StoreServer
 
-WITNESS = Witness.of(DATABASE_KEY)
-KEYS = KeyRing([WITNESS.jwk])
+SEAL_KEY = SealKey.of(DATABASE_KEY)
+KEYS = KeyRing([SEAL_KEY.jwk])
 AUDITOR = f"{DEPARTMENT}/auditor"
 TERMS = {
     "number": 1,
@@ -81,7 +81,7 @@ class Ledger:
 
     async def seal(self, most: int = MOST_ROWS) -> int:
         """Make one seal and return how many rows are under it."""
-        return await seal(self.root, WITNESS, KEYS, most)
+        return await seal(self.root, SEAL_KEY, KEYS, most)
 
     async def lines(self, client: str = AUDITOR, most: int = 2000) -> list[str]:
         """Return an export, fetched part by part."""

@@ -13,9 +13,8 @@ from hashlib import sha256
 from typing import Any
 
 from commonweal_api import ConsentPolicy
+from commonweal_api import agreement_signatures as jws
 from commonweal_api.jwk import Jwk
-from commonweal_api.signing import agreement_hash
-from commonweal_operator.kinds import jws
 
 AT = 1_790_000_000  # 2026-09-21
 
@@ -27,7 +26,7 @@ def seed_of(department: str, turn: int = 0) -> bytes:
 
 def key_of(department: str, turn: int = 0) -> Jwk:
     """Return the public half."""
-    return jws.public_key(seed_of(department, turn))
+    return jws.agreement_key(seed_of(department, turn))
 
 
 def keys_status(department: str) -> list[dict[str, Any]]:
@@ -40,7 +39,7 @@ def signature(policy: Mapping[str, Any], party: str, seed: bytes | None = None, 
     meta = policy["metadata"]
     unsigned = {**policy, "spec": {k: v for k, v in policy["spec"].items() if k != "signatures"}}
     spec = ConsentPolicy.model_validate({k: unsigned[k] for k in ("apiVersion", "kind", "metadata", "spec")}).spec
-    digest = hash_ or agreement_hash(meta["namespace"].removeprefix("dept-"), meta["name"], spec)
+    digest = hash_ or jws.agreement_hash(meta["namespace"].removeprefix("dept-"), meta["name"], spec)
     return {"party": party, "hash": digest, "jws": jws.sign(seed or seed_of(party), jws.Signed(digest, party, AT))}
 
 

@@ -1,6 +1,6 @@
 """The public API of Commonweal: four kinds in `commonweal.dev/v1alpha1`, and the plans that the operator hands to the data plane.
 
-Needs pydantic and pyyaml only. Everything here is pure data and pure functions.
+Needs cryptography, pydantic and pyyaml only. Everything here is pure data and pure functions.
 """
 
 from commonweal_api.common import GROUP, VERSION, Condition, Meta, Strict, condition_of, namespace_of
@@ -21,12 +21,12 @@ from commonweal_api.data_product import (
     DataProductSpec,
     DataProductStatus,
     EarlierVersion,
-    Field,
     Mask,
     MaskKind,
     MysqlSource,
     ParquetSource,
     PostgresSource,
+    ProductField,
     Source,
     Subject,
 )
@@ -60,7 +60,6 @@ __all__ = [
     "DepartmentStatus",
     "EarlierVersion",
     "Feature",
-    "Field",
     "Jwk",
     "Learning",
     "Limits",
@@ -74,6 +73,7 @@ __all__ = [
     "Negotiation",
     "ParquetSource",
     "PostgresSource",
+    "ProductField",
     "Purpose",
     "Rights",
     "Signature",

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, StringConstraints, model_validator
-from pydantic import Field as P
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
 GROUP = "commonweal.dev"
@@ -48,8 +47,8 @@ def _day_in_full(value: Any) -> Any:
     raise ValueError("write year, month and day in full, such as 2026-01-31")
 
 
-Day = Annotated[date, BeforeValidator(_day_in_full), P(json_schema_extra={"pattern": DAY_PATTERN, "maxLength": 10})]
-Instant = Annotated[AwareDatetime, BeforeValidator(_written_in_full), P(json_schema_extra={"pattern": INSTANT_PATTERN})]
+Day = Annotated[date, BeforeValidator(_day_in_full), Field(json_schema_extra={"pattern": DAY_PATTERN, "maxLength": 10})]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_in_full), Field(json_schema_extra={"pattern": INSTANT_PATTERN})]
 
 
 def cel(rule: str, message: str) -> dict[str, Any]:
@@ -88,25 +87,25 @@ class Strict(BaseModel):
 class Condition(Strict):
     """A standard Kubernetes condition. `reason` is stable and documented; `message` says what to do next."""
 
-    type: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z]{0,63}$")] = P(
+    type: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Z][A-Za-z]{0,63}$")] = Field(
         description="What it is about."
     )
-    status: Literal["True", "False", "Unknown"] = P(description="Whether it holds.")
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Z][A-Za-z]{0,127}$")] = P(
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Z][A-Za-z]{0,127}$")] = Field(
         description="Stable word for why."
     )
-    message: Annotated[str, StringConstraints(max_length=2048)] = P(default="", description="Why, and what to do next.")
-    observed_generation: int = P(ge=0, strict=True, description="Generation of spec that it speaks of.")
-    last_transition_time: datetime = P(description="When status last changed.")
+    message: Annotated[str, StringConstraints(max_length=2048)] = Field(default="", description="Why, and what to do next.")
+    observed_generation: int = Field(ge=0, strict=True, description="Generation of spec that it speaks of.")
+    last_transition_time: datetime = Field(description="When status last changed.")
 
 
 class Status(Strict):
     """What every status carries. `Ready` among the conditions answers «does it work?»."""
 
-    observed_generation: int | None = P(
+    observed_generation: int | None = Field(
         default=None, ge=0, strict=True, description="Generation of spec that the operator has last dealt with."
     )
-    conditions: list[Condition] = P(
+    conditions: list[Condition] = Field(
         default_factory=list,
         max_length=16,
         description="How it stands, one entry per type.",
@@ -123,8 +122,8 @@ class Meta(BaseModel):
     namespace: str | None = None
     uid: str = ""
     generation: int = 1
-    labels: dict[str, str] = P(default_factory=dict)
-    annotations: dict[str, str] = P(default_factory=dict)
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
     creation_timestamp: datetime | None = None
     deletion_timestamp: datetime | None = None
 

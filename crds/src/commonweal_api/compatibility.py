@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from commonweal_api.data_product import DataProductSpec
-from commonweal_api.offer import MASK_OUTPUT, Answer, Classification, Field, FieldType, Mask, Offer
+from commonweal_api.offer import MASK_OUTPUT, Answer, Classification, FieldType, Mask, Offer, ProductField
 from commonweal_api.quality import OnFail, QualityCheck
 
 
@@ -101,7 +101,7 @@ def breaking(old: Offer, new: Offer, fields: Collection[str] | None = None) -> t
     return tuple(c for c in changes(old, new) if c.breaking and (fields is None or not c.field or c.field in fields))
 
 
-def _field(field: Field, types: dict[str, FieldType]) -> Item:
+def _field(field: ProductField, types: dict[str, FieldType]) -> Item:
     if field.mask is not None:
         kind, type_ = "mask", MASK_OUTPUT[field.mask.kind]
     else:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field as P
-from pydantic import StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from commonweal_api.common import (
     LAST_COLUMNS,
@@ -41,21 +40,21 @@ Delegation = Literal["Parent", "Attorney", "Adviser"]
 class Purpose(Strict):
     """What the fields may be used for; each read names one."""
 
-    key: PurposeKey = P(description="department/purpose, sent by the client with each request.")
-    iri: Annotated[str, StringConstraints(pattern=r"^dpv:[A-Z][A-Za-z]{2,62}$", max_length=68)] = P(
+    key: PurposeKey = Field(description="department/purpose, sent by the client with each request.")
+    iri: Annotated[str, StringConstraints(pattern=r"^dpv:[A-Z][A-Za-z]{2,62}$", max_length=68)] = Field(
         description="Purpose of the W3C Data Privacy Vocabulary, such as dpv:ServicePersonalisation."
     )
-    text: str = P(min_length=20, max_length=500, description="The sentence a person is shown.")
+    text: str = Field(min_length=20, max_length=500, description="The sentence a person is shown.")
 
 
 class Basis(Strict):
     """Why it is lawful."""
 
-    type: BasisType = P(description="The lawful basis; what it leaves to the person stands in the table of rights.")
-    legal_power: str | None = P(
+    type: BasisType = Field(description="The lawful basis; what it leaves to the person stands in the table of rights.")
+    legal_power: str | None = Field(
         default=None, min_length=5, max_length=300, description="The law that allows it; needed unless the basis is Consent."
     )
-    condition: Interest | None = P(
+    condition: Interest | None = Field(
         default=None, description="Which recognised legitimate interest it is; needed for that basis and for no other."
     )
 
@@ -63,11 +62,13 @@ class Basis(Strict):
 class Subjects(Strict):
     """What the person may do about it."""
 
-    objection: Literal["Honoured", "NotApplicable"] = P(description="Whether a person's objection closes the record; the basis decides it.")
-    consent_validity_days: int | None = P(
+    objection: Literal["Honoured", "NotApplicable"] = Field(
+        description="Whether a person's objection closes the record; the basis decides it."
+    )
+    consent_validity_days: int | None = Field(
         default=None, strict=True, ge=1, le=1826, description="How long a consent holds before it must be renewed."
     )
-    delegation: list[Delegation] = P(
+    delegation: list[Delegation] = Field(
         default_factory=list, max_length=3, description="Who may decide and look for a person; without it only the person."
     )
 
@@ -75,15 +76,15 @@ class Subjects(Strict):
 class Consumer(Strict):
     """Who may read."""
 
-    department: Name = P(description="The consuming department.")
-    clients: list[ClientName] = P(min_length=1, max_length=20, description="ServiceAccounts of the consumer's department.")
+    department: Name = Field(description="The consuming department.")
+    clients: list[ClientName] = Field(min_length=1, max_length=20, description="ServiceAccounts of the consumer's department.")
 
 
 class ProductRef(Strict):
     """Which product."""
 
-    name: Name = P(description="A DataProduct in the same namespace.")
-    version: int | None = P(
+    name: Name = Field(description="A DataProduct in the same namespace.")
+    version: int | None = Field(
         default=None,
         strict=True,
         ge=0,
@@ -98,8 +99,8 @@ class Validity(Strict, json_schema_extra=validations(
 )):  # fmt: skip
     """When it holds: from the first moment until just before the last."""
 
-    from_: Instant = P(alias="from", description="First moment in force.")
-    until: Instant = P(description="First moment no longer in force; the store itself refuses from then on.")
+    from_: Instant = Field(alias="from", description="First moment in force.")
+    until: Instant = Field(description="First moment no longer in force; the store itself refuses from then on.")
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -194,22 +195,22 @@ SPEC_RULES = (
 
 
 class ConsentPolicySpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
-    mode: Literal["Enforce", "DryRun"] = P(
+    mode: Literal["Enforce", "DryRun"] = Field(
         default="Enforce", description="DryRun opens nothing and says in status.whatIf what Enforce would change."
     )
     product: ProductRef
     consumer: Consumer
-    purposes: list[Purpose] = P(min_length=1, max_length=10, description="What the fields may be used for; each read names one.")
+    purposes: list[Purpose] = Field(min_length=1, max_length=10, description="What the fields may be used for; each read names one.")
     # Not a set: two field managers would own a set's items apart, and a field taken out of one manifest would stay granted by the other.
-    fields: list[FieldName] = P(min_length=1, max_length=100, description="The fields that may be read; never a wildcard.")
+    fields: list[FieldName] = Field(min_length=1, max_length=100, description="The fields that may be read; never a wildcard.")
     basis: Basis
     subjects: Subjects
-    limits: Limits = P(default_factory=Limits)
+    limits: Limits = Field(default_factory=Limits)
     validity: Validity
-    transparency: Transparency = P(default_factory=Transparency)
+    transparency: Transparency = Field(default_factory=Transparency)
     linkage: Linkage | None = None
     assurance: Assurance | None = None
-    signatures: list[Signature] = P(
+    signatures: list[Signature] = Field(
         default_factory=list,
         max_length=2,
         description="Both parties' signatures; data opens when both verify. While they stay, only mode may change.",
@@ -257,12 +258,12 @@ def _twice(names: Sequence[str]) -> bool:
 
 
 class ConsentPolicyStatus(Status):
-    agreement: int | None = P(
+    agreement: int | None = Field(
         default=None, strict=True, ge=1, le=32767, description="Number of the agreement in the store; never used twice."
     )
-    endpoint: str | None = P(default=None, max_length=300, description="URL under which the consumer reads.")
-    negotiation: Negotiation | None = P(default=None, description="How far the two parties are; data opens in Finalized only.")
-    hash: Digest | None = P(default=None, description="Hash of the agreement as it stands: what both parties sign.")
+    endpoint: str | None = Field(default=None, max_length=300, description="URL under which the consumer reads.")
+    negotiation: Negotiation | None = Field(default=None, description="How far the two parties are; data opens in Finalized only.")
+    hash: Digest | None = Field(default=None, description="Hash of the agreement as it stands: what both parties sign.")
     what_if: WhatIf | None = None
 
 
@@ -289,4 +290,4 @@ class ConsentPolicy(Kind):
     kind: Literal["ConsentPolicy"] = "ConsentPolicy"
     metadata: Meta
     spec: ConsentPolicySpec
-    status: ConsentPolicyStatus = P(default_factory=ConsentPolicyStatus)
+    status: ConsentPolicyStatus = Field(default_factory=ConsentPolicyStatus)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field as P
-from pydantic import StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from commonweal_api.common import (
     LAST_COLUMNS,
@@ -26,13 +25,45 @@ from commonweal_api.common import (
 )
 from commonweal_api.data_source import MysqlSource, ParquetSource, PostgresSource, SecretRef, Source
 from commonweal_api.limits import YEAR_SECONDS
-from commonweal_api.offer import EARLIER_RULES, MASK_INPUT, SPEC_RULES, Answer, Classification, Field, FieldType, Mask, MaskKind, Offer
+from commonweal_api.offer import (
+    EARLIER_RULES,
+    MASK_INPUT,
+    SPEC_RULES,
+    Answer,
+    Classification,
+    FieldType,
+    Mask,
+    MaskKind,
+    Offer,
+    ProductField,
+)
 from commonweal_api.quality import QualityCheck, QualityCount
 
 __all__ = [
-    "MASK_INPUT", "Answer", "Classification", "DataClass", "DataProduct", "DataProductSpec", "DataProductStatus", "EarlierVersion", "Field", "FieldType",
-    "Mask", "MaskKind", "MysqlSource", "ParquetSource", "PostgresSource", "ProductName", "ProductRights", "QualityCheck", "SecretRef", "Serve", "Sla",
-    "Source", "Steward", "Subject",
+    "MASK_INPUT",
+    "Answer",
+    "Classification",
+    "DataClass",
+    "DataProduct",
+    "DataProductSpec",
+    "DataProductStatus",
+    "EarlierVersion",
+    "FieldType",
+    "Mask",
+    "MaskKind",
+    "MysqlSource",
+    "ParquetSource",
+    "PostgresSource",
+    "ProductField",
+    "ProductName",
+    "ProductRights",
+    "QualityCheck",
+    "SecretRef",
+    "Serve",
+    "Sla",
+    "Source",
+    "Steward",
+    "Subject",
 ]  # fmt: skip
 
 Version = Annotated[
@@ -55,9 +86,11 @@ class Subject(Strict, json_schema_extra=validations(
 )):  # fmt: skip
     """Whom a record is about. The column's value never leaves the source: the store keeps its pairwise id."""
 
-    column: ColumnName = P(description="Column that says whom a record is about.")
-    records: Literal["One", "Many"] = P(default="One", description="How many records a subject can have.")
-    record_key: ColumnName | None = P(default=None, description="Column that tells a subject's records apart; only when there can be many.")
+    column: ColumnName = Field(description="Column that says whom a record is about.")
+    records: Literal["One", "Many"] = Field(default="One", description="How many records a subject can have.")
+    record_key: ColumnName | None = Field(
+        default=None, description="Column that tells a subject's records apart; only when there can be many."
+    )
 
     @model_validator(mode="after")
     def _record_key(self) -> Self:
@@ -71,15 +104,15 @@ class Subject(Strict, json_schema_extra=validations(
 class Serve(Strict):
     """How it is kept fresh and how its uses are recorded."""
 
-    mode: Literal["Replica", "Live"] = P(
+    mode: Literal["Replica", "Live"] = Field(
         default="Replica",
         description="Replica: the store keeps what the fields name, and reads never wait for the source. Live: the store keeps keys alone, and each read asks"
         " the source for the permitted ones; PostgreSQL only.",
     )
-    refresh_seconds: int = P(
+    refresh_seconds: int = Field(
         default=300, strict=True, ge=5, le=86400, description="How often the source is read again and the quality checks are run."
     )
-    audit_durability: Literal["Durable", "Deferred", "Strict"] = P(
+    audit_durability: Literal["Durable", "Deferred", "Strict"] = Field(
         default="Durable",
         description="Durable: an answer waits until its audit row is on disk. Deferred: up to 0.6 s of audit can be lost in a crash of the machine."
         " Strict: the audit row is on disk before the first record leaves the database; one round trip more.",
@@ -89,14 +122,14 @@ class Serve(Strict):
 class Steward(Strict):
     """Who answers for the product."""
 
-    steward: Contact = P(description="Who knows what the records mean: mailto: or https:.")
-    complaints: HttpsUrl = P(description="Where a person complains about their data.")
+    steward: Contact = Field(description="Who knows what the records mean: mailto: or https:.")
+    complaints: HttpsUrl = Field(description="Where a person complains about their data.")
 
 
 class Sla(Strict):
     """What consumers may rely on; when it is missed the condition SlaMet says so."""
 
-    freshness_seconds: int = P(
+    freshness_seconds: int = Field(
         strict=True, ge=5, le=YEAR_SECONDS, description="Greatest age of the records, since the source was last read."
     )
 
@@ -104,7 +137,7 @@ class Sla(Strict):
 class ProductRights(Strict):
     """What the product can do for a person's rights."""
 
-    erasure: Literal["Supported", "AtSource"] = P(
+    erasure: Literal["Supported", "AtSource"] = Field(
         default="AtSource",
         description="Supported: a person's erasure removes the record here and keeps it out. AtSource: the person is sent to the steward of the source.",
     )
@@ -113,8 +146,8 @@ class ProductRights(Strict):
 class EarlierVersion(Offer, json_schema_extra=validations(*EARLIER_RULES.values())):
     """An earlier major version, served beside the current one from the same source until consumers have moved."""
 
-    version: Version = P(description="Semantic version of that contract; its major number is less than that of spec.version.")
-    until: Instant = P(description="From this moment it is served no more.")
+    version: Version = Field(description="Semantic version of that contract; its major number is less than that of spec.version.")
+    until: Instant = Field(description="From this moment it is served no more.")
 
     @model_validator(mode="after")
     def _offer_is_whole(self) -> Self:
@@ -174,18 +207,18 @@ def major_of(version: str) -> int:
 
 
 class DataProductSpec(Offer, json_schema_extra=validations(*RULES)):
-    title: str = P(min_length=1, max_length=120, description="Name shown to people.")
-    description: str | None = P(default=None, max_length=1000, description="What the records are, for consumers.")
+    title: str = Field(min_length=1, max_length=120, description="Name shown to people.")
+    description: str | None = Field(default=None, max_length=1000, description="What the records are, for consumers.")
     owner: Steward | None = None
-    version: Version = P(description="Semantic version of the contract.")
-    data_class: DataClass = P(alias="class")
+    version: Version = Field(description="Semantic version of the contract.")
+    data_class: DataClass = Field(alias="class")
     source: Source
     subject: Subject
-    serve: Serve = P(default_factory=Serve)
-    quality: list[QualityCheck] = P(default_factory=list, max_length=50, description="Checks that are run after each load.")
+    serve: Serve = Field(default_factory=Serve)
+    quality: list[QualityCheck] = Field(default_factory=list, max_length=50, description="Checks that are run after each load.")
     sla: Sla | None = None
-    rights: ProductRights = P(default_factory=ProductRights)
-    earlier: list[EarlierVersion] = P(
+    rights: ProductRights = Field(default_factory=ProductRights)
+    earlier: list[EarlierVersion] = Field(
         default_factory=list, max_length=3, description="Earlier major versions, served beside this one until their consumers have moved."
     )
 
@@ -220,11 +253,11 @@ class DataProductSpec(Offer, json_schema_extra=validations(*RULES)):
 
 
 class DataProductStatus(Status):
-    endpoint: str | None = P(default=None, max_length=300, description="URL under which consumers read.")
-    contract: str | None = P(default=None, max_length=80, description="Digest of the contract in force.")
-    versions: list[Version] | None = P(default=None, max_length=4, description="Versions that are served now.")
+    endpoint: str | None = Field(default=None, max_length=300, description="URL under which consumers read.")
+    contract: str | None = Field(default=None, max_length=80, description="Digest of the contract in force.")
+    versions: list[Version] | None = Field(default=None, max_length=4, description="Versions that are served now.")
     quality: QualityCount | None = None
-    quarantined: int | None = P(
+    quarantined: int | None = Field(
         default=None, strict=True, ge=0, description="Records of the source that break the contract; they are set aside, not served."
     )
 
@@ -250,7 +283,7 @@ class DataProduct(Kind):
     kind: Literal["DataProduct"] = "DataProduct"
     metadata: Meta
     spec: DataProductSpec
-    status: DataProductStatus = P(default_factory=DataProductStatus)
+    status: DataProductStatus = Field(default_factory=DataProductStatus)
 
 
 ProductName = Name

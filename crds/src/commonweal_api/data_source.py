@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field as P
-from pydantic import StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from commonweal_api.common import ColumnName, HttpsUrl, Strict, cel, check, validations
 
@@ -21,7 +20,7 @@ Database = Annotated[str, StringConstraints(pattern=DATABASE_PATTERN, min_length
 
 
 class SecretRef(Strict):
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$", min_length=1, max_length=63)] = P(
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$", min_length=1, max_length=63)] = Field(
         description="A Secret in the same namespace with the keys username and password."
     )
 
@@ -29,22 +28,22 @@ class SecretRef(Strict):
 class PostgresSource(Strict):
     """A heritage PostgreSQL database; it is read, never written."""
 
-    host: Host = P(description="Name or IPv4 address; never a store of another department.")
-    port: int = P(default=5432, strict=True, ge=1, le=65535, description="TCP port.")
-    database: Database = P(description="Name of the database.")
-    schema_: ColumnName = P(default="public", alias="schema", description="Schema of the table.")
-    table: ColumnName = P(description="Table or view with one row per record.")
-    credentials: SecretRef = P(description="The login, which needs no more than SELECT on the table.")
+    host: Host = Field(description="Name or IPv4 address; never a store of another department.")
+    port: int = Field(default=5432, strict=True, ge=1, le=65535, description="TCP port.")
+    database: Database = Field(description="Name of the database.")
+    schema_: ColumnName = Field(default="public", alias="schema", description="Schema of the table.")
+    table: ColumnName = Field(description="Table or view with one row per record.")
+    credentials: SecretRef = Field(description="The login, which needs no more than SELECT on the table.")
 
 
 class MysqlSource(Strict):
     """A heritage MySQL or MariaDB database; it is read, never written."""
 
-    host: Host = P(description="Name or IPv4 address; never a store of another department.")
-    port: int = P(default=3306, strict=True, ge=1, le=65535, description="TCP port.")
-    database: Database = P(description="Name of the database.")
-    table: ColumnName = P(description="Table or view with one row per record.")
-    credentials: SecretRef = P(description="The login, which needs no more than SELECT on the table.")
+    host: Host = Field(description="Name or IPv4 address; never a store of another department.")
+    port: int = Field(default=3306, strict=True, ge=1, le=65535, description="TCP port.")
+    database: Database = Field(description="Name of the database.")
+    table: ColumnName = Field(description="Table or view with one row per record.")
+    credentials: SecretRef = Field(description="The login, which needs no more than SELECT on the table.")
 
 
 ENDPOINT = cel(
@@ -64,14 +63,14 @@ REGION = cel(
 class ParquetSource(Strict, json_schema_extra=validations(ENDPOINT, CREDENTIALS, REGION)):
     """Parquet files on object storage or on a volume; all files below the location together are the table."""
 
-    location: Annotated[str, StringConstraints(pattern=LOCATION_PATTERN, min_length=7, max_length=400)] = P(
+    location: Annotated[str, StringConstraints(pattern=LOCATION_PATTERN, min_length=7, max_length=400)] = Field(
         description="s3://bucket/prefix, or volume://claim/path on a PersistentVolumeClaim of the same namespace."
     )
-    endpoint: HttpsUrl | None = P(default=None, description="URL of the object storage; for s3:// only.")
-    region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", min_length=1, max_length=40)] | None = P(
+    endpoint: HttpsUrl | None = Field(default=None, description="URL of the object storage; for s3:// only.")
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", min_length=1, max_length=40)] | None = Field(
         default=None, description="Region that requests are signed for; for s3:// only."
     )
-    credentials: SecretRef | None = P(
+    credentials: SecretRef | None = Field(
         default=None, description="Access key as username and secret key as password; needs no more than reading; for s3:// only."
     )
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field as P
-from pydantic import StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from commonweal_api.common import (
     LAST_COLUMNS,
@@ -29,16 +28,16 @@ Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6}(m|k|M|G|T|Ki|M
 class Quota(Strict):
     """What the department may use of the site; it becomes a ResourceQuota."""
 
-    cpu: Quantity = P(default="4", description="Processor cores that its pods may ask for.")
-    memory: Quantity = P(default="4Gi", description="Memory that its pods may ask for.")
-    storage: Quantity = P(default="20Gi", description="Volume space that its claims may ask for.")
-    objects: int = P(default=100, ge=1, le=1000, strict=True, description="Most objects of each Commonweal kind.")
+    cpu: Quantity = Field(default="4", description="Processor cores that its pods may ask for.")
+    memory: Quantity = Field(default="4Gi", description="Memory that its pods may ask for.")
+    storage: Quantity = Field(default="20Gi", description="Volume space that its claims may ask for.")
+    objects: int = Field(default=100, ge=1, le=1000, strict=True, description="Most objects of each Commonweal kind.")
 
 
 class Store(Strict):
     """The department's PostgreSQL."""
 
-    size: Quantity = P(
+    size: Quantity = Field(
         default="1Gi",
         description="Size of the volume.",
         json_schema_extra=validations(
@@ -53,13 +52,13 @@ class Store(Strict):
 class FeedSite(Strict):
     """One site that holds consents of the department's people."""
 
-    name: Name = P(description="Name of the site; the site of this name skips itself, so the manifest is the same everywhere.")
+    name: Name = Field(description="Name of the site; the site of this name skips itself, so the manifest is the same everywhere.")
     url: Annotated[
         str,
         StringConstraints(
             pattern=r"^https?://[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[1-9][0-9]{0,4})?$", min_length=8, max_length=270
         ),
-    ] = P(description="Base URL of the department's data API there. What it sends is signed, whatever carries it.")
+    ] = Field(description="Base URL of the department's data API there. What it sends is signed, whatever carries it.")
 
 
 SITES = cel(
@@ -70,8 +69,8 @@ SITES = cel(
 class ConsentFeed(Strict, json_schema_extra=validations(SITES)):
     """A consent given or withdrawn at one site holds at all; without word from a site for too long, what rests on consent closes."""
 
-    sites: list[FeedSite] = P(min_length=1, max_length=10, description="Every site of the department.")
-    max_staleness_seconds: int = P(
+    sites: list[FeedSite] = Field(min_length=1, max_length=10, description="Every site of the department.")
+    max_staleness_seconds: int = Field(
         default=300,
         strict=True,
         ge=5,
@@ -92,11 +91,11 @@ REGISTRARS = cel(
 
 
 class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS)):
-    display_name: str = P(min_length=1, max_length=120, description="Name shown to people.")
-    contact: Contact = P(description="Where a person asks or complains: mailto: or https:.")
-    quota: Quota = P(default_factory=Quota)
-    store: Store = P(default_factory=Store)
-    registrars: list[ClientName] = P(
+    display_name: str = Field(min_length=1, max_length=120, description="Name shown to people.")
+    contact: Contact = Field(description="Where a person asks or complains: mailto: or https:.")
+    quota: Quota = Field(default_factory=Quota)
+    store: Store = Field(default_factory=Store)
+    registrars: list[ClientName] = Field(
         default_factory=list, max_length=20, description="Own ServiceAccounts that may record a parent's or an attorney's delegation."
     )
     consent_feed: ConsentFeed | None = None
@@ -108,10 +107,12 @@ class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS)):
 
 
 class DepartmentStatus(Status):
-    namespace: str | None = P(default=None, max_length=63, description="Where its objects live, on every site.")
-    data_api: str | None = P(default=None, max_length=300, description="Base URL of the data API.")
-    models: str | None = P(default=None, max_length=300, description="Base URL of the model runtime.")
-    keys: list[Jwk] | None = P(default=None, max_length=4, description="Public keys: of agreements' signatures, and of receipts and seals.")
+    namespace: str | None = Field(default=None, max_length=63, description="Where its objects live, on every site.")
+    data_api: str | None = Field(default=None, max_length=300, description="Base URL of the data API.")
+    models: str | None = Field(default=None, max_length=300, description="Base URL of the model runtime.")
+    keys: list[Jwk] | None = Field(
+        default=None, max_length=4, description="Public keys: of agreements' signatures, and of receipts and seals."
+    )
 
 
 class Department(Kind):
@@ -130,4 +131,4 @@ class Department(Kind):
     kind: Literal["Department"] = "Department"
     metadata: Meta
     spec: DepartmentSpec
-    status: DepartmentStatus = P(default_factory=DepartmentStatus)
+    status: DepartmentStatus = Field(default_factory=DepartmentStatus)

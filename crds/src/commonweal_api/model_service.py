@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field as P
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from commonweal_api.common import (
     LAST_COLUMNS,
@@ -29,12 +28,12 @@ class Feature(Strict, json_schema_extra=validations(
 )):  # fmt: skip
     """One field of a DataProduct, read under an agreement; withheld when the person withholds it."""
 
-    department: Name = P(description="The department that publishes the product.")
-    product: Name = P(description="The DataProduct.")
-    field: FieldName = P(description="The field; an agreement must list it.")
-    encoding: Literal["Category", "Number"] = P(default="Category", description="How the model reads it.")
-    min: float | None = P(default=None, strict=True, ge=-1e12, le=1e12, description="Where the scale of a Number begins.")
-    max: float | None = P(default=None, strict=True, ge=-1e12, le=1e12, description="Where the scale of a Number ends.")
+    department: Name = Field(description="The department that publishes the product.")
+    product: Name = Field(description="The DataProduct.")
+    field: FieldName = Field(description="The field; an agreement must list it.")
+    encoding: Literal["Category", "Number"] = Field(default="Category", description="How the model reads it.")
+    min: float | None = Field(default=None, strict=True, ge=-1e12, le=1e12, description="Where the scale of a Number begins.")
+    max: float | None = Field(default=None, strict=True, ge=-1e12, le=1e12, description="Where the scale of a Number ends.")
 
     @model_validator(mode="after")
     def _scale(self) -> Self:
@@ -49,8 +48,8 @@ class Feature(Strict, json_schema_extra=validations(
 class Caller(Strict):
     """A ServiceAccount that may call the model."""
 
-    department: Name = P(description="The caller's department.")
-    client: ClientName = P(description="Name of the ServiceAccount.")
+    department: Name = Field(description="The caller's department.")
+    client: ClientName = Field(description="Name of the ServiceAccount.")
 
 
 class Learning(Strict, json_schema_extra=validations(
@@ -58,14 +57,14 @@ class Learning(Strict, json_schema_extra=validations(
 )):  # fmt: skip
     """How it learns: ridge regression on additive sums, with SquareCB exploration."""
 
-    shape: Literal["PerAction", "Shared"] = P(
+    shape: Literal["PerAction", "Shared"] = Field(
         default="PerAction", description="PerAction: few lasting actions. Shared: long or changing lists, whose actions carry features."
     )
-    slots: Literal[16, 32, 64, 128, 256] = P(default=64, description="Size of the hashed feature space.")
-    floor: float = P(default=0.01, strict=True, ge=0.0001, le=0.5, description="Least probability of each offered action.")
-    gamma: float = P(default=100.0, strict=True, ge=1.0, le=100000.0, description="How soon exploration gives way; larger is sooner.")
-    max_actions: int = P(default=20, strict=True, ge=2, le=50, description="Most actions in one request.")
-    reward_wait_seconds: int = P(
+    slots: Literal[16, 32, 64, 128, 256] = Field(default=64, description="Size of the hashed feature space.")
+    floor: float = Field(default=0.01, strict=True, ge=0.0001, le=0.5, description="Least probability of each offered action.")
+    gamma: float = Field(default=100.0, strict=True, ge=1.0, le=100000.0, description="How soon exploration gives way; larger is sooner.")
+    max_actions: int = Field(default=20, strict=True, ge=2, le=50, description="Most actions in one request.")
+    reward_wait_seconds: int = Field(
         default=604800, strict=True, ge=1, le=7776000, description="A reward that comes later is kept and counted, not learnt."
     )
 
@@ -92,11 +91,11 @@ SPEC_RULES = (
 
 
 class ModelServiceSpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
-    title: str = P(min_length=1, max_length=120, description="Name shown to people.")
-    purpose: PurposeKey = P(description="The purpose under which it reads; an agreement must list it.")
-    features: list[Feature] = P(min_length=1, max_length=50, description="What it may learn from.")
-    callers: list[Caller] = P(min_length=1, max_length=20, description="Who may ask it.")
-    learning: Learning = P(default_factory=Learning)
+    title: str = Field(min_length=1, max_length=120, description="Name shown to people.")
+    purpose: PurposeKey = Field(description="The purpose under which it reads; an agreement must list it.")
+    features: list[Feature] = Field(min_length=1, max_length=50, description="What it may learn from.")
+    callers: list[Caller] = Field(min_length=1, max_length=20, description="Who may ask it.")
+    learning: Learning = Field(default_factory=Learning)
 
     @model_validator(mode="after")
     def _listed_once(self) -> Self:
@@ -112,10 +111,10 @@ class ModelServiceSpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
 class ModelEndpoints(Strict):
     """Where the model answers."""
 
-    rank: str = P(max_length=300, description="Ranks actions for a person and remembers the decision.")
-    reward: str = P(max_length=300, description="Takes what came of a decision.")
-    infer: str = P(max_length=300, description="Scores, in the Open Inference Protocol.")
-    metadata: str = P(max_length=300, description="Describes the model, in the Open Inference Protocol.")
+    rank: str = Field(max_length=300, description="Ranks actions for a person and remembers the decision.")
+    reward: str = Field(max_length=300, description="Takes what came of a decision.")
+    infer: str = Field(max_length=300, description="Scores, in the Open Inference Protocol.")
+    metadata: str = Field(max_length=300, description="Describes the model, in the Open Inference Protocol.")
 
 
 class ModelServiceStatus(Status):
@@ -139,4 +138,4 @@ class ModelService(Kind):
     kind: Literal["ModelService"] = "ModelService"
     metadata: Meta
     spec: ModelServiceSpec
-    status: ModelServiceStatus = P(default_factory=ModelServiceStatus)
+    status: ModelServiceStatus = Field(default_factory=ModelServiceStatus)

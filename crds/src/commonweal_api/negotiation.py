@@ -6,8 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field as P
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from commonweal_api.common import FieldName, Name, Strict
 
@@ -18,9 +17,9 @@ Jws = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+
 class Signature(Strict):
     """One party's signature. Made by `commonweal agreement sign`."""
 
-    party: Name = P(description="The department that signs: the provider (whose namespace it is) or the consumer.")
-    hash: Digest = P(description="Hash of the agreement that was signed; status.hash says the present one.")
-    jws: Jws = P(description="Compact JWS (EdDSA) over hash and party, by the department's signing key.")
+    party: Name = Field(description="The department that signs: the provider (whose namespace it is) or the consumer.")
+    hash: Digest = Field(description="Hash of the agreement that was signed; status.hash says the present one.")
+    jws: Jws = Field(description="Compact JWS (EdDSA) over hash and party, by the department's signing key.")
 
 
 class Negotiation(StrEnum):
@@ -36,8 +35,8 @@ class Negotiation(StrEnum):
 class WhatIf(Strict):
     """What a DryRun agreement would open or close against what is enforced now: people counted, fields named."""
 
-    subjects_gained: int = P(strict=True, ge=0, description="People whose record would become readable.")
-    subjects_lost: int = P(strict=True, ge=0, description="People whose record would no longer be readable.")
-    fields_gained: list[FieldName] = P(default_factory=list, max_length=100, description="Fields that would become readable.")
-    fields_lost: list[FieldName] = P(default_factory=list, max_length=100, description="Fields that would no longer be readable.")
-    as_of: datetime = P(description="When it was counted.")
+    subjects_gained: int = Field(strict=True, ge=0, description="People whose record would become readable.")
+    subjects_lost: int = Field(strict=True, ge=0, description="People whose record would no longer be readable.")
+    fields_gained: list[FieldName] = Field(default_factory=list, max_length=100, description="Fields that would become readable.")
+    fields_lost: list[FieldName] = Field(default_factory=list, max_length=100, description="Fields that would no longer be readable.")
+    as_of: datetime = Field(description="When it was counted.")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import Field as P
-from pydantic import StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from commonweal_api.common import ColumnName, FieldName, Strict, cel, check, validations
 
@@ -72,7 +71,7 @@ def _suits(mask: str, raw: str) -> str:
 class Mask(Strict):
     """A field that says less than the raw one, and is granted instead of it."""
 
-    of: FieldName = P(description="The raw field.")
+    of: FieldName = Field(description="The raw field.")
     kind: MaskKind
 
 
@@ -91,20 +90,20 @@ TYPED = cel("has(self.mask) || has(self.type)", "spec.fields[].type: a field wit
 UNTYPED = cel("!has(self.mask) || !has(self.type)", "spec.fields[].type: the type of a mask follows from what it masks; leave it out.")
 
 
-class Field(Strict, json_schema_extra=validations(ORIGIN, TYPED, UNTYPED)):
-    name: FieldName = P(description="Name under which consumers ask for it.")
-    column: ColumnName | None = P(default=None, description="Column of the source table.")
-    from_: Expression | None = P(
+class ProductField(Strict, json_schema_extra=validations(ORIGIN, TYPED, UNTYPED)):
+    name: FieldName = Field(description="Name under which consumers ask for it.")
+    column: ColumnName | None = Field(default=None, description="Column of the source table.")
+    from_: Expression | None = Field(
         default=None, alias="from", description="SQL expression over columns of the source table, from a small safe subset."
     )
-    type: FieldType | None = P(default=None, description="What the column is read as; a mask's type follows from what it masks.")
-    mask: Mask | None = P(default=None, description="A field that says less than the raw one, and is granted instead of it.")
-    semantic: Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z]{0,39}:[a-z][A-Za-z]{0,62}$", max_length=104)] | None = P(
+    type: FieldType | None = Field(default=None, description="What the column is read as; a mask's type follows from what it masks.")
+    mask: Mask | None = Field(default=None, description="A field that says less than the raw one, and is granted instead of it.")
+    semantic: Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z]{0,39}:[a-z][A-Za-z]{0,62}$", max_length=104)] | None = Field(
         default=None, description="Property of the common data model, such as person:birthDate."
     )
-    description: str | None = P(default=None, max_length=300, description="What it means, for consumers.")
-    required: bool = P(default=False, strict=True, description="A record without it is set aside at loading, and counted.")
-    classification: Classification = P(default=Classification.OFFICIAL, description="How sensitive it is; shown in every contract.")
+    description: str | None = Field(default=None, max_length=300, description="What it means, for consumers.")
+    required: bool = Field(default=False, strict=True, description="A record without it is set aside at loading, and counted.")
+    classification: Classification = Field(default=Classification.OFFICIAL, description="How sensitive it is; shown in every contract.")
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -119,9 +118,9 @@ class Field(Strict, json_schema_extra=validations(ORIGIN, TYPED, UNTYPED)):
 class Answer(Strict):
     """A question answered with yes or no instead of the data behind it; agreements list it like any other field."""
 
-    name: FieldName = P(description="Name under which consumers ask for it.")
-    expression: Expression = P(description="Boolean SQL expression over raw fields of this product; may use current_date.")
-    description: str = P(min_length=5, max_length=300, description="The question, for consumers and for the person.")
+    name: FieldName = Field(description="Name under which consumers ask for it.")
+    expression: Expression = Field(description="Boolean SQL expression over raw fields of this product; may use current_date.")
+    description: str = Field(min_length=5, max_length=300, description="The question, for consumers and for the person.")
 
 
 def offer_rules(at: str) -> dict[str, dict[str, Any]]:
@@ -156,10 +155,10 @@ SPEC_RULES, EARLIER_RULES = offer_rules("spec"), offer_rules("spec.earlier[]")
 class Offer(Strict):
     """Fields and answers of one version. Subclasses carry the rules on their schema, under the path at which they lie."""
 
-    fields: list[Field] = P(
+    fields: list[ProductField] = Field(
         min_length=1, max_length=100, description="What consumers can be granted; columns not named here stay in the source."
     )
-    answers: list[Answer] = P(default_factory=list, max_length=50, description="Questions that can be answered instead of giving data.")
+    answers: list[Answer] = Field(default_factory=list, max_length=50, description="Questions that can be answered instead of giving data.")
 
     def names(self) -> list[str]:
         """Return all that an agreement can list: fields, then answers."""

@@ -7,12 +7,9 @@ never lies in one place.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Literal
 
-from pydantic import AwareDatetime
-from pydantic import Field as P
+from pydantic import AliasChoices, AwareDatetime, Field
 
 from commonweal_api.common import Strict
 from commonweal_api.consent_policy import BasisType, ConsentPolicySpec, Purpose
@@ -21,6 +18,7 @@ from commonweal_api.jwk import Jwk
 from commonweal_api.model_service import ModelServiceSpec
 from commonweal_api.negotiation import WhatIf
 from commonweal_api.quality import QualityCount
+from commonweal_api.signatures import digest
 
 STORE_PLAN, STORE_REPORT = "commonweal-store-plan", "commonweal-store-report"
 MODEL_PLAN, MODEL_REPORT = "commonweal-model-plan", "commonweal-model-report"
@@ -69,12 +67,12 @@ class StorePlan(Strict):
     department: str
     display_name: str
     contact: str
-    products: list[ProductPlan] = P(default_factory=list)
-    agreements: list[AgreementPlan] = P(default_factory=list)
+    products: list[ProductPlan] = Field(default_factory=list)
+    agreements: list[AgreementPlan] = Field(default_factory=list)
     site: str = ""
-    peers: list[FeedPeer] = P(default_factory=list)
+    peers: list[FeedPeer] = Field(default_factory=list)
     max_staleness_seconds: int | None = None
-    registrars: list[str] = P(default_factory=list)
+    registrars: list[str] = Field(default_factory=list)
     signing: Jwk | None = None
 
 
@@ -99,12 +97,13 @@ class Outcome(Strict):
 
 
 class StoreReport(Strict):
-    """Names are unique inside products and inside agreements. `witness` is the public key of receipts and seals."""
+    """Names are unique inside products and inside agreements. `seal_key` is the public key of receipts and seals."""
 
     plan: str
-    witness: Jwk | None = None
-    products: dict[str, Outcome] = P(default_factory=dict)
-    agreements: dict[str, Outcome] = P(default_factory=dict)
+    # Stores that were made before the first release report it as `witness`.
+    seal_key: Jwk | None = Field(default=None, validation_alias=AliasChoices("sealKey", "witness"))
+    products: dict[str, Outcome] = Field(default_factory=dict)
+    agreements: dict[str, Outcome] = Field(default_factory=dict)
 
 
 class FeatureSource(Strict):
@@ -124,13 +123,13 @@ class ModelEntry(Strict):
 
 class ModelPlan(Strict):
     department: str
-    models: list[ModelEntry] = P(default_factory=list)
-    sources: list[FeatureSource] = P(default_factory=list)
+    models: list[ModelEntry] = Field(default_factory=list)
+    sources: list[FeatureSource] = Field(default_factory=list)
 
 
 class ModelReport(Strict):
     plan: str
-    models: dict[str, Outcome] = P(default_factory=dict)
+    models: dict[str, Outcome] = Field(default_factory=dict)
 
 
 class AgreementView(Strict):
@@ -148,8 +147,7 @@ class AgreementView(Strict):
 
 def digest_of(plan: StorePlan | ModelPlan) -> str:
     """Return `sha256:` and the hex digest of the plan's canonical JSON."""
-    text = json.dumps(plan.wire(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    return digest(plan.wire())
 
 
 def audience_of(department: str) -> str:

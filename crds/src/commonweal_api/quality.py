@@ -5,8 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field as P
-from pydantic import StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from commonweal_api.common import FieldName, Strict, cel, check, validations
 
@@ -44,15 +43,15 @@ BOUNDS = cel(
 class QualityCheck(Strict, json_schema_extra=validations(FIELD, VALID_VALUES, BOUND, BOUNDS)):
     """One count over all records, and between which bounds it must lie."""
 
-    name: FieldName = P(description="What the check is called in status and contract.")
-    metric: Metric = P(description="What is counted: records, or values of the field that are empty, stand twice or are not valid.")
-    field: FieldName | None = P(default=None, description="A field with a column or expression of its own.")
-    valid_values: list[Annotated[str, StringConstraints(min_length=1, max_length=200)]] | None = P(
+    name: FieldName = Field(description="What the check is called in status and contract.")
+    metric: Metric = Field(description="What is counted: records, or values of the field that are empty, stand twice or are not valid.")
+    field: FieldName | None = Field(default=None, description="A field with a column or expression of its own.")
+    valid_values: list[Annotated[str, StringConstraints(min_length=1, max_length=200)]] | None = Field(
         default=None, min_length=1, max_length=100, description="Every value that is valid, as text; empty ones are not counted here."
     )
-    at_least: int | None = P(default=None, strict=True, ge=0, le=1_000_000_000_000, description="Least count that passes.")
-    at_most: int | None = P(default=None, strict=True, ge=0, le=1_000_000_000_000, description="Greatest count that passes.")
-    on_fail: OnFail = P(default=OnFail.WARN, description="StopServing closes the product until the check passes; Warn only says so.")
+    at_least: int | None = Field(default=None, strict=True, ge=0, le=1_000_000_000_000, description="Least count that passes.")
+    at_most: int | None = Field(default=None, strict=True, ge=0, le=1_000_000_000_000, description="Greatest count that passes.")
+    on_fail: OnFail = Field(default=OnFail.WARN, description="StopServing closes the product until the check passes; Warn only says so.")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -69,6 +68,6 @@ class QualityCheck(Strict, json_schema_extra=validations(FIELD, VALID_VALUES, BO
 class QualityCount(Strict):
     """How the checks of a product stand."""
 
-    passed: int = P(default=0, strict=True, ge=0, description="Checks that passed.")
-    failed: int = P(default=0, strict=True, ge=0, description="Checks that failed.")
-    not_run: int = P(default=0, strict=True, ge=0, description="Checks that did not run, which is not passing.")
+    passed: int = Field(default=0, strict=True, ge=0, description="Checks that passed.")
+    failed: int = Field(default=0, strict=True, ge=0, description="Checks that failed.")
+    not_run: int = Field(default=0, strict=True, ge=0, description="Checks that did not run, which is not passing.")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field as P
-from pydantic import StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from commonweal_api.common import Contact, Day, HttpsUrl, Strict, cel, check, validations
 
@@ -22,9 +21,9 @@ REASON = cel(
 class Transparency(Strict, json_schema_extra=validations(DELAY, REASON)):
     """When the person sees a use. Suppressed ones are counted in public."""
 
-    visibility: Literal["Immediate", "Delayed", "Suppressed"] = P(default="Immediate", description="When the person sees a use.")
-    delay_days: int | None = P(default=None, strict=True, ge=1, le=365, description="After how many days a Delayed use is shown.")
-    reason: str | None = P(default=None, min_length=20, max_length=500, description="Why it is not shown at once; published.")
+    visibility: Literal["Immediate", "Delayed", "Suppressed"] = Field(default="Immediate", description="When the person sees a use.")
+    delay_days: int | None = Field(default=None, strict=True, ge=1, le=365, description="After how many days a Delayed use is shown.")
+    reason: str | None = Field(default=None, min_length=20, max_length=500, description="Why it is not shown at once; published.")
 
     @model_validator(mode="after")
     def _said_why(self) -> Self:
@@ -38,14 +37,14 @@ class Transparency(Strict, json_schema_extra=validations(DELAY, REASON)):
 class Assurance(Strict):
     """What the public register of information sharing agreements asks beyond the rest of the agreement."""
 
-    benefits: str = P(min_length=20, max_length=500, description="What people gain from it.")
-    method: str = P(min_length=5, max_length=300, description="How the information is handed over.")
-    processors: list[Annotated[str, StringConstraints(min_length=2, max_length=120)]] = P(
+    benefits: str = Field(min_length=20, max_length=500, description="What people gain from it.")
+    method: str = Field(min_length=5, max_length=300, description="How the information is handed over.")
+    processors: list[Annotated[str, StringConstraints(min_length=2, max_length=120)]] = Field(
         default_factory=list, max_length=10, description="Who handles it for the consumer."
     )
-    areas: list[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$", min_length=2, max_length=6)]] = P(
+    areas: list[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$", min_length=2, max_length=6)]] = Field(
         min_length=1, max_length=20, description="Where it applies, as ISO 3166 codes, such as GB or GB-SCT."
     )
-    contact: Contact = P(description="Who answers for the agreement: mailto: or https:.")
-    review: Day = P(description="When it is looked at again; lies within spec.validity.")
-    dpia: HttpsUrl | None = P(default=None, description="The data protection impact assessment; needed when spec.limits.onwardSharing.")
+    contact: Contact = Field(description="Who answers for the agreement: mailto: or https:.")
+    review: Day = Field(description="When it is looked at again; lies within spec.validity.")
+    dpia: HttpsUrl | None = Field(default=None, description="The data protection impact assessment; needed when spec.limits.onwardSharing.")

@@ -11,11 +11,6 @@ _VARIANT = 0x2 << 62
 _KEEP = ~((0xF << 76) | (0x3 << 62)) & ((1 << 128) - 1)
 
 
-def sector_key(master: bytes, department: str) -> bytes:
-    """Return the key under which a department's ids are made; only the platform holds `master`."""
-    return hmac.digest(master, f"sector:{department}".encode(), hashlib.sha256)
-
-
 def pairwise(sector_key: bytes, root: str) -> UUID:
     """Return the department's id of the person whose source key is `root`.
 

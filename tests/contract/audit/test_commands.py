@@ -13,7 +13,7 @@ import pytest
 from commonweal_cli.main import main
 from commonweal_runtime.audit.service import AuditService
 from contract.audit.conftest import Run
-from support.audit import WITNESS, Ledger, RootLanes
+from support.audit import SEAL_KEY, Ledger, RootLanes
 from support.data_api import DATABASE_KEY
 from support.postgres import StoreServer
 
@@ -23,7 +23,7 @@ class Kept:
 
     def __init__(self, directory: Path) -> None:
         self.directory, self.me, self.use = directory, uuid4(), 0
-        self.jwks = self.file("jwks.json", json.dumps({"keys": [WITNESS.jwk]}))
+        self.jwks = self.file("jwks.json", json.dumps({"keys": [SEAL_KEY.jwk]}))
 
     def file(self, name: str, text: str) -> str:
         """Write a file and return its path."""

@@ -15,7 +15,7 @@ from commonweal_api.plan import StorePlan
 from commonweal_cli.audit.sources import Department, keys_of
 from commonweal_runtime.audit.receipts import Receipt
 from commonweal_runtime.audit.verify import Outcome, verify
-from commonweal_runtime.witness import KeyRing
+from commonweal_runtime.seal_key import KeyRing
 from support.data_api import DEPARTMENT, DataApi, Exchange, Issuer, KeeperProcess, agreement, person_product, plan
 from support.kills import STEPS, Load, Mortal
 from support.postgres import HeritageServer, StoreServer

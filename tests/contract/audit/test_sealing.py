@@ -20,7 +20,7 @@ from commonweal_runtime.audit.seals import Seal
 from commonweal_runtime.audit.service import AuditService
 from commonweal_runtime.problems import Problem
 from contract.audit.conftest import Run
-from support.audit import KEYS, WITNESS, Ledger, RootLanes
+from support.audit import KEYS, SEAL_KEY, Ledger, RootLanes
 from support.data_api import DATABASE_KEY
 from support.postgres import StoreServer
 from support.waiting import until
@@ -129,7 +129,7 @@ def test_of_two_sealers_one_works_and_the_other_takes_over(run: Run, store: Stor
         async def sealed(number: int) -> bool:
             return await seal_of(ledger, number) is not None
 
-        tasks = [asyncio.create_task(Sealer(connect, WITNESS, pause=0.01).run()) for _ in range(2)]
+        tasks = [asyncio.create_task(Sealer(connect, SEAL_KEY, pause=0.01).run()) for _ in range(2)]
         for _ in range(3):
             number = await ledger.use(uuid4())
             await until(lambda number=number: sealed(number))
@@ -166,7 +166,7 @@ def test_a_sealer_outlives_its_connections_and_tells_when_it_is_late(
         async def told() -> bool:
             return any(r.levelname == "ERROR" and "not being sealed: OSError" in r.message for r in caplog.records)
 
-        working = Sealer(connect, WITNESS, pause=0.01)
+        working = Sealer(connect, SEAL_KEY, pause=0.01)
         task = asyncio.create_task(working.run())
         await until(told)
         assert working.late
@@ -188,7 +188,7 @@ def test_a_chain_that_another_key_has_begun_is_not_gone_on_with(run: Run) -> Non
         await ledger.use(uuid4())
         await ledger.seal()
         last = await newest(ledger)
-        stranger = type(WITNESS).of(b"x" * 32)
+        stranger = type(SEAL_KEY).of(b"x" * 32)
         with pytest.raises(sealer.SignatureError, match="No key with the id"):
             await sealer.seal(ledger.root, stranger, type(KEYS)([stranger.jwk]))
         assert await newest(ledger) == last

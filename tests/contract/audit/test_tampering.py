@@ -11,9 +11,9 @@ import pytest
 
 from commonweal_runtime.audit.merkle import ENTRY_BYTES
 from commonweal_runtime.audit.verify import verify
-from commonweal_runtime.witness import KeyRing, Witness
+from commonweal_runtime.seal_key import KeyRing, SealKey
 from contract.audit.conftest import Run
-from support.audit import CONTRACT, KEYS, WITNESS, Ledger, texts
+from support.audit import CONTRACT, KEYS, SEAL_KEY, Ledger, texts
 from support.postgres import StoreServer
 
 A, B = uuid4(), uuid4()
@@ -164,7 +164,7 @@ def test_changed_seals_are_named(run: Run, what: str) -> None:
 def test_a_chain_made_anew_with_another_key_is_refused(run: Run) -> None:
     async def script(ledger: Ledger) -> None:
         await filled(ledger)
-        stranger = KeyRing([Witness.of(b"x" * 32).jwk])
+        stranger = KeyRing([SealKey.of(b"x" * 32).jwk])
         outcome = verify(await ledger.lines(), stranger)
         assert {f.what for f in outcome.findings} >= {"seal 1", "seal 2", "seal 3"}
         assert "No key with the id" in outcome.findings[0].text
@@ -247,6 +247,6 @@ def test_an_event_of_another_history_is_named(run: Run) -> None:
     run(script)
 
 
-def test_the_witness_is_the_departments_own() -> None:
-    assert WITNESS.jwk["kid"] == Witness.of(b"d" * 32).kid
-    assert WITNESS.kid != Witness.of(b"e" * 32).kid
+def test_the_seal_key_is_the_departments_own() -> None:
+    assert SEAL_KEY.jwk["kid"] == SealKey.of(b"d" * 32).kid
+    assert SEAL_KEY.kid != SealKey.of(b"e" * 32).kid

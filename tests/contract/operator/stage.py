@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from commonweal_api import namespace_of
+from commonweal_api.jwk import Jwk
 from commonweal_api.negotiation import WhatIf
 from commonweal_api.plan import (
     MODEL_PLAN,
@@ -33,7 +34,7 @@ from commonweal_api.plan import (
     digest_of,
 )
 from commonweal_api.quality import QualityCount
-from commonweal_operator.kinds import jws
+from commonweal_api.signatures import public_key
 from support.control_plane import OPERATOR, REPOSITORY, ControlPlane, find_tools
 from support.kube_api import MERGE, Refused, manifests_in
 from support.signing import signed
@@ -226,8 +227,8 @@ def _store_report(text: str) -> StoreReport:
         )
         for n, p in enumerate(plan.agreements, 1)
     }
-    witness = jws.public_key(b"w" * 32).model_copy(update={"purpose": "Witness"})
-    return StoreReport(plan=digest_of(plan), witness=witness, products=products, agreements=agreements)
+    seal_key = Jwk.of(public_key(b"w" * 32), "Seal")
+    return StoreReport(plan=digest_of(plan), seal_key=seal_key, products=products, agreements=agreements)
 
 
 def _model_report(text: str) -> ModelReport:

@@ -226,7 +226,7 @@ def test_documents_stand_beside_their_objects_and_go_with_them(plane: ControlPla
 
 def test_keys_are_published_and_the_private_half_is_read_by_no_watch(plane: ControlPlane) -> None:
     keys = plane.api().request("GET", f"{API}/departments/companies-registry")["status"]["keys"]
-    assert [k["purpose"] for k in keys] == ["Agreement", "Witness"]
+    assert [k["purpose"] for k in keys] == ["Agreement", "Seal"]
     secret = plane.api().request("GET", f"/api/v1/namespaces/{REGISTRY}/secrets/commonweal-signing")
     assert secret["metadata"]["annotations"]["commonweal.dev/public-key"] == keys[0]["x"]
     assert planned(plane).signing is not None

@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 from pydantic import ValidationError
 
-from commonweal_api.data_product import Answer, DataProductSpec, Field, Mask, QualityCheck
+from commonweal_api.data_product import Answer, DataProductSpec, Mask, ProductField, QualityCheck
 from commonweal_runtime.store import answers, quality
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.exceptions import MappingInvalidError, RefusedError
@@ -239,13 +239,13 @@ def test_as_a_name_each_is_refused_before_the_store_sees_it() -> None:
             if broken["column"] == text and text.replace("_", "a").isalnum() and text.isascii():
                 continue
             with pytest.raises(ValidationError):
-                Field.model_validate(broken)
+                ProductField.model_validate(broken)
         with pytest.raises(ValidationError):
             Mask.model_validate({"of": text, "kind": "Year"})
         with pytest.raises(ValidationError):
             Mask.model_validate({"of": "x", "kind": text})
         with pytest.raises(ValidationError):
-            Field.model_validate({"name": "x", "column": "x", "type": "String", "semantic": text})
+            ProductField.model_validate({"name": "x", "column": "x", "type": "String", "semantic": text})
 
 
 def test_the_placeholder_for_today_cannot_be_written_by_an_author() -> None:

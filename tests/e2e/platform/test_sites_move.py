@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from commonweal_api import namespace_of
+from commonweal_api.signatures import public_key
 from commonweal_cli import main
 from commonweal_cli.demo import bring_up
 from commonweal_cli.kubectl import lacking
 from commonweal_local import paths, sites
 from commonweal_local.waiting import until, within
-from commonweal_stacks.conformity.site_key import public_key, site_seed
+from commonweal_stacks.conformity.site_key import site_seed
 from commonweal_stacks.conformity.statement import ERASURE, verify
 from support import movielens
 from support.film_club import CLUB, MODEL, Club

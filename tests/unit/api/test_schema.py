@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import AwareDatetime, BaseModel, StringConstraints
-from pydantic import Field as P
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from commonweal_api import KINDS
 from commonweal_api.common import Kind, Strict, cel, validations
@@ -19,20 +18,20 @@ Short = Annotated[str, StringConstraints(max_length=9)]
 class Inner(Strict, json_schema_extra=validations(cel("self.lowest <= 9", "lowest: at most 9"))):
     """Said by the class."""
 
-    lowest: int = P(default=3, ge=1, lt=10)
+    lowest: int = Field(default=3, ge=1, lt=10)
 
 
 class Whole(Strict):
-    name: Short = P(pattern=r"^[a-z]+$", description="A name.")
+    name: Short = Field(pattern=r"^[a-z]+$", description="A name.")
     only: Literal["One"] = "One"
     pick: Literal[16, 32] = 16
-    maybe: int | None = P(default=None, le=9)
+    maybe: int | None = Field(default=None, le=9)
     when: AwareDatetime
-    inner: Inner = P(default_factory=Inner)
-    said_here: Inner = P(default_factory=Inner, description="Said here.")
-    items: list[Inner] = P(default_factory=list, max_length=3, json_schema_extra={"x-kubernetes-list-type": "atomic"})
-    labels: dict[str, Short] = P(default_factory=dict, max_length=4)
-    ratio: float = P(default=0.25, gt=0.001, le=1.0)
+    inner: Inner = Field(default_factory=Inner)
+    said_here: Inner = Field(default_factory=Inner, description="Said here.")
+    items: list[Inner] = Field(default_factory=list, max_length=3, json_schema_extra={"x-kubernetes-list-type": "atomic"})
+    labels: dict[str, Short] = Field(default_factory=dict, max_length=4)
+    ratio: float = Field(default=0.25, gt=0.001, le=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +108,7 @@ class EndlessMap(BaseModel):
 
 
 class EndlessBelow(BaseModel):
-    inner: list[Endless] = P(max_length=2)
+    inner: list[Endless] = Field(max_length=2)
 
 
 class TwoTypes(BaseModel):
@@ -121,7 +120,7 @@ class Anything(BaseModel):
 
 
 class Tree(BaseModel):
-    children: list[Tree] = P(max_length=2)
+    children: list[Tree] = Field(max_length=2)
 
 
 class Pairs(BaseModel):
@@ -129,7 +128,7 @@ class Pairs(BaseModel):
 
 
 class TypedKeys(BaseModel):
-    labels: dict[Short, Short] = P(max_length=2)
+    labels: dict[Short, Short] = Field(max_length=2)
 
 
 @pytest.mark.parametrize(

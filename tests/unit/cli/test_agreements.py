@@ -83,7 +83,7 @@ def test_a_file_that_holds_no_agreement_says_why(tmp_path: Path, capsys: pytest.
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"keys": [{"kty": "RSA"}]}', json.dumps({"keys": [key_of("tax").wire() | {"purpose": "Witness"}]})]
+    "content", ["", "[]", "{}", '{"keys": [{"kty": "RSA"}]}', json.dumps({"keys": [key_of("tax").wire() | {"purpose": "Seal"}]})]
 )
 def test_a_key_set_without_a_key_for_agreements_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str) -> None:
     (tmp_path / "agreement.yaml").write_text(yaml.safe_dump(signed(consent_policy())))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from commonweal_api.signatures import public_key
 from commonweal_cli.bundle import archive, contents, opening
 from commonweal_cli.bundle.archive import Contents, Entry
 from commonweal_cli.bundle.command import public, seed_of
@@ -19,7 +20,6 @@ from commonweal_cli.main import main
 from commonweal_local.failure import LocalError
 from commonweal_local.images import builder
 from commonweal_local.progress import Silent
-from commonweal_stacks.conformity.site_key import public_key
 from commonweal_stacks.conformity.statement import BUNDLE, sign
 
 SEED = bytes(range(32))

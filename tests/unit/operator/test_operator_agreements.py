@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commonweal_api import agreement_signatures as jws
 from commonweal_api.negotiation import WhatIf
 from commonweal_api.plan import Outcome
+from commonweal_api.signatures import base64url
 from commonweal_kube.queue import Key, Priority
-from commonweal_operator.kinds import department, jws
+from commonweal_operator.kinds import department
 from support.signing import key_of, keys_status, seed_of, signature, signed
 from support.site import NOW, REGISTRY, TAX, Site
 
@@ -97,11 +99,11 @@ def test_one_partys_signature_does_not_do_for_the_other(site: Site) -> None:
     assert stands(site, [by(site, PROVIDER), own])[:2] == ("Terminated", "SignatureInvalid")
 
 
-def test_the_witness_key_of_a_department_signs_no_agreement(site: Site) -> None:
+def test_the_seal_key_of_a_department_signs_no_agreement(site: Site) -> None:
     """Receipts and seals are signed inside the data plane; whoever holds that key must not be able to open data."""
-    witness = key_of(CONSUMER, 7).model_copy(update={"purpose": "Witness"})
+    seal_key = key_of(CONSUMER, 7).model_copy(update={"purpose": "Seal"})
     body = site.departments[CONSUMER]
-    site.put(body, keys=[*keys_status(CONSUMER), witness.wire()])
+    site.put(body, keys=[*keys_status(CONSUMER), seal_key.wire()])
     assert stands(site, [by(site, PROVIDER), by(site, CONSUMER, seed=seed_of(CONSUMER, 7))])[:2] == ("Terminated", "SignatureInvalid")
 
 
@@ -145,11 +147,11 @@ def test_a_receipt_with_the_same_key_is_no_signature_under_an_agreement() -> Non
     content = orjson.dumps({"hash": "sha256:a", "iat": 5, "party": "tax"})
     for header in (
         {"alg": "EdDSA", "kid": key_of("tax").kid, "typ": "consent-receipt+jws"},
-        {"alg": "none", "kid": key_of("tax").kid, "typ": jws.TYPE},
-        {"alg": "EdDSA", "kid": key_of("tax").kid, "typ": jws.TYPE, "crit": ["exp"]},
+        {"alg": "none", "kid": key_of("tax").kid, "typ": jws.JWS_TYPE},
+        {"alg": "EdDSA", "kid": key_of("tax").kid, "typ": jws.JWS_TYPE, "crit": ["exp"]},
     ):
-        body = f"{jws._text(orjson.dumps(header))}.{jws._text(content)}"
-        made = jws._text(Ed25519PrivateKey.from_private_bytes(seed_of("tax")).sign(body.encode()))
+        body = f"{base64url(orjson.dumps(header))}.{base64url(content)}"
+        made = base64url(Ed25519PrivateKey.from_private_bytes(seed_of("tax")).sign(body.encode()))
         assert jws.verify(f"{body}.{made}", [key_of("tax")]) is None
 
 
@@ -197,14 +199,14 @@ def test_an_agreement_past_its_term_keeps_the_network_so_that_the_store_can_say_
     assert CONSUMER not in department.content(site.department()).consumers
 
 
-def test_the_keys_of_a_department_are_the_signing_key_and_the_witness_of_its_store(site: Site) -> None:
+def test_the_keys_of_a_department_are_the_signing_key_and_the_seal_key_of_its_store(site: Site) -> None:
     key = Key(REGISTRY, "Department", PROVIDER)
-    witness = key_of("witness").model_copy(update={"purpose": "Witness"})
+    seal_key = key_of("seal").model_copy(update={"purpose": "Seal"})
     site.report(REGISTRY)
-    text = orjson.loads(site.observed.known["ConfigMap", REGISTRY, "commonweal-store-report"]) | {"witness": witness.wire()}
+    text = orjson.loads(site.observed.known["ConfigMap", REGISTRY, "commonweal-store-report"]) | {"sealKey": seal_key.wire()}
     site.observed.known["ConfigMap", REGISTRY, "commonweal-store-report"] = orjson.dumps(text).decode()
     status = site.status(key)
-    assert status["keys"] == [key_of(PROVIDER).wire(), witness.wire()]
+    assert status["keys"] == [key_of(PROVIDER).wire(), seal_key.wire()]
     site.put(site.departments[PROVIDER], **status)
     site.observed.known.clear()
     assert site.status(key)["keys"] == status["keys"], "a report that is missing for a moment takes no key back"

@@ -14,15 +14,16 @@ import orjson
 import pytest
 import yaml
 
+from commonweal_api.agreement_signatures import agreement_key
+from commonweal_api.signatures import sector_key
 from commonweal_kube.protocol import ApiError
 from commonweal_kube.status import same, stamped
-from commonweal_operator.desired.keys import keys, sector_key, signing
+from commonweal_operator.desired.keys import keys, signing
 from commonweal_operator.desired.manifest import HASH, RESOURCES, Owner, child
 from commonweal_operator.desired.network import network
 from commonweal_operator.desired.platform import Images, PlatformConfig
 from commonweal_operator.engine.keys import DepartmentKeys, KeysWanted
 from commonweal_operator.engine.probes import LoopWatch, Probes
-from commonweal_operator.kinds import jws
 
 ROOT = Path(__file__).resolve().parents[3]
 PLATFORM = PlatformConfig(images=Images(runtime="r", store="s"))
@@ -132,10 +133,10 @@ def test_a_name_that_looks_like_the_placeholder_survives() -> None:
 
 
 def test_a_sector_key_is_the_hmac_of_the_departments_name() -> None:
-    assert sector_key(b"m" * 32, "tax") == hmac.new(b"m" * 32, b"sector:tax", hashlib.sha256).hexdigest()
+    assert sector_key(b"m" * 32, "tax").hex() == hmac.new(b"m" * 32, b"sector:tax", hashlib.sha256).hexdigest()
     body = orjson.loads(keys(OWNER, database=b"d" * 32, master=b"m" * 32).body)
     assert base64.b64decode(body["data"]["database"]).decode() == (b"d" * 32).hex()
-    assert base64.b64decode(body["data"]["sector"]).decode() == sector_key(b"m" * 32, "tax")
+    assert base64.b64decode(body["data"]["sector"]).decode() == sector_key(b"m" * 32, "tax").hex()
 
 
 def test_a_key_of_the_wrong_length_is_refused() -> None:
@@ -183,7 +184,7 @@ def test_the_signing_key_is_made_with_its_public_half_beside_it_which_is_all_tha
     asyncio.run(made.ensure(KeysWanted(OWNER), api))
     seed = bytes.fromhex(base64.b64decode(api.made["commonweal-signing"]["data"]["seed"]).decode())
     known = made.public(OWNER.uid)
-    assert known == jws.public_key(seed)
+    assert known == agreement_key(seed)
     again = DepartmentKeys(PLATFORM)
     asyncio.run(again.ensure(KeysWanted(OWNER), api))
     assert again.public(OWNER.uid) == known

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from commonweal_api.signatures import public_key
 from commonweal_cli.conform import DIFFERENT, EQUAL, held_against, remarks
 from commonweal_stacks.conformity.examine import Examined
 from commonweal_stacks.conformity.picture import page
 from commonweal_stacks.conformity.probes.verdicts import broken, holds, not_probed
 from commonweal_stacks.conformity.record import Expected, expected_of, packed, statement_of, unpacked
-from commonweal_stacks.conformity.site_key import public_key
 from commonweal_stacks.conformity.statement import BUNDLE, CONFORMITY, StatementError, sign, verify
 from commonweal_stacks.conformity.tree import Digest
 

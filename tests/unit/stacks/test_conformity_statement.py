@@ -14,13 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from commonweal_api.signatures import key_id, public_key
 from commonweal_stacks.conformity import site_key
 from commonweal_stacks.conformity.statement import (
     CONFORMITY,
     ERASURE,
     PAYLOAD,
     StatementError,
-    key_id,
     pre_authentication_encoding,
     sign,
     subjects_of,
@@ -29,7 +29,7 @@ from commonweal_stacks.conformity.statement import (
 from commonweal_stacks.site import SiteConfigError
 
 SEED, OTHER = bytes(range(32)), bytes(32)
-KEY = site_key.public_key(SEED)
+KEY = public_key(SEED)
 AT = datetime(2026, 11, 22, 12, 0, 5, tzinfo=UTC)
 SUBJECTS = {"site": "ab" * 32, "layer": "cd" * 32}
 
@@ -39,7 +39,7 @@ def signed() -> dict[str, Any]:
 
 
 def test_what_was_signed_is_read_back() -> None:
-    statement = verify(signed(), [site_key.public_key(OTHER), KEY], predicate_type=CONFORMITY)
+    statement = verify(signed(), [public_key(OTHER), KEY], predicate_type=CONFORMITY)
     assert statement["_type"] == "https://in-toto.io/Statement/v1"
     assert subjects_of(statement) == SUBJECTS
     assert statement["predicate"] == {"site": "onprem", "leaves": 3, "signedAt": "2026-11-22T12:00:05+00:00"}
@@ -111,7 +111,7 @@ def test_an_envelope_of_another_shape_is_refused_by_name(change: dict[str, Any],
 
 def test_a_key_that_is_not_trusted_and_a_statement_of_another_kind_are_refused() -> None:
     with pytest.raises(StatementError, match=f"{key_id(KEY)}.*none of the keys that are trusted here"):
-        verify(signed(), [site_key.public_key(OTHER)])
+        verify(signed(), [public_key(OTHER)])
     with pytest.raises(StatementError, match=r"\(none\)"):
         verify(signed(), [])
     with pytest.raises(StatementError, match=r"predicateType: is .*conformity/v1.*, not .*erasure/v1"):

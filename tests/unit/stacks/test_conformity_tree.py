@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commonweal_api.signatures import canonical
 from commonweal_cli.conform import DIFFERENT, EQUAL, report
 from commonweal_stacks.clusters.contract import ALLOWED_DIFFERENCES, Difference
 from commonweal_stacks.conformity.normal import allow_list, leaves_of, matches, steps_of
-from commonweal_stacks.conformity.tree import ABSENT, Digest, canonical, differences, flatten, layer_root, merkle, spelled
+from commonweal_stacks.conformity.tree import ABSENT, Digest, differences, flatten, layer_root, merkle, spelled
 
 scalars = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.floats(allow_nan=False, allow_infinity=False)
 leaves = st.dictionaries(st.text(max_size=6), scalars, max_size=6)

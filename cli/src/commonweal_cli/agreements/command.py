@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from commonweal_api import namespace_of
+from commonweal_api.agreement_signatures import agreement_key
 from commonweal_api.jwk import Jwk
 from commonweal_cli.agreements import signing
 from commonweal_cli.agreements.signing import Agreement
@@ -19,7 +20,6 @@ from commonweal_cli.agreements.words import in_words
 from commonweal_cli.kubectl import ForbiddenError, Kubectl
 from commonweal_local import toolchain
 from commonweal_local.failure import LocalError
-from commonweal_operator.kinds import jws
 
 
 def main(argv: Sequence[str]) -> int:
@@ -63,7 +63,7 @@ def _sign(arguments: argparse.Namespace) -> int:
     print(in_words(agreement.provider, agreement.name, agreement.spec))
     print(f"  {'hash:':<11} {agreement.hash}")
     seed = signing.seed_of(kubectl, party)
-    if agreement.signed_by(party, {party: jws.public_key(seed)}):
+    if agreement.signed_by(party, {party: agreement_key(seed)}):
         print(f"\n{party} has signed this already.")
         return 0
     if agreement.version:

@@ -13,12 +13,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from commonweal_api import ConsentPolicy, namespace_of
+from commonweal_api import agreement_signatures as jws
 from commonweal_api.consent_policy import ConsentPolicySpec
 from commonweal_api.jwk import Jwk
-from commonweal_api.signing import agreement_hash
 from commonweal_cli.kubectl import ConflictError, Kubectl
 from commonweal_local.failure import LocalError
-from commonweal_operator.kinds import jws
 
 KIND, SECRET, ATTEMPTS = "consentpolicies.commonweal.dev", "commonweal-signing", 5
 AT_ONCE = 4
@@ -42,7 +41,7 @@ class Agreement:
     @property
     def hash(self) -> str:
         """What both parties sign."""
-        return agreement_hash(self.provider, self.name, self.spec)
+        return jws.agreement_hash(self.provider, self.name, self.spec)
 
     @property
     def parties(self) -> tuple[str, ...]:
@@ -95,7 +94,7 @@ def seed_of(kubectl: Kubectl, party: str) -> bytes:
 def _seed_in(secret: Mapping[str, Any], party: str) -> bytes:
     try:
         seed = bytes.fromhex(b64decode(secret["data"]["seed"]).decode())
-        jws.public_key(seed)
+        jws.agreement_key(seed)
     except (KeyError, TypeError, ValueError):
         raise LocalError(
             f"Secret {SECRET} in {namespace_of(party)}: its key `seed` is not 64 hexadecimal digits",
@@ -204,7 +203,7 @@ def _sign_for_both(site: Kubectl, agreement: Agreement, secrets: Mapping[str, Ma
     """Sign for those parties that have not; return the agreement's name, or nothing when both had."""
     spaces = {party: namespace_of(party) for party in agreement.parties}
     seeds = {p: _seed_in(secrets[space], p) if space in secrets else seed_of(site, p) for p, space in spaces.items()}
-    keys = {party: jws.public_key(seed) for party, seed in seeds.items()}
+    keys = {party: jws.agreement_key(seed) for party, seed in seeds.items()}
     lacking = {party: seed for party, seed in seeds.items() if not agreement.signed_by(party, keys)}
     if not lacking:
         return ""

@@ -19,7 +19,7 @@ from commonweal_local.failure import LocalError
 from commonweal_runtime.audit.proofs import ProofError, check
 from commonweal_runtime.audit.receipts import Receipt, broken_links
 from commonweal_runtime.audit.verify import Outcome, Verifier
-from commonweal_runtime.witness import KeyRing, SignatureError
+from commonweal_runtime.seal_key import KeyRing, SignatureError
 
 STALE_SECONDS = 150.0
 SHOWN = 50

@@ -16,7 +16,7 @@ from commonweal_api.plan import audience_of
 from commonweal_cli.kubectl import Kubectl
 from commonweal_local.failure import LocalError
 from commonweal_local.surroundings import opener
-from commonweal_runtime.witness import KeyRing
+from commonweal_runtime.seal_key import KeyRing
 
 SECONDS = 30.0
 
@@ -64,7 +64,7 @@ def receipts_of(name: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Department:
-    """One department as its cluster tells of it: the address of its data API, its witness keys, and a registrar to ask as."""
+    """One department as its cluster tells of it: the address of its data API, its seal keys, and a registrar to ask as."""
 
     name: str
     address: str

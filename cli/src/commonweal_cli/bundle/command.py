@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from commonweal_api.signatures import jwk_of, key_id, public_key
 from commonweal_cli.bundle import archive, contents, opening
 from commonweal_cli.bundle.opening import megabytes
 from commonweal_local import machine, paths
 from commonweal_local.failure import LocalError
 from commonweal_local.progress import Progress
-from commonweal_stacks.conformity.site_key import jwk_of, public_key, read_public_key
-from commonweal_stacks.conformity.statement import BUNDLE, key_id, sign
+from commonweal_stacks.conformity.site_key import read_public_key
+from commonweal_stacks.conformity.statement import BUNDLE, sign
 from commonweal_stacks.site import SiteConfigError
 
 SEED = re.compile(r"[0-9a-f]{64}")

@@ -18,7 +18,7 @@ from commonweal_cli.demo.report import Row
 from commonweal_cli.demo.web import Caller
 from commonweal_runtime.audit.proofs import ProofError, check
 from commonweal_runtime.audit.receipts import Receipt
-from commonweal_runtime.witness import KeyRing, SignatureError
+from commonweal_runtime.seal_key import KeyRing, SignatureError
 
 CONSENT = "/me/consents/benefits-checks-company"
 CENSUS = "tax-authority/count-once"

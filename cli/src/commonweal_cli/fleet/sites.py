@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import yaml
 
+from commonweal_api.signatures import public_key
 from commonweal_cli.fleet.state import Before
 from commonweal_cli.site import operations
 from commonweal_cli.site.site_stack import SiteStack
@@ -21,7 +22,7 @@ from commonweal_stacks.api import Api
 from commonweal_stacks.clusters import cluster_of
 from commonweal_stacks.conformity.examine import Examined, Say, configuration, examine
 from commonweal_stacks.conformity.record import enter, expected_of, publish, published, statement_of
-from commonweal_stacks.conformity.site_key import public_jwk, public_key, site_seed
+from commonweal_stacks.conformity.site_key import public_jwk, site_seed
 from commonweal_stacks.conformity.statement import StatementError
 from commonweal_stacks.conformity.tree import Digest
 from commonweal_stacks.platform.chart import ChartError

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import Field as P
-from pydantic import StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from commonweal_api.common import Strict
 from commonweal_api.lockin.places import PLACES
@@ -30,11 +29,11 @@ class Rule(Strict):
     why: Text
     remedy: Text
     action: Literal["Deny", "Warn"]
-    weight: int = P(ge=1, le=50, strict=True)
-    look: list[Word] = P(min_length=1)
-    equals: list[Word] = P(default_factory=list)
-    prefixes: list[Word] = P(default_factory=list)
-    domains: list[Word] = P(default_factory=list)
+    weight: int = Field(ge=1, le=50, strict=True)
+    look: list[Word] = Field(min_length=1)
+    equals: list[Word] = Field(default_factory=list)
+    prefixes: list[Word] = Field(default_factory=list)
+    domains: list[Word] = Field(default_factory=list)
     allowed: list[Word] | None = None
 
     @model_validator(mode="after")
@@ -60,7 +59,7 @@ class Rule(Strict):
 class RuleFile(Strict):
     """The whole file."""
 
-    rules: list[Rule] = P(min_length=1)
+    rules: list[Rule] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

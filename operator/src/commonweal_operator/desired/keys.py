@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from base64 import b64encode
 
 from commonweal_api import GROUP
+from commonweal_api.signatures import sector_key
 from commonweal_operator.desired.manifest import Child, Owner, Stage, child
 
 NAME, SIGNING = "commonweal-keys", "commonweal-signing"
@@ -14,16 +13,11 @@ PUBLIC_KEY = f"{GROUP}/public-key"
 KEY_BYTES = 32
 
 
-def sector_key(master: bytes, department: str) -> str:
-    """Return the hexadecimal key from which the department's pairwise ids are made."""
-    return hmac.digest(master, f"sector:{department}".encode(), hashlib.sha256).hex()
-
-
 def keys(owner: Owner, *, database: bytes, master: bytes) -> Child:
     """Return the Secret, to be created once and never written again: another sector key would give every person another id."""
     if len(database) != KEY_BYTES or len(master) != KEY_BYTES:
         raise ValueError(f"database and master: each needs {KEY_BYTES} bytes.")
-    return _secret(owner, NAME, {}, database=database.hex(), sector=sector_key(master, owner.department))
+    return _secret(owner, NAME, {}, database=database.hex(), sector=sector_key(master, owner.department).hex())
 
 
 def signing(owner: Owner, *, seed: bytes, public: str) -> Child:

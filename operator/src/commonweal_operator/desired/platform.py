@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
-from pydantic import Field as P
+from pydantic import Field
 
 from commonweal_api.common import Strict
 
@@ -16,8 +16,8 @@ DEPARTMENT_SECRETS_ROLE = "commonweal-department-secrets"
 class Images(Strict):
     """References of the two images that departments run."""
 
-    runtime: str = P(min_length=1)
-    store: str = P(min_length=1)
+    runtime: str = Field(min_length=1)
+    store: str = Field(min_length=1)
 
 
 class PlatformConfig(Strict):
@@ -28,9 +28,9 @@ class PlatformConfig(Strict):
     """
 
     images: Images
-    site: str = P(default="", max_length=40)
+    site: str = Field(default="", max_length=40)
     expose: Literal["LoadBalancer", "ClusterIP"] = "ClusterIP"
-    client_cidrs: list[IPv4Network | IPv6Network] = P(default_factory=list)
+    client_cidrs: list[IPv4Network | IPv6Network] = Field(default_factory=list)
     storage_class: str = "std-rwo"
     client_issuer: str = ""
     person_issuer: str = ""
@@ -38,7 +38,7 @@ class PlatformConfig(Strict):
     person_audience: str = ""
     person_claim: str = "sub"
     person_subject: Literal["Pairwise", "Source"] = "Pairwise"
-    person_skew_seconds: int = P(default=30, ge=0, le=300)
+    person_skew_seconds: int = Field(default=30, ge=0, le=300)
     sectors_secret: str = "commonweal-sectors"  # noqa: S105 - a name, not a secret
     system_namespace: str = SYSTEM_NAMESPACE
     service_account: str = "commonweal-operator"

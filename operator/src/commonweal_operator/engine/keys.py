@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from commonweal_api.agreement_signatures import agreement_key, read_agreement_key
 from commonweal_api.jwk import Jwk
 from commonweal_kube.client import FIELD_MANAGER
 from commonweal_kube.protocol import ApiError
@@ -15,7 +16,6 @@ from commonweal_operator.desired.keys import KEY_BYTES, NAME, PUBLIC_KEY, SIGNIN
 from commonweal_operator.desired.manifest import RESOURCES, Child, Owner
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.engine.apply import Problem, is_ours
-from commonweal_operator.kinds import jws
 
 MASTER_KEY = "master"
 
@@ -81,11 +81,11 @@ class DepartmentKeys:
             return _awaited(SIGNING)
         if found is None:
             seed = self._chance(KEY_BYTES)
-            key = jws.public_key(seed)
+            key = agreement_key(seed)
             await _create(signing(owner, seed=seed, public=key.x), api)
         else:
             try:
-                key = jws.read_key((found.get("annotations") or {}).get(PUBLIC_KEY, ""))
+                key = read_agreement_key((found.get("annotations") or {}).get(PUBLIC_KEY, ""))
             except ValueError:
                 return Problem("Secret", SIGNING, "Refused", f"Secret {SIGNING}: its annotation {PUBLIC_KEY} is no public key. {_REMAKE}")
         self._public[owner.uid] = key

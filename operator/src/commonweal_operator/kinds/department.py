@@ -147,8 +147,8 @@ def status(inputs: DepartmentInput, problems: Sequence[Problem]) -> dict[str, An
 def _keys(inputs: DepartmentInput) -> list[dict[str, Any]] | None:
     """Return the public keys. Those that are not known just now stay as they were published: a key that is missed for a moment must close nothing."""
     report = inputs.report
-    reported = report.witness if report is not None and report.witness is not None and report.witness.purpose == "Witness" else None
-    found = (inputs.signing, reported or key_for("Witness", inputs.record.status))
+    reported = report.seal_key if report is not None and report.seal_key is not None and report.seal_key.purpose == "Seal" else None
+    found = (inputs.signing, reported or key_for("Seal", inputs.record.status))
     return [key.wire() for key in found if key is not None] or None
 
 

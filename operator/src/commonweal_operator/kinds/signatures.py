@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from commonweal_api.jwk import Jwk
+from commonweal_api.agreement_signatures import kid_of, verify
+from commonweal_api.jwk import Jwk, PurposeOfKey
 from commonweal_api.negotiation import Negotiation, Signature
 from commonweal_api.reasons import ConditionType, Reason
 from commonweal_kube.objects import Record
-from commonweal_operator.kinds import jws
 from commonweal_operator.kinds.conditions import Finding
 from commonweal_operator.kinds.reading import department_of
 
@@ -31,7 +31,7 @@ def parties_of(policy: Record) -> tuple[str, ...]:
     return tuple(dict.fromkeys((department_of(policy.key.tenant), policy.parsed.spec.consumer.department)))
 
 
-def key_for(purpose: Literal["Agreement", "Witness"], status: Mapping[str, Any]) -> Jwk | None:
+def key_for(purpose: PurposeOfKey, status: Mapping[str, Any]) -> Jwk | None:
     """Return the public key for that purpose that a Department's status shows; one that cannot be read counts as none."""
     keys = (_jwk(entry) for entry in status.get("keys") or ())
     return next((key for key in keys if key is not None and key.purpose == purpose), None)
@@ -74,7 +74,7 @@ def _fault(signature: Signature, parties: tuple[str, ...], digest: str, keys: Ma
     key = keys.get(party)
     if key is None:
         return Finding(_C.COUNTER_SIGNED, _R.PARTY_KEY_UNKNOWN, f"Department {party}.")
-    found = jws.verify(signature.jws, [key])
+    found = verify(signature.jws, [key])
     if found is None:
         return Finding(_C.COUNTER_SIGNED, _R.SIGNATURE_INVALID, f"{place} {_why(signature.jws, key.kid)}")
     if (found.hash, found.party) != (digest, party):
@@ -83,7 +83,7 @@ def _fault(signature: Signature, parties: tuple[str, ...], digest: str, keys: Ma
 
 
 def _why(text: str, kid: str) -> str:
-    used = jws.kid_of(text)
+    used = kid_of(text)
     if used is None:
         return "its JWS is no signature under an agreement."
     if used != kid:

@@ -8,15 +8,15 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable
-from hashlib import sha256
 from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from commonweal_api import ConsentPolicy, ModelService, namespace_of
+from commonweal_api.agreement_signatures import agreement_hash
 from commonweal_api.jwk import Jwk
 from commonweal_api.plan import MODEL_REPORT, STORE_PLAN, STORE_REPORT, ModelReport, ProductPlan, StorePlan, StoreReport
-from commonweal_api.signing import agreement_hash
+from commonweal_api.signatures import digest
 from commonweal_kube.objects import Change, ObjectCache, Record
 from commonweal_kube.queue import Key
 from commonweal_operator.desired.platform import PlatformConfig
@@ -189,13 +189,13 @@ class ClusterView:
         return had[1] if isinstance(had[1], model) else None
 
 
-def _untouched(digest: str, text: str) -> StorePlan | None:
+def _untouched(wanted: str, text: str) -> StorePlan | None:
     # The digest of the text, not of what this version of the program makes of it: a field that is new since then must not forget what is in force.
     try:
-        found = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        found = digest(json.loads(text))
     except ValueError:
         return None
-    return _parsed(text, StorePlan) if digest == "sha256:" + sha256(found.encode()).hexdigest() else None
+    return _parsed(text, StorePlan) if found == wanted else None
 
 
 def _parsed(text: str, model: type[R]) -> R | None:

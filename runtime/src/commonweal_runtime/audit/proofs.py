@@ -10,7 +10,7 @@ from uuid import UUID
 
 from commonweal_runtime.audit.merkle import EVENT, USE, Entry, Tree, climb
 from commonweal_runtime.audit.seals import Seal
-from commonweal_runtime.witness import KeyRing
+from commonweal_runtime.seal_key import KeyRing
 
 
 class ProofError(Exception):

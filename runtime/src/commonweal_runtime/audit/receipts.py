@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from commonweal_runtime.witness import RECEIPT, KeyRing, SignatureError, Witness
+from commonweal_runtime.seal_key import RECEIPT, KeyRing, SealKey, SignatureError
 
 PROFILE = "https://w3id.org/dpv/schema/dpv-27560#"
 # Written out, so that reading a receipt needs no network.
@@ -141,9 +141,9 @@ def _told(value: Any) -> Any:
     return [_told(v) for v in value] if isinstance(value, list) else value
 
 
-def signed(event: Mapping[str, Any], witness: Witness) -> str:
+def signed(event: Mapping[str, Any], seal_key: SealKey) -> str:
     """Return the receipt for an event, as a compact JWS."""
-    return witness.sign(RECEIPT, record(event))
+    return seal_key.sign(RECEIPT, record(event))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import asyncpg
 from commonweal_runtime.audit.merkle import root_of
 from commonweal_runtime.audit.seals import FIRST, Seal, hash_of
 from commonweal_runtime.audit.snapshots import Snapshot
-from commonweal_runtime.witness import KeyRing, SignatureError, Witness
+from commonweal_runtime.seal_key import KeyRing, SealKey, SignatureError
 
 PAUSE_SECONDS = 1.0
 HEARTBEAT_SECONDS = 60.0
@@ -49,9 +49,9 @@ Connect = Callable[[], Awaitable[Any]]
 class Sealer:
     """Seals one store. Of several on the same store one works and the others wait; each needs a way to connect as superuser."""
 
-    def __init__(self, connect: Connect, witness: Witness, pause: float = PAUSE_SECONDS) -> None:
-        self._connect, self._witness, self._pause = connect, witness, pause
-        self._keys = KeyRing([witness.jwk])
+    def __init__(self, connect: Connect, seal_key: SealKey, pause: float = PAUSE_SECONDS) -> None:
+        self._connect, self._seal_key, self._pause = connect, seal_key, pause
+        self._keys = KeyRing([seal_key.jwk])
         self._good = time.monotonic()
         self._told = -TELL_SECONDS
 
@@ -88,13 +88,13 @@ class Sealer:
             await asyncio.sleep(self._pause)
         while True:
             # Of a department that moves, one store alone makes the next seal: the old one if it serves again, else the new one.
-            sealed = 0 if await connection.fetchval("select move.away()") else await seal(connection, self._witness, self._keys)
+            sealed = 0 if await connection.fetchval("select move.away()") else await seal(connection, self._seal_key, self._keys)
             self._good = time.monotonic()
             if sealed < MOST_ROWS:
                 await asyncio.sleep(self._pause)
 
 
-async def seal(connection: Any, witness: Witness, keys: KeyRing, most: int = MOST_ROWS) -> int:
+async def seal(connection: Any, seal_key: SealKey, keys: KeyRing, most: int = MOST_ROWS) -> int:
     """Make the next seal and return how many rows are under it; with nothing to seal it makes one only once a heartbeat.
 
     A seal holds at most `most` rows, or one transaction's rows where that wrote more. The last seal's own signed words say where to go on, not the
@@ -114,7 +114,7 @@ async def seal(connection: Any, witness: Witness, keys: KeyRing, most: int = MOS
         root = await asyncio.to_thread(root_of, found["entries"])
         at = max(now.isoformat(timespec="microseconds"), last.at)  # a clock that was set back does not make the chain run back
         made = Seal(last.n + 1, at, upto, found["uses"], found["events"], root.hex(), before)
-        await connection.execute(_KEEP, made.n, made.snapshot, found["entries"], made.signed(witness))
+        await connection.execute(_KEEP, made.n, made.snapshot, found["entries"], made.signed(seal_key))
     return rows
 
 

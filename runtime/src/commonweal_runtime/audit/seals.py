@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from commonweal_runtime.audit.snapshots import NOTHING, Snapshot
-from commonweal_runtime.witness import SEAL, KeyRing, SignatureError, Witness
+from commonweal_runtime.seal_key import SEAL, KeyRing, SealKey, SignatureError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Seal:
     root: str
     before: str
 
-    def signed(self, witness: Witness) -> str:
+    def signed(self, seal_key: SealKey) -> str:
         """Return the seal as a compact JWS."""
-        return witness.sign(SEAL, {name: getattr(self, name) for name in self.__slots__})
+        return seal_key.sign(SEAL, {name: getattr(self, name) for name in self.__slots__})
 
     @property
     def window(self) -> Snapshot:

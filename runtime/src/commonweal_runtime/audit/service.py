@@ -16,9 +16,9 @@ from commonweal_runtime.audit.merkle import Tree
 from commonweal_runtime.audit.proofs import ProofError, prove
 from commonweal_runtime.audit.receipts import signed
 from commonweal_runtime.problems import Problem, invalid_request
+from commonweal_runtime.seal_key import SealKey
 from commonweal_runtime.store.problems import Own, problem_of
 from commonweal_runtime.store.sqlstates import SqlState
-from commonweal_runtime.witness import Witness
 
 PERSON, PUBLIC = "person", "api"
 MOST_LINES = 2000
@@ -38,13 +38,13 @@ class AuditService:
     """Answers for one department. Whoever `actor` is, and that a client is who it says, the data API has checked."""
 
     def __init__(self, pools: Pools, database_key: bytes) -> None:
-        self._pools, self._witness = pools, Witness.of(database_key)
+        self._pools, self._seal_key = pools, SealKey.of(database_key)
         self._trees: OrderedDict[int, tuple[Tree, str]] = OrderedDict()
 
     @property
     def jwk(self) -> Mapping[str, str]:
-        """The public witness key, for the department's JWKS."""
-        return self._witness.jwk
+        """The public seal key, for the department's JWKS."""
+        return self._seal_key.jwk
 
     async def use_proof(self, actor: UUID, subject: UUID, number: int) -> bytes:
         """Return the inclusion proof of one use that the person is shown."""
@@ -67,7 +67,7 @@ class AuditService:
 
     def receipt_of(self, newest: str) -> str:
         """Return the receipt of an event as `person.newest` of the store gives it."""
-        return signed(orjson.loads(newest), self._witness)
+        return signed(orjson.loads(newest), self._seal_key)
 
     async def seals(self, after: int, most: int) -> bytes:
         """Return seals from number `after` on: for everybody."""
@@ -82,7 +82,7 @@ class AuditService:
     def _receipt(self, event: Mapping[str, Any]) -> dict[str, Any]:
         terms = event["terms"] or {}
         told = {"event": str(event["seq"]), "at": event["at"], "state": event["kind"], "agreement": terms.get("name")}
-        return {**told, "receipt": signed(event, self._witness)}
+        return {**told, "receipt": signed(event, self._seal_key)}
 
     async def _proof(self, statement: str, actor: UUID, subject: UUID, number: int) -> bytes:
         evidence = orjson.loads(await self._ask(PERSON, statement, actor, subject, number) or "{}")

@@ -15,7 +15,7 @@ from typing import Any
 
 from commonweal_runtime.audit.merkle import EVENT, USE, Entry, entries_of, root_of
 from commonweal_runtime.audit.seals import FIRST, Seal, hash_of
-from commonweal_runtime.witness import KeyRing, SignatureError
+from commonweal_runtime.seal_key import KeyRing, SignatureError
 
 _NO_TERMS = "-"  # what an event of a withdrawn agreement's sweep carries
 MOST_FINDINGS = 1000

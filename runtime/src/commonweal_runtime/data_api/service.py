@@ -74,7 +74,7 @@ class Service:
         return self._described[1]
 
     def jwks(self) -> bytes:
-        """Return the department's public keys: the witness key of receipts and seals, and the key of its agreements."""
+        """Return the department's public keys: the seal key, of receipts and seals, and the key of its agreements."""
         signing = self.watch.catalogue().department.get("signing")
         return orjson.dumps({"keys": [self.audit.jwk, *([signing] if signing else [])]})
 

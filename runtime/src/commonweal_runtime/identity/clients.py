@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, field_validator
-from pydantic import Field as P
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, field_validator
 from pydantic.alias_generators import to_camel
 
 _LOOPBACK = ("127.0.0.1", "::1")
@@ -20,7 +19,7 @@ class Client(BaseModel):
 
     client_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
     name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
-    redirect_uris: list[Annotated[str, StringConstraints(min_length=1, max_length=500)]] = P(min_length=1, max_length=20)
+    redirect_uris: list[Annotated[str, StringConstraints(min_length=1, max_length=500)]] = Field(min_length=1, max_length=20)
 
     @field_validator("redirect_uris")
     @classmethod

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from commonweal_api.plan import audience_of
+from commonweal_api.signatures import sector_key
 from commonweal_runtime.identity.accounts import Account
 from commonweal_runtime.identity.keys import SigningKey
 from commonweal_runtime.identity.requests import AuthorizationRequest
-from commonweal_runtime.pairwise import pairwise, sector_key
+from commonweal_runtime.pairwise import pairwise
 
 CODE_SECONDS = 60
 TOKEN_SECONDS = 600

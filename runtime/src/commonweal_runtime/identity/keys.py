@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from commonweal_api.signatures import base64url, canonical
 
 _DERIVED = b"identity signing key v1"
 _THUMB = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
@@ -61,5 +61,4 @@ class SigningKey:
 
 
 def _thumbprint(jwk: dict[str, Any]) -> str:
-    text = json.dumps({k: jwk[k] for k in _THUMB[jwk["kty"]]}, sort_keys=True, separators=(",", ":"))
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+    return base64url(hashlib.sha256(canonical({k: jwk[k] for k in _THUMB[jwk["kty"]]})).digest())

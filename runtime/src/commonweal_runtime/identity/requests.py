@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import re
@@ -10,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 from urllib.parse import parse_qsl
 
-from pydantic import BaseModel, ConfigDict
-from pydantic import Field as P
+from pydantic import BaseModel, ConfigDict, Field
 
 from commonweal_api.common import NAME_PATTERN
 from commonweal_api.plan import audience_of
+from commonweal_api.signatures import base64url
 from commonweal_runtime.identity.clients import Client
 
 LINK = "link:"
@@ -58,8 +57,8 @@ class AuthorizationRequest(BaseModel):
     redirect_uri: str
     department: str
     scopes: list[str]
-    state: Annotated[str, P(max_length=1000)] | None
-    nonce: Annotated[str, P(max_length=1000)] | None
+    state: Annotated[str, Field(max_length=1000)] | None
+    nonce: Annotated[str, Field(max_length=1000)] | None
     code_challenge: str
 
     @property
@@ -124,7 +123,7 @@ def proves(verifier: str, challenge: str) -> bool:
     """Return whether the PKCE verifier belongs to the challenge; compared in constant time."""
     if not _VERIFIER.match(verifier):
         return False
-    made = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    made = base64url(hashlib.sha256(verifier.encode()).digest())
     return hmac.compare_digest(made, challenge)
 
 

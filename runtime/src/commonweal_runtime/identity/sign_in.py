@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 import secrets
@@ -14,6 +13,7 @@ import aiohttp
 import jwt
 
 from commonweal_api.plan import audience_of
+from commonweal_api.signatures import base64url
 
 CLIENT, REDIRECT = "commonweal-portal", "http://127.0.0.1/callback"
 _TICKET = re.compile(r'name="ticket" value="([^"]+)"')
@@ -60,7 +60,7 @@ def _request(verifier: str, state: str, department: str, links: tuple[str, ...])
         "scope": " ".join(scopes),
         "state": state,
         "nonce": secrets.token_urlsafe(16),
-        "code_challenge": base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode(),
+        "code_challenge": base64url(hashlib.sha256(verifier.encode()).digest()),
         "code_challenge_method": "S256",
         "resource": audience_of(department),
     }

@@ -17,12 +17,12 @@ from commonweal_runtime.audit.sealer import Sealer
 from commonweal_runtime.federation.pulling import Feed
 from commonweal_runtime.linkage.linker import Linker
 from commonweal_runtime.plan_exchange import PlanExchange
+from commonweal_runtime.seal_key import SealKey
 from commonweal_runtime.store.enforcement import Enforcement
 from commonweal_runtime.store.identity import Identities, identities
 from commonweal_runtime.store.loading.loaders import Loaders
 from commonweal_runtime.store.product_health import ProductHealth
 from commonweal_runtime.store.versions import expand, next_end
-from commonweal_runtime.witness import Witness
 
 SWEEP_SECONDS = 2.0
 AGAIN_SECONDS = 0.5
@@ -47,7 +47,7 @@ class Keeper:
         self._enforcement: Enforcement | None = None
         self._identities = Identities()
         self._health = ProductHealth(connect, self._news.set)
-        self._witness = Witness.of(database_key)
+        self._seal_key = SealKey.of(database_key)
         self._feed = Feed(connect, sector_key)
         self._linker = Linker(connect, database_key)
         self._next_end: asyncio.TimerHandle | None = None
@@ -84,7 +84,7 @@ class Keeper:
             self._health.run,
             self._feed.run,
             self._linker.run,
-            Sealer(self._connect, self._witness).run,
+            Sealer(self._connect, self._seal_key).run,
         )
 
     async def _follow(self) -> None:
@@ -153,4 +153,4 @@ class Keeper:
         told = self._health.told(products)
         carried = digest_of(self._carried) if self._carried else ""
         told, agreements = self._identities.outcomes(told), self._identities.outcomes(agreements)
-        return StoreReport(plan=carried, products=told, agreements=agreements, witness=Jwk.model_validate(self._witness.jwk))
+        return StoreReport(plan=carried, products=told, agreements=agreements, seal_key=Jwk.model_validate(self._seal_key.jwk))

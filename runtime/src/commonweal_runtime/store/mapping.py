@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from commonweal_api import datamodel
-from commonweal_api.data_product import DataProductSpec, Field, FieldType
+from commonweal_api.data_product import DataProductSpec, FieldType, ProductField
 from commonweal_runtime.store.exceptions import MappingInvalidError
 from commonweal_runtime.store.expressions import Expression, compile_expression
 
@@ -53,7 +53,7 @@ def check_semantics(spec: DataProductSpec, types: Mapping[str, FieldType]) -> No
             raise MappingInvalidError(f"spec.fields {field.name}.semantic: {refused}")
 
 
-def _compiled(field: Field) -> Expression:
+def _compiled(field: ProductField) -> Expression:
     compiled = compile_expression(f"spec.fields {field.name}.from", field.from_ or "")
     if not compiled.columns:
         raise MappingInvalidError(f"spec.fields {field.name}.from: reads no column of the source; name one.")

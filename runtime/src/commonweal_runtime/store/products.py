@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 
-from commonweal_api.data_product import MASK_INPUT, Answer, DataProductSpec, Field, FieldType, Mask, MaskKind
+from commonweal_api.data_product import MASK_INPUT, Answer, DataProductSpec, FieldType, Mask, MaskKind, ProductField
 from commonweal_api.plan import ProductPlan
+from commonweal_api.signatures import digest
 from commonweal_runtime.store import mapping
 from commonweal_runtime.store.exceptions import MappingInvalidError, RefusedError
 from commonweal_runtime.store.expressions import DAY, Expression, compile_expression
@@ -94,7 +93,7 @@ def shape_of(spec: DataProductSpec) -> Shape:
     return Shape(spec.subject.records == "Many", (*raw.values(), *masks, *answers))
 
 
-def _raw(field: Field) -> Column:
+def _raw(field: ProductField) -> Column:
     origin = field.column or field.from_
     if field.type is None or origin is None:
         raise RefusedError(f"spec.fields {field.name}: a field with a column or an expression needs a type; set it.")
@@ -110,7 +109,7 @@ def _answered(answer: Answer, raw: dict[str, Column]) -> Column:
     return Column(answer.name, FieldType.BOOLEAN, f"whether {answer.expression} ({read})", answer=compiled)
 
 
-def _masked(field: Field, mask: Mask, raw: dict[str, Column]) -> Column:
+def _masked(field: ProductField, mask: Mask, raw: dict[str, Column]) -> Column:
     source = raw.get(mask.of)
     if source is None:
         raise RefusedError(f"spec.fields {field.name}: masks «{mask.of}», which is no raw field of this product; name one.")
@@ -174,5 +173,4 @@ def contract_of(product: ProductPlan) -> str:
     """Return the digest of what consumers are promised: everything but where the data comes from, how often, and what else is served beside it."""
     promised = {k: v for k, v in product.spec.wire().items() if k not in {"source", "serve", "earlier"}}
     promised["fields"] = [{k: v for k, v in f.items() if k != "column"} for f in promised["fields"]]
-    text = json.dumps([product.name, promised], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    return digest([product.name, promised])

@@ -6,10 +6,11 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from commonweal_api.signatures import canonical
 from commonweal_stacks.clusters.contract import Declaration, Difference
 from commonweal_stacks.clusters.kubeadm import SHARED
 from commonweal_stacks.conformity.normal import matches, steps_of
-from commonweal_stacks.conformity.tree import ABSENT, canonical, flatten
+from commonweal_stacks.conformity.tree import ABSENT, flatten
 from commonweal_stacks.platform.manifests import Manifest
 
 Rendered = tuple[Declaration, Iterable[Manifest]]

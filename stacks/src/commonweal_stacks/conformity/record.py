@@ -11,11 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from commonweal_api.signatures import canonical
 from commonweal_kube.protocol import MERGE
 from commonweal_stacks.api import Api
 from commonweal_stacks.conformity.examine import Examined
 from commonweal_stacks.conformity.statement import CONFORMITY, StatementError, sign, subjects_of, verify
-from commonweal_stacks.conformity.tree import Digest, canonical
+from commonweal_stacks.conformity.tree import Digest
 from commonweal_stacks.management.access import management_file, management_kubeconfig
 from commonweal_stacks.management.names import FLEET
 from commonweal_stacks.platform.manifests import NAMESPACE

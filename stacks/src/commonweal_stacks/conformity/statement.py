@@ -6,7 +6,6 @@ neither may vary, so that no byte of an envelope can be changed without `verify`
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from base64 import b64decode, b64encode
@@ -14,10 +13,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-
-from commonweal_api.signing import canonical
+from commonweal_api import signatures
+from commonweal_api.signatures import canonical, holds, key_id, public_key
 
 CONFORMITY: Final = "https://commonweal.dev/conformity/v1"
 ERASURE: Final = "https://commonweal.dev/erasure/v1"
@@ -39,11 +36,6 @@ def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
-def key_id(public_key: bytes) -> str:
-    """Return a key's id: the first 16 hexadecimal digits of the SHA-256 of the raw public key."""
-    return hashlib.sha256(public_key).hexdigest()[:16]
-
-
 def sign(predicate_type: str, subjects: Mapping[str, str], predicate: Mapping[str, Any], *, seed: bytes, at: datetime) -> dict[str, Any]:
     """Return the signed envelope; the same seed, content and moment give the same envelope.
 
@@ -57,12 +49,11 @@ def sign(predicate_type: str, subjects: Mapping[str, str], predicate: Mapping[st
         "predicate": {**predicate, SIGNED_AT: at.astimezone(UTC).isoformat(timespec="seconds")},
     }
     payload = canonical(statement)
-    key = Ed25519PrivateKey.from_private_bytes(seed)
-    signature = key.sign(pre_authentication_encoding(PAYLOAD, payload))
+    signature = signatures.sign(seed, pre_authentication_encoding(PAYLOAD, payload))
     return {
         "payloadType": PAYLOAD,
         "payload": b64encode(payload).decode(),
-        "signatures": [{"keyid": key_id(key.public_key().public_bytes_raw()), "sig": b64encode(signature).decode()}],
+        "signatures": [{"keyid": key_id(public_key(seed)), "sig": b64encode(signature).decode()}],
     }
 
 
@@ -88,9 +79,11 @@ def verify(envelope: Mapping[str, Any], public_keys: Iterable[bytes], *, predica
             "Get the signer's public key from a place that you trust; do not take it from beside the statement."
         )
     try:
-        Ed25519PublicKey.from_public_bytes(keys[keyid]).verify(signature, pre_authentication_encoding(PAYLOAD, payload))
-    except (InvalidSignature, ValueError):
-        raise StatementError("signatures[0].sig: does not fit the payload: one of them was changed. Get the original anew.") from None
+        fits = holds(keys[keyid], signature, pre_authentication_encoding(PAYLOAD, payload))
+    except ValueError:
+        fits = False
+    if not fits:
+        raise StatementError("signatures[0].sig: does not fit the payload: one of them was changed. Get the original again.")
     statement = _statement(payload)
     if predicate_type is not None and statement.get("predicateType") != predicate_type:
         raise StatementError(

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from commonweal_api.signatures import canonical
+
 LEAF: Final = b"\x00commonweal.leaf\x00"
 NODE: Final = b"\x01commonweal.node\x00"
 LAYER: Final = b"\x02commonweal.layer\x00"
@@ -19,11 +21,6 @@ ROOT: Final = b"\x03commonweal.root\x00"
 ABSENT: Final = "(absent)"
 
 Leaves = Mapping[str, Any]
-
-
-def canonical(value: Any) -> bytes:
-    """Return the one JSON text of a value: sorted keys, no blanks, UTF-8; NaN and infinities are refused."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def leaf_hash(path: str, value: Any) -> bytes:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from commonweal_api.signatures import public_key
 from commonweal_cli.erasure import certificate
 from commonweal_cli.move.timeline import Timeline, report, spans, table
-from commonweal_stacks.conformity.site_key import public_key
 from commonweal_stacks.conformity.statement import ERASURE, subjects_of, verify
 
 SEED, AT = b"s" * 32, datetime(2026, 11, 22, tzinfo=UTC)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from commonweal_runtime.audit.receipts import Receipt, broken_links, record, signed
-from commonweal_runtime.witness import KeyRing, SignatureError, Witness
+from commonweal_runtime.seal_key import KeyRing, SealKey, SignatureError
 
-WITNESS = Witness.of(b"d" * 32)
-KEYS = KeyRing([WITNESS.jwk])
+SEAL_KEY = SealKey.of(b"d" * 32)
+KEYS = KeyRing([SEAL_KEY.jwk])
 PERSON = "00000000-0000-8000-8000-000000000001"
 TERMS: dict[str, Any] = {
     "name": "health-plans", "product": "people", "consumer": "health", "basis": "Consent", "legalPower": None, "fields": ["fullName"],
@@ -90,26 +90,26 @@ def test_a_delegates_act_names_the_delegate() -> None:
 
 
 def test_the_same_event_gives_the_same_receipt() -> None:
-    assert signed(event(), WITNESS) == signed(json.loads(json.dumps(event())), Witness.of(b"d" * 32))
+    assert signed(event(), SEAL_KEY) == signed(json.loads(json.dumps(event())), SealKey.of(b"d" * 32))
 
 
 def test_a_receipt_of_an_event_without_terms_says_what_it_can() -> None:
-    receipt = Receipt.opened(KEYS, signed(event(terms=None, contract="-", kind="Expired", indicatedBy="sweep"), WITNESS))
+    receipt = Receipt.opened(KEYS, signed(event(terms=None, contract="-", kind="Expired", indicatedBy="sweep"), SEAL_KEY))
     assert receipt.words()[0].startswith("Expired at 2026-11-22T08:00:00+00:00 by sweep")
 
 
 def test_a_receipt_whose_hash_is_not_its_events_is_refused() -> None:
     with pytest.raises(SignatureError, match="hash is not that"):
-        Receipt.opened(KEYS, signed(event(hash="0" * 64), WITNESS))
+        Receipt.opened(KEYS, signed(event(hash="0" * 64), SEAL_KEY))
     with pytest.raises(SignatureError, match="hash is not that"):
-        Receipt.opened(KEYS, signed({**event(), "seq": 8}, WITNESS))
+        Receipt.opened(KEYS, signed({**event(), "seq": 8}, SEAL_KEY))
 
 
 def test_two_histories_do_not_make_one_chain() -> None:
     first = event(1)
     second, other = event(2, first["hash"]), event(3, first["hash"])
     third = event(4, second["hash"])
-    opened = {e["seq"]: Receipt.opened(KEYS, signed(e, WITNESS)) for e in (first, second, other, third)}
+    opened = {e["seq"]: Receipt.opened(KEYS, signed(e, SEAL_KEY)) for e in (first, second, other, third)}
     assert broken_links([opened[1], opened[2], opened[4]]) == []
     assert broken_links([opened[4], opened[1]]) == []  # a gap is no fault
     assert broken_links([opened[2], opened[1], opened[3]]) == [

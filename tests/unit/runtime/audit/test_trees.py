@@ -1,4 +1,4 @@
-"""Merkle trees, snapshots and the witness key: properties, with an implementation of RFC 6962's own words as oracle."""
+"""Merkle trees, snapshots and the seal key: properties, with an implementation of RFC 6962's own words as oracle."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from commonweal_runtime.audit.merkle import EVENT, USE, Entry, Tree, climb, entries_of, root_of
 from commonweal_runtime.audit.snapshots import Snapshot
-from commonweal_runtime.witness import RECEIPT, SEAL, KeyRing, SignatureError, Witness
+from commonweal_runtime.seal_key import RECEIPT, SEAL, KeyRing, SealKey, SignatureError
 
-WITNESS = Witness.of(b"d" * 32)
+SEAL_KEY = SealKey.of(b"d" * 32)
 
 
 def words_of_the_rfc(leaves: list[bytes]) -> bytes:
@@ -93,18 +93,18 @@ def test_a_cut_shows_nothing_more_and_all_below_it(snapshot: Snapshot, most: int
 
 
 def test_signing_is_deterministic_and_the_typ_separates_uses() -> None:
-    keys, body = KeyRing([WITNESS.jwk]), {"b": 1, "a": "ö"}
-    text = WITNESS.sign(SEAL, body)
-    assert text == Witness.of(b"d" * 32).sign(SEAL, {"a": "ö", "b": 1})
+    keys, body = KeyRing([SEAL_KEY.jwk]), {"b": 1, "a": "ö"}
+    text = SEAL_KEY.sign(SEAL, body)
+    assert text == SealKey.of(b"d" * 32).sign(SEAL, {"a": "ö", "b": 1})
     assert keys.open(SEAL, text) == body
     with pytest.raises(SignatureError, match="not as «consent-receipt"):
         keys.open(RECEIPT, text)
 
 
 def test_what_is_not_signed_by_the_department_is_not_believed() -> None:
-    text, keys = WITNESS.sign(SEAL, {"a": 1}), KeyRing([WITNESS.jwk])
+    text, keys = SEAL_KEY.sign(SEAL, {"a": 1}), KeyRing([SEAL_KEY.jwk])
     head, body, signature = text.split(".")
-    stranger = Witness.of(b"e" * 32)
+    stranger = SealKey.of(b"e" * 32)
     for wrong in (f"{head}.{body}.", f"{head}.{body[:-2]}AA.{signature}", f"{head}.{body}.{signature[:-4]}AAAA", "nonsense", "", "a.b.c"):
         with pytest.raises(SignatureError):
             keys.open(SEAL, wrong)
@@ -112,17 +112,17 @@ def test_what_is_not_signed_by_the_department_is_not_believed() -> None:
         KeyRing([stranger.jwk]).open(SEAL, text)
     # a JWKS that gives a stranger's key the department's id: the id is made from the key itself
     with pytest.raises(SignatureError, match="No key with the id"):
-        KeyRing([{**stranger.jwk, "kid": WITNESS.kid}]).open(SEAL, text)
+        KeyRing([{**stranger.jwk, "kid": SEAL_KEY.kid}]).open(SEAL, text)
 
 
-def test_a_key_ring_takes_witness_keys_alone() -> None:
+def test_a_key_ring_takes_seal_keys_alone() -> None:
     rsa = {"kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": "x"}
     assert (
-        len(KeyRing([rsa, {"kty": "OKP", "crv": "X25519", "x": WITNESS.jwk["x"]}, {"kty": "OKP", "crv": "Ed25519", "x": "AAAA"}, {}])) == 0
+        len(KeyRing([rsa, {"kty": "OKP", "crv": "X25519", "x": SEAL_KEY.jwk["x"]}, {"kty": "OKP", "crv": "Ed25519", "x": "AAAA"}, {}])) == 0
     )
-    assert len(KeyRing([WITNESS.jwk])) == 1
-    assert len(KeyRing([{**WITNESS.jwk, "purpose": "Agreement"}])) == 0
+    assert len(KeyRing([SEAL_KEY.jwk])) == 1
+    assert len(KeyRing([{**SEAL_KEY.jwk, "purpose": "Agreement"}])) == 0
 
 
 def test_the_key_stays_out_of_its_text() -> None:
-    assert repr(WITNESS) == f"Witness({WITNESS.kid})"
+    assert repr(SEAL_KEY) == f"SealKey({SEAL_KEY.kid})"

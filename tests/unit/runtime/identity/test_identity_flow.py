@@ -20,13 +20,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from litestar.testing import TestClient
 
 from commonweal_api.plan import audience_of
+from commonweal_api.signatures import sector_key
 from commonweal_runtime.identity.accounts import Accounts, hash_password
 from commonweal_runtime.identity.app import application
 from commonweal_runtime.identity.clients import Client, read_clients
 from commonweal_runtime.identity.issue import Issuer
 from commonweal_runtime.identity.keys import SigningKey
 from commonweal_runtime.identity.service import WRONG, SignInContext
-from commonweal_runtime.pairwise import pairwise, sector_key
+from commonweal_runtime.pairwise import pairwise
 from commonweal_runtime.problems import Problem
 from commonweal_runtime.tokens import KeySet, Verifier
 

@@ -5,7 +5,8 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonweal_runtime.pairwise import pairwise, sector_key
+from commonweal_api.signatures import sector_key
+from commonweal_runtime.pairwise import pairwise
 
 MASTER = bytes(range(32))
 

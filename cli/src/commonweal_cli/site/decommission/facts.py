@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from commonweal_api.signing import canonical
+from commonweal_api.signatures import canonical
 from commonweal_local.failure import LocalError
 from commonweal_stacks.api import Api
 from commonweal_stacks.clusters.identity import cluster_uid

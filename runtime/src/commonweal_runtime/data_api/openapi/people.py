@@ -93,7 +93,7 @@ _PROOF: Schema = record(
         "size": {"type": "integer"},
         "path": {"type": "array", "items": {"type": "string", "pattern": "^[0-9a-f]{64}$"}},
         "seal": {**TEXT, "description": "Compact JWS of the seal, typ audit-seal+jws."},
-        "keys": {"type": "array", "items": {"type": "object"}, "description": "The department's witness key; compare it with the JWKS."},
+        "keys": {"type": "array", "items": {"type": "object"}, "description": "The department's seal key; compare it with the JWKS."},
     },
     "kind",
     "number",

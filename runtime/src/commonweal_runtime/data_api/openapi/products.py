@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from commonweal_api.data_product import Answer, DataProductSpec, Field, FieldType, MaskKind
+from commonweal_api.data_product import Answer, DataProductSpec, FieldType, MaskKind, ProductField
 from commonweal_runtime.data_api.catalogue import Product
 from commonweal_runtime.data_api.openapi.linkage import link_paths
 from commonweal_runtime.data_api.openapi.parts import EXAMPLE_ID, MOMENT, TEXT, UUID, Schema, operation, page_of, record, ref
@@ -72,7 +72,7 @@ def _record(product: Product, spec: DataProductSpec) -> Schema:
     )
 
 
-def _field(field: Field) -> Schema:
+def _field(field: ProductField) -> Schema:
     type_ = field.type if field.mask is None else _MASKED[field.mask.kind]
     schema: Schema = dict(_TYPES[type_ or FieldType.STRING])
     if not field.required:

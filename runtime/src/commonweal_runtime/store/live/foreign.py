@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from commonweal_api.data_product import DataProductSpec, Field, FieldType, PostgresSource
+from commonweal_api.data_product import DataProductSpec, FieldType, PostgresSource, ProductField
 from commonweal_runtime.store.names import column_of, identifier, literal
 from commonweal_runtime.store.products import SQL_TYPE, Shape, shape_of
 
@@ -53,7 +53,7 @@ def kept_spec(spec: DataProductSpec) -> DataProductSpec:
     """Return the specification of what the store's own table holds: of a Live product the key, else everything."""
     if not is_live(spec):
         return spec
-    key = Field.model_construct(name=KEY, column=spec.subject.column, type=FieldType.STRING)
+    key = ProductField.model_construct(name=KEY, column=spec.subject.column, type=FieldType.STRING)
     return spec.model_copy(update={"fields": [key]})
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from commonweal_api.data_product import Field, FieldType
+from commonweal_api.data_product import FieldType, ProductField
 from commonweal_api.reasons import Reason
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.exceptions import SourceError
@@ -39,7 +39,7 @@ class Mapped:
         texts = {f.name: expression(product.spec, f.name) for f in found}
         return cls(product, texts, frozenset(f.name for f in found if f.required), types)
 
-    def _plain(self) -> list[tuple[int, Field]]:
+    def _plain(self) -> list[tuple[int, ProductField]]:
         """Return the fields with a column, each with the number that its incoming column is named by."""
         return list(enumerate(f for f in self.product.spec.fields if f.column is not None))
 
