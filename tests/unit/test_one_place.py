@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from commonweal_local import checkout
+from commonweal_cli.bundle import checkout
 
 ROOT = Path(__file__).resolve().parents[2]
 SIGNATURES = "crds/src/commonweal_api/signatures.py"
