@@ -7,13 +7,14 @@ export PYTHONUTF8 := 1
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 ORACLE := .venv/oracle
+DOCS := .venv/docs
 # Some containers forbid Python to keep what it has compiled; every worker would compile every test again.
 unexport PYTHONDONTWRITEBYTECODE
 # How many workers share the tests: those wait for machines much of the time, so three keep two processors busy.
 JOBS ?= 3
 PYTEST = $(BIN)/python -P -m pytest
 SCALE := bench-audit bench-data bench-feed bench-operator bench-demo bench-move bench-fleet
-.PHONY: oracle help demo journey down test test-under-load check scale unit contract e2e lint format generate datamodel tools images doctor machine venv bench-audit bench-data bench-feed bench-fleet bench-move bench-demo bench-demo-cold bench-operator figures clean
+.PHONY: oracle docs help demo journey down test test-under-load check scale unit contract e2e lint format generate datamodel tools images doctor machine venv bench-audit bench-data bench-feed bench-fleet bench-move bench-demo bench-demo-cold bench-operator figures clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -58,6 +59,9 @@ lint: venv ## ruff, mypy, layers, and that generated files are up to date
 	@$(BIN)/python -m commonweal_stacks.platform.values --check
 	@$(BIN)/python -m commonweal_local.images.containerfile --check
 	@$(BIN)/python -m commonweal_runtime.generate --check
+	@$(BIN)/python -m commonweal_stacks.settings_page --check
+	@$(BIN)/python docs/tools/layers.py --check
+	@$(BIN)/python docs/tools/decisions.py --check
 	@$(BIN)/python bench/figures.py --check
 	@$(BIN)/python bench/pictures.py --check
 
@@ -70,6 +74,19 @@ generate: venv ## write the generated files again
 	@$(BIN)/python -m commonweal_stacks.platform.values
 	@$(BIN)/python -m commonweal_local.images.containerfile
 	@$(BIN)/python -m commonweal_runtime.generate
+	@$(BIN)/python -m commonweal_stacks.settings_page
+	@$(BIN)/python docs/tools/layers.py
+	@$(BIN)/python docs/tools/decisions.py
+
+docs: $(DOCS)/made-from-pyproject ## the documentation as a site, in .site; a link or a page that leads nowhere is an error
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
+	@echo "open .site/index.html, or: $(DOCS)/bin/mkdocs serve"
+
+$(DOCS)/made-from-pyproject: pyproject.toml | venv
+	@test -x $(DOCS)/bin/python || $(BIN)/python -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --group docs
+	@touch $@
 
 datamodel: venv ## make the common data model's JSON Schema and page from datamodel/commonweal.yaml
 	@test -x .venv/datamodel/bin/python || $(BIN)/python -m venv .venv/datamodel
@@ -113,7 +130,7 @@ bench-demo-cold: venv ## the same from empty caches, in a clone: a quarter of an
 bench-operator: tools ## how often the operator writes when there is nothing to do
 	@$(BIN)/python bench/operator_rest.py
 
-figures: venv ## write the measured figures into README.md and docs/pictures
+figures: venv ## write the measured figures into docs/reference/figures.md, README.md and docs/pictures
 	@$(BIN)/python bench/figures.py
 	@$(BIN)/python bench/pictures.py
 
@@ -132,4 +149,4 @@ $(STAMP): pyproject.toml local/environment.sh
 	@PYTHON="$(PYTHON)" sh local/environment.sh
 
 clean: ## remove the environment and what tools keep beside the code; caches of programs and images stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -65,7 +65,7 @@ def measure() -> tuple[list[Figure], dict[str, Any]]:
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "demo.json"
         if demo(["down"]):
-            raise LocalError("What ran before would not go", "See what it said above.")
+            raise LocalError("What ran before could not be ended", "See what it said above.")
         with Sampler() as sampler:
             failed = demo(["--json", str(file)])
         if failed:

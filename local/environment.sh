@@ -38,7 +38,7 @@ get() {
   export DEBIAN_FRONTEND=noninteractive
   { apt-get --quiet=2 -o DPkg::Lock::Timeout=300 update &&
     apt-get --quiet=2 -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "$@" >&2; } ||
-    stop "apt-get failed. Mend what it says (often the network or a held lock), then repeat."
+    stop "apt-get failed. Fix what it says (often the network or a held lock), then repeat."
 }
 
 pip() { "$VENV/bin/python" -m pip --quiet --disable-pip-version-check "$@"; }

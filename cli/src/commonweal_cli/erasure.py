@@ -28,7 +28,7 @@ def certificate(
     Raises ValueError without subjects, or without a check: an erasure that nobody looked at is not certified.
     """
     if not checks:
-        raise ValueError("checks: say how the absence was found; an erasure that nobody looked at is not certified.")
+        raise ValueError("checks: say how the absence was found; an erasure that was not checked is not certified.")
     predicate: dict[str, Any] = {
         "what": what,
         "site": site,

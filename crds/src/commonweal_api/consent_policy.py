@@ -95,7 +95,7 @@ class ProductRef(Strict):
 
 class Validity(Strict, json_schema_extra=validations(
     cel("self.until > self.from", "spec.validity.until: must come after from."),
-    cel("self.until - self.from <= duration('43848h')", "spec.validity: at most five years; agree anew after that."),
+    cel("self.until - self.from <= duration('43848h')", "spec.validity: at most five years; agree again after that."),
 )):  # fmt: skip
     """When it holds: from the first moment until just before the last."""
 
@@ -107,7 +107,7 @@ class Validity(Strict, json_schema_extra=validations(
         if self.until <= self.from_:
             raise ValueError("spec.validity.until: must come after from.")
         if self.until - self.from_ > timedelta(hours=43848):
-            raise ValueError("spec.validity: at most five years; agree anew after that.")
+            raise ValueError("spec.validity: at most five years; agree again after that.")
         return self
 
     def holds(self, now: datetime) -> bool:
@@ -187,7 +187,7 @@ SPEC_RULES = (
         cel(
             "!has(self.signatures) || !has(oldSelf.signatures) || size(self.signatures) == 0 || size(oldSelf.signatures) == 0"
             f" || (has(self.{part}) == has(oldSelf.{part}) && (!has(self.{part}) || self.{part} == oldSelf.{part}))",
-            f"spec.{part}: is signed and cannot be changed; take out spec.signatures, which closes the agreement, change it and have both sign anew.",
+            f"spec.{part}: is signed and cannot be changed; take out spec.signatures, which closes the agreement, change it and have both sign again.",
         )
         for part in _SIGNED
     ),

@@ -84,9 +84,9 @@ class DataClass(StrEnum):
 class Subject(Strict, json_schema_extra=validations(
     cel("(self.records == 'Many') == has(self.recordKey)", "spec.subject.recordKey: name the column that tells a subject's records apart when records is Many, and leave it out when it is One."),
 )):  # fmt: skip
-    """Whom a record is about. The column's value never leaves the source: the store keeps its pairwise id."""
+    """Who a record is about. The column's value never leaves the source: the store keeps its pairwise id."""
 
-    column: ColumnName = Field(description="Column that says whom a record is about.")
+    column: ColumnName = Field(description="Column that says who a record is about.")
     records: Literal["One", "Many"] = Field(default="One", description="How many records a subject can have.")
     record_key: ColumnName | None = Field(
         default=None, description="Column that tells a subject's records apart; only when there can be many."

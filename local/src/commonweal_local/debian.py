@@ -130,7 +130,7 @@ def install_files(files: Sequence[Path]) -> None:
         try:
             run("env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--install", *files)
         except CommandFailed as error:
-            raise LocalError(f"dpkg could not install the packages ({error})", "Mend what it says, then repeat.") from error
+            raise LocalError(f"dpkg could not install the packages ({error})", "Fix what it says, then repeat.") from error
 
 
 def refresh_lists() -> None:
@@ -143,7 +143,7 @@ def _apt(*words: str) -> None:
         run("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet=2", "-o", WAIT, *words)
     except CommandFailed as error:
         raise LocalError(
-            f"apt-get {words[0]} failed: {error}", "Mend what it says (often the network or a held lock), then repeat."
+            f"apt-get {words[0]} failed: {error}", "Fix what it says (often the network or a held lock), then repeat."
         ) from error
 
 

@@ -187,7 +187,7 @@ def certificates(of: str, outlook: tuple[str, bool], renewal: str) -> Finding:
     """Whether certificates last; one that ends soon would stop its cluster, but not now. `outlook` is as `pki.first_end` returns it."""
     said, soon = outlook
     if soon:
-        return Finding(f"certificates of {of}", Verdict.NOTE, said, f"{renewal} issues them anew.")
+        return Finding(f"certificates of {of}", Verdict.NOTE, said, f"{renewal} issues them again.")
     return Finding(f"certificates of {of}", Verdict.GOOD, said or "none yet")
 
 

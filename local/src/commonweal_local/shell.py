@@ -13,7 +13,7 @@ class CommandFailed(RuntimeError):  # noqa: N818 - reads as the fact it states
     """A program ended with a status other than 0; the text holds its own last words."""
 
     def __init__(self, argv: list[str], status: int, said: str) -> None:
-        super().__init__(f"`{' '.join(argv)}` ended with {status}: {said.strip() or 'it said nothing'}")
+        super().__init__(f"`{' '.join(argv)}` ended with {status}: {said.strip() or 'it gave no output'}")
         self.status = status
 
 

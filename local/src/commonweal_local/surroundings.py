@@ -112,7 +112,7 @@ def explained(error: OSError) -> LocalError | None:
         return LocalError(f"Nothing more can be written, the disk is full ({error})", "Free some space, then repeat: it goes on from here.")
     if error.errno in REFUSED and isinstance(error.filename, str | bytes | os.PathLike):
         place = Path(os.fsdecode(error.filename))
-        remedy = paths.ELSEWHERE if paths.variable_of(place) else "Run this as the user to whom it belongs, or change its rights."
+        remedy = paths.ELSEWHERE if paths.variable_of(place) else "Run this as the user who owns it, or change its rights."
         return LocalError(f"{place}: {error.strerror}", remedy)
     return None
 

@@ -40,11 +40,11 @@ class Api(blocking.Api):
         try:
             client = _new_client(yaml.safe_load(kubeconfig))
         except (kubernetes.config.ConfigException, OSError, TypeError, yaml.YAMLError) as error:
-            raise SiteConfigError(f"The kubeconfig of site {site} cannot be used: {error}. Make it anew.") from error
+            raise SiteConfigError(f"The kubeconfig of site {site} cannot be used: {error}. Make it again.") from error
 
         def login() -> Mapping[str, str]:
             headers: dict[str, str] = {}
-            client.update_params_for_auth(headers, [], _BEARER, "", "", None)  # fetches a token anew that has run out
+            client.update_params_for_auth(headers, [], _BEARER, "", "", None)  # fetches a token again that has run out
             return headers
 
         super().__init__(client.configuration.host, client.rest_client.pool_manager, login)

@@ -35,8 +35,10 @@ class SiteConfigError(ValueError):
 class Storage(Part):
     """What stands behind the StorageClass `std-rwo`, whose name is the same on every site."""
 
-    provisioner: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[A-Za-z0-9._-]+)?$", max_length=253)]
-    parameters: dict[str, str] = Field(default_factory=dict)
+    provisioner: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[A-Za-z0-9._-]+)?$", max_length=253)] = Field(
+        description="Who makes the volumes of the StorageClass `std-rwo`."
+    )
+    parameters: dict[str, str] = Field(default_factory=dict, description="What that provisioner is told.")
 
 
 class Provider(Part):
@@ -97,11 +99,13 @@ class SiteConfig(Part):
     Of the blocks named as kinds, `aws` to `local`, exactly that of the site's kind may be given; for `local` it may be left out.
     """
 
-    name: SiteName
-    kind: Kind
-    size: SizeName = "small"
-    blueprint: Annotated[str, AfterValidator(_known)] = blueprint.CURRENT
-    kubeconfig: Path | None = None
+    name: SiteName = Field(description="The site's name, which is the stack's.")
+    kind: Kind = Field(description="How its cluster is made.")
+    size: SizeName = Field(default="small", description="How many machines, and which: small, medium or large.")
+    blueprint: Annotated[str, AfterValidator(_known)] = Field(
+        default=blueprint.CURRENT, description="The revision of the blueprint; another one upgrades the site, or takes it back."
+    )
+    kubeconfig: Path | None = Field(default=None, description="Of kind adopted: the path of the cluster's kubeconfig.")
     aws: Aws | None = None
     azure: Azure | None = None
     gcp: Gcp | None = None
@@ -111,7 +115,9 @@ class SiteConfig(Part):
     local: Local | None = None
     client_cidrs: tuple[Cidr, ...] = Field(max_length=50, description="Networks outside the cluster that may call; none: only from inside.")
     storage: Storage
-    expose: Literal["LoadBalancer", "ClusterIP"] = "ClusterIP"
+    expose: Literal["LoadBalancer", "ClusterIP"] = Field(
+        default="ClusterIP", description="How data APIs and model runtimes are reached: `LoadBalancer` or `ClusterIP`."
+    )
     identity: Identity = Field(default_factory=Identity)
 
     @model_validator(mode="after")
@@ -224,8 +230,8 @@ def load_images(value: str | None, *, stack: str) -> dict[str, str]:
             f"{where}: cannot read {path}: {error.strerror}. Build the images, or name the file that lists them."
         ) from error
     except ValueError as error:
-        raise SiteConfigError(f"{where}: {path} is not JSON: {error}. Build the images anew.") from error
+        raise SiteConfigError(f"{where}: {path} is not JSON: {error}. Build the images again.") from error
     missing = [name for name in IMAGE_NAMES if not isinstance(found, Mapping) or not found.get(name)]
     if missing:
-        raise SiteConfigError(f"{where}: {path} names no image for {', '.join(missing)}. Build the images anew.")
+        raise SiteConfigError(f"{where}: {path} names no image for {', '.join(missing)}. Build the images again.")
     return {name: str(found[name]) for name in IMAGE_NAMES}

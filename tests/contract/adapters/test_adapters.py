@@ -252,7 +252,7 @@ def test_rendering_is_as_reviewed_and_survives_yaml(kind: Kind) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     assert list(yaml.safe_load_all(text)) == made
-    assert file.read_text() == text, f"{file.name} is another; COMMONWEAL_GOLDEN=write writes it anew"
+    assert file.read_text() == text, f"{file.name} is another; COMMONWEAL_GOLDEN=write writes it again"
 
 
 def test_the_page_of_kinds_says_what_the_adapters_say() -> None:

@@ -121,7 +121,7 @@ def test_seals_made_anew_do_not_pass_the_anchor(kept: Kept, run: Run, capsys: py
 
     run(script)
     assert main(check) == 1
-    assert "seals were cut off or made anew" in capsys.readouterr().out
+    assert "seals were cut off or made again" in capsys.readouterr().out
     assert main(check[:-2]) == 0
 
 

@@ -58,7 +58,7 @@ def test_sites_outlive_it_and_are_adopted_by_the_next_one(home: Home) -> None:
     assert set(apply(said.append).counts) == {"create"}
     assert any("is another than before" in line for line in said)
     declare(home)
-    assert processes.first_process(sites.find(NAME)) == first, "the running site was adopted, not started anew"
+    assert processes.first_process(sites.find(NAME)) == first, "the running site was adopted, not started again"
     assert api.call("GET", "/api/v1/namespaces/kube-system")["metadata"]["uid"] == uid
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": names.kubeconfig_secret(NAME), "namespace": names.FLEET}}
     assert home.client().get(secret)["data"][names.KUBECONFIG_KEY]

@@ -56,7 +56,7 @@ def test_when_everything_that_holds_it_dies_the_lease_ends_and_what_was_served_s
         serves_again(move.old)
     assert move.leave(told["reached"], told["models"]) == "Lapsed"
     with Hold(move.old):
-        assert move.leave(move.carry_nothing(told["reached"]), told["models"]) == "Lapsed", "frozen anew, and yet the copy is too old"
+        assert move.leave(move.carry_nothing(told["reached"]), told["models"]) == "Lapsed", "frozen again, and yet the copy is too old"
 
 
 def test_a_copy_of_a_store_that_froze_served_and_froze_is_not_switched_to(move: Move) -> None:

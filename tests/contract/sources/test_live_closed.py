@@ -258,4 +258,4 @@ def test_linkage_and_a_live_product_do_not_go_together(doors: Doors) -> None:
             await doors.exchange.until("people", "Serving")
             return await closed_by(doors, "LinkageNotLive")
 
-    assert "Replica" in doors.run(script)
+    assert "is read Live" in doors.run(script)

@@ -196,7 +196,7 @@ def test_what_was_staged_is_not_used_when_something_else_is_to_be_read(bench: Be
         asyncio.run(load(bench.store, "moving", after=2000))
     pq.write_table(pa.table({**data, "full_name": ["Person one", *data["full_name"][1:]]}), file, row_group_size=1000)
     done = asyncio.run(load(bench.store, "moving"))
-    assert (done.resumed, done.inserted) == (0, 5002), "the file changed, so the load began anew"
+    assert (done.resumed, done.inserted) == (0, 5002), "the file changed, so the load began again"
 
 
 def test_files_that_change_while_they_are_read_are_not_merged(bench: Bench, volumes: Path) -> None:
@@ -236,7 +236,7 @@ def test_a_source_without_a_key_says_that_it_begins_anew(bench: Bench, heritage:
                 await cut.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'commonweal'")
 
             stopping = asyncio.create_task(stop())
-            with pytest.raises(SourceError, match="begins anew, because no unique index") as broken:
+            with pytest.raises(SourceError, match="begins again, because no unique index") as broken:
                 await loading.load(root, product, Credentials(USER, PASSWORD), SECTOR_KEY, asyncio.Lock())
             assert broken.value.reason == "LoadFailed"
             await stopping

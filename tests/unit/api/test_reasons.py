@@ -71,4 +71,5 @@ def test_an_unregistered_reason_is_named() -> None:
 
 def test_the_page_shows_them_all() -> None:
     page = rendered("0")["docs/reference/reasons.md"]
+    assert [type_ for type_ in ConditionType if f"`{type_}`" not in page] == []
     assert [reason for reason in Reason if f"`{reason}`" not in page] == []

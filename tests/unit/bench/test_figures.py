@@ -1,10 +1,14 @@
-"""Figures reach the README only from result files."""
+"""Figures reach the documents only from result files."""
 
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+import pytest
 
 BENCH = Path(__file__).parents[3] / "bench"
 
@@ -16,6 +20,10 @@ def figures() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def measured() -> dict[str, Any]:
+    return {file.stem: json.loads(file.read_text()) for file in (BENCH / "results").glob("*.json")}
 
 
 RESULT = {
@@ -33,17 +41,28 @@ def test_a_missed_target_stays_in_the_table_as_missed() -> None:
     assert "| wait | 12 ms | <= 10 | **missed** |" in text
 
 
-def test_rendering_twice_changes_nothing() -> None:
-    module = figures()
-    once = module.rendered(f"a\n{module.START}\nold\n{module.END}\nb\n", {"fleet": RESULT})
-    assert module.rendered(once, {"fleet": RESULT}) == once
+def test_the_page_has_each_bench_with_its_pictures() -> None:
+    page = figures().page({"fleet": RESULT})
+    assert "\n## fleet\n" in page
+    assert "](../pictures/fleet-growth.svg)" in page
+
+
+def test_writing_the_headlines_twice_changes_nothing() -> None:
+    module, results = figures(), measured()
+    once = module.headlines(f"a\n{module.START}\nold\n{module.END}\nb\n", results)
+    assert module.headlines(once, results) == once
     assert once.startswith("a\n")
     assert once.endswith("\nb\n")
     assert "old" not in once
-    assert "](docs/pictures/fleet-growth.svg)" in once
+    assert "**missed**" in once, "a README that shows only what went well is no measure"
+
+
+def test_a_headline_that_nothing_measures_is_named() -> None:
+    module = figures()
+    with pytest.raises(KeyError, match="465 Clusters"):
+        module.headlines(module.START + module.END, measured() | {"fleet": RESULT})
 
 
 def test_every_picture_that_is_shown_is_there() -> None:
-    results = {file.stem for file in (BENCH / "results").glob("*.json")}
-    shown = [file for name, files in figures().PICTURES.items() if name in results for file in files]
+    shown = [file for name, files in figures().PICTURES.items() if name in measured() for file in files]
     assert [file for file in shown if not (BENCH.parent / "docs" / "pictures" / file).exists()] == []

@@ -118,7 +118,7 @@ def test_an_agreement_is_shown_with_everything_that_its_hash_covers() -> None:
 def test_nobody_signs_beside_a_signature_over_other_terms() -> None:
     manifest = signed(consent_policy(), by=("benefits",))
     manifest["spec"]["limits"] = {"maxRows": 7}
-    with pytest.raises(LocalError, match=r"benefits signed sha256:.*have both sign anew"):
+    with pytest.raises(LocalError, match=r"benefits signed sha256:.*have both sign again"):
         signing.signatures_with(signing.agreement_of(manifest), "tax", seed_of("tax"), 1)
 
 

@@ -66,7 +66,7 @@ def test_of_a_site_that_did_not_answer_the_certificate_says_so(tmp_path: Path, k
 def test_each_kind_of_site_has_limits_of_its_own(kind: str) -> None:
     found = certificate.limits(replace(JOURNAL, kind=kind))
     assert len(set(found)) == len(found) == 3
-    assert {"local": "Files", "adopted": "somebody else's", "aws": "provider"}[kind] in found[0]
+    assert {"local": "Files", "adopted": "belongs to others", "aws": "provider"}[kind] in found[0]
 
 
 def test_a_certificate_of_another_key_or_one_that_was_changed_is_not_believed(tmp_path: Path, key: Path) -> None:

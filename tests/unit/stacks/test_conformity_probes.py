@@ -159,7 +159,7 @@ def test_what_others_set_otherwise_is_a_leaf_of_its_own_and_no_broken_promise() 
         ({"names": "open"}, "broken: open"),
         ({"names": "closed", "outside": "closed"}, "broken: nothing is reached"),
         ({"outside": "closed"}, "broken: nothing is reached"),
-        (None, "broken: the pod said nothing"),
+        (None, "broken: the pod gave no output"),
     ],
 )
 def test_closed_counts_only_where_something_else_is_open(said: Any, leaf: str) -> None:

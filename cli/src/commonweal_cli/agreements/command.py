@@ -98,7 +98,7 @@ def _show(arguments: argparse.Namespace) -> int:
     agreement = _agreement(arguments)
     print(in_words(agreement.provider, agreement.name, agreement.spec))
     print(f"  {'hash:':<11} {agreement.hash}")
-    print(f"  {'signed by:':<11} {', '.join(s.party for s in agreement.spec.signatures) or 'nobody'}")
+    print(f"  {'signed by:':<11} {', '.join(s.party for s in agreement.spec.signatures) or 'no party'}")
     print(f"  {'state:':<11} {agreement.status.get('negotiation', 'not known: the operator has not seen it')}, mode {agreement.spec.mode}")
     for condition in agreement.status.get("conditions") or ():
         if condition["status"] != "True":

@@ -98,7 +98,7 @@ def _seed_in(secret: Mapping[str, Any], party: str) -> bytes:
     except (KeyError, TypeError, ValueError):
         raise LocalError(
             f"Secret {SECRET} in {namespace_of(party)}: its key `seed` is not 64 hexadecimal digits",
-            "Have the platform team delete the Secret; the operator makes it anew.",
+            "Have the platform team delete the Secret; the operator makes it again.",
         ) from None
     return seed
 
@@ -132,7 +132,7 @@ def signatures_with(agreement: Agreement, party: str, seed: bytes, at: int) -> l
         if other.hash != agreement.hash:
             raise LocalError(
                 f"spec.signatures: {other.party} signed {other.hash}, and these terms are {agreement.hash}",
-                "Take spec.signatures out of the ConsentPolicy, then have both sign anew.",
+                "Take spec.signatures out of the ConsentPolicy, then have both sign again.",
             )
     mine = {"party": party, "hash": agreement.hash, "jws": jws.sign(seed, jws.Signed(agreement.hash, party, at))}
     return [*(s.wire() for s in others), mine]

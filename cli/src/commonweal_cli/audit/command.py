@@ -123,7 +123,10 @@ def _verify(arguments: argparse.Namespace) -> int:
     # by key, not by site: a store that was made anew has another key, and its chain begins again
     arguments.anchor = arguments.anchor or paths.home() / "anchors" / f"{department.name}-{'-'.join(keys.ids)}.jws"
     if not arguments.anchor.exists():
-        print(f"no seal under key {', '.join(keys.ids)} was seen here before: what was made anew before today cannot show", file=sys.stderr)
+        print(
+            f"no seal under key {', '.join(keys.ids)} was seen here before: a chain that was made again before today does not show",
+            file=sys.stderr,
+        )
     return _told(_checked(department.lines(), keys, arguments), arguments, live=True)
 
 
@@ -159,7 +162,7 @@ def _told(outcome: Outcome, arguments: argparse.Namespace, *, live: bool = False
     age = _age(outcome)
     stale = live and (age is None or age > STALE_SECONDS)
     if stale:
-        print(f"newest seal: {'there is none' if age is None else f'{age:.0f} s old'}: sealing has stopped, or seals were cut off")
+        print(f"newest seal: {'none was found' if age is None else f'{age:.0f} s old'}: sealing has stopped, or seals were cut off")
     holds = outcome.holds and not stale
     checked = f"{outcome.seals} seals, {outcome.uses} uses, {outcome.events} events checked; {outcome.unsealed} rows not sealed yet"
     print(f"{checked}; newest seal of {outcome.newest_at or 'never'}")

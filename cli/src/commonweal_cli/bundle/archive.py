@@ -24,7 +24,7 @@ from commonweal_stacks.conformity.statement import BUNDLE, StatementError, subje
 STATEMENT = "bundle.json"
 LONGEST_STATEMENT = 32 * 2**20
 CHUNK = 2**20
-ANEW = "Get the archive anew from who made it."
+ANEW = "Get the archive again from who made it."
 Told = Callable[[int], None]
 
 
@@ -81,7 +81,7 @@ def write(file: Path, contents: Contents, envelope: Mapping[str, Any], *, modifi
             with _Digesting(entry.open()) as stream:
                 tar.addfile(_member(entry, modified), stream)
             if entry is not statement and stream.digest.hexdigest() != signed[entry.name]:
-                raise LocalError(f"{entry.name} was changed while the archive was made", "Repeat it when nobody works on that file.")
+                raise LocalError(f"{entry.name} was changed while the archive was made", "Repeat it when no program writes to that file.")
             written += entry.size
             told(written)
         for name, target in sorted(contents.links.items()):

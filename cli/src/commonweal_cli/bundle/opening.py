@@ -55,7 +55,7 @@ def install(into: Path, statement: Mapping[str, Any], progress: Progress) -> Pat
             run(python, pip / "pip", "install", *words, *sorted(map(str, (into / WHEELS).glob("*.whl"))))
         except CommandFailed as error:
             raise LocalError(
-                f"The Python environment could not be made ({error})", "Mend what it says, remove the directory, and repeat."
+                f"The Python environment could not be made ({error})", "Fix what it says, remove the directory, and repeat."
             ) from error
     packages = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
     (packages / "commonweal.pth").write_text("".join(f"{into / CHECKOUT / source}\n" for source in SOURCES), encoding="utf-8")

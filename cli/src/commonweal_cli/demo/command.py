@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from commonweal_cli.conform import main as conform
-from commonweal_cli.demo import bring_up, control_plane, learning, proofs
+from commonweal_cli.demo import bring_up, control_plane, learning, proofs, recording
 from commonweal_cli.demo.heritage import HeritageError
 from commonweal_cli.demo.journey import STEPS, Site
 from commonweal_cli.demo.person import SignIn
@@ -112,6 +112,13 @@ def demonstrate(names: Sequence[str], progress: Progress) -> Record:
     return record
 
 
+def recorded(file: Path | None, journeys: Mapping[str, Sequence[Row]]) -> None:
+    """Draw the first site's journey into `file`, if one is wanted."""
+    if file is not None:
+        site, rows = next(iter(journeys.items()))
+        paths.write(file.absolute(), recording.picture(site, rows))
+
+
 def compared(names: Sequence[str]) -> bool:
     """Print whether two sites are alike, and return it."""
     print("\nAre the sites alike?")
@@ -150,6 +157,7 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="commonweal demo", description="Everything once, on real sites on this machine.")
     parser.add_argument("what", nargs="?", choices=("up", "down", "journey"), default="up")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured there, too")
+    parser.add_argument("--record", type=Path, metavar="FILE.svg", help="draw the first site's journey there, as a terminal showed it")
     parser.add_argument("--mode", choices=[mode.value for mode in sites.Mode], help="default: pods as root, control-plane otherwise")
     parser.add_argument("--sites", nargs="+", default=list(bring_up.SITES), metavar="SITE")
     arguments = parser.parse_args(argv)
@@ -166,11 +174,15 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         print("\n".join(f"left behind: {one}" for one in left) or "Everything is down; nothing of it is left.")
         return 1 if left else 0
     if arguments.what == "journey":
-        return 0 if journeys(bring_up.as_it_is()) else 1
+        rows = dict[str, list[Row]]()
+        good = journeys(bring_up.as_it_is(), keep=rows)
+        recorded(arguments.record, rows)
+        return 0 if good else 1
     mode = sites.Mode(arguments.mode) if arguments.mode else checks.default_mode()
     shown, progress = demonstrate if mode is sites.Mode.PODS else without_pods, Progress()
     with progress.whole(f"the demonstration ({mode}){'' if bring_up.has_programs(mode) else ', its programs built first'}"):
         record = shown(arguments.sites, progress)
     if arguments.json:
         record.write(arguments.json)
+    recorded(arguments.record, record.journeys)
     return 0 if record.ok else 1

@@ -31,7 +31,7 @@ What was not shown, because pods were simulated:
   - pods are simulated: no container ran, so there is no store, no data API, no model runtime and no issuer of people's tokens;
     where a Deployment says that its pods are ready, that is the simulation's word
   - departments therefore wait for their store, truthfully, and there is no journey: no consent, no read, no decision
-  - network policies and quotas for memory are admitted and stored, but nobody enforces them on traffic or processes
+  - network policies and quotas for memory are admitted and stored, but not enforced on traffic or processes
   - there are no load balancer addresses (Services are of type ClusterIP here) and no volumes
   - the heritage machine, which needs a network of its own, is absent
   - the operator was a process of this machine for as long as the demonstration ran, with its account on each site; it is ended now
@@ -176,7 +176,7 @@ AGREEMENT = {
     "validity": {"from": "2026-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z"},
 }
 PRODUCT = {
-    "title": "Somebody else's data",
+    "title": "Another department's data",
     "version": "1.0.0",
     "class": "Business",
     "source": {

@@ -70,7 +70,7 @@ def adviser(site: Site, friend: tuple[str, str]) -> Iterator[Row]:
     other, person = Caller(site.apis[REGISTRY], session.access_token), site.subject(REGISTRY)
     behalf = {"On-Behalf-Of": person}
     refused = other.get("/me/uses", **behalf)
-    yield expect("somebody looks at the person's uses", "403", refused, refused.status == 403)
+    yield expect("another person looks at the person's uses", "403", refused, refused.status == 403)
     until = f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}"
     made = site.me(REGISTRY).call(
         "POST", "/me/delegations", {"delegate": session.subject, "type": "Adviser", "acts": ["See"], "until": until}
@@ -116,7 +116,7 @@ def export(site: Site) -> Iterator[Row]:
     public = Caller(site.apis[REGISTRY]).get("/v1/transparency")
     counted = sum(agreement["uses"] for agreement in public.body.get("agreements", []))
     ok = public.status == 200 and counted > 0
-    yield expect("anybody sees how often data was used, and by whom", "uses counted", public, ok, f"{counted} uses counted")
+    yield expect("anybody sees how often data was used, and by which department", "uses counted", public, ok, f"{counted} uses counted")
 
 
 def proofs(site: Site, friend: tuple[str, str]) -> Iterator[Row]:

@@ -53,7 +53,7 @@ def _status(rollout: Rollout | None) -> int:
         print(f"{name}: {rollout.sites[name].why}")
     if rollout.failed:
         print(
-            f"Stopped. {len(rollout.moved)} of {len(rollout.sites)} sites have the change: run it again once it is mended, or `commonweal fleet rollback`."
+            f"Stopped. {len(rollout.moved)} of {len(rollout.sites)} sites have the change: run it again once it is fixed, or `commonweal fleet rollback`."
         )
     return STOPPED if rollout.failed else DONE
 

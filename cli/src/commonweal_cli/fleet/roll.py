@@ -99,9 +99,9 @@ def _move(record: Record, sites: Sites, name: str, reference: Digest | None, say
     found = sites.examine(name, say)
     broken = broken_ones(found.verdicts)
     if broken:
-        raise LocalError(f"it breaks a promise: {'; '.join(broken)}", "Mend what the probe names, then run the roll-out again.")
+        raise LocalError(f"it breaks a promise: {'; '.join(broken)}", "Fix what the probe names, then run the roll-out again.")
     if expected and found.digest.root != expected:
-        raise LocalError(mismatch(found, expected, reference), "Mend the leaf and run the roll-out again, or `commonweal fleet rollback`.")
+        raise LocalError(mismatch(found, expected, reference), "Fix the leaf and run the roll-out again, or `commonweal fleet rollback`.")
     sites.sign(found)
     if not expected:
         record.expect(found.digest.root)
@@ -150,7 +150,7 @@ def _return(record: Record, sites: Sites, name: str, say: Callable[[str], None])
     found = sites.examine(name, say, config=before.config)
     broken = broken_ones(found.verdicts)
     if broken:
-        raise LocalError(f"it breaks a promise: {'; '.join(broken)}", "Mend what the probe names, then roll back again.")
+        raise LocalError(f"it breaks a promise: {'; '.join(broken)}", "Fix what the probe names, then roll back again.")
     sites.sign(found)
     note = (
         ""

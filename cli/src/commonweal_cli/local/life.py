@@ -18,7 +18,7 @@ def add(local: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     restore.add_argument("site", metavar="SITE")
     restore.add_argument("--from", dest="file", required=True, type=Path, metavar="FILE")
     restore.add_argument("--keys", type=Path, metavar="FILE", help="default: the site's own, else FILE.keys")
-    rotate = command(local, "rotate", "issue a site's certificates anew, without ending a pod", _rotate)
+    rotate = command(local, "rotate", "issue a site's certificates again, without ending a pod", _rotate)
     rotate.add_argument("site", metavar="SITE")
     what = rotate.add_mutually_exclusive_group()
     what.add_argument("--authorities", action="store_true", help="new authorities too, with a time in which old and new are trusted")

@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("department", metavar="DEPARTMENT")
     parser.add_argument("--from", dest="source", required=True, metavar="SITE", help="where it is")
-    parser.add_argument("--to", dest="target", required=True, metavar="SITE", help="where it shall be")
+    parser.add_argument("--to", dest="target", required=True, metavar="SITE", help="where it is to be")
     parser.add_argument(
         "--from-kubeconfig", type=Path, metavar="FILE", help="an administrator's kubeconfig, for a site without a stack file here"
     )

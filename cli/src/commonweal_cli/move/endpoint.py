@@ -94,7 +94,7 @@ class End:
     def fault(self, verb: str, error: bytes) -> LocalError:
         """Return what a step's standard error means."""
         lines = [line for line in error.decode(errors="replace").splitlines() if not line.startswith("command terminated")]
-        return LocalError(f"{self.site}: the step `{verb}` failed: {' '.join(lines[-3:]) or 'it said nothing'}", AGAIN)
+        return LocalError(f"{self.site}: the step `{verb}` failed: {' '.join(lines[-3:]) or 'it gave no output'}", AGAIN)
 
     @contextmanager
     def frozen(self, move: str) -> Iterator[subprocess.Popen[bytes]]:

@@ -11,7 +11,7 @@ from pulumi.automation.events import DiagnosticEvent, EngineEvent, PolicyEvent, 
 NOISE = ("using pulumi-language-python from $PATH", "using pulumi-resource-kubernetes from $PATH")
 DONE = {
     "create": "created",
-    "create-replacement": "created anew",
+    "create-replacement": "created again",
     "update": "updated",
     "replace": "replaced",
     "delete": "deleted",

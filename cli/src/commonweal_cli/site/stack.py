@@ -264,5 +264,5 @@ def remedy(reasons: str) -> str:
             "PULUMI_K8S_ENABLE_PATCH_FORCE=true in the environment."
         )
     if re.search(r"Preview failed:.*(cannot change|are forbidden)", reasons):
-        return "If the object is to be made anew under its name, the plug-in cannot preview that: `up` deletes it first. Else correct what it names."
+        return "If the object is to be made again under its name, the plug-in cannot preview that: `up` deletes it first. Else correct what it names."
     return "Correct what it names and run it again."

@@ -30,7 +30,7 @@ def of_place(facts: Facts) -> Problem | None:
         return Problem(
             "NameNotPossible",
             f"metadata.name of the Cluster is {name!r}, which cannot name a local site: a letter, then lower-case letters and digits, at most 11 in "
-            f"all, and not {SHARED_SITE!r}. Make the Cluster anew under such a name, or name a class of mode Shared.",
+            f"all, and not {SHARED_SITE!r}. Make the Cluster again under such a name, or name a class of mode Shared.",
         )
     if site is not None and site.cluster != facts.owner:
         made = f"by the Cluster {site.cluster}" if site.cluster else "by hand"
@@ -43,7 +43,7 @@ def of_place(facts: Facts) -> Problem | None:
         return Problem(
             "ModeDiffers",
             f"spec.mode of the LocalControlPlane asks for {facts.mode}, and the site {site.name!r} is there as {site.mode}. Name that mode in "
-            "the class's variable `mode`; only where its data may go, delete the Cluster and make it anew.",
+            "the class's variable `mode`; only where its data may go, delete the Cluster and make it again.",
         )
     return None
 

@@ -121,7 +121,7 @@ def signing_certificate(site: Site, authority: str) -> x509.Certificate:
             return certificate
     raise LocalError(
         f"{site.pki / authority}.key is not the key of a certificate in {authority}.crt",
-        f"Put the pair back from a backup's keys, or make the site anew: `commonweal local down {site.name}`, then `up`.",
+        f"Put the pair back from a backup's keys, or make the site again: `commonweal local down {site.name}`, then `up`.",
     )
 
 

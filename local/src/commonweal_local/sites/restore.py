@@ -121,6 +121,6 @@ def _bring_back(site: Site, say: Say) -> None:
     known = recorded(site)["components"]
     for name in (name for name in FOLLOWERS if name in known):
         rotation.start_anew(site, name)
-    say(f"started anew: etcd, kube-apiserver, {', '.join(name for name in FOLLOWERS if name in known)}")
+    say(f"started again: etcd, kube-apiserver, {', '.join(name for name in FOLLOWERS if name in known)}")
     until("Ready nodes", SECONDS, lambda: Api(site).nodes_ready(), every=0.3, meanwhile=Unreachable)
     rotation.settle(site, say)

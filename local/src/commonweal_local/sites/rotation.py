@@ -38,7 +38,7 @@ def change_authorities(site: Site, now: dt.datetime, say: Say) -> None:
     if site.runs_pods:
         raise LocalError(
             f"The authorities of site {site.name!r} are not changed: programs in its pods read them once, when they start",
-            "Leave --authorities out: the certificates are issued anew by the authorities it has, which last until "
+            "Leave --authorities out: the certificates are issued again by the authorities it has, which last until "
             f"{pki.ends(site)['ca']:%Y-%m-%d}.",
         )
     for step in ca_rotation.steps(site):
@@ -88,7 +88,7 @@ def take_effect(site: Site, say: Say) -> None:
         return bool(change["revision"] >= wanted.revision)
 
     until(f"site {site.name} to follow", CHANGE_SECONDS, reached, every=0.1)
-    say("started anew, one after the other, whatever reads the changed files")
+    say("started again, one after the other, whatever reads the changed files")
 
 
 def host_pid(site: Site, name: str) -> int | None:

@@ -132,7 +132,7 @@ def _follow(process: subprocess.Popen[bytes], log: Path, compiling: Compiling, s
 def _failed(what: str, log: Path) -> LocalError:
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return LocalError(
-        f"{what} failed: {lines[-1] if lines else 'it said nothing'}",
+        f"{what} failed: {lines[-1] if lines else 'it gave no output'}",
         f"The whole log is {log}. Without a network, set GOPROXY to a module proxy that can be reached, then repeat.",
     )
 

@@ -79,7 +79,7 @@ def _download(go: Path, words: Sequence[str], directory: Path, variables: Mappin
     try:
         said: dict[str, str] = json.loads(done.stdout)
     except ValueError:
-        said = {"Error": done.stderr.strip() or "it said nothing"}
+        said = {"Error": done.stderr.strip() or "it gave no output"}
     if said.get("Error"):
         raise LocalError(
             f"Fetching {words[-1].replace('@', ' ')} failed: {said['Error']}",

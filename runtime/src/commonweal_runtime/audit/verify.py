@@ -99,7 +99,7 @@ class Verifier:
         if not self._ended:
             self._find("export", "It has no last line: it was cut off. Fetch it again.")
         if self._anchor is not None:
-            self._find("anchor", "The seal that was seen before is not in the chain: seals were cut off or made anew.")
+            self._find("anchor", "The seal that was seen before is not in the chain: seals were cut off or made again.")
         return self.outcome
 
     def _find(self, what: str, text: str, seal: int | None = None) -> None:

@@ -11,5 +11,5 @@ def no_linkage() -> Problem:
         "LinkageNotAgreed",
         "Linkage not agreed",
         "The agreement does not let this client read by references of its own.",
-        "Have spec.linkage added to the agreement; both departments sign it anew.",
+        "Have spec.linkage added to the agreement; both departments sign it again.",
     )

@@ -79,7 +79,7 @@ def _parsed(text: str) -> exp.Expr:
     if len(text) > LONGEST:
         raise _RefusedNodeError(f"is longer than {LONGEST} characters; split it over several fields.")
     if any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in text):
-        raise _RefusedNodeError("has a character that is none; remove it.")
+        raise _RefusedNodeError("has an invalid character (U+0000 or half a surrogate pair); remove it.")
     dialect = _Subset()
     try:
         tokens = dialect.tokenize(text)

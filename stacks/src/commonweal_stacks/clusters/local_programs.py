@@ -30,7 +30,7 @@ PROGRAMS: tuple[Difference, ...] = (
     *_each(SERVER, _KEYS, "service-account-key-file", "service-account-signing-key-file", "requestheader-client-ca-file"),
     *_each(SERVER, _KEYS, "kubelet-client-certificate", "kubelet-client-key", "proxy-client-cert-file", "proxy-client-key-file"),
     Difference(SERVER, "kubelet-certificate-authority", "its kubelets' certificates are of the site's own authority, so they are checked"),
-    Difference(SERVER, "endpoint-reconciler-type", "without pods nobody asks the API server by its Service"),
+    Difference(SERVER, "endpoint-reconciler-type", "without pods the API server is not asked by its Service"),
     *_each(CONTROLLERS, _KEYS, *_KUBECONFIGS, "root-ca-file", "requestheader-client-ca-file", "service-account-private-key-file"),
     *_each(CONTROLLERS, _KEYS, "cluster-signing-cert-file", "cluster-signing-key-file"),
     *_each(SCHEDULER, _KEYS, *_KUBECONFIGS),

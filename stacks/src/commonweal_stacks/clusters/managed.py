@@ -39,7 +39,7 @@ class ManagedCluster:
         except (KeyError, binascii.Error, UnicodeDecodeError) as error:
             raise SiteConfigError(
                 f"Secret {names.FLEET}/{secret} of the management cluster holds no kubeconfig under {names.KUBECONFIG_KEY!r}. "
-                "Delete it; the site's provider writes it anew."
+                "Delete it; the site's provider writes it again."
             ) from error
 
 

@@ -66,7 +66,7 @@ def unpacked(raw: bytes, *, root: str) -> Digest:
     except (OSError, EOFError, ValueError, AttributeError, TypeError):
         fits = False
     if not fits:
-        raise StatementError(f"the leaves: are not those of the root {root[:16]}…. Get them anew, with the statement that they belong to.")
+        raise StatementError(f"the leaves: are not those of the root {root[:16]}…. Get them again, with the statement that they belong to.")
     return digest
 
 

@@ -75,7 +75,7 @@ def verify(envelope: Mapping[str, Any], public_keys: Iterable[bytes], *, predica
     keys = {key_id(raw): raw for raw in public_keys}
     if keyid not in keys:
         raise StatementError(
-            f"signatures[0].keyid: {keyid!r} is none of the keys that are trusted here ({', '.join(sorted(keys)) or 'none'}). "
+            f"signatures[0].keyid: {keyid!r} is not among the keys that are trusted here ({', '.join(sorted(keys)) or 'none'}). "
             "Get the signer's public key from a place that you trust; do not take it from beside the statement."
         )
     try:
@@ -119,7 +119,7 @@ def _decoded(where: str, text: Any) -> bytes:
     except (TypeError, ValueError):
         raw = b""
     if not raw or b64encode(raw).decode() != text:
-        raise StatementError(f"{where}: is not base64 as it was signed. Get the original anew.")
+        raise StatementError(f"{where}: is not base64 as it was signed. Get the original again.")
     return raw
 
 
@@ -130,7 +130,5 @@ def _statement(payload: bytes) -> dict[str, Any]:
     except ValueError:
         statement, plain = None, False
     if not isinstance(statement, dict) or not plain or statement.get("_type") != STATEMENT:
-        raise StatementError(
-            f"payload: is no canonical statement of type {STATEMENT}. Somebody else's program signed it; sign it with ours."
-        )
+        raise StatementError(f"payload: is no canonical statement of type {STATEMENT}. Another program signed it; sign it with ours.")
     return statement

@@ -22,8 +22,10 @@ class ManagementConfig(Part):
     `Processes`: beside an embedded API server (`commonweal management up`). `Deployments`: as pods, on a cluster that has nodes.
     """
 
-    controllers: Literal["Processes", "Deployments"]
-    kinds: tuple[Kind, ...] = Field(min_length=1)
+    controllers: Literal["Processes", "Deployments"] = Field(
+        description="`Processes`: beside an embedded API server. `Deployments`: as pods, on a cluster that has nodes."
+    )
+    kinds: tuple[Kind, ...] = Field(min_length=1, description="For which kinds of site.")
 
     @model_validator(mode="after")
     def _machines_need_pods(self) -> Self:

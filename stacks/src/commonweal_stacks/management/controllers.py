@@ -110,7 +110,7 @@ def documents(file: Path) -> Iterator[Manifest]:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise SiteConfigError(
-            f"{file}: {error.strerror}. Fetch the definitions anew: delete {file.parent} and run `make tools`."
+            f"{file}: {error.strerror}. Fetch the definitions again: delete {file.parent} and run `make tools`."
         ) from error
     return (found for found in yaml.load_all(text, Loader=_Loader) if found)
 

@@ -45,7 +45,7 @@ class Processes:
             return cls(str(data["webhooks"]), str(data["ca"]), str(data["ready"]), dict(data["users"]))
         except (KeyError, TypeError, ValueError) as error:
             raise SiteConfigError(
-                f"{file} does not say where the controllers answer. Write it anew with `commonweal management up`."
+                f"{file} does not say where the controllers answer. Write it again with `commonweal management up`."
             ) from error
 
     def client(self, path: str) -> dict[str, str]:

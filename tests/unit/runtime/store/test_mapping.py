@@ -73,8 +73,8 @@ def test_each_construct_is_written_anew(text: str, sql: str) -> None:
         ("xmin", "cannot be read"),
         ('"a b"', "cannot be read"),
         ("a = '" + "x" * 201 + "'", "more than 200 characters"),
-        ("a\x00", "a character that is none"),
-        ("a = '\ud800'", "a character that is none"),
+        ("a\x00", "an invalid character"),
+        ("a = '\ud800'", "an invalid character"),
     ],
 )
 def test_what_is_refused_is_named_with_the_remedy(text: str, words: str) -> None:

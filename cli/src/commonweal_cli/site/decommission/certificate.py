@@ -16,7 +16,7 @@ BACKUPS = "Backups of the site, and the keys written beside them, lie wherever t
 LIMITS: Mapping[str, str] = {
     "local": "Files were removed, their blocks were not overwritten: on solid-state disks and copying file systems that would promise nothing. "
     "Secrets and ConfigMaps were sealed, with a key whose file was removed in the same way; volumes were not sealed.",
-    "adopted": "The cluster is somebody else's: what this stack had put there was taken off; the cluster, its disks and its etcd were left to its owner.",
+    "adopted": "The cluster belongs to others: what this stack had put there was taken off; the cluster, its disks and its etcd were left to its owner.",
 }
 HISTORY = (
     "The management cluster's etcd keeps earlier versions of the site's objects until it is compacted, which it is every five minutes; "

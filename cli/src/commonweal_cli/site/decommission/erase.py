@@ -107,7 +107,7 @@ def _erase_files(wish: Wish, journal: Journal, say: Say) -> None:
     say(f"  {paths.sites() / wish.site} is still there: removing it")
     left = sites.down([wish.site])
     if left:
-        raise LocalError(f"These would not go: {', '.join(left)}", "Look with `ps` and `mount` who uses them; then repeat.")
+        raise LocalError(f"Could not be removed: {', '.join(left)}", "Look with `ps` and `mount` who uses them; then repeat.")
     shutil.rmtree(paths.sites() / wish.site, ignore_errors=True)
 
 

@@ -41,7 +41,7 @@ def link_paths(product: str, title: str, name: str, subject: Schema, refused: It
     return {
         f"/v1/{product}/links/key": {"post": own("linkKey", "the key under which references are linked", _KEY, read=False)},
         f"/v1/{product}/links": {
-            "post": own("link", "link references; which of them mean somebody is not said", record({"accepted": {"type": "integer"}}, "accepted"),
+            "post": own("link", "link references; which of them mean a person is not said", record({"accepted": {"type": "integer"}}, "accepted"),
                         body=schema_of(LinksBody), read=False),
             "delete": own("unlinkAll", "end all links", _REMOVED, read=False),
         },

@@ -28,7 +28,7 @@ PATHS: Mapping[str, Any] = {
         "get": _own("delegations.list", "Who may act for a person", ITEMS_OF_DELEGATIONS, parameters=("about",), reasons=_REFUSED),
         "post": _own(
             "delegations.record",
-            "Record that somebody may act for a person",
+            "Record who may act for a person",
             ref("schemas", "Delegation"),
             body=schema_of(RegistrarsDelegationBody),
             status=201,

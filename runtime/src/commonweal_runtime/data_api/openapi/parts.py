@@ -112,7 +112,9 @@ PARAMETERS: Mapping[str, Schema] = {
         required=True,
         example="tax/assess",
     ),
-    "On-Behalf-Of": parameter("On-Behalf-Of", "header", UUID, "Whom it is about, when not yourself: somebody for whom you may act."),
+    "On-Behalf-Of": parameter(
+        "On-Behalf-Of", "header", UUID, "Who it is about, when not yourself: a person for whose affairs you may act."
+    ),
     "If-None-Match": parameter("If-None-Match", "header", TEXT, "ETags of bodies that you have."),
     "X-Request-Id": parameter(
         "X-Request-Id", "header", {"type": "string", "maxLength": 64}, "Your id of the request: letters, digits, . _ -"
@@ -124,7 +126,7 @@ PARAMETERS: Mapping[str, Schema] = {
     "entry": parameter("after", "query", {"type": "string", "pattern": "^[0-9]{1,18}$"}, "The entry that was read last.", required=True),
     "seal": parameter("after", "query", _NUMBER, "`next` of the page before."),
     "before": parameter("before", "query", _NUMBER, "`next` of the page before."),
-    "about": parameter("subject", "query", UUID, "Whom it is about.", required=True, example=EXAMPLE_ID),
+    "about": parameter("subject", "query", UUID, "Who it is about.", required=True, example=EXAMPLE_ID),
 }
 
 

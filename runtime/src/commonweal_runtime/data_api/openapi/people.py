@@ -56,7 +56,7 @@ SCHEMAS: Mapping[str, Schema] = {
                 "properties": {"state": TEXT, "since": _NULLABLE_MOMENT, "until": _NULLABLE_MOMENT},
             },
             "objected": {"type": "object", "required": ["state"], "properties": {"state": TEXT, "since": _NULLABLE_MOMENT}},
-            "delegates": {**_NAMES, "description": "Types of delegation under which somebody else may decide about it."},
+            "delegates": {**_NAMES, "description": "Types of delegation under which a delegate may decide about it."},
             "limits": {"type": ["object", "null"]},
             "visibility": {"type": ["object", "null"], "description": "When uses are shown, if not at once."},
             "owner": {"type": ["object", "null"], "description": "Who answers for the product, and where to complain."},
@@ -65,7 +65,7 @@ SCHEMAS: Mapping[str, Schema] = {
     },
     "Delegation": {
         "type": "object",
-        "description": "Who may act for whom, in what, for how long.",
+        "description": "Who may act for which person, in what, for how long.",
         "required": ["id", "type", "subject", "delegate", "acts", "agreements", "from", "until", "inForce"],
         "properties": {
             "id": UUID,
@@ -187,10 +187,10 @@ PATHS: Mapping[str, Any] = {
         )
     },
     "/me/delegations": {
-        "get": _own("me.delegations", "Who may act for me, and for whom I may act", ITEMS_OF_DELEGATIONS),
+        "get": _own("me.delegations", "Who may act for me, and who I may act for", ITEMS_OF_DELEGATIONS),
         "post": _own(
             "me.delegate",
-            "Let somebody act for me",
+            "Let another person act for me",
             ref("schemas", "Delegation"),
             body=schema_of(DelegationBody),
             status=201,

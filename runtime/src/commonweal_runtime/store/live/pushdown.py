@@ -31,7 +31,7 @@ def check_here(plan: str, key: str, allowed: set[str]) -> None:
     """Raise SourceError unless the store's plan is one remote statement, with the key in its condition and no column but the allowed ones."""
     top = json.loads(plan)[0]["Plan"]
     if top["Node Type"] != "Foreign Scan" or top.get("Filter") is not None or top.get("Plans"):
-        raise unsafe("A part of the condition would be evaluated here, so rows that nobody asked for would leave the source.")
+        raise unsafe("A part of the condition would be evaluated here, so rows that were not asked for would leave the source.")
     found = _REMOTE.match(top.get("Remote SQL", ""))
     if found is None or not re.search(rf'\("?{re.escape(key)}"? = ANY \(', found["where"]):
         raise unsafe(f"The key «{key}» is not in the statement that the source would get.")

@@ -106,7 +106,7 @@ async def _stage(source: Source, survey: Survey, staging: Staging, sector_key: b
             raise
         begins = f"The next load goes on after {staging.rows} rows."
         if survey.order is None:
-            begins = "The next load begins anew, because no unique index lies on the columns of subject and record alone."
+            begins = "The next load begins again, because no unique index lies on the columns of subject and record alone."
         raise SourceError(error.reason, f"{error.detail} {begins}") from None
 
 

@@ -163,7 +163,7 @@ def bound(claim: Answer, said: Mapping[str, Any] | None) -> Verdict:
 def closed(said: Mapping[str, Any] | None, targets: Sequence[str], *, open_too: str = "") -> Verdict:
     """Holds when the pod reached none of the targets, though it did reach `open_too`: a pod without any network proves nothing."""
     if said is None:
-        return broken("the pod said nothing", "it did not start, or did not end in time")
+        return broken("the pod gave no output", "it did not start, or did not end in time")
     if open_too and said.get(open_too) != "open":
         return broken("nothing is reached", f"{open_too} must be reached, and is {said.get(open_too, 'not tried')}")
     reached = [target for target in targets if said.get(target) != "closed"]

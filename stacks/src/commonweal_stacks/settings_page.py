@@ -1,0 +1,216 @@
+"""docs/reference/settings.md: every setting, made from where it is read. Pure but for reading the chart, and reading and writing that file.
+
+python -m commonweal_stacks.settings_page [--check]
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from commonweal_stacks.management.config import MANAGEMENT_KEY, SEED_KEY, ManagementConfig
+from commonweal_stacks.platform.chart import source
+from commonweal_stacks.site import ENCRYPTION_KEY, IMAGES_KEY, MASTER_KEY, SIGNING_KEY, SITE_KEY, Identity, Provider, SiteConfig, Storage
+from commonweal_stacks.site_kinds import BLOCKS, Part
+
+HEAD = """\
+# Settings
+
+<!-- Made by `python -m commonweal_stacks.settings_page`; change what reads the setting, or its description there. -->
+
+Everything that can be set, and who sets it. What a department sets is in its manifests ([kinds](api.md)); what differs by kind of site is in [site-kinds.md](site-kinds.md).
+A setting that is not here does not exist; an unknown key in a stack file or in the chart's values is an error that names it.
+"""
+# Variables of the environment: which part reads them, and of each its name, its default and what it means. A test finds a variable that is read and not here.
+ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
+    "The command and the stacks": (
+        (
+            "COMMONWEAL_HOME",
+            "`~/.local/share/commonweal`",
+            "State of this machine: sites, stacks, secrets made once. Losing it loses the sites.",
+        ),
+        ("COMMONWEAL_CACHE", "`~/.cache/commonweal`", "What can be made again: programs, image layers, wheels, Debian packages."),
+        ("COMMONWEAL_CLAIMS", "`/var/tmp/commonweal`", "Which site has which address, for all homes and users of the machine."),
+        (
+            "COMMONWEAL_MANAGEMENT_KUBECONFIG",
+            "the embedded one's",
+            "The kubeconfig of the management cluster that makes the sites' clusters.",
+        ),
+    ),
+    "Every pod of a department": (
+        ("COMMONWEAL_NAMESPACE", "needed in a cluster", "The namespace whose ConfigMaps hold plan and report."),
+        (
+            "COMMONWEAL_DESK",
+            "none: ConfigMaps",
+            "A directory instead of the cluster, with `plan.json`, `report.json` and `secrets/<name>/<key>`.",
+        ),
+        ("COMMONWEAL_LISTEN", "`0.0.0.0`", "The address that a server listens on; of PostgreSQL, its `listen_addresses`."),
+        ("COMMONWEAL_PORT", "the part's own", "The port that a web server listens on."),
+        ("COMMONWEAL_KEYS_DIR", "`/etc/commonweal/keys` (data API: needed)", "The directory with the keys `database` and `sector`."),
+    ),
+    "Store and keeper": (
+        ("COMMONWEAL_SOCKET_DIR", "`/run/postgresql`", "Where PostgreSQL's socket lies; only the pod's own containers see it."),
+        ("COMMONWEAL_VOLUMES_DIR", "`/var/lib/commonweal/volumes`", "Where the volumes of Parquet sources are mounted."),
+    ),
+    "Data API": (
+        ("COMMONWEAL_DEPARTMENT", "needed", "The department's name."),
+        ("COMMONWEAL_AUDIENCE", "needed", "The audience that a service's token must carry."),
+        ("COMMONWEAL_STORE", "needed", "`host:port` of the department's PostgreSQL."),
+        ("COMMONWEAL_CLIENT_ISSUER", "needed", "The `iss` of ServiceAccounts' tokens."),
+        ("COMMONWEAL_CLIENT_JWKS", "the cluster's", "Where the keys of that issuer are fetched."),
+        ("COMMONWEAL_PERSON_ISSUER", "needed", "The `iss` of people's tokens."),
+        ("COMMONWEAL_PERSON_JWKS", "by discovery", "Where the keys of that issuer are fetched."),
+        ("COMMONWEAL_PERSON_AUDIENCE", "the department's", "Audiences that a person's token may carry, separated by commas."),
+        ("COMMONWEAL_PERSON_CLAIM", "`sub`", "The claim that says who a person is."),
+        (
+            "COMMONWEAL_PERSON_SUBJECT",
+            "`Pairwise`",
+            "`Pairwise`: the claim is the department's id of the person. `Source`: it is the sources' key.",
+        ),
+        ("COMMONWEAL_PERSON_SKEW_SECONDS", "`30`", "How far the people's issuer's clock may be off, 0 to 300."),
+    ),
+    "Model runtime": (
+        ("COMMONWEAL_MODELS_DATABASE", "`models`", "The database of the department's store in which models are kept."),
+        ("COMMONWEAL_TOKENS_DIR", "`/var/run/commonweal/tokens`", "Tokens for the data APIs that models read, one file a department."),
+    ),
+    "The small issuer of people's tokens": (
+        ("COMMONWEAL_ISSUER", "needed", "The issuer's own address, as tokens name it."),
+        ("COMMONWEAL_PEOPLE", "`/etc/commonweal/people/people.json`", "Who may sign in; `clients.json` may lie beside it."),
+        ("COMMONWEAL_SECTORS_DIR", "`/etc/commonweal/sectors`", "The directory with the site's master key `master`."),
+        ("COMMONWEAL_SIGNING_KEY", "derived from `master`", "A PEM file with the key that signs tokens."),
+    ),
+    "Of other programs": (
+        ("KUBECONFIG", "", "Which cluster the operator outside a pod, and every `commonweal` command without `--site`, speaks to."),
+        ("KUBEBUILDER_ASSETS", "", "A directory in which programs are looked for after PATH."),
+        ("PULUMI_HOME", "`~/.pulumi`", "Where plug-ins of Pulumi are looked for."),
+        ("PULUMI_BACKEND_URL", "files in the home", "Where Pulumi keeps the state of the stacks; a choice of yours is left alone."),
+        (
+            "PULUMI_CONFIG_PASSPHRASE",
+            "one made once",
+            "What encrypts secrets in that state; `PULUMI_CONFIG_PASSPHRASE_FILE` names a file with it.",
+        ),
+        ("PGDATA", "the pod's volume", "PostgreSQL's directory, of the store's program and of a move."),
+        ("CI", "", "If set, progress is one line a step."),
+    ),
+}
+SECRETS = {
+    MASTER_KEY: "The master of the sector keys, from which all pairwise ids follow. It must never change, and is the same on all sites of a department.",
+    SIGNING_KEY: "The seed with which the site signs its statements: conformity, erasure.",
+    ENCRYPTION_KEY: "The key with which the site's API servers encrypt Secrets. Who loses it loses them.",
+    SEED_KEY: "What the webhooks' certificates of a management cluster are derived from.",
+}
+KEY = re.compile(r"^( *)([A-Za-z]+):(.*)$")
+
+
+def file() -> Path:
+    """Return where the page is."""
+    return source() / "docs" / "reference" / "settings.md"
+
+
+def page() -> str:
+    """Return the page."""
+    chart = source() / "charts" / "commonweal"
+    schema = json.loads((chart / "values.schema.json").read_text(encoding="utf-8"))
+    return "\n".join([HEAD, *stack_files(), *chart_values((chart / "values.yaml").read_text(encoding="utf-8"), schema), *environment()])
+
+
+def stack_files() -> Iterator[str]:
+    """Yield the section on stack files: one table for a site, one for a management cluster, and the secrets of both."""
+    yield from (
+        f"## A site's stack file\n\nUnder `{SITE_KEY}` in `stacks/site/Pulumi.<site>.yaml` ([how to](../how-to/site.md)).\n",
+        *_HEAD,
+    )
+    for name, info in SiteConfig.model_fields.items():
+        if name not in BLOCKS.values():
+            yield from _keys(name, info, SiteConfig)
+    yield f"| {', '.join(f'`{SiteConfig.model_fields[name].alias}`' for name in BLOCKS.values())} | one, by kind | The block of the site's kind: [site-kinds.md](site-kinds.md). |"
+    yield f"\n`{IMAGES_KEY}` beside it names the file that lists the images (default: `images.json` in the home).\n"
+    yield from (f"## A management cluster's stack file\n\nUnder `{MANAGEMENT_KEY}` ([how to](../how-to/management.md)).\n", *_HEAD)
+    for name, info in ManagementConfig.model_fields.items():
+        yield from _keys(name, info, ManagementConfig)
+    yield "\n## Secrets of a stack\n\nEach 64 hexadecimal digits, made once by `commonweal` where it is not set, never in a committed file.\n"
+    yield from ("| key | means |", "|---|---|", *(f"| `{key}` | {text} |" for key, text in SECRETS.items()), "")
+
+
+_HEAD = ("| key | default | means |", "|---|---|---|")
+_PARTS: Mapping[str, type[Part]] = {"storage": Storage, "identity": Identity, "provider": Provider}
+
+
+def _keys(name: str, info: FieldInfo, model: type[Part], above: str = "") -> Iterator[str]:
+    """Yield the row of a key, or the rows of the keys below it. ValueError names a key that says nothing of itself."""
+    key = f"{above}{info.alias}"
+    if name in _PARTS:
+        for inner, each in _PARTS[name].model_fields.items():
+            yield from _keys(inner, each, _PARTS[name], f"{key}.")
+        return
+    if not info.description:
+        raise ValueError(f"{model.__name__}.{name} has no description; give its Field one, for the page of settings is made from it")
+    default = "needed" if info.is_required() else _written(info.get_default(call_default_factory=True))
+    yield f"| `{key}` | {default} | {info.description} |"
+
+
+def _written(default: Any) -> str:
+    return "" if default in (None, "", {}) else f"`{json.dumps(default) if isinstance(default, bool) else default}`"
+
+
+def chart_values(text: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the section on the chart's values. ValueError names a value without a comment above it, and one that the schema does not know."""
+    yield "## The chart's values\n\n`charts/commonweal/values.yaml`. `commonweal site up` writes them from the stack file; with `helm` alone they are yours.\n"
+    yield from _HEAD
+    above, said, fresh = list[str](), list[str](), False
+    for line in text.splitlines()[1:]:  # the first line is about the file
+        found = KEY.match(line)
+        if found is None:
+            said, fresh = [*(said if fresh else []), line.strip().removeprefix("# ")], True
+            continue
+        depth, name, default = len(found[1]) // 2, found[2], found[3].strip()
+        above[depth:] = [name]
+        if default and not (fresh or (said and depth)):  # inside a group one comment may speak of several
+            raise ValueError(f"values.yaml: {'.'.join(above)} has no comment above it; say what it is for")
+        if default:
+            key, shown = ".".join(above), "" if default == '""' else f"`{default}`"
+            yield f"| `{key}` | {shown}{_allowed(schema, above)} | {' '.join(said)} |"
+        said, fresh = (said if depth or fresh else []), False
+    yield ""
+
+
+def _allowed(schema: Mapping[str, Any], path: Sequence[str]) -> str:
+    """Return the values that a key may have where the schema lists them."""
+    for name in path:
+        if "properties" not in schema:
+            return ""
+        if name not in schema["properties"]:
+            raise ValueError(f"values.schema.json does not know {'.'.join(path)}")
+        schema = schema["properties"][name]
+    return f" ({', '.join(schema['enum'])})" if "enum" in schema else ""
+
+
+def environment() -> Iterator[str]:
+    """Yield the section on variables of the environment."""
+    yield "## Variables of the environment\n\nIn pods the operator sets them; they matter to who runs a part outside Kubernetes ([store](../explanation/store.md#outside-kubernetes)).\n"
+    yield from ("| variable | default | means |", "|---|---|---|")
+    for part, rows in ENVIRONMENT.items():
+        yield f"| **{part}** | | |"
+        yield from (f"| `{name}` | {default} | {text} |" for name, default, text in rows)
+    yield ""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the page, or with `--check` say whether it is as it would be written."""
+    if "--check" not in arguments:
+        file().write_text(page(), encoding="utf-8")
+        return 0
+    same = file().is_file() and file().read_text(encoding="utf-8") == page()
+    if not same:
+        sys.stderr.write(f"{file()} is not what the settings say. Run `python -m commonweal_stacks.settings_page`.\n")
+    return 0 if same else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,36 @@
+"""Each decision says whether it is in force and when it was made, and the table of decisions says the same."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("decisions", DOCS / "tools" / "decisions.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_table_is_what_the_decisions_say() -> None:
+    text = (DOCS / "adr" / "README.md").read_text()
+    assert tool().index(text) == text, "run `python docs/tools/decisions.py`"
+    assert text.count("\n| [0") == len(list((DOCS / "adr").glob("[0-9]*.md")))
+
+
+@pytest.mark.parametrize(
+    "begins", ["# 0001: A title\n\n**Situation.** None.\n", "# 0002: A title\n\n**Status.** In force. Decided 2026-11-28.\n"]
+)
+def test_a_page_that_does_not_say_its_status_or_has_another_number_is_named(begins: str, tmp_path: Path) -> None:
+    page = tmp_path / "0001-title.md"
+    page.write_text(begins)
+    with pytest.raises(ValueError, match=r"0001-title.md: begin with «# 0001: Title»"):
+        tool().row(page)
