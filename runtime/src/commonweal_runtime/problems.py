@@ -90,7 +90,7 @@ def issuer_not_set() -> Problem:
         503,
         "IssuerUnavailable",
         "Tokens cannot be checked",
-        "This site names no issuer of people's tokens, so nobody can sign in.",
+        "This site names no issuer of people's tokens, so no person can sign in.",
         "The platform team sets the site's value identity.issuer to the issuer of its people, or identity.enabled to run the small one for trials.",
     )
 

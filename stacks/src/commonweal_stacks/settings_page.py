@@ -1,4 +1,4 @@
-"""docs/reference/settings.md: every setting, made from where it is read. Pure but for reading the chart, and reading and writing that file.
+"""docs/reference/settings.md: every setting, made from where it is read. Pure but for reading and writing that file.
 
 python -m commonweal_stacks.settings_page [--check]
 """
@@ -6,18 +6,18 @@ python -m commonweal_stacks.settings_page [--check]
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel
 
 from commonweal_stacks.management.config import MANAGEMENT_KEY, SEED_KEY, ManagementConfig
 from commonweal_stacks.platform.chart import source
-from commonweal_stacks.site import ENCRYPTION_KEY, IMAGES_KEY, MASTER_KEY, SIGNING_KEY, SITE_KEY, Identity, Provider, SiteConfig, Storage
-from commonweal_stacks.site_kinds import BLOCKS, Part
+from commonweal_stacks.platform.values import Values
+from commonweal_stacks.site import ENCRYPTION_KEY, IMAGES_KEY, MASTER_KEY, SIGNING_KEY, SITE_KEY, SiteConfig
+from commonweal_stacks.site_kinds import BLOCKS
 
 HEAD = """\
 # Settings
@@ -46,7 +46,7 @@ ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
     "Every pod of a department": (
         ("COMMONWEAL_NAMESPACE", "needed in a cluster", "The namespace whose ConfigMaps hold plan and report."),
         (
-            "COMMONWEAL_DESK",
+            "COMMONWEAL_PLAN_EXCHANGE",
             "none: ConfigMaps",
             "A directory instead of the cluster, with `plan.json`, `report.json` and `secrets/<name>/<key>`.",
         ),
@@ -105,7 +105,6 @@ SECRETS = {
     ENCRYPTION_KEY: "The key with which the site's API servers encrypt Secrets. Who loses it loses them.",
     SEED_KEY: "What the webhooks' certificates of a management cluster are derived from.",
 }
-KEY = re.compile(r"^( *)([A-Za-z]+):(.*)$")
 
 
 def file() -> Path:
@@ -115,9 +114,7 @@ def file() -> Path:
 
 def page() -> str:
     """Return the page."""
-    chart = source() / "charts" / "commonweal"
-    schema = json.loads((chart / "values.schema.json").read_text(encoding="utf-8"))
-    return "\n".join([HEAD, *stack_files(), *chart_values((chart / "values.yaml").read_text(encoding="utf-8"), schema), *environment()])
+    return "\n".join([HEAD, *stack_files(), *chart_values(), *environment()])
 
 
 def stack_files() -> Iterator[str]:
@@ -126,69 +123,42 @@ def stack_files() -> Iterator[str]:
         f"## A site's stack file\n\nUnder `{SITE_KEY}` in `stacks/site/Pulumi.<site>.yaml` ([how to](../how-to/site.md)).\n",
         *_HEAD,
     )
-    for name, info in SiteConfig.model_fields.items():
-        if name not in BLOCKS.values():
-            yield from _keys(name, info, SiteConfig)
-    yield f"| {', '.join(f'`{SiteConfig.model_fields[name].alias}`' for name in BLOCKS.values())} | one, by kind | The block of the site's kind: [site-kinds.md](site-kinds.md). |"
+    yield from rows(SiteConfig, leave_out=BLOCKS.values())
+    blocks = ", ".join(f"`{SiteConfig.model_fields[name].alias}`" for name in BLOCKS.values())
+    yield f"| {blocks} | one, by kind | The block of the site's kind: [site-kinds.md](site-kinds.md). |"
     yield f"\n`{IMAGES_KEY}` beside it names the file that lists the images (default: `images.json` in the home).\n"
     yield from (f"## A management cluster's stack file\n\nUnder `{MANAGEMENT_KEY}` ([how to](../how-to/management.md)).\n", *_HEAD)
-    for name, info in ManagementConfig.model_fields.items():
-        yield from _keys(name, info, ManagementConfig)
+    yield from rows(ManagementConfig)
     yield "\n## Secrets of a stack\n\nEach 64 hexadecimal digits, made once by `commonweal` where it is not set, never in a committed file.\n"
     yield from ("| key | means |", "|---|---|", *(f"| `{key}` | {text} |" for key, text in SECRETS.items()), "")
 
 
+def chart_values() -> Iterator[str]:
+    """Yield the section on the chart's values."""
+    yield "## The chart's values\n\nOf `charts/commonweal`. `commonweal site up` writes them from the stack file; with `helm` alone they are yours.\n"
+    yield from (*_HEAD, *rows(Values), "")
+
+
 _HEAD = ("| key | default | means |", "|---|---|---|")
-_PARTS: Mapping[str, type[Part]] = {"storage": Storage, "identity": Identity, "provider": Provider}
 
 
-def _keys(name: str, info: FieldInfo, model: type[Part], above: str = "") -> Iterator[str]:
-    """Yield the row of a key, or the rows of the keys below it. ValueError names a key that says nothing of itself."""
-    key = f"{above}{info.alias}"
-    if name in _PARTS:
-        for inner, each in _PARTS[name].model_fields.items():
-            yield from _keys(inner, each, _PARTS[name], f"{key}.")
-        return
-    if not info.description:
-        raise ValueError(f"{model.__name__}.{name} has no description; give its Field one, for the page of settings is made from it")
-    default = "needed" if info.is_required() else _written(info.get_default(call_default_factory=True))
-    yield f"| `{key}` | {default} | {info.description} |"
+def rows(model: type[BaseModel], above: str = "", leave_out: Collection[str] = ()) -> Iterator[str]:
+    """Yield a row for each key of a model, and of the models in it. ValueError names a key that says nothing of itself."""
+    for name, info in model.model_fields.items():
+        key, inner = f"{above}{info.alias}", info.annotation
+        if name in leave_out:
+            continue
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from rows(inner, f"{key}.")
+            continue
+        if not info.description:
+            raise ValueError(f"{model.__name__}.{name} has no description; give its Field one, for the page of settings is made from it")
+        default = "needed" if info.is_required() else _written(info.get_default(call_default_factory=True))
+        yield f"| `{key}` | {default} | {info.description} |"
 
 
 def _written(default: Any) -> str:
-    return "" if default in (None, "", {}) else f"`{json.dumps(default) if isinstance(default, bool) else default}`"
-
-
-def chart_values(text: str, schema: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the section on the chart's values. ValueError names a value without a comment above it, and one that the schema does not know."""
-    yield "## The chart's values\n\n`charts/commonweal/values.yaml`. `commonweal site up` writes them from the stack file; with `helm` alone they are yours.\n"
-    yield from _HEAD
-    above, said, fresh = list[str](), list[str](), False
-    for line in text.splitlines()[1:]:  # the first line is about the file
-        found = KEY.match(line)
-        if found is None:
-            said, fresh = [*(said if fresh else []), line.strip().removeprefix("# ")], True
-            continue
-        depth, name, default = len(found[1]) // 2, found[2], found[3].strip()
-        above[depth:] = [name]
-        if default and not (fresh or (said and depth)):  # inside a group one comment may speak of several
-            raise ValueError(f"values.yaml: {'.'.join(above)} has no comment above it; say what it is for")
-        if default:
-            key, shown = ".".join(above), "" if default == '""' else f"`{default}`"
-            yield f"| `{key}` | {shown}{_allowed(schema, above)} | {' '.join(said)} |"
-        said, fresh = (said if depth or fresh else []), False
-    yield ""
-
-
-def _allowed(schema: Mapping[str, Any], path: Sequence[str]) -> str:
-    """Return the values that a key may have where the schema lists them."""
-    for name in path:
-        if "properties" not in schema:
-            return ""
-        if name not in schema["properties"]:
-            raise ValueError(f"values.schema.json does not know {'.'.join(path)}")
-        schema = schema["properties"][name]
-    return f" ({', '.join(schema['enum'])})" if "enum" in schema else ""
+    return "" if default in (None, "", {}, ()) else f"`{json.dumps(default) if isinstance(default, bool) else default}`"
 
 
 def environment() -> Iterator[str]:

@@ -70,7 +70,7 @@ class Identity(Part):
     )
     issuer: Annotated[str, StringConstraints(pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$")] = Field(
         default="",
-        description="The issuer of people's tokens (their `iss`). Empty: the small issuer's address in the cluster; while that is off, nobody can sign in.",
+        description="The issuer of people's tokens (their `iss`). Empty: the small issuer's address in the cluster; while that is off, no person can sign in.",
     )
     jwks: Annotated[str, StringConstraints(pattern=r"^(https?://\S+)?$")] = Field(
         default="",
@@ -79,7 +79,7 @@ class Identity(Part):
     provider: Provider = Field(default_factory=Provider, description="How tokens of people are read that another issuer made.")
     people: ObjectName = Field(
         default="commonweal-people",
-        description="Secret with the people who may sign in at the small issuer, key people.json. Without it nobody can.",
+        description="Secret with the people who may sign in at the small issuer, key people.json. Without it no person can.",
     )
 
     @model_validator(mode="after")

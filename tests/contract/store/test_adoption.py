@@ -96,7 +96,7 @@ def test_an_adopted_store_serves_on(founded: StoreServer, heritage: HeritageServ
         said, used = await root.fetchval("select max(seq) from consent.event"), await root.fetchval("select max(id) from audit.use")
         report = await doors.carry_out(plan_then(heritage))
         assert {name: outcome.number for name, outcome in report.agreements.items()} == numbers
-        assert await root.fetchval("select max(seq) from consent.event") == said, "no word ended or was said anew"
+        assert await root.fetchval("select max(seq) from consent.event") == said, "no word ended or was said again"
         yes = await doors.reader(numbers["yes"])
         shown = {who: await point(yes, numbers["yes"], who) is not None for who in (GIVEN, RENEWED, CHILD, WITHDRAWN, OBJECTED, ERASED)}
         assert shown == {GIVEN: True, RENEWED: True, CHILD: True, WITHDRAWN: False, OBJECTED: False, ERASED: False}

@@ -126,8 +126,7 @@ def test_rows_that_break_the_contract_are_refused_and_counted_and_the_rest_is_se
 
     async def script(root: Any) -> None:
         message = await bench.exchange.until("flawed", "RowsRefused")
-        assert "4 refused: spec.subject.column 2, born 1, fullName 1." in message
-        assert "Correct the records" in message
+        assert message == "4 refused: spec.subject.column 2, born 1, fullName 1."
         report = bench.exchange.reported()
         assert report is not None
         assert report.products["flawed"].ready

@@ -16,7 +16,7 @@ from commonweal_api import namespace_of
 from commonweal_api.plan import PLAN_KEY, REPORT_KEY, STORE_PLAN, STORE_REPORT, StorePlan, audience_of, digest_of
 from contract.operator.stage import Pods
 from support.control_plane import ControlPlane
-from support.data_api import DataApi, Desk, Issuer, KeeperProcess
+from support.data_api import DataApi, Exchange, Issuer, KeeperProcess
 from support.kube_api import MERGE, KubeApi, Refused
 from support.loopback import Loopback
 from support.postgres import HeritageServer, StoreServer
@@ -41,7 +41,7 @@ class Library:
 
     def __init__(self, plane: ControlPlane, store: StoreServer, heritage: HeritageServer) -> None:
         self._api, self._heritage = plane.api(), heritage
-        self.desk, self._pods = Desk(store.directory / "desk"), Pods(plane)
+        self.exchange, self._pods = Exchange(store.directory / "exchange"), Pods(plane)
         self._store, self._stack, self._ended = store, ExitStack(), threading.Event()
         self._digests, self._told = dict[str, str](), dict[str, str]()
         self._carrier = threading.Thread(target=self._carry)
@@ -49,7 +49,7 @@ class Library:
 
     def __enter__(self) -> Self:
         keys = self._stack.enter_context(Keys(self._api))
-        self._stack.enter_context(KeeperProcess(self._store, self.desk.directory))
+        self._stack.enter_context(KeeperProcess(self._store, self.exchange.directory))
         env = {"COMMONWEAL_DEPARTMENT": LIBRARY, "COMMONWEAL_AUDIENCE": audience_of(LIBRARY), "COMMONWEAL_CLIENT_ISSUER": CLUSTER_ISSUER}
         self._carrier.start()
         self.api = self._stack.enter_context(DataApi(self._store, keys, **env))
@@ -92,7 +92,7 @@ class Library:
         for product in json.loads(text).get("products", []):
             self._login(product["spec"]["source"]["postgres"]["credentials"]["name"])
         self._digests[digest_of(led)] = digest_of(wanted)
-        self.desk.put(led)
+        self.exchange.put(led)
         self._told["plan"] = text
 
     def _led(self, document: dict[str, Any]) -> StorePlan:
@@ -104,10 +104,10 @@ class Library:
     def _login(self, name: str) -> None:
         data = self._api.request("GET", self._path("secrets", name))["data"]
         username, password = (base64.b64decode(data[key]).decode() for key in ("username", "password"))
-        self.desk.login(name, username, password)
+        self.exchange.login(name, username, password)
 
     def _report(self) -> None:
-        report = self.desk.reported()
+        report = self.exchange.reported()
         if report is None or report.plan not in self._digests:
             return
         text = json.dumps(report.model_copy(update={"plan": self._digests[report.plan]}).wire())

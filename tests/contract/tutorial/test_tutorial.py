@@ -37,7 +37,7 @@ def test_the_tutorial_does_what_it_says(library: Library, reader: dict[str, str]
     text = file.read_text()
     said = dict(part.split("\n", 1) for part in text.split(f"{MARK} ")[1:])
     assert library.faults == [], text
-    assert done.returncode == 0, f"{text}\n{library.desk.reported()}"
+    assert done.returncode == 0, f"{text}\n{library.exchange.reported()}"
     for number, (commands, shown) in enumerate(blocks()):
         missing = [line for line in shown if line not in said[str(number)]]
         assert missing == [], f"{commands}\nsaid\n{said[str(number)]}"

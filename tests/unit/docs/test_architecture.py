@@ -13,7 +13,7 @@ import orjson
 
 from commonweal_api.department import DepartmentSpec
 from commonweal_api.plan import ModelPlan, StorePlan
-from commonweal_operator.desired.department import DepartmentInputs, department_children
+from commonweal_operator.desired.department import NamespaceContent, department_children
 from commonweal_operator.desired.platform import PlatformConfig
 
 ROOT = Path(__file__).parents[3]
@@ -60,7 +60,7 @@ def test_every_file_that_a_concept_is_said_to_lie_in_is_there() -> None:
 
 
 def test_the_children_of_a_department_are_the_ones_that_it_has() -> None:
-    inputs = DepartmentInputs(
+    content = NamespaceContent(
         name="library",
         uid="1",
         spec=DepartmentSpec.model_validate({"displayName": "Library", "contact": "mailto:library@example.org"}),
@@ -70,7 +70,7 @@ def test_the_children_of_a_department_are_the_ones_that_it_has() -> None:
         callers=NOTHING,
         peers=NOTHING,
     )
-    made = [orjson.loads(child.body) for child in department_children(inputs, PlatformConfig.model_validate({"images": IMAGES}))]
+    made = [orjson.loads(child.body) for child in department_children(content, PlatformConfig.model_validate({"images": IMAGES}))]
     shown = [(kind, name.replace("<name>", "library")) for kind, name in re.findall(r"^\| ([A-Z]\w+) \| `([^`]+)` \|", PAGE, re.MULTILINE)]
     assert shown == [(each["kind"], each["metadata"]["name"]) for each in made]
     assert f"\n{len(made)} objects, made by" in PAGE

@@ -49,24 +49,14 @@ def test_every_value_of_the_chart_is_on_the_page() -> None:
             yield from deeper or [f"{path}{name}"]
 
     schema = json.loads((source() / "charts" / "commonweal" / "values.schema.json").read_text())
-    wanted = set(keys(schema)) - {"global", "operator.resources"}  # Helm's own, and Kubernetes' own
+    wanted = set(keys(schema)) - {"global"}  # Helm's own
     assert {name for name in wanted if f"| `{name}` |" not in settings_page.page()} == set()
 
 
-def test_a_value_without_a_word_is_named() -> None:
-    with pytest.raises(ValueError, match=r"site has no comment above it"):
-        list(settings_page.chart_values('# About the file.\nsite: ""\n', {"properties": {"site": {}}}))
-
-
-def test_a_value_that_the_schema_does_not_know_is_named() -> None:
-    with pytest.raises(ValueError, match=r"does not know sight"):
-        list(settings_page.chart_values('# About the file.\n# Where.\nsight: ""\n', {"properties": {"site": {}}}))
-
-
-def test_a_key_of_a_stack_file_without_a_word_is_named() -> None:
+def test_a_setting_without_a_word_is_named() -> None:
     class Silent(Part):
         word: str = ""
 
     assert all(info.description for info in Provider.model_fields.values())
     with pytest.raises(ValueError, match=r"Silent.word has no description"):
-        list(settings_page._keys("word", Silent.model_fields["word"], Silent))
+        list(settings_page.rows(Silent))

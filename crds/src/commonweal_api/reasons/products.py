@@ -89,7 +89,7 @@ PRODUCTS: dict[Reason, Entry] = {
     _R.PUSHDOWN_UNSAFE: no(
         _T.PUSHDOWN_SAFE,
         "The source cannot be asked for the permitted keys alone, so the product stays closed.",
-        "Set spec.serve.mode to Replica, or see the message for what keeps the filter from the source.",
+        "Set spec.serve.mode to Replica, or remove what the message names.",
     ),
     _R.LOADED: yes(_T.LOADED, "The source has been read, and the store holds what it is to hold of it."),
     _R.LOAD_PENDING: wait(

@@ -13,14 +13,13 @@ from litestar.params import FromPath
 from pydantic import TypeAdapter, ValidationError
 
 from commonweal_runtime.bodies import parse
-from commonweal_runtime.data_api import problems as refusals
+from commonweal_runtime.data_api import problems
 from commonweal_runtime.data_api.connections import UnreachableError
 from commonweal_runtime.data_api.reads import ReadRequest
 from commonweal_runtime.data_api.requests import header_of, query_of
 from commonweal_runtime.data_api.responses import answer
 from commonweal_runtime.data_api.service import Service
-from commonweal_runtime.linkage.bodies import FORM as _FORM
-from commonweal_runtime.linkage.bodies import LONGEST_REFERENCE, LinksBody, Reference
+from commonweal_runtime.linkage.bodies import FORM, LONGEST_REFERENCE, LinksBody, Reference
 from commonweal_runtime.linkage.problems import no_linkage
 from commonweal_runtime.linkage.tokens import key_of
 from commonweal_runtime.problems import invalid_request
@@ -30,7 +29,7 @@ from commonweal_runtime.store.problems import Own, problem_of
 from commonweal_runtime.store.sqlstates import SqlState
 
 LONGEST_LINKS = 512 * 1024
-_REFUSED: Own = {SqlState.NOT_FOUND: no_linkage, SqlState.INVALID_VALUE: lambda: invalid_request("", _FORM)}
+_REFUSED: Own = {SqlState.NOT_FOUND: no_linkage, SqlState.INVALID_VALUE: lambda: invalid_request("", FORM)}
 _REFERENCE: TypeAdapter[str] = TypeAdapter(Reference)
 _Request = Request[Any, Any, Any]
 _Answer = Response[bytes]
@@ -101,11 +100,11 @@ class Linkage:
         try:
             text = await self._service.pools.call(login_of(read.agreement.number), statement, *args)
         except UnreachableError:
-            raise refusals.store_unavailable() from None
+            raise problems.store_unavailable() from None
         except asyncpg.PostgresError as error:
             raise problem_of(error, own=_REFUSED) from None
         if text is None:
-            raise refusals.store_unavailable()
+            raise problems.store_unavailable()
         return text
 
 

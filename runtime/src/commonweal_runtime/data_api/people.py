@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 from litestar import Request
 
-from commonweal_runtime.data_api import problems as refusals
+from commonweal_runtime.data_api import problems
 from commonweal_runtime.data_api.bodies import DelegationBody, RegistrarsDelegationBody
 from commonweal_runtime.data_api.connections import ConnectionPools, UnreachableError
 from commonweal_runtime.data_api.requests import delegated_of, header_of
@@ -54,15 +54,15 @@ async def ask(pools: ConnectionPools, login: str, refused: Own, statement: str, 
     try:
         answer = await pools.call(login, statement, *args)
     except UnreachableError:
-        raise refusals.store_unavailable() from None
+        raise problems.store_unavailable() from None
     except asyncpg.PostgresError as error:
         raise problem_of(error, own=refused) from None
     if answer is None:
-        raise refusals.store_unavailable()
+        raise problems.store_unavailable()
     return answer
 
 
-_COMMON: Own = {SqlState.NOT_PERMITTED: refusals.not_delegated, SqlState.NOT_FOUND: refusals.no_such_agreement}
+_COMMON: Own = {SqlState.NOT_PERMITTED: problems.not_delegated, SqlState.NOT_FOUND: problems.no_such_agreement}
 
 
 class People:
@@ -81,11 +81,11 @@ class People:
 
     async def consent(self, who: Principal, agreement: str, state: str) -> DecisionResult:
         """Give, withdraw, refuse or put off consent; when this returns, the next read already obeys."""
-        return await self._decide("give", {SqlState.NOT_POSSIBLE: refusals.no_consent_to_decide}, who, agreement, state)
+        return await self._decide("give", {SqlState.NOT_POSSIBLE: problems.no_consent_to_decide}, who, agreement, state)
 
     async def objection(self, who: Principal, agreement: str, *, objected: bool) -> DecisionResult:
         """Object, or lift the objection; when this returns, the next read already obeys."""
-        return await self._decide("object", {SqlState.NOT_POSSIBLE: refusals.no_objection_to_decide}, who, agreement, objected)
+        return await self._decide("object", {SqlState.NOT_POSSIBLE: problems.no_objection_to_decide}, who, agreement, objected)
 
     async def _decide(self, function: str, refused: Own, who: Principal, agreement: str, said: str | bool) -> DecisionResult:
         """Record a decision and fetch its event in one statement: one round trip, and no answer that speaks of somebody else's event."""
@@ -100,12 +100,12 @@ class People:
     async def delegate(self, who: Principal, d: DelegationBody) -> str:
         """Let somebody act for the person."""
         statement = "select person.delegate($1, $2, $3, $4, $5, $6, $7, $8)"
-        refused = {SqlState.NOT_POSSIBLE: refusals.delegation_not_possible}
+        refused = {SqlState.NOT_POSSIBLE: problems.delegation_not_possible}
         return await self._ask(refused, statement, who.actor, who.subject, *_terms(d))
 
     async def end_delegation(self, who: Principal, delegation: UUID) -> str:
         """End a delegation; when this returns, the delegate can do nothing any more."""
-        refused = {SqlState.NOT_FOUND: refusals.no_such_delegation, SqlState.NOT_POSSIBLE: refusals.delegation_not_possible}
+        refused = {SqlState.NOT_FOUND: problems.no_such_delegation, SqlState.NOT_POSSIBLE: problems.delegation_not_possible}
         return await self._ask(refused, "select person.end_delegation($1, $2, $3)", who.actor, who.subject, delegation)
 
     async def export(self, who: Principal) -> str:
@@ -114,7 +114,7 @@ class People:
 
     async def erase(self, who: Principal, product: str) -> str:
         """Erase the person's records of a product."""
-        refused = {SqlState.NOT_FOUND: refusals.no_such_product, SqlState.NOT_POSSIBLE: refusals.nothing_to_erase}
+        refused = {SqlState.NOT_FOUND: problems.no_such_product, SqlState.NOT_POSSIBLE: problems.nothing_to_erase}
         return await self._ask(refused, "select person.erase($1, $2, $3)", who.actor, who.subject, product)
 
     async def _ask(self, refused: Own, statement: str, *args: object) -> str:
@@ -147,8 +147,8 @@ class Registrars:
 
     async def _ask(self, statement: str, *args: object) -> str:
         refused = {
-            SqlState.NOT_PERMITTED: refusals.no_registrar,
-            SqlState.NOT_FOUND: refusals.no_such_delegation,
-            SqlState.NOT_POSSIBLE: refusals.delegation_not_possible,
+            SqlState.NOT_PERMITTED: problems.no_registrar,
+            SqlState.NOT_FOUND: problems.no_such_delegation,
+            SqlState.NOT_POSSIBLE: problems.delegation_not_possible,
         }
         return await ask(self._pools, API, refused, statement, *args)

@@ -112,7 +112,7 @@ def not_delegated() -> Problem:
         "NotDelegated",
         "Not yours to do",
         "No delegation in force lets you do this for the person in On-Behalf-Of.",
-        "Leave On-Behalf-Of out to act for yourself; /me/delegations shows for whom you may act, and in what.",
+        "Leave On-Behalf-Of out to act for yourself; /me/delegations shows who you may act for, and in what.",
     )
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from commonweal_runtime.data_api import problems as refusals
+from commonweal_runtime.data_api import problems
 from commonweal_runtime.data_api.catalogue import Agreement
 from commonweal_runtime.data_api.connections import ConnectionPools, UnreachableError
 from commonweal_runtime.problems import Problem
@@ -118,7 +118,7 @@ class Reader:
         except BaseException as error:
             for _, future in reads:
                 if not future.done():
-                    future.set_exception(error if isinstance(error, Exception) else refusals.store_unavailable())
+                    future.set_exception(error if isinstance(error, Exception) else problems.store_unavailable())
             if not isinstance(error, Exception):
                 raise
             return
@@ -156,7 +156,7 @@ class Reader:
         try:
             return await self._pools.call(login_of(agreement.number), statement, *args)
         except UnreachableError:
-            raise refusals.store_unavailable() from None
+            raise problems.store_unavailable() from None
         except asyncpg.PostgresError as error:
             raise await self._refusal(agreement, error) from None
 

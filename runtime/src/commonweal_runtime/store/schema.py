@@ -65,7 +65,7 @@ def _check(known: dict[int, str], wanted: list[tuple[int, str]]) -> None:
     if known and BASE not in known:
         raise SchemaError(
             "The store was made before the first release, and its ledger is not that of the last commit of that time (e0dec75). Run that commit's keeper on "
-            "it once, then this release again; if it refuses too, found the department anew. Nothing was changed."
+            "it once, then this release again; if it refuses too, found the department again. Nothing was changed."
         )
     if set(known) - {version for version, _ in wanted}:
         raise SchemaError(

@@ -102,7 +102,7 @@ class Values(Part):
     )
     identity: Identity = Field(
         default_factory=Identity,
-        description="The issuer of people's tokens: `issuer` names one that the site has, `enabled` runs the small one. With neither, nobody can sign in.",
+        description="The issuer of people's tokens: `issuer` names one that the site has, `enabled` runs the small one. With neither, no person can sign in.",
     )
     sectors_secret: ObjectName = Field(
         default=SECTORS_SECRET,

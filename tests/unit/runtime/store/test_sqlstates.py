@@ -117,7 +117,7 @@ ASKED: dict[str, Ask] = {
     "a registrar's delegations": lambda store: Registrars(store).delegations("a/b", ME),
     "a registrar delegates": lambda store: Registrars(store).delegate("a/b", SAID),  # type: ignore[arg-type]
     "a registrar ends": lambda store: Registrars(store).end("a/b", ME),
-    "linkage": lambda store: Linkage(SimpleNamespace(lanes=store, pools=store)).remove(READ, None),  # type: ignore[arg-type]
+    "linkage": lambda store: Linkage(SimpleNamespace(pools=store)).remove(READ, None),  # type: ignore[arg-type]
     "proof": lambda store: AuditService(store, b"k" * 32).use_proof(ME, ME, 1),
     "auditors' export": lambda store: AuditService(store, b"k" * 32).export("a/b"),
 }

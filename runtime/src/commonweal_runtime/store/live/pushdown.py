@@ -10,7 +10,6 @@ from typing import Any
 from commonweal_api.reasons import Reason
 from commonweal_runtime.store.exceptions import SourceError
 
-REMEDY = "Set spec.serve.mode to Replica, or remove the cause."
 _REMOTE = re.compile(r'^SELECT (?P<columns>.+?) FROM (?P<table>(?:"[^"]+"|\w+)\.(?:"[^"]+"|\w+)) WHERE (?P<where>.+)$')
 # Two keys of each type that stand for any two: the statement is planned, not run.
 SAMPLE = {
@@ -24,7 +23,7 @@ SAMPLE = {
 
 def unsafe(why: str) -> SourceError:
     """Return the refusal of a product that cannot be read by key alone."""
-    return SourceError(Reason.PUSHDOWN_UNSAFE, f"{why} {REMEDY}")
+    return SourceError(Reason.PUSHDOWN_UNSAFE, why)
 
 
 def check_here(plan: str, key: str, allowed: set[str]) -> None:
