@@ -29,7 +29,7 @@ from commonweal_cli.demo.command import TO_FIRST_READ  # noqa: E402
 from commonweal_cli.demo.command import main as demo  # noqa: E402
 from commonweal_cli.demo.report import changes  # noqa: E402
 from commonweal_cli.site.operations import Outcome  # noqa: E402
-from commonweal_local.failure import LocalError  # noqa: E402
+from commonweal_local.exceptions import LocalError  # noqa: E402
 from commonweal_local.progress import Progress  # noqa: E402
 
 COMMAND = "python bench/demo.py"

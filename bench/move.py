@@ -28,7 +28,7 @@ from results_file import Figure, write  # noqa: E402
 from commonweal_cli.demo import bring_up  # noqa: E402
 from commonweal_cli.main import main as commonweal  # noqa: E402
 from commonweal_local import paths  # noqa: E402
-from commonweal_local.failure import LocalError  # noqa: E402
+from commonweal_local.exceptions import LocalError  # noqa: E402
 from commonweal_local.progress import Progress  # noqa: E402
 from support import film_club, movielens  # noqa: E402
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from commonweal_local import shell, sites, toolchain
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import CommandFailedError, LocalError
 from commonweal_local.images import builder
 from commonweal_local.images.base import BASE_IMAGE
 from commonweal_local.progress import Silent
@@ -180,7 +180,7 @@ print(len(json.load(urllib.request.urlopen(request, context=ssl.create_default_c
 
 def test_the_restricted_profile_refuses_a_pod_that_runs_as_root(pair: list[Site]) -> None:
     refused = {**pod("root", BASE_IMAGE, "true"), "spec": {"containers": [{"name": "main", "image": BASE_IMAGE}]}}
-    with pytest.raises(shell.CommandFailed, match="violates PodSecurity"):
+    with pytest.raises(CommandFailedError, match="violates PodSecurity"):
         apply(pair[0], refused)
 
 

@@ -22,7 +22,7 @@ from commonweal_cli.site.decommission import traces, verify
 from commonweal_cli.site.decommission.erase import Wish, decommission
 from commonweal_cli.site.decommission.journal import Journal, place
 from commonweal_local import management, paths, sites
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.progress import Silent
 from commonweal_local.sites import processes
 from commonweal_local.sites.api import Api

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from http.client import HTTPException
 
-from commonweal_kube.protocol import ApiError, Unavailable
+from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError
 from support.repeating import Repeating
 
 EVERY = 0.1
@@ -26,5 +26,5 @@ class Asking(Repeating):
         try:
             self._ask()
             self.answered += 1
-        except (ApiError, Unavailable, OSError, HTTPException) as error:
+        except (ApiError, ApiServerUnavailableError, OSError, HTTPException) as error:
             self.wrong.append(str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -59,3 +60,37 @@ def test_one_module_makes_ids_of_keys_and_keys_of_sectors() -> None:
         if isinstance(node, ast.FunctionDef) and node.name in wanted and path != SIGNATURES
     }
     assert found == {("crds/src/commonweal_api/agreement_signatures.py", "kid_of")}  # of a text, not of a key
+
+
+def _exceptions() -> dict[tuple[str, str], ast.ClassDef]:
+    """Return every class that is an exception, by path and name: one of its bases is a built-in one, or one that was found already."""
+    classes = [(path, node) for path, tree in trees().items() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    known = {name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)}
+    found: dict[tuple[str, str], ast.ClassDef] = {}
+    while new := {(path, node.name): node for path, node in classes if (path, node.name) not in found and known & set(_bases(node))}:
+        found |= new
+        known |= {name for _, name in new}
+    return found
+
+
+def _bases(node: ast.ClassDef) -> Iterator[str]:
+    for base in node.bases:
+        whole = base.value if isinstance(base, ast.Subscript) else base
+        yield whole.attr if isinstance(whole, ast.Attribute) else getattr(whole, "id", "")
+
+
+def test_each_package_has_one_register_of_exceptions() -> None:
+    elsewhere = [f"{path}: {name}" for path, name in _exceptions() if len(Path(path).parts) != 4 or Path(path).name != "exceptions.py"]
+    assert elsewhere == [], "define it in exceptions.py of its package, with when it is raised and who turns it into what"
+
+
+def test_no_name_of_an_exception_stands_twice() -> None:
+    names = [name for _, name in _exceptions()]
+    assert len(names) > 30
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+    assert [name for name in names if not name.endswith("Error") or name.startswith("_")] == []
+
+
+def test_every_exception_says_when_it_is_raised_and_what_becomes_of_it() -> None:
+    said = {name: (ast.get_docstring(node) or "").strip() for (_, name), node in _exceptions().items()}
+    assert [name for name, text in said.items() if text.count(".") + text.count(":") < 2] == []

@@ -18,10 +18,8 @@ from commonweal_stacks.conformity.picture import page
 from commonweal_stacks.conformity.probes import broken_ones
 from commonweal_stacks.conformity.record import Expected, enter, expected_of, publish, read, statement_of, write
 from commonweal_stacks.conformity.site_key import public_jwk, read_public_key, site_seed
-from commonweal_stacks.conformity.statement import StatementError
 from commonweal_stacks.conformity.tree import Digest, differences
-from commonweal_stacks.platform.chart import ChartError
-from commonweal_stacks.site import SiteConfigError
+from commonweal_stacks.exceptions import ChartError, SiteConfigError, StatementError
 
 EQUAL, DIFFERENT, FAILED = 0, 1, 2
 SHOWN = 50

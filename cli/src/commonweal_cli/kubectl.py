@@ -10,26 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from commonweal_cli.exceptions import KubectlConflictError, KubectlError, KubectlForbiddenError
 from commonweal_cli.kubectl_watch import Watch
-from commonweal_local.failure import LocalError
 
 Say = Callable[[str], None]
 SECONDS = 60.0
 # What the API server says between the making of a quota and its first count by the controller manager.
 NOT_COUNTED = "status unknown for quota"
 QUOTA_SECONDS = 90.0  # the controller looks for new kinds each half minute, and our sites' counts again each ten seconds
-
-
-class FailedError(LocalError):
-    """kubectl failed, or a wait ran out; the message has its words."""
-
-
-class ForbiddenError(FailedError):
-    """The API server refused for want of rights."""
-
-
-class ConflictError(FailedError):
-    """Somebody else has changed the object since it was read."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +38,18 @@ class Kubectl:
         return self.run("config", "view", "--raw", "--flatten") if self.kubeconfig is None else self.kubeconfig.read_text(encoding="utf-8")
 
     def run(self, *words: str, stdin: str | None = None, seconds: float | None = None) -> str:
-        """Run kubectl and return what it printed. Raises FailedError in its own words when it fails or takes longer than `seconds`."""
+        """Run kubectl and return what it printed. Raises KubectlError in its own words when it fails or takes longer than `seconds`."""
         try:
             done = subprocess.run([*self.command, *words], input=stdin, capture_output=True, text=True, check=False, timeout=seconds)
         except subprocess.TimeoutExpired:
             what = f"The cluster did not answer within {seconds:.0f} s"
-            raise FailedError(self._named(what), "Check the kubeconfig, and repeat the command.") from None
+            raise KubectlError(self._named(what), "Check the kubeconfig, and repeat the command.") from None
         if done.returncode:
             raise self._failure(words, done.stderr.strip())
         return done.stdout
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> dict[str, Any]:
-        """Return one object. Raises FailedError in the words of the API server."""
+        """Return one object. Raises KubectlError in the words of the API server."""
         found: dict[str, Any] = json.loads(self.run("get", kind, name, *_in(namespace), "-o", "json", seconds=SECONDS))
         return found
 
@@ -72,11 +60,11 @@ class Kubectl:
         return found
 
     def patch(self, kind: str, name: str, namespace: str, patch: dict[str, Any]) -> None:
-        """Merge the patch into the object. Raises ConflictError when `metadata.resourceVersion` in it is no longer the object's, ForbiddenError without the right."""
+        """Merge the patch into the object. Raises KubectlConflictError when `metadata.resourceVersion` in it is no longer the object's, KubectlForbiddenError without the right."""
         self.run("patch", kind, name, *_in(namespace), "--type", "merge", "--patch", json.dumps(patch), seconds=SECONDS)
 
     def token(self, namespace: str, account: str, audience: str) -> str:
-        """Return an hour's token of a ServiceAccount for one audience. Raises ForbiddenError without the right to make one."""
+        """Return an hour's token of a ServiceAccount for one audience. Raises KubectlForbiddenError without the right to make one."""
         return self.run("create", "token", account, *_in(namespace), "--audience", audience, "--duration", "1h", seconds=SECONDS).strip()
 
     def apply(self, *files: Path, seconds: float = QUOTA_SECONDS) -> None:
@@ -85,7 +73,7 @@ class Kubectl:
         while True:
             try:
                 self.run("apply", *(word for file in files for word in ("-f", str(file))))
-            except FailedError as failure:
+            except KubectlError as failure:
                 if NOT_COUNTED not in str(failure) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.3)
@@ -111,19 +99,19 @@ class Kubectl:
                     said = text
                 if not watch.changed(deadline - time.monotonic()):
                     missing = "\n  ".join(waiting or ["the API server does not answer"])
-                    raise FailedError(
+                    raise KubectlError(
                         self._named(f"not ready after {seconds:.0f} s:\n  {missing}"),
                         f"Look with `kubectl --kubeconfig {self.kubeconfig} get commonweal -A -o wide`.",
                     )
 
-    def _failure(self, words: Sequence[str], text: str) -> FailedError:
+    def _failure(self, words: Sequence[str], text: str) -> KubectlError:
         what = self._named(f"`kubectl {' '.join(words)}` was refused: {text}") if self.name else text or f"kubectl {words[0]} failed"
         if "(Forbidden)" in text:
-            return ForbiddenError(what, "Ask a steward of that department.")
+            return KubectlForbiddenError(what, "Ask a steward of that department.")
         if "(Conflict)" in text:
-            return ConflictError(what, "Repeat the command.")
+            return KubectlConflictError(what, "Repeat the command.")
         who = "that the site answers, and that you are its administrator" if self.name else "name, namespace (-n) and --kubeconfig"
-        return FailedError(what, f"Check {who}.")
+        return KubectlError(what, f"Check {who}.")
 
     def _named(self, what: str) -> str:
         return f"{self.name}: {what}" if self.name else what

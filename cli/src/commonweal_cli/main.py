@@ -12,8 +12,7 @@ from commonweal_cli import machine
 from commonweal_cli.arguments import command
 from commonweal_cli.local import command as local
 from commonweal_local import surroundings
-from commonweal_local.failure import LocalError
-from commonweal_local.shell import CommandFailed
+from commonweal_local.exceptions import CommandFailedError, LocalError
 
 INTERRUPTED = 130
 # These parse their own arguments: the command, and the function that takes the words after it.
@@ -50,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parser().parse_args(words)
         run: Callable[[argparse.Namespace], int] = arguments.run
         return run(arguments)
-    except (LocalError, CommandFailed, TimeoutError) as error:
+    except (LocalError, CommandFailedError, TimeoutError) as error:
         print(f"commonweal: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

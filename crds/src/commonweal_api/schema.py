@@ -14,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, NoDefault
 from pydantic_core import PydanticUndefined, core_schema
 
 from commonweal_api.common import GROUP, VERSION, Kind
+from commonweal_api.exceptions import StructuralSchemaError
 
 Schema = dict[str, Any]
 RULES = "x-kubernetes-validations"
@@ -24,10 +25,6 @@ _KEPT = (
 _ORDER = ("description", "type", "default", *_KEPT[3:])
 _EXCLUSIVE = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
 _ELSEWHERE = ("title", "$defs", "default", "const", "additionalProperties", "properties", "items")
-
-
-class SchemaError(ValueError):
-    """The model holds something that a structural schema cannot say, or says without a bound; the message names the path."""
 
 
 class _WithFactoryDefaults(GenerateJsonSchema):
@@ -42,7 +39,7 @@ class _WithFactoryDefaults(GenerateJsonSchema):
 
 
 def structural(model: type[BaseModel], root: str = "spec") -> Schema:
-    """Return the structural schema of a model that lies under `root`; SchemaError names the path of what cannot be carried over."""
+    """Return the structural schema of a model that lies under `root`; StructuralSchemaError names the path of what cannot be carried over."""
     full = model.model_json_schema(by_alias=True, schema_generator=_WithFactoryDefaults)
     return _Reduction(full.get("$defs", {})).node(full, f"{model.__name__}.{root}")
 
@@ -77,7 +74,9 @@ class _Reduction:
     def _referred(self, source: Schema, path: str) -> Schema:
         name = source["$ref"].rpartition("/")[2]
         if name in self._open:
-            raise SchemaError(f"{path}: {name} contains itself; a structural schema cannot, so cap the depth with types of their own")
+            raise StructuralSchemaError(
+                f"{path}: {name} contains itself; a structural schema cannot, so cap the depth with types of their own"
+            )
         self._open.append(name)
         beside = {k: v for k, v in source.items() if k != "$ref"}
         result = self.node({**self._definitions[name], **beside}, path)
@@ -87,7 +86,7 @@ class _Reduction:
     def _or_null(self, source: Schema, path: str) -> Schema:
         branches = [branch for branch in source["anyOf"] if branch.get("type") != "null"]
         if len(branches) != 1:
-            raise SchemaError(f"{path}: a union of {len(branches)} types; give each its own optional field")
+            raise StructuralSchemaError(f"{path}: a union of {len(branches)} types; give each its own optional field")
         return self.node({**branches[0], **{k: v for k, v in source.items() if k != "anyOf"}}, path)
 
 
@@ -96,7 +95,7 @@ def _keywords(source: Schema, path: str) -> Schema:
     result: Schema = {key: value for key, value in source.items() if key in _KEPT or key.startswith("x-kubernetes-")}
     for key in source.keys() - result.keys() - set(_ELSEWHERE):
         if key not in _EXCLUSIVE:
-            raise SchemaError(f"{path}: a structural schema has no place for {key!r}; describe the field otherwise")
+            raise StructuralSchemaError(f"{path}: a structural schema has no place for {key!r}; describe the field otherwise")
         result |= {_EXCLUSIVE[key]: source[key], key: True}
     if "const" in source:
         result["enum"] = [source["const"]]
@@ -125,13 +124,13 @@ def _bounded(node: Schema, path: str) -> None:
     """Refuse what has no upper bound."""
     kind = node.get("type")
     if kind is None:
-        raise SchemaError(f"{path}: any type at all is allowed; give it one")
+        raise StructuralSchemaError(f"{path}: any type at all is allowed; give it one")
     if kind == "string" and not ({"maxLength", "enum"} & set(node) or node.get("format") == "date-time"):
-        raise SchemaError(f"{path}: a string without an upper bound; give it max_length")
+        raise StructuralSchemaError(f"{path}: a string without an upper bound; give it max_length")
     if kind == "array" and "maxItems" not in node:
-        raise SchemaError(f"{path}: a list without an upper bound; give it max_length")
+        raise StructuralSchemaError(f"{path}: a list without an upper bound; give it max_length")
     if kind == "object" and "properties" not in node and not {"additionalProperties", "maxProperties"} <= set(node):
-        raise SchemaError(f"{path}: a map without an upper bound or without a type; give it max_length and typed values")
+        raise StructuralSchemaError(f"{path}: a map without an upper bound or without a type; give it max_length and typed values")
 
 
 def crd(kind: type[Kind]) -> Schema:
@@ -164,7 +163,7 @@ def root(kind: type[Kind]) -> Schema:
     """Return the schema of a whole object. `metadata` is the API server's own; only the name gets a rule."""
     spec, status = kind.model_fields["spec"].annotation, kind.model_fields["status"].annotation
     if not (isinstance(spec, type) and issubclass(spec, BaseModel) and isinstance(status, type) and issubclass(status, BaseModel)):
-        raise SchemaError(f"{kind.__name__}: spec and status must be models")
+        raise StructuralSchemaError(f"{kind.__name__}: spec and status must be models")
     return {
         "description": " ".join((kind.__doc__ or "").split()),
         "type": "object",

@@ -16,7 +16,8 @@ from urllib.parse import urlencode
 
 import urllib3
 
-from commonweal_kube.protocol import JSON, ApiError, Unavailable
+from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError
+from commonweal_kube.protocol import JSON
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 30.0
 PAGE: Final = 500
@@ -50,7 +51,7 @@ def near(tls: ssl.SSLContext) -> urllib3.PoolManager:
 class Api:
     """One API server. `login` gives the headers that say who asks; a login by certificate is the pool's.
 
-    Nothing is asked twice unless the pool was told to. Every call raises Unavailable when the server does not answer.
+    Nothing is asked twice unless the pool was told to. Every call raises ApiServerUnavailableError when the server does not answer.
     """
 
     def __init__(self, url: str, pool: urllib3.PoolManager, login: Login = dict, read_seconds: float = READ_SECONDS) -> None:
@@ -72,7 +73,7 @@ class Api:
         try:
             raw = response.read()
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unavailable(f"{method} {path}: {error!r}") from error
+            raise ApiServerUnavailableError(f"{method} {path}: {error!r}") from error
         finally:
             response.release_conn()
         return _answer(response, raw.decode(errors="replace"))
@@ -116,7 +117,7 @@ class Api:
             for line in response:
                 yield json.loads(line)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unavailable(f"GET {path}: {error!r}") from error
+            raise ApiServerUnavailableError(f"GET {path}: {error!r}") from error
         finally:
             response.close()
 
@@ -140,7 +141,7 @@ class Api:
         try:
             return self._pool.request(method, url, body=data, headers=headers, timeout=timeout, preload_content=False, redirect=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unavailable(f"{method} {path}: {error!r}") from error
+            raise ApiServerUnavailableError(f"{method} {path}: {error!r}") from error
 
 
 def _answer(response: urllib3.BaseHTTPResponse, text: str) -> Answer:

@@ -11,7 +11,8 @@ import aiohttp
 import orjson
 
 from commonweal_kube.cluster import Cluster
-from commonweal_kube.protocol import APPLY, JSON, METADATA, ApiError, Gone, Unavailable
+from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError, ResourceExpiredError
+from commonweal_kube.protocol import APPLY, JSON, METADATA
 
 FIELD_MANAGER = "commonweal-operator"
 
@@ -55,7 +56,7 @@ def new_session(cluster: Cluster, connections: int, agent: str) -> aiohttp.Clien
 class Api:
     """One pool of at most `connections` connections; each request holds one while it runs, each watch one for ever.
 
-    Every call raises ApiError or Unavailable. 401 (an old token), 429 and 503 are asked again up to three times, as long as the server wants.
+    Every call raises ApiError or ApiServerUnavailableError. 401 (an old token), 429 and 503 are asked again up to three times, as long as the server wants.
     """
 
     def __init__(self, cluster: Cluster, connections: int, agent: str, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
@@ -92,14 +93,14 @@ class Api:
             raise
 
     async def pages(self, path: str, selector: str = "", accept: str = JSON, size: int = 500) -> AsyncIterator[dict[str, Any]]:
-        """List in pages, so that no answer is large; all pages show one moment. Raises Gone when a page token has expired."""
+        """List in pages, so that no answer is large; all pages show one moment. Raises ResourceExpiredError when a page token has expired."""
         token = ""
         while True:
             query = f"limit={size}" + (f"&labelSelector={selector}" if selector else "") + (f"&continue={token}" if token else "")
             try:
                 page = await self.call("GET", f"{path}?{query}", accept=accept)
             except ApiError as error:
-                raise (Gone if error.status == 410 else error) from error
+                raise (ResourceExpiredError if error.status == 410 else error) from error
             page["items"] = page["items"] or []  # the server sends null for an empty metadata list
             yield page
             token = page["metadata"].get("continue", "")
@@ -109,7 +110,7 @@ class Api:
     async def watch(
         self, path: str, selector: str, version: str, *, accept: str = METADATA, seconds: int = WATCH_SECONDS
     ) -> AsyncIterator[dict[str, Any]]:
-        """Yield events, bookmarks included, until the server ends the stream, after `seconds` at the latest; raises Gone on 410."""
+        """Yield events, bookmarks included, until the server ends the stream, after `seconds` at the latest; raises ResourceExpiredError on 410."""
         query = f"watch=1&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={seconds}&labelSelector={selector}"
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=seconds + OVERDUE_SECONDS)
         try:
@@ -123,9 +124,9 @@ class Api:
                         yield _event(line)
                     await asyncio.sleep(0)
         except ApiError as error:
-            raise (Gone if error.status == 410 else error) from error
+            raise (ResourceExpiredError if error.status == 410 else error) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(repr(error)) from error
+            raise ApiServerUnavailableError(repr(error)) from error
 
     async def _once(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> dict[str, Any]:
         try:
@@ -134,7 +135,7 @@ class Api:
                     raise await _refusal(response)
                 return dict(orjson.loads(await response.read()))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(f"{method} {path}: {error!r}") from error
+            raise ApiServerUnavailableError(f"{method} {path}: {error!r}") from error
 
 
 def _event(line: bytes) -> dict[str, Any]:

@@ -14,12 +14,10 @@ from typing import Any
 
 import yaml
 
+from commonweal_kube.exceptions import ClusterLoginError
+
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 REREAD_SECONDS = 60.0
-
-
-class LoginError(Exception):
-    """There is no usable login; the message names what is missing and the remedy."""
 
 
 class Token:
@@ -49,13 +47,13 @@ class Cluster:
 
     @classmethod
     def find(cls, kubeconfig: Path | None = None) -> Cluster:
-        """Return the login of the file given, of KUBECONFIG, of the pod, or of ~/.kube/config; the first that exists. Raises LoginError."""
+        """Return the login of the file given, of KUBECONFIG, of the pod, or of ~/.kube/config; the first that exists. Raises ClusterLoginError."""
         named = kubeconfig or (Path(os.environ["KUBECONFIG"]) if os.environ.get("KUBECONFIG") else None)
         if named is None and "KUBERNETES_SERVICE_HOST" in os.environ:
             return cls.in_pod()
         path = named or Path.home() / ".kube" / "config"
         if not path.exists():
-            raise LoginError(f"{path}: no such file. Run in a pod, set KUBECONFIG, or give --kubeconfig.")
+            raise ClusterLoginError(f"{path}: no such file. Run in a pod, set KUBECONFIG, or give --kubeconfig.")
         return cls.from_kubeconfig(path)
 
     @classmethod
@@ -67,13 +65,13 @@ class Cluster:
 
     @classmethod
     def from_kubeconfig(cls, path: Path) -> Cluster:
-        """Return the login of the file's current context: token, token file or client certificate. Raises LoginError."""
+        """Return the login of the file's current context: token, token file or client certificate. Raises ClusterLoginError."""
         config = yaml.safe_load(path.read_text())
         context = _named(config, "contexts", config.get("current-context"), path)["context"]
         cluster = _named(config, "clusters", context["cluster"], path)["cluster"]
         user = _named(config, "users", context["user"], path)["user"]
         if "exec" in user or "auth-provider" in user:
-            raise LoginError(
+            raise ClusterLoginError(
                 f"{path}: the user logs in through a plug-in, which the operator does not run. Give it a token or a client certificate."
             )
         tls = _trust(cluster, path.parent)
@@ -86,7 +84,9 @@ def _named(config: dict[str, Any], section: str, name: str | None, path: Path) -
     for entry in config.get(section) or ():
         if entry["name"] == name:
             return dict(entry)
-    raise LoginError(f"{path}: {section} has no entry {name!r}. Set current-context to a context whose cluster and user are in the file.")
+    raise ClusterLoginError(
+        f"{path}: {section} has no entry {name!r}. Set current-context to a context whose cluster and user are in the file."
+    )
 
 
 def _trust(cluster: dict[str, Any], base: Path) -> ssl.SSLContext:

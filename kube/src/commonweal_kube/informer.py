@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from commonweal_kube.client import WATCH_SECONDS
-from commonweal_kube.protocol import JSON, METADATA, METADATA_LIST, ApiError, Gone, Unavailable
+from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError, ResourceExpiredError
+from commonweal_kube.protocol import JSON, METADATA, METADATA_LIST
 
 log = logging.getLogger(__name__)
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 20.0
@@ -75,13 +76,13 @@ class Informer:
                 async for event in self._api.watch(at.path, at.selector, version, accept=accept):
                     version, failures = self._take(event), 0
                 failures = 0
-            except Gone:
+            except ResourceExpiredError:
                 version, failures = "", failures + 1
                 self.restarts += 1
                 # The first time at once; again and again only when a server cannot serve what it has just listed.
                 if failures > 1:
                     await self._wait(failures)
-            except (ApiError, Unavailable) as error:
+            except (ApiError, ApiServerUnavailableError) as error:
                 failures += 1
                 self.restarts += 1
                 if failures in SAID_AFTER:

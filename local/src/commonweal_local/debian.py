@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from commonweal_local import machine
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import CommandFailedError, LocalError
 from commonweal_local.progress import Progress
-from commonweal_local.shell import CommandFailed, run
+from commonweal_local.shell import run
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def install_files(files: Sequence[Path]) -> None:
     with _no_services():
         try:
             run("env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--install", *files)
-        except CommandFailed as error:
+        except CommandFailedError as error:
             raise LocalError(f"dpkg could not install the packages ({error})", "Fix what it says, then repeat.") from error
 
 
@@ -141,7 +141,7 @@ def refresh_lists() -> None:
 def _apt(*words: str) -> None:
     try:
         run("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet=2", "-o", WAIT, *words)
-    except CommandFailed as error:
+    except CommandFailedError as error:
         raise LocalError(
             f"apt-get {words[0]} failed: {error}", "Fix what it says (often the network or a held lock), then repeat."
         ) from error

@@ -12,7 +12,7 @@ from importlib import util
 from pathlib import Path
 
 from commonweal_local import debian, kernel, machine, paths, surroundings
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.findings import Finding, Look, Verdict, look
 from commonweal_local.management import host
 from commonweal_local.management import layout as planes

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 
 
 class Verdict(StrEnum):

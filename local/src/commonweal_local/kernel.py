@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from commonweal_local import machine
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.findings import Finding, Look, Verdict, look
 from commonweal_local.shell import succeeds
 from commonweal_local.sites import cgroups

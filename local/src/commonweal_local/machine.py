@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 
 from commonweal_local import paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 
 # Where Debian puts programs for administrators; not on everybody's PATH.
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"

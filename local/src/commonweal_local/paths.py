@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 
 __all__ = ["cache", "claims", "home", "images_file", "one_at_a_time", "require_writable", "sites", "source", "variable_of", "write"]
 

@@ -6,15 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from commonweal_local.exceptions import CommandFailedError
 from commonweal_local.machine import SYSTEM_PATH
-
-
-class CommandFailed(RuntimeError):  # noqa: N818 - reads as the fact it states
-    """A program ended with a status other than 0; the text holds its own last words."""
-
-    def __init__(self, argv: list[str], status: int, said: str) -> None:
-        super().__init__(f"`{' '.join(argv)}` ended with {status}: {said.strip() or 'it gave no output'}")
-        self.status = status
 
 
 def run(*argv: str | Path, stdin: str | None = None, check: bool = True) -> str:
@@ -28,9 +21,9 @@ def run(*argv: str | Path, stdin: str | None = None, check: bool = True) -> str:
     try:
         done = subprocess.run(words, input=stdin, encoding="utf-8", errors="replace", capture_output=True, check=False, env=environment)
     except OSError as error:
-        raise CommandFailed(words, 127, str(error)) from error
+        raise CommandFailedError(words, 127, str(error)) from error
     if check and done.returncode:
-        raise CommandFailed(words, done.returncode, done.stderr or done.stdout)
+        raise CommandFailedError(words, done.returncode, done.stderr or done.stdout)
     return done.stdout
 
 
@@ -38,6 +31,6 @@ def succeeds(*argv: str | Path, stdin: str | None = None) -> bool:
     """Whether the program can be started and ends with 0."""
     try:
         run(*argv, stdin=stdin)
-    except CommandFailed:
+    except CommandFailedError:
         return False
     return True

@@ -15,7 +15,7 @@ from ipaddress import IPv4Network, collapse_addresses, ip_address, ip_network
 from pathlib import Path
 
 from commonweal_local import paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.sites.site import DOMAIN, MOST_SITES, NETWORK, Mode, Site
 from commonweal_stacks.blueprint import REVISIONS
 

@@ -21,13 +21,14 @@ import orjson
 from commonweal_api.plan import PLAN_KEY, REPORT_KEY
 from commonweal_kube.client import WATCH_SECONDS, Api
 from commonweal_kube.cluster import Cluster
-from commonweal_kube.protocol import JSON, MERGE, ApiError, Gone, Unavailable
+from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError, ResourceExpiredError
+from commonweal_kube.protocol import JSON, MERGE
 
 CONNECTIONS = 4  # the watch of the plan, and what is read and left meanwhile
 FIELD_MANAGER = "commonweal-runtime"
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 LOOK_SECONDS = 0.1
-_FAULTS = (ApiError, Unavailable, Gone, OSError, ValueError)
+_FAULTS = (ApiError, ApiServerUnavailableError, ResourceExpiredError, OSError, ValueError)
 
 _logger = logging.getLogger(__name__)
 Pause = Callable[[float], Awaitable[None]]
@@ -43,7 +44,7 @@ class PlanExchange(Protocol):
         """Leave the report in place of the last one; one that lies there already is not written again. Tries until it succeeds."""
 
     async def secret(self, name: str) -> dict[str, str] | None:
-        """Return the values of a Secret, or None if there is none that may be read. Raises OSError, ApiError or Unavailable."""
+        """Return the values of a Secret, or None if there is none that may be read. Raises OSError, ApiError or ApiServerUnavailableError."""
 
 
 class KubernetesExchange:

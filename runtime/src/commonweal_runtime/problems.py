@@ -6,52 +6,11 @@ the text of a database error, which can hold data.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
-import orjson
+from commonweal_runtime.exceptions import ProblemError
 
 MEDIA_TYPE = "application/problem+json"
-TYPE_BASE = "https://commonweal.dev/problems/"
-_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_NONE: Mapping[str, str] = MappingProxyType({})
-
-
-@dataclass(eq=False)
-class Problem(Exception):  # noqa: N818 - it is what RFC 9457 calls it
-    """One refusal: raise it, and the application answers with it."""
-
-    status: int
-    reason: str
-    title: str
-    detail: str
-    remedy: str
-    headers: Mapping[str, str] = field(default_factory=lambda: _NONE)
-
-    @property
-    def type_(self) -> str:
-        """The URI of the problem's description."""
-        return TYPE_BASE + _WORD.sub("-", self.reason).lower()
-
-    def document(self) -> dict[str, str | int]:
-        """Return the members of the problem document."""
-        return {
-            "type": self.type_,
-            "title": self.title,
-            "status": self.status,
-            "detail": self.detail,
-            "reason": self.reason,
-            "remedy": self.remedy,
-        }
-
-    def body(self) -> bytes:
-        """Return the problem document as JSON, for `MEDIA_TYPE`."""
-        return orjson.dumps(self.document())
-
-    def __str__(self) -> str:
-        return f"{self.status} {self.reason}: {self.detail} {self.remedy}"
 
 
 _BEARER = MappingProxyType({"WWW-Authenticate": 'Bearer realm="commonweal"'})
@@ -59,8 +18,8 @@ _BEARER_INVALID = MappingProxyType({"WWW-Authenticate": 'Bearer realm="commonwea
 _RETRY = MappingProxyType({"Retry-After": "2"})
 
 
-def token_missing() -> Problem:
-    return Problem(
+def token_missing() -> ProblemError:
+    return ProblemError(
         401,
         "TokenMissing",
         "No token",
@@ -70,12 +29,12 @@ def token_missing() -> Problem:
     )
 
 
-def token_invalid(detail: str, remedy: str) -> Problem:
-    return Problem(401, "TokenInvalid", "Token not accepted", detail, remedy, _BEARER_INVALID)
+def token_invalid(detail: str, remedy: str) -> ProblemError:
+    return ProblemError(401, "TokenInvalid", "Token not accepted", detail, remedy, _BEARER_INVALID)
 
 
-def keys_unavailable(issuer: str) -> Problem:
-    return Problem(
+def keys_unavailable(issuer: str) -> ProblemError:
+    return ProblemError(
         503,
         "IssuerUnavailable",
         "Tokens cannot be checked",
@@ -85,8 +44,8 @@ def keys_unavailable(issuer: str) -> Problem:
     )
 
 
-def issuer_not_set() -> Problem:
-    return Problem(
+def issuer_not_set() -> ProblemError:
+    return ProblemError(
         503,
         "IssuerUnavailable",
         "Tokens cannot be checked",
@@ -95,9 +54,9 @@ def issuer_not_set() -> Problem:
     )
 
 
-def invalid_request(detail: str, remedy: str) -> Problem:
-    return Problem(400, "InvalidRequest", "Request not understood", detail, remedy)
+def invalid_request(detail: str, remedy: str) -> ProblemError:
+    return ProblemError(400, "InvalidRequest", "Request not understood", detail, remedy)
 
 
-def no_such_page(detail: str = "There is nothing under this address.") -> Problem:
-    return Problem(404, "NotFound", "Not found", detail, "See /openapi.json for the addresses of this service.")
+def no_such_page(detail: str = "There is nothing under this address.") -> ProblemError:
+    return ProblemError(404, "NotFound", "Not found", detail, "See /openapi.json for the addresses of this service.")

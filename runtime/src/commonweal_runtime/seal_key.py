@@ -16,15 +16,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from commonweal_api.jwk import Jwk, purpose_of
 from commonweal_api.signatures import jws_body, jws_header, key_id, key_of_jwk, public_key, sign_jws
+from commonweal_runtime.exceptions import SignatureError
 
 RECEIPT, SEAL = "consent-receipt+jws", "audit-seal+jws"
 PURPOSE: Final = "Seal"
 # The key's name before the first release. It is an input of the derivation: with another word every store would get another key, and lose its history.
 _DERIVATION = b"commonweal witness"
-
-
-class SignatureError(Exception):
-    """A signed text that must not be believed; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ import orjson
 from litestar import Litestar, Request, Response, get
 from litestar.exceptions import HTTPException
 
-from commonweal_runtime.problems import MEDIA_TYPE, Problem, invalid_request, no_such_page
+from commonweal_runtime.exceptions import ProblemError
+from commonweal_runtime.problems import MEDIA_TYPE, invalid_request, no_such_page
 
 JSON = "application/json"
 NO_STORE: Mapping[str, str] = MappingProxyType({"Cache-Control": "no-store"})
@@ -111,32 +112,32 @@ def json_answer(content: Any, status: int = 200, *, headers: Mapping[str, str] =
     return Response(body, status_code=status, media_type=JSON, headers=dict(headers))
 
 
-def problem_response(problem: Problem) -> Response[bytes]:
+def problem_response(problem: ProblemError) -> Response[bytes]:
     """Return a problem as RFC 9457 has it."""
     return Response(problem.body(), status_code=problem.status, media_type=MEDIA_TYPE, headers={**NO_STORE, **problem.headers})
 
 
 @dataclass(frozen=True)
 class Failures:
-    """How whatever goes wrong in one application becomes an answer: first a Problem, then the form in which the application answers.
+    """How whatever goes wrong in one application becomes an answer: first a ProblemError, then the form in which the application answers.
 
-    `service` is named when the fault is ours, `see` is where the form of requests is described. `own` are the exceptions besides Problem that the
-    application raises on purpose; `form` is the answer that a Problem becomes, where that is not RFC 9457 everywhere.
+    `service` is named when the fault is ours, `see` is where the form of requests is described. `own` are the exceptions besides ProblemError that the
+    application raises on purpose; `form` is the answer that a ProblemError becomes, where that is not RFC 9457 everywhere.
     """
 
     service: str
     see: str
-    too_large: Callable[[], Problem]
-    own: Mapping[type[Exception], Callable[[Any], Problem]] = field(default_factory=dict)
-    form: Callable[[Request[Any, Any, Any], Problem], Response[bytes]] = lambda _, problem: problem_response(problem)
+    too_large: Callable[[], ProblemError]
+    own: Mapping[type[Exception], Callable[[Any], ProblemError]] = field(default_factory=dict)
+    form: Callable[[Request[Any, Any, Any], ProblemError], Response[bytes]] = lambda _, problem: problem_response(problem)
 
     def answer(self, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         """Return the answer to a request that failed."""
         return self.form(request, self.reported(error))
 
-    def reported(self, error: Exception) -> Problem:
+    def reported(self, error: Exception) -> ProblemError:
         """Return the problem that is reported of an error; one that was not foreseen is logged and told as a fault."""
-        if isinstance(error, Problem):
+        if isinstance(error, ProblemError):
             return error
         for kind, problem in self.own.items():
             if isinstance(error, kind):
@@ -146,7 +147,7 @@ class Failures:
         note_fault(error)
         return fault(self.service)
 
-    def _of_framework(self, error: HTTPException) -> Problem:
+    def _of_framework(self, error: HTTPException) -> ProblemError:
         if error.status_code == 404:
             return no_such_page()
         if error.status_code == 405:
@@ -179,9 +180,9 @@ def note_fault(error: Exception) -> None:
     log.error("fault: %s at %s", type(error).__name__, where)
 
 
-def fault(service: str) -> Problem:
+def fault(service: str) -> ProblemError:
     """Return what is said of a fault of ours."""
-    return Problem(
+    return ProblemError(
         500,
         "Fault",
         f"Fault of the {service}",
@@ -190,19 +191,19 @@ def fault(service: str) -> Problem:
     )
 
 
-def method_not_allowed(see: str, allowed: str) -> Problem:
-    return Problem(
+def method_not_allowed(see: str, allowed: str) -> ProblemError:
+    return ProblemError(
         405, "MethodNotAllowed", "Method not allowed", "This address does not take this method.", f"See {see}.", {"Allow": allowed}
     )
 
 
-def too_large(longest: int) -> Problem:
-    return Problem(413, "BodyTooLarge", "Body too large", "The body is too large.", f"Send at most {longest} bytes.")
+def too_large(longest: int) -> ProblemError:
+    return ProblemError(413, "BodyTooLarge", "Body too large", "The body is too large.", f"Send at most {longest} bytes.")
 
 
-def too_slow() -> Problem:
+def too_slow() -> ProblemError:
     remedy = f"Send it within {BODY_SECONDS:.0f} seconds."
-    return Problem(408, "BodyTooSlow", "Body too slow", "The body did not come in time.", remedy, {"Connection": "close"})
+    return ProblemError(408, "BodyTooSlow", "Body too slow", "The body did not come in time.", remedy, {"Connection": "close"})
 
 
 async def body_of(request: Request[Any, Any, Any]) -> bytes:

@@ -18,8 +18,9 @@ import aiohttp
 import jwt
 import orjson
 
+from commonweal_runtime.exceptions import KeysUnavailableError, ProblemError
 from commonweal_runtime.pairwise import pairwise
-from commonweal_runtime.problems import Problem, issuer_not_set, keys_unavailable, token_invalid, token_missing
+from commonweal_runtime.problems import issuer_not_set, keys_unavailable, token_invalid, token_missing
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})  # what a token may call itself: other signed texts of an issuer are no tokens
@@ -72,7 +73,7 @@ class Naming:
     sector_key: bytes | None = field(default=None, repr=False)
 
     def subject(self, claims: Mapping[str, Any]) -> UUID:
-        """Return the pairwise id, or raise a Problem that names the claim."""
+        """Return the pairwise id, or raise a ProblemError that names the claim."""
         value = claims.get(self.claim)
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
@@ -177,10 +178,6 @@ class KeySet:
             self._fetched = self._clock()
 
 
-class KeysUnavailableError(Exception):
-    """No key of the issuer has ever been fetched."""
-
-
 _SHORTEST = {"RS256": SHORTEST_RSA_BITS, "ES256": 256, "EdDSA": 0}
 
 
@@ -206,7 +203,7 @@ class Verifier:
     """Checks signature, issuer, audience and expiry of tokens of one issuer; where none is set, no token is good.
 
     A token that was checked is remembered for `REMEMBER_SECONDS`, never past its expiry; so a key that the issuer withdraws is honoured for
-    at most `REFRESH_SECONDS + REMEMBER_SECONDS`. Every refusal is a `Problem` whose remedy says what to correct.
+    at most `REFRESH_SECONDS + REMEMBER_SECONDS`. Every refusal is a `ProblemError` whose remedy says what to correct.
     """
 
     def __init__(
@@ -304,7 +301,7 @@ class Verifier:
             )
         return key
 
-    def _refusal(self, error: jwt.PyJWTError) -> Problem:
+    def _refusal(self, error: jwt.PyJWTError) -> ProblemError:
         if isinstance(error, jwt.InvalidIssuerError):
             return token_invalid("The token comes from another issuer.", f"Use a token issued by {self._issuer}.")
         if isinstance(error, jwt.InvalidAudienceError):

@@ -9,31 +9,16 @@ import kubernetes
 import yaml
 
 from commonweal_kube import blocking
-from commonweal_kube.protocol import JSON, ApiError, Unavailable
-from commonweal_stacks.site import SiteConfigError
+from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError
+from commonweal_kube.protocol import JSON
+from commonweal_stacks.exceptions import SiteConfigError, SiteRefusedError, SiteSilentError
 
 _new_client: Any = kubernetes.config.new_client_from_config_dict  # the package has no types
 _BEARER = ["BearerToken"]
 
 
-class SilentError(SiteConfigError):
-    """The API server does not answer at all; `where` is its address and what went wrong there."""
-
-    def __init__(self, site: str, where: str) -> None:
-        super().__init__(f"Site {site} does not answer at {where}. Start it, or correct its kubeconfig.")
-        self.where = where
-
-
-class RefusedError(SiteConfigError):
-    """The API server refused; `reason` is its word."""
-
-    def __init__(self, what: str, error: ApiError) -> None:
-        self.reason = error.reason or str(error.status)
-        super().__init__(f"{what}: {self.reason}. Use an administrator's kubeconfig.")
-
-
 class Api(blocking.Api):
-    """An API server. `ask` raises SilentError when it does not answer; `call` and what is made of it also RefusedError when it refuses."""
+    """An API server. `ask` raises SiteSilentError when it does not answer; `call` and what is made of it also SiteRefusedError when it refuses."""
 
     def __init__(self, kubeconfig: str, *, site: str) -> None:
         """Log in with a kubeconfig's contents; `site` is how messages name the cluster. Raises SiteConfigError."""
@@ -61,12 +46,12 @@ class Api(blocking.Api):
         content: str = JSON,
         seconds: float | None = None,
     ) -> blocking.Answer:
-        """Ask, as `user` if one is named. Raises SilentError."""
+        """Ask, as `user` if one is named. Raises SiteSilentError."""
         try:
             return super().ask(method, path, body, query=query, user=user, content=content, seconds=seconds)
-        except Unavailable as error:
-            raise SilentError(self.site, f"{self.url}: {type(error.__cause__).__name__}") from error
+        except ApiServerUnavailableError as error:
+            raise SiteSilentError(self.site, f"{self.url}: {type(error.__cause__).__name__}") from error
 
-    def refusal(self, method: str, path: str, error: ApiError) -> RefusedError:
+    def refusal(self, method: str, path: str, error: ApiError) -> SiteRefusedError:
         """Return what is raised when the server refuses."""
-        return RefusedError(f"Site {self.site} ({self.url}) refused to {'show' if method == 'GET' else method} {path}", error)
+        return SiteRefusedError(f"Site {self.site} ({self.url}) refused to {'show' if method == 'GET' else method} {path}", error)

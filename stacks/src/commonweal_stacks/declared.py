@@ -15,10 +15,10 @@ import pulumi_kubernetes
 
 from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.clusters.managed import kubeconfig_secret
+from commonweal_stacks.exceptions import SiteConfigError
 from commonweal_stacks.management import names
 from commonweal_stacks.platform.manifests import Manifest, manifest
 from commonweal_stacks.resources import KubernetesObject
-from commonweal_stacks.site import SiteConfigError
 
 CLUSTER_MANAGER = "commonweal"
 # A Cluster that did not change is not waited for, though after a restart of its machines it may still be coming up.

@@ -12,9 +12,9 @@ from commonweal_stacks.blueprint import files
 from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.conformity.site_key import public_jwk
 from commonweal_stacks.declared import DeclaredCluster, DeclaredClusterArgs, FleetEntry, FleetEntryArgs
+from commonweal_stacks.exceptions import ChartError, SiteConfigError
 from commonweal_stacks.management import names
 from commonweal_stacks.management.access import management_file, management_if_any
-from commonweal_stacks.platform.chart import ChartError
 from commonweal_stacks.platform.component import Platform, PlatformArgs
 from commonweal_stacks.platform.layer import Layer, build_layer
 from commonweal_stacks.platform.manifests import Manifest
@@ -25,7 +25,6 @@ from commonweal_stacks.site import (
     SIGNING_KEY,
     SITE_KEY,
     SiteConfig,
-    SiteConfigError,
     load_images,
     parse_encryption_key,
     parse_master,

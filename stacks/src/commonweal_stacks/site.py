@@ -13,6 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, Valid
 
 from commonweal_stacks import blueprint
 from commonweal_stacks.blueprint.model import SizeName
+from commonweal_stacks.exceptions import SiteConfigError
 from commonweal_stacks.site_kinds import BLOCKS, Aws, Azure, BareMetal, Cidr, Gcp, Kind, Local, Part, Vsphere
 
 SITE_KEY, IMAGES_KEY, MASTER_KEY = "commonweal:site", "commonweal:images", "commonweal:sectorsMaster"
@@ -26,10 +27,6 @@ ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,6
 
 # In the chart's schema every value that has a default is required, for Helm fills it in; only one that somebody set to null is missing.
 NONE_LEFT_OUT = ConfigDict(json_schema_serialization_defaults_required=True)
-
-
-class SiteConfigError(ValueError):
-    """A site that cannot be built as configured; each line names the key, the file and the remedy."""
 
 
 class Storage(Part):

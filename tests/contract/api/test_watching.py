@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from commonweal_cli.kubectl import FailedError, Kubectl
+from commonweal_cli.exceptions import KubectlError
+from commonweal_cli.kubectl import Kubectl
 from support.control_plane import ControlPlane, find_tools
 from support.kube_api import MERGE, KubeApi
 from support.manifests import department
@@ -59,5 +60,5 @@ def test_a_wait_ends_with_the_report_that_was_waited_for(cluster: Kubectl, api: 
 
 
 def test_a_wait_that_runs_out_names_what_was_missing(cluster: Kubectl) -> None:
-    with pytest.raises(FailedError, match=rf"not ready after 1 s:\n  Department {NAMES[0]} \(no status yet\)"):
+    with pytest.raises(KubectlError, match=rf"not ready after 1 s:\n  Department {NAMES[0]} \(no status yet\)"):
         cluster.wait_for(["departments"], "Ready", 1, lambda _: None)

@@ -13,12 +13,12 @@ import pytest
 
 from commonweal_runtime.audit import sealer
 from commonweal_runtime.audit.merkle import Tree
-from commonweal_runtime.audit.proofs import ProofError, check, prove
+from commonweal_runtime.audit.proofs import check, prove
 from commonweal_runtime.audit.receipts import Receipt, broken_links
 from commonweal_runtime.audit.sealer import Sealer
 from commonweal_runtime.audit.seals import Seal
 from commonweal_runtime.audit.service import AuditService
-from commonweal_runtime.problems import Problem
+from commonweal_runtime.exceptions import ProblemError, ProofError, SignatureError
 from contract.audit.conftest import Run
 from support.audit import KEYS, SEAL_KEY, Ledger, RootLanes
 from support.data_api import DATABASE_KEY
@@ -189,7 +189,7 @@ def test_a_chain_that_another_key_has_begun_is_not_gone_on_with(run: Run) -> Non
         await ledger.seal()
         last = await newest(ledger)
         stranger = type(SEAL_KEY).of(b"x" * 32)
-        with pytest.raises(sealer.SignatureError, match="No key with the id"):
+        with pytest.raises(SignatureError, match="No key with the id"):
             await sealer.seal(ledger.root, stranger, type(KEYS)([stranger.jwk]))
         assert await newest(ledger) == last
 
@@ -265,7 +265,7 @@ def test_a_person_can_prove_a_use_and_an_event_offline(run: Run) -> None:
         me, other = uuid4(), uuid4()
         audit = AuditService(RootLanes(ledger.root), DATABASE_KEY)
         use, page, said = await ledger.use(me), await ledger.use(other, me), await ledger.say(me, "Given")
-        with pytest.raises(Problem, match="NotSealedYet"):
+        with pytest.raises(ProblemError, match="NotSealedYet"):
             await audit.use_proof(me, me, use)
         await ledger.seal()
         for answer, kind, number in (
@@ -282,9 +282,9 @@ def test_a_person_can_prove_a_use_and_an_event_offline(run: Run) -> None:
             for wrong in ({"row": proof["row"] + " "}, {"index": proof["index"] + 1}, {"size": proof["size"] + 1}, {"number": "999"}):
                 with pytest.raises(ProofError):
                     check({**proof, **wrong}, KEYS)
-        with pytest.raises(Problem, match="NoSuchRecord"):
+        with pytest.raises(ProblemError, match="NoSuchRecord"):
             await audit.use_proof(other, other, use)
-        with pytest.raises(Problem, match="NotPermitted"):
+        with pytest.raises(ProblemError, match="NotPermitted"):
             await audit.use_proof(other, me, use)
 
     run(script)
@@ -296,7 +296,7 @@ def test_a_tampered_row_has_no_proof(run: Run) -> None:
         use = await ledger.use(me)
         await ledger.seal()
         await ledger.tamper(f"update audit.use set client = 'tax/other' where id = {use}")
-        with pytest.raises(Problem, match=f"use {use} is not what seal"):
+        with pytest.raises(ProblemError, match=f"use {use} is not what seal"):
             await AuditService(RootLanes(ledger.root), DATABASE_KEY).use_proof(me, me, use)
         await ledger.tamper(f"update audit.use set client = 'tax/app' where id = {use}")
 

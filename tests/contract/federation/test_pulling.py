@@ -14,7 +14,8 @@ import orjson
 import pytest
 
 from commonweal_api.plan import FeedPeer
-from commonweal_runtime.federation.pulling import FeedError, Puller
+from commonweal_runtime.exceptions import FeedError
+from commonweal_runtime.federation.pulling import Puller
 from commonweal_runtime.federation.sealing import FeedKey, Question
 from support.data_api import DEPARTMENT, SECTOR_KEY, person_product
 from support.federation import SiteStore, person

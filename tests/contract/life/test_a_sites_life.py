@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from commonweal_kube.protocol import Unavailable
+from commonweal_kube.exceptions import ApiServerUnavailableError
 from commonweal_local import sites, toolchain
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.progress import Silent
 from commonweal_local.sites import backup, data_guard, encryption, pki, restore, rotation
 from commonweal_local.sites.api import Api, Unreachable
@@ -193,7 +193,7 @@ def test_new_authorities_leave_no_trust_in_the_old_ones(site: Site) -> None:
     rotation.change_authorities(site, now(), said.append)
     assert [name for name, was in trusted.items() if (site.pki / f"{name}.crt").read_bytes() == was] == []
     assert all(len(pki.trusted(site, name)) == 1 for name in pki.AUTHORITIES)
-    with pytest.raises(Unavailable, match="certificate"):
+    with pytest.raises(ApiServerUnavailableError, match="certificate"):
         old.ready()
     assert Etcd(site).healthy()
     root = Api(site)

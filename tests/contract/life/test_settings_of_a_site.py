@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from commonweal_kube.protocol import MERGE, ApiError
+from commonweal_kube.exceptions import ApiError
+from commonweal_kube.protocol import MERGE
 from commonweal_local import sites
 from commonweal_local.progress import Silent
 from commonweal_local.sites import encryption, host, init, pki, places, processes, rolling_update

@@ -115,7 +115,7 @@ def test_a_controller_that_is_killed_comes_back(home: Home) -> None:
 def test_the_definitions_that_hold_every_site_are_not_deleted_by_a_destroy(home: Home) -> None:
     from commonweal_cli.site.stack import Stack
     from commonweal_local import paths
-    from commonweal_local.failure import LocalError
+    from commonweal_local.exceptions import LocalError
 
     stack = Stack("management", paths.source() / "stacks" / "management", directory="management", title="the management stack")
     with pytest.raises(LocalError, match="protect"):

@@ -9,7 +9,8 @@ import pytest
 
 from commonweal_kube.client import Api
 from commonweal_kube.cluster import Cluster
-from commonweal_operator.engine.lease import GIVE_UP_SECONDS, LEASE_SECONDS, Lease, LeaseLost
+from commonweal_operator.engine.lease import GIVE_UP_SECONDS, LEASE_SECONDS, Lease
+from commonweal_operator.exceptions import LeaseLostError
 from contract.operator.stage import Operator, install
 from support.control_plane import ControlPlane
 from support.waiting import wait_for
@@ -87,7 +88,7 @@ def test_a_holder_that_cannot_renew_stops_before_another_may_start(control_plane
         stored = await api.call("GET", "/apis/coordination.k8s.io/v1/namespaces/default/leases/stolen")
         await thief._write(stored, "thief")
         before = clock.now
-        with pytest.raises(LeaseLost):
+        with pytest.raises(LeaseLostError):
             await first.keep()
         assert GIVE_UP_SECONDS <= clock.now - before < LEASE_SECONDS
 

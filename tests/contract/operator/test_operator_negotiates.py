@@ -14,7 +14,7 @@ from commonweal_api.plan import StorePlan
 from commonweal_cli.agreements import main as agreement
 from commonweal_cli.agreements import sign_all
 from commonweal_cli.kubectl import Kubectl
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from contract.operator.stage import agreed
 from support.control_plane import REPOSITORY, ControlPlane, find_tools
 from support.kube_api import MERGE, Refused

@@ -15,9 +15,9 @@ import pytest
 from pydantic import ValidationError
 
 from commonweal_api.data_product import Answer, DataProductSpec, Mask, ProductField, QualityCheck
+from commonweal_runtime.exceptions import MappingInvalidError, PlanRefusedError
 from commonweal_runtime.store import answers, quality
 from commonweal_runtime.store.agreements import Served
-from commonweal_runtime.store.exceptions import MappingInvalidError, RefusedError
 from commonweal_runtime.store.expressions import DAY, compile_expression
 from commonweal_runtime.store.products import create, shape_of
 from commonweal_runtime.store.schema import migrate
@@ -215,7 +215,7 @@ def test_as_a_valid_value_of_a_check_each_is_compared_and_nothing_else(target: T
                 {"name": "valid", "metric": "InvalidValues", "field": "fullName", "validValues": [text], "atMost": 0}
             )
             return quality.statement(check, target.served)
-        except (ValidationError, RefusedError):
+        except (ValidationError, PlanRefusedError):
             return None
 
     async def go() -> None:

@@ -228,7 +228,7 @@ def test_deleting_the_cluster_leaves_nothing(made: LocalFleet, sites_home: Path)
 
 
 def _pid() -> int | None:
-    from commonweal_local.failure import LocalError
+    from commonweal_local.exceptions import LocalError
 
     try:
         return processes.first_process(site(NAME))

@@ -15,7 +15,7 @@ from commonweal_cli.site import operations
 from commonweal_cli.site.decommission.erase import Wish, decommission
 from commonweal_cli.site.decommission.verify import read
 from commonweal_cli.site.stack import root
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_stacks.clusters import ManagedCluster
 from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.management import names

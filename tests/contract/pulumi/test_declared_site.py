@@ -11,7 +11,7 @@ import pytest
 from commonweal_cli.site import operations
 from commonweal_cli.site.stack import kept_secret, root
 from commonweal_local import paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_stacks.management.access import VARIABLE
 from contract.pulumi.stage import (
     CLUSTERS,

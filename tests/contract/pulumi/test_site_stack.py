@@ -12,7 +12,7 @@ import pytest
 from commonweal_cli import conform
 from commonweal_cli.site import operations, programs
 from commonweal_cli.site.stack import kept_secret, root
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_stacks.conformity.tree import differences
 from contract.pulumi.stage import SITE_CONTROLLERS, Kubelet, Site, looking, ours, project
 from support.control_plane import ControlPlane

@@ -186,12 +186,12 @@ def test_each_way_files_can_be_wrong_has_its_reason(bench: Bench, volumes: Path,
 
 @pytest.mark.parametrize("path", ["../elsewhere", "a/../../b", "..", "a/./b", "x\0y"])
 def test_a_path_that_climbs_is_refused_before_anything_is_opened(path: str, volumes: Path) -> None:
-    from commonweal_runtime.store.exceptions import SourceError
+    from commonweal_runtime.exceptions import SourceReadError
     from commonweal_runtime.store.sources.places import Volume
 
-    with pytest.raises(SourceError, match="LocationRefused"):
+    with pytest.raises(SourceReadError, match="LocationRefused"):
         Volume(volumes, "files", path)
-    with pytest.raises(SourceError, match="LocationRefused"):
+    with pytest.raises(SourceReadError, match="LocationRefused"):
         Volume(volumes, "..", "files")
 
 

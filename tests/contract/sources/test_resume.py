@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store import loading
-from commonweal_runtime.store.exceptions import SourceError
 from commonweal_runtime.store.product_tables import served_product
 from commonweal_runtime.store.sources import Credentials
 from support.data_api import GRANTS, PASSWORD, SECTOR_KEY, USER, Exchange, KeeperProcess, plan, subject
@@ -213,7 +213,7 @@ def test_files_that_change_while_they_are_read_are_not_merged(bench: Bench, volu
             def tell(_: str) -> None:
                 os.utime(file)
 
-            with pytest.raises(SourceError, match="changed while they were read"):
+            with pytest.raises(SourceReadError, match="changed while they were read"):
                 await loading.load(root, product, None, SECTOR_KEY, asyncio.Lock(), tell)
             assert await root.fetchval(f'select count(*) from product."{product.relation}"') == 0
 
@@ -236,7 +236,7 @@ def test_a_source_without_a_key_says_that_it_begins_anew(bench: Bench, heritage:
                 await cut.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'commonweal'")
 
             stopping = asyncio.create_task(stop())
-            with pytest.raises(SourceError, match="begins again, because no unique index") as broken:
+            with pytest.raises(SourceReadError, match="begins again, because no unique index") as broken:
                 await loading.load(root, product, Credentials(USER, PASSWORD), SECTOR_KEY, asyncio.Lock())
             assert broken.value.reason == "LoadFailed"
             await stopping
@@ -262,7 +262,7 @@ def test_a_dropped_database_goes_on_when_it_is_back_and_its_position_names_nobod
                 await asyncio.to_thread(mariadb.kill)
 
             stopping = asyncio.create_task(stop())
-            with pytest.raises(SourceError, match="goes on after"):
+            with pytest.raises(SourceReadError, match="goes on after"):
                 await loading.load(root, product, Credentials(USER, PASSWORD), SECTOR_KEY, asyncio.Lock())
             await stopping
             position = await root.fetchval("select position from staging.progress where product = $1", product.uid)

@@ -11,9 +11,10 @@ import asyncpg
 import pytest
 
 from commonweal_runtime.audit.verify import verify
+from commonweal_runtime.exceptions import StoreSchemaError
 from commonweal_runtime.migration.tables import digests
 from commonweal_runtime.store import schema
-from commonweal_runtime.store.schema import BASE, SchemaError, migrate, migrations
+from commonweal_runtime.store.schema import BASE, migrate, migrations
 from support.audit import KEYS, Ledger
 from support.catalogue import differences, schema_of
 from support.data_api import keeping, login
@@ -202,7 +203,7 @@ def test_a_ledger_of_another_release_is_refused_and_left(store: StoreServer) -> 
 
 async def _refused(root: Any, told: str) -> None:
     before, rows, ledger = await schema_of(root), await _rows(root), await _ledger(root)
-    with pytest.raises(SchemaError, match=told) as error:
+    with pytest.raises(StoreSchemaError, match=told) as error:
         await migrate(root)
     assert str(error.value).endswith("Nothing was changed.")
     assert (await schema_of(root), await _rows(root), await _ledger(root)) == (before, rows, ledger)

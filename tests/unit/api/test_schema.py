@@ -10,7 +10,8 @@ from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from commonweal_api import KINDS
 from commonweal_api.common import Kind, Strict, cel, validations
-from commonweal_api.schema import RULES, Schema, SchemaError, crd, root, structural
+from commonweal_api.exceptions import StructuralSchemaError
+from commonweal_api.schema import RULES, Schema, crd, root, structural
 
 Short = Annotated[str, StringConstraints(max_length=9)]
 
@@ -146,7 +147,7 @@ class TypedKeys(BaseModel):
     ],
 )
 def test_what_cannot_be_said_or_has_no_bound_is_refused_with_its_path(model: type[BaseModel], path: str, remedy: str) -> None:
-    with pytest.raises(SchemaError) as refusal:
+    with pytest.raises(StructuralSchemaError) as refusal:
         structural(model)
     assert str(refusal.value).startswith(f"{path}:")
     assert remedy in str(refusal.value)

@@ -12,7 +12,7 @@ import yaml
 from commonweal_cli import main
 from commonweal_cli.agreements import signing
 from commonweal_cli.agreements.words import in_words
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from support.manifests import consent_policy, consent_policy_in_full, drop, put
 from support.signing import key_of, keys_status, seed_of, signature, signed
 

@@ -17,7 +17,7 @@ from commonweal_cli.bundle import archive, contents, opening
 from commonweal_cli.bundle.archive import Contents, Entry
 from commonweal_cli.bundle.command import public, seed_of
 from commonweal_cli.main import main
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.images import builder
 from commonweal_local.progress import Silent
 from commonweal_stacks.conformity.statement import BUNDLE, sign

@@ -13,10 +13,9 @@ import pytest
 from commonweal_cli import main
 from commonweal_local import debian, doctor, machine
 from commonweal_local.debian import Package
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import CommandFailedError, LocalError
 from commonweal_local.findings import Finding, Look, Verdict, look
 from commonweal_local.progress import Silent
-from commonweal_local.shell import CommandFailed
 from commonweal_local.sites import bridge, checks
 from commonweal_local.sites.site import Mode, Site
 
@@ -94,7 +93,7 @@ def test_everything_that_is_wrong_has_a_remedy() -> None:
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (CommandFailed(["nft", "list"], 127, "No such file"), ["`nft list` ended with 127: No such file", "do this"]),
+        (CommandFailedError(["nft", "list"], 127, "No such file"), ["`nft list` ended with 127: No such file", "do this"]),
         (RecursionError(), ["RecursionError", "do this"]),
         (LocalError("There is no disk", "Buy one."), ["There is no disk", "Buy one."]),
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "two\nlines"), ["two lines", "do this"]),

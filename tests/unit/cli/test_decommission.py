@@ -17,7 +17,7 @@ from commonweal_cli.site.decommission.journal import Journal, place
 from commonweal_cli.site.decommission.traces import GONE, LEFT, NOT_CHECKED, Check
 from commonweal_cli.site.stack import root
 from commonweal_local import paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.sites.site import CGROUP
 from commonweal_stacks.conformity.site_key import public_jwk
 from commonweal_stacks.conformity.statement import ERASURE, sign

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from commonweal_cli.fleet.rings import DEFAULT, rings
 from commonweal_cli.fleet.roll import back, begin, roll
 from commonweal_cli.fleet.state import Before, Phase, Record, Rollout
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.progress import Silent
 from commonweal_stacks.conformity.examine import Examined, Say
 from commonweal_stacks.conformity.probes.verdicts import Verdict, broken, holds

@@ -22,7 +22,7 @@ from commonweal_cli.site.programs import CLI, HOST, PLUGIN
 from commonweal_cli.site.site_stack import PLATFORM, Facts, SiteStack, Validity, validity, without
 from commonweal_cli.site.stack import Outcome, Stack, environment, kept_secret, remedy
 from commonweal_local import toolchain
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.standins.language.execute import main as execute
 from commonweal_local.standins.language.host import printed, required_plugins
 from commonweal_local.toolchain import Origin, Tool

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from commonweal_kube.blocking import Api, near
-from commonweal_kube.protocol import ApiError, Unavailable
+from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError
 from support.loopback import TRUSTS_NOBODY, Loopback
 
 FORBIDDEN = {"kind": "Status", "reason": "Forbidden", "message": "no"}
@@ -93,7 +93,7 @@ def test_silence_is_told_from_refusal(question: str) -> None:
         "call": lambda: api.call("GET", "/x"),
         "follow": lambda: list(api.follow("/x", 1)),
     }
-    with pytest.raises(Unavailable, match="GET /x"):
+    with pytest.raises(ApiServerUnavailableError, match="GET /x"):
         asked[question]()
 
 

@@ -15,8 +15,8 @@ import yaml
 from aiohttp import web
 
 from commonweal_kube.client import Api
-from commonweal_kube.cluster import Cluster, LoginError, Token
-from commonweal_kube.protocol import ApiError, Gone, Unavailable
+from commonweal_kube.cluster import Cluster, Token
+from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError, ClusterLoginError, ResourceExpiredError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -127,7 +127,7 @@ def test_a_server_that_is_not_there_is_unavailable_and_no_stack_trace() -> None:
         finally:
             await api.close()
 
-    with pytest.raises(Unavailable, match="GET /x"):
+    with pytest.raises(ApiServerUnavailableError, match="GET /x"):
         asyncio.run(run())
 
 
@@ -157,7 +157,7 @@ def test_a_version_too_old_to_watch_from_is_gone_whether_told_by_status_or_in_th
         return refusal(410)
 
     for server in (handler, stream({"type": "ERROR", "object": {"code": 410, "message": "too old"}})):
-        with pytest.raises(Gone):
+        with pytest.raises(ResourceExpiredError):
             play(server, _events)
 
 
@@ -168,7 +168,7 @@ def test_an_expired_page_token_is_gone() -> None:
     async def pages(api: Api) -> list[Any]:
         return [page async for page in api.pages("/things")]
 
-    with pytest.raises(Gone):
+    with pytest.raises(ResourceExpiredError):
         play(handler, pages)
 
 
@@ -177,7 +177,7 @@ def test_a_kubeconfig_that_lacks_its_user_says_what_to_do(tmp_path: Path) -> Non
     context = {"name": "c", "context": {"cluster": "k", "user": "u"}}
     cluster = {"name": "k", "cluster": {"server": "https://127.0.0.1:1"}}
     file.write_text(yaml.safe_dump({"current-context": "c", "contexts": [context], "clusters": [cluster], "users": []}))
-    with pytest.raises(LoginError, match="users has no entry 'u'"):
+    with pytest.raises(ClusterLoginError, match="users has no entry 'u'"):
         Cluster.from_kubeconfig(file)
 
 
@@ -187,7 +187,7 @@ def test_a_login_plug_in_is_refused_with_the_remedy(tmp_path: Path) -> None:
     cluster = {"name": "k", "cluster": {"server": "https://127.0.0.1:1"}}
     user = {"name": "u", "user": {"exec": {"command": "aws"}}}
     file.write_text(yaml.safe_dump({"current-context": "c", "contexts": [context], "clusters": [cluster], "users": [user]}))
-    with pytest.raises(LoginError, match="Give it a token or a client certificate"):
+    with pytest.raises(ClusterLoginError, match="Give it a token or a client certificate"):
         Cluster.from_kubeconfig(file)
 
 
@@ -195,7 +195,7 @@ def test_no_login_at_all_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(LoginError, match="Run in a pod, set KUBECONFIG, or give --kubeconfig"):
+    with pytest.raises(ClusterLoginError, match="Run in a pod, set KUBECONFIG, or give --kubeconfig"):
         Cluster.find()
 
 

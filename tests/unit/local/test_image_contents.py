@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.images import builder, bytecode, packages, wheels
 from commonweal_local.images.archives import archive_of
 from commonweal_local.images.oci import Tree

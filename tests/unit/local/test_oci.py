@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.images import oci
 from commonweal_local.images.containers import reference_of
 

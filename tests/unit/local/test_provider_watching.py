@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from commonweal_kube.exceptions import ApiError, ResourceExpiredError
 from commonweal_kube.informer import Informer, pause_after
 from commonweal_kube.objects import Change, ObjectCache
-from commonweal_kube.protocol import ApiError, Gone
 from commonweal_kube.queue import Key
 from commonweal_local.provider.backoff import Attempts
 from commonweal_local.provider.cache import KindCache
@@ -148,7 +148,7 @@ def follow(lists: list[Any], watches: list[Any]) -> tuple[ObjectCache, list[Chan
 def test_a_watch_that_ends_goes_on_where_it_was_and_a_version_too_old_lists_again() -> None:
     first, second = body(Kind.PLANE, "a", 5, version=OLD), body(Kind.PLANE, "b", 7, version=OLD)
     events = [{"type": "ADDED", "object": second}, {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "9"}}}]
-    objects, changes, pauses, script = follow([listing(6, first), listing(20, second)], [events, [Gone()], []])
+    objects, changes, pauses, script = follow([listing(6, first), listing(20, second)], [events, [ResourceExpiredError()], []])
     assert script.asked == ["6", "9", "20", "20"]
     assert [record.key.name for record in objects] == ["b"], "what the second list lacks was deleted meanwhile"
     assert [(change.key.name, change.new is None) for change in changes] == [("a", False), ("b", False), ("a", True)]
@@ -157,7 +157,7 @@ def test_a_watch_that_ends_goes_on_where_it_was_and_a_version_too_old_lists_agai
 
 def test_a_list_does_not_take_away_what_is_newer_than_it() -> None:
     newer = body(Kind.PLANE, "a", 30, version=OLD)
-    objects, *_ = follow([listing(6), listing(20)], [[{"type": "ADDED", "object": newer}, Gone()], []])
+    objects, *_ = follow([listing(6), listing(20)], [[{"type": "ADDED", "object": newer}, ResourceExpiredError()], []])
     assert [record.key.name for record in objects] == ["a"]
 
 

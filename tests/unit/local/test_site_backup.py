@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.sites import backup, encryption
 from commonweal_local.sites.site import Mode, Site
 

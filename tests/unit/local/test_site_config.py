@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.management import layout
 from commonweal_local.sites import ports
 from commonweal_local.sites.components import command_lines

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.sites import places, ports
 from commonweal_local.sites.site import MOST_SITES, Mode, Site
 

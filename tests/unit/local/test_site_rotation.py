@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 
 from commonweal_local.doctor import certificates
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.findings import Verdict
 from commonweal_local.sites import ca_rotation, data_guard, encryption, pki
 from commonweal_local.sites.site import Mode, Site

@@ -14,7 +14,7 @@ import pytest
 
 from commonweal_cli import machine, main
 from commonweal_local import paths, surroundings
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.sites import bridge
 
 DEAD = "http://127.0.0.1:9"

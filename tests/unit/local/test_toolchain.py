@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from commonweal_local import paths, toolchain
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.progress import Progress, Silent
 from commonweal_local.toolchain import Origin, golang, lookup
 from commonweal_local.toolchain.catalogue import PROGRAMS, named
 from commonweal_local.toolchain.compiling import EVEN, PULUMI, Compiling, Curve
+from commonweal_stacks.exceptions import SiteConfigError
 from commonweal_stacks.management.upstream import UPSTREAM, Upstream, fetched
-from commonweal_stacks.site import SiteConfigError
 
 GO = """#!/bin/sh
 case "$1" in

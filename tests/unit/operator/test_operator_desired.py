@@ -16,7 +16,7 @@ import yaml
 
 from commonweal_api.agreement_signatures import agreement_key
 from commonweal_api.signatures import sector_key
-from commonweal_kube.protocol import ApiError
+from commonweal_kube.exceptions import ApiError
 from commonweal_kube.status import same, stamped
 from commonweal_operator.desired.keys import keys, signing
 from commonweal_operator.desired.manifest import HASH, RESOURCES, Owner, child

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from commonweal_kube.client import FIELD_MANAGER
+from commonweal_kube.exceptions import ApiError
 from commonweal_kube.objects import ObjectCache
-from commonweal_kube.protocol import ApiError
 from commonweal_kube.queue import Priority
 from commonweal_operator.desired.manifest import HASH, Child, Stage, child
 from commonweal_operator.engine.apply import Applied, Applier

@@ -15,7 +15,7 @@ from aiohttp import web
 from commonweal_kube import client
 from commonweal_kube.client import Api
 from commonweal_kube.cluster import Cluster, Token
-from commonweal_kube.protocol import Unavailable
+from commonweal_kube.exceptions import ApiServerUnavailableError
 from commonweal_operator.engine.children import LIST_WATCHES, ChildCache
 
 
@@ -66,7 +66,7 @@ def test_a_watch_is_awaited_for_longer_than_the_server_was_asked_to_hold_it(monk
 
 def test_a_server_that_misses_the_end_of_a_watch_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "OVERDUE_SECONDS", 0.1 - client.WATCH_SECONDS)
-    with pytest.raises(Unavailable, match="Timeout"):
+    with pytest.raises(ApiServerUnavailableError, match="Timeout"):
         asyncio.run(watched(ends=False))
 
 

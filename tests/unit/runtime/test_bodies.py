@@ -13,9 +13,9 @@ import pytest
 from commonweal_runtime.bodies import Body, parse, schema_of
 from commonweal_runtime.data_api.bodies import ConsentBody, DelegationBody, ObjectionBody, RegistrarsDelegationBody
 from commonweal_runtime.data_api.people import _terms
+from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.linkage.bodies import LinksBody
 from commonweal_runtime.models.bodies import ActivateBody, ForgetBody, InferBody, RankBody, RewardBody
-from commonweal_runtime.problems import Problem
 
 ID = "0b1de9ac-5f3c-8a7e-9d42-6a0c0e1f2a3b"
 DELEGATION = {"delegate": ID, "type": "Adviser", "acts": ["See", "Consent"], "until": "2027-01-31T12:00:00+01:00"}
@@ -72,8 +72,8 @@ WRONG: list[tuple[type[Body], Any, str]] = [
 ]
 
 
-def refusal(kind: type[Body], body: bytes) -> Problem:
-    with pytest.raises(Problem) as refused:
+def refusal(kind: type[Body], body: bytes) -> ProblemError:
+    with pytest.raises(ProblemError) as refused:
         parse(kind, body)
     return refused.value
 

@@ -15,11 +15,10 @@ from litestar import Request, Response, get, post
 from litestar.testing import TestClient
 
 from commonweal_runtime import serving
+from commonweal_runtime.exceptions import InferenceRequestError, ProblemError
 from commonweal_runtime.models.app import application as models_application
-from commonweal_runtime.models.problems import InferError
 from commonweal_runtime.models.service import Service as ModelsService
 from commonweal_runtime.models.settings import Settings as ModelsSettings
-from commonweal_runtime.problems import Problem
 from commonweal_runtime.serving import Failures, Front, assemble, body_of, json_answer
 
 
@@ -39,7 +38,7 @@ async def own() -> None:
 
 @get("/refused")
 async def refused() -> None:
-    raise Problem(409, "Busy", "Busy", "It is busy.", "Wait.", {"Retry-After": "3"})
+    raise ProblemError(409, "Busy", "Busy", "It is busy.", "Wait.", {"Retry-After": "3"})
 
 
 @get("/broken")
@@ -51,7 +50,7 @@ FAILURES = Failures(
     service="thing",
     see="/here",
     too_large=lambda: serving.too_large(10),
-    own={OwnError: lambda _: Problem(503, "Away", "Away", "It is away.", "Come back.")},
+    own={OwnError: lambda _: ProblemError(503, "Away", "Away", "It is away.", "Come back.")},
 )
 
 
@@ -143,7 +142,7 @@ def test_the_model_runtime_is_fronted_like_the_others(models: httpx.Client) -> N
 def test_a_tensors_error_is_told_as_it_is() -> None:
     from commonweal_runtime.models.app import FAILURES as OF_MODELS
 
-    problem = OF_MODELS.reported(InferError("actions: the shape must be [rows, actions]."))
+    problem = OF_MODELS.reported(InferenceRequestError("actions: the shape must be [rows, actions]."))
     assert (problem.status, problem.detail, problem.remedy) == (400, "actions: the shape must be [rows, actions].", "")
     assert OF_MODELS.reported(ConnectionRefusedError()).reason == "StoreUnavailable"
     assert json.loads(problem.body())["reason"] == "InvalidRequest"

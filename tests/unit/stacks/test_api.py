@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from commonweal_stacks.api import Api, RefusedError, SilentError
+from commonweal_stacks.api import Api
 from commonweal_stacks.clusters.identity import cluster_uid
-from commonweal_stacks.site import SiteConfigError
+from commonweal_stacks.exceptions import SiteConfigError, SiteRefusedError, SiteSilentError
 from support.loopback import Loopback
 
 
@@ -40,14 +40,16 @@ def test_the_login_of_the_kubeconfig_is_used() -> None:
 
 def test_a_refusal_names_the_site_and_the_word_of_the_server() -> None:
     with Loopback(lambda *_: (403, b'{"reason": "Forbidden", "message": "no"}')) as server:
-        with pytest.raises(RefusedError, match=r"Site onprem \(http://.*\) refused to show /version: Forbidden\. Use an administrator's"):
+        with pytest.raises(
+            SiteRefusedError, match=r"Site onprem \(http://.*\) refused to show /version: Forbidden\. Use an administrator's"
+        ):
             Api(kubeconfig(server.url), site="onprem").call("GET", "/version")
         with pytest.raises(SiteConfigError, match="refused to tell which cluster it is: Forbidden"):
             cluster_uid(kubeconfig(server.url), site="onprem")
 
 
 def test_a_server_that_does_not_answer_is_named_with_the_remedy() -> None:
-    with pytest.raises(SilentError, match=r"Site onprem does not answer at http://127.0.0.1:9: MaxRetryError\. Start it, or correct"):
+    with pytest.raises(SiteSilentError, match=r"Site onprem does not answer at http://127.0.0.1:9: MaxRetryError\. Start it, or correct"):
         Api(kubeconfig("http://127.0.0.1:9"), site="onprem").ask("GET", "/version")
 
 

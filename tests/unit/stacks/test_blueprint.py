@@ -11,8 +11,9 @@ import pytest
 
 from commonweal_api.signatures import canonical
 from commonweal_stacks import blueprint
-from commonweal_stacks.blueprint import REVISIONS, UnknownRevisionError, current, files, refusal_of, revision
+from commonweal_stacks.blueprint import REVISIONS, current, files, refusal_of, revision
 from commonweal_stacks.blueprint.changes import parts_of
+from commonweal_stacks.exceptions import UnknownRevisionError
 from commonweal_stacks.platform.manifests import STORAGE_CLASS
 
 # A revision that a site may run is never edited. A new one gets a line here; a changed line is a mistake.

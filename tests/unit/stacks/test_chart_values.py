@@ -11,6 +11,7 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
+from commonweal_stacks.exceptions import ChartError
 from commonweal_stacks.platform import chart, values
 from commonweal_stacks.platform.manifests import Manifest
 from commonweal_stacks.site import SiteConfig
@@ -166,7 +167,7 @@ def test_a_wrong_value_is_refused_by_its_name(path: str) -> None:
     ],
 )
 def test_helm_says_which_value_it_refuses(given: dict[str, Any], words: str) -> None:
-    with pytest.raises(chart.ChartError, match=words):
+    with pytest.raises(ChartError, match=words):
         chart.render(values.CHART, merged({"images": IMAGES}, given))
 
 
@@ -206,7 +207,7 @@ def test_an_issuer_of_the_sites_own_is_named_to_the_operator_and_found_by_discov
 
 
 def test_keys_without_an_issuer_are_refused_with_the_values_to_set() -> None:
-    with pytest.raises(chart.ChartError, match=r"set identity\.issuer, or identity\.enabled"):
+    with pytest.raises(ChartError, match=r"set identity\.issuer, or identity\.enabled"):
         chart.render(values.CHART, {"images": IMAGES, "identity": {"jwks": "https://people.example/jwks"}})
 
 

@@ -13,8 +13,9 @@ from commonweal_stacks.conformity.examine import Examined
 from commonweal_stacks.conformity.picture import page
 from commonweal_stacks.conformity.probes.verdicts import broken, holds, not_probed
 from commonweal_stacks.conformity.record import Expected, expected_of, packed, statement_of, unpacked
-from commonweal_stacks.conformity.statement import BUNDLE, CONFORMITY, StatementError, sign, verify
+from commonweal_stacks.conformity.statement import BUNDLE, CONFORMITY, sign, verify
 from commonweal_stacks.conformity.tree import Digest
+from commonweal_stacks.exceptions import StatementError
 
 SEED, AT = bytes(range(32)), datetime(2026, 11, 22, 12, tzinfo=UTC)
 KEY = public_key(SEED)

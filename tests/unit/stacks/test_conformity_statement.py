@@ -16,17 +16,8 @@ from hypothesis import strategies as st
 
 from commonweal_api.signatures import key_id, public_key
 from commonweal_stacks.conformity import site_key
-from commonweal_stacks.conformity.statement import (
-    CONFORMITY,
-    ERASURE,
-    PAYLOAD,
-    StatementError,
-    pre_authentication_encoding,
-    sign,
-    subjects_of,
-    verify,
-)
-from commonweal_stacks.site import SiteConfigError
+from commonweal_stacks.conformity.statement import CONFORMITY, ERASURE, PAYLOAD, pre_authentication_encoding, sign, subjects_of, verify
+from commonweal_stacks.exceptions import SiteConfigError, StatementError
 
 SEED, OTHER = bytes(range(32)), bytes(32)
 KEY = public_key(SEED)

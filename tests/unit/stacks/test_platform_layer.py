@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commonweal_stacks.conformity.blueprint import blueprint_leaves, blueprint_root
+from commonweal_stacks.exceptions import ChartError
 from commonweal_stacks.platform import chart, foundation
 from commonweal_stacks.platform.layer import Layer, build_layer
 from commonweal_stacks.platform.manifests import key_of
@@ -121,12 +122,12 @@ def test_a_chart_that_cannot_be_rendered_says_why(tmp_path: Path) -> None:
     (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: broken\nversion: 0.1.0\n")
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "a.yaml").write_text('{{ required "images.operator is not set" .Values.none }}')
-    with pytest.raises(chart.ChartError, match=r"images\.operator is not set"):
+    with pytest.raises(ChartError, match=r"images\.operator is not set"):
         chart.render(tmp_path, {})
 
 
 def test_helm_that_is_nowhere_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("COMMONWEAL_CACHE", str(tmp_path))
-    with pytest.raises(chart.ChartError, match=r"helm is neither on PATH nor in .*: build the tools"):
+    with pytest.raises(ChartError, match=r"helm is neither on PATH nor in .*: build the tools"):
         chart.find_helm()

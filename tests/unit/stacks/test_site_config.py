@@ -11,7 +11,8 @@ import yaml
 
 from commonweal_stacks.blueprint import revision
 from commonweal_stacks.clusters import AdoptedCluster, LocalCluster, cluster_of, refuse_change
-from commonweal_stacks.site import SiteConfig, SiteConfigError, load_images, parse_master, parse_site
+from commonweal_stacks.exceptions import SiteConfigError
+from commonweal_stacks.site import SiteConfig, load_images, parse_master, parse_site
 from commonweal_stacks.site_kinds import Kind
 from support.sites import ADDRESSES, MACHINES, described, site
 

@@ -17,9 +17,10 @@ from commonweal_api.jwk import Jwk
 from commonweal_cli.agreements import signing
 from commonweal_cli.agreements.signing import Agreement
 from commonweal_cli.agreements.words import in_words
-from commonweal_cli.kubectl import ForbiddenError, Kubectl
+from commonweal_cli.exceptions import KubectlForbiddenError
+from commonweal_cli.kubectl import Kubectl
 from commonweal_local import toolchain
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 
 
 def main(argv: Sequence[str]) -> int:
@@ -69,7 +70,7 @@ def _sign(arguments: argparse.Namespace) -> int:
     if agreement.version:
         try:
             signing.sign(kubectl, agreement, {party: seed})
-        except ForbiddenError as refusal:
+        except KubectlForbiddenError as refusal:
             print(f"\nYou may not change it yourself: {refusal.what}")
         else:
             print(f"\nSigned as {party}. `commonweal agreement show {agreement.name} -n {agreement.namespace}` says how it stands.")

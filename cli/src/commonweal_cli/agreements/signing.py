@@ -16,8 +16,9 @@ from commonweal_api import ConsentPolicy, namespace_of
 from commonweal_api import agreement_signatures as jws
 from commonweal_api.consent_policy import ConsentPolicySpec
 from commonweal_api.jwk import Jwk
-from commonweal_cli.kubectl import ConflictError, Kubectl
-from commonweal_local.failure import LocalError
+from commonweal_cli.exceptions import KubectlConflictError
+from commonweal_cli.kubectl import Kubectl
+from commonweal_local.exceptions import LocalError
 
 KIND, SECRET, ATTEMPTS = "consentpolicies.commonweal.dev", "commonweal-signing", 5
 AT_ONCE = 4
@@ -179,7 +180,7 @@ def sign(kubectl: Kubectl, shown: Agreement, seeds: Mapping[str, bytes]) -> None
         patch = {"metadata": {"resourceVersion": agreement.version}, "spec": {"signatures": signatures}}
         try:
             kubectl.patch(KIND, agreement.name, agreement.namespace, patch)
-        except ConflictError:
+        except KubectlConflictError:
             if not left:
                 raise
             agreement = read(kubectl, agreement.name, agreement.namespace)

@@ -15,11 +15,12 @@ import orjson
 from commonweal_cli.audit import sources
 from commonweal_cli.kubectl import Kubectl
 from commonweal_local import paths
-from commonweal_local.failure import LocalError
-from commonweal_runtime.audit.proofs import ProofError, check
+from commonweal_local.exceptions import LocalError
+from commonweal_runtime.audit.proofs import check
 from commonweal_runtime.audit.receipts import Receipt, broken_links
 from commonweal_runtime.audit.verify import Outcome, Verifier
-from commonweal_runtime.seal_key import KeyRing, SignatureError
+from commonweal_runtime.exceptions import ProofError, SignatureError
+from commonweal_runtime.seal_key import KeyRing
 
 STALE_SECONDS = 150.0
 SHOWN = 50

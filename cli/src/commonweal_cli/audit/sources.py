@@ -14,7 +14,7 @@ from typing import Any
 from commonweal_api import namespace_of
 from commonweal_api.plan import audience_of
 from commonweal_cli.kubectl import Kubectl
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.surroundings import opener
 from commonweal_runtime.seal_key import KeyRing
 

@@ -18,8 +18,9 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
-from commonweal_local.failure import LocalError
-from commonweal_stacks.conformity.statement import BUNDLE, StatementError, subjects_of, verify
+from commonweal_local.exceptions import LocalError
+from commonweal_stacks.conformity.statement import BUNDLE, subjects_of, verify
+from commonweal_stacks.exceptions import StatementError
 
 STATEMENT = "bundle.json"
 LONGEST_STATEMENT = 32 * 2**20

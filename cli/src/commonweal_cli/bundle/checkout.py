@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from commonweal_local.shell import CommandFailed, run
+from commonweal_local.exceptions import CommandFailedError
+from commonweal_local.shell import run
 
 
 def files(root: Path) -> list[str]:
@@ -39,7 +40,7 @@ def git(root: Path, *words: str) -> str | None:
         return None  # a folder above may be a clone, but of something else
     try:
         return run("git", "-c", f"safe.directory={root}", "-C", root, *words)
-    except CommandFailed:
+    except CommandFailedError:
         return None
 
 

@@ -13,11 +13,11 @@ from commonweal_api.signatures import jwk_of, key_id, public_key
 from commonweal_cli.bundle import archive, contents, opening
 from commonweal_cli.bundle.opening import megabytes
 from commonweal_local import machine, paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.progress import Progress
 from commonweal_stacks.conformity.site_key import read_public_key
 from commonweal_stacks.conformity.statement import BUNDLE, sign
-from commonweal_stacks.site import SiteConfigError
+from commonweal_stacks.exceptions import SiteConfigError
 
 SEED = re.compile(r"[0-9a-f]{64}")
 

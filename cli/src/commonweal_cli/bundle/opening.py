@@ -13,9 +13,9 @@ from typing import Any
 from commonweal_cli.bundle import archive
 from commonweal_cli.bundle.contents import CACHE, CHECKOUT, DEBS, HOME, WHEELS
 from commonweal_local import debian, machine
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import CommandFailedError, LocalError
 from commonweal_local.progress import Progress
-from commonweal_local.shell import CommandFailed, run
+from commonweal_local.shell import run
 
 ENVIRONMENT, COMMAND = "env", "commonweal"
 SOURCES = ("crds/src", "kube/src", "operator/src", "runtime/src", "stacks/src", "local/src", "cli/src")
@@ -53,7 +53,7 @@ def install(into: Path, statement: Mapping[str, Any], progress: Progress) -> Pat
             run(sys.executable, "-m", "venv", "--without-pip", into / ENVIRONMENT)
             words = ["--quiet", "--no-index", "--no-deps", "--no-compile", "--disable-pip-version-check", f"--find-links={into / WHEELS}"]
             run(python, pip / "pip", "install", *words, *sorted(map(str, (into / WHEELS).glob("*.whl"))))
-        except CommandFailed as error:
+        except CommandFailedError as error:
             raise LocalError(
                 f"The Python environment could not be made ({error})", "Fix what it says, remove the directory, and repeat."
             ) from error

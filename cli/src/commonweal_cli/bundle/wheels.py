@@ -9,11 +9,11 @@ from pathlib import Path
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from commonweal_local import debian, paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import CommandFailedError, LocalError
 from commonweal_local.images import packages
 from commonweal_local.images.wheels import extra, pins, plain
 from commonweal_local.progress import Step
-from commonweal_local.shell import CommandFailed, run
+from commonweal_local.shell import run
 
 INSTALLER = "pip"
 
@@ -35,7 +35,7 @@ def wheels(step: Step) -> list[Path]:
         words = ["--quiet", "--no-deps", "--disable-pip-version-check", "--only-binary=:all:", f"--dest={directory}"]
         try:
             run(sys.executable, "-m", "pip", "download", *words, *lacking)
-        except CommandFailed as error:
+        except CommandFailedError as error:
             raise LocalError(
                 f"pip could not fetch the wheels of the bundle ({error})",
                 "Check the package index that pip is configured for (`pip config list`).",
@@ -64,7 +64,7 @@ def debian_packages(step: Step) -> list[Path]:
     bare = ("-o", "Dir::State::status=/dev/null", "--print-uris", "--quiet=2", "--yes", "--no-install-recommends")
     try:
         said = run("apt-get", *bare, "install", *(package.name for package in debian.SITE_PACKAGES))
-    except CommandFailed as error:
+    except CommandFailedError as error:
         raise LocalError(f"apt could not say what sites need ({error})", "Run `sudo apt-get update`, then repeat.") from error
     return packages.fetch(packages.resolve(_names(said)))
 

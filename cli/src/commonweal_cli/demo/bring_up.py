@@ -24,7 +24,7 @@ from commonweal_cli.kubectl import Kubectl
 from commonweal_cli.management.stack import apply
 from commonweal_cli.site import operations
 from commonweal_local import debian, kernel, machine, management, paths, sites, toolchain
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.images import builder
 from commonweal_local.management import layout
 from commonweal_local.progress import Progress, Silent

@@ -12,17 +12,17 @@ from pathlib import Path
 
 from commonweal_cli.conform import main as conform
 from commonweal_cli.demo import bring_up, control_plane, learning, proofs, recording
-from commonweal_cli.demo.heritage import HeritageError
 from commonweal_cli.demo.journey import STEPS, Site
 from commonweal_cli.demo.person import SignIn
 from commonweal_cli.demo.record import Record
 from commonweal_cli.demo.report import Row, table
+from commonweal_cli.exceptions import HeritageError
 from commonweal_cli.kubectl import Kubectl
 from commonweal_local import debian, management, paths, sites
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.progress import Progress
 from commonweal_local.sites import checks
-from commonweal_runtime.identity.sign_in import SignInError
+from commonweal_runtime.exceptions import SignInError
 
 FIRST_READ = "Benefits reads the consenting person"
 TO_FIRST_READ = "start to the first consented read"

@@ -18,10 +18,11 @@ from commonweal_cli.demo.operator_process import operator
 from commonweal_cli.demo.record import Record
 from commonweal_cli.demo.report import Row, changes, table
 from commonweal_cli.demo.stages import Stages
-from commonweal_cli.kubectl import FailedError, Kubectl
+from commonweal_cli.exceptions import KubectlError
+from commonweal_cli.kubectl import Kubectl
 from commonweal_cli.site import operations
 from commonweal_local import paths, sites
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.progress import Progress
 from commonweal_local.sites import checks
 from commonweal_stacks.site import IMAGE_NAMES, IMAGES_KEY, SITE_KEY, stack_file
@@ -119,7 +120,7 @@ def _wait_for_statuses(cluster: Kubectl) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while waiting := [item["metadata"]["name"] for plural in KINDS for item in cluster.items(plural) if not reported(item)]:
         if time.monotonic() > deadline:
-            raise FailedError(
+            raise KubectlError(
                 f"{cluster.name}: no status after {READY_SECONDS:.0f} s for {', '.join(waiting)}", "Read the operator's log, operator.log."
             )
         time.sleep(0.3)
@@ -154,7 +155,7 @@ def _refused(cluster: Kubectl) -> Iterator[Row]:
         try:
             cluster.run(*words, "--dry-run=server", stdin=json.dumps(manifest) if manifest else None)
             got, ok = "accepted", False
-        except FailedError as error:
+        except KubectlError as error:
             ok = said in error.what
             got = f"refused: {said}" if ok else error.what.rpartition("refused: ")[2]
         yield Row(step, f"refused: {said}", got, ok, (time.monotonic() - started) * 1e3)

@@ -23,6 +23,7 @@ from typing import Any
 import asyncpg
 
 from commonweal_cli.demo import cleanup
+from commonweal_cli.exceptions import HeritageError
 from commonweal_local import machine
 from commonweal_local.paths import write
 from commonweal_local.shell import run
@@ -53,10 +54,6 @@ HOLDS_A_TABLE = "select exists (select from pg_tables where schemaname not in ('
 
 # Kept so that a process that outlives this call is not reported as forgotten by the interpreter; `down` collects them.
 _launched: list[subprocess.Popen[bytes]] = []
-
-
-class HeritageError(RuntimeError):
-    """The heritage machine can't be had; the message says what to do."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from commonweal_cli.kubectl import FailedError, Kubectl
+from commonweal_cli.exceptions import KubectlError
+from commonweal_cli.kubectl import Kubectl
 from commonweal_local import paths
 
 SYSTEM = "commonweal-system"
@@ -38,7 +39,7 @@ def operator(cluster: Kubectl, folder: Path) -> Iterator[subprocess.Popen[bytes]
     try:
         yield process
         if process.poll() is not None:
-            raise FailedError(f"{cluster.name}: the operator ended with {process.returncode}", f"Read {folder / 'operator.log'}.")
+            raise KubectlError(f"{cluster.name}: the operator ended with {process.returncode}", f"Read {folder / 'operator.log'}.")
     finally:
         _stop(process)
 

@@ -16,9 +16,10 @@ from commonweal_cli.audit import main as audit
 from commonweal_cli.demo.journey import BENEFITS, CHECK, REGISTRY, TAX, Site, expect, poll, trial
 from commonweal_cli.demo.report import Row
 from commonweal_cli.demo.web import Caller
-from commonweal_runtime.audit.proofs import ProofError, check
+from commonweal_runtime.audit.proofs import check
 from commonweal_runtime.audit.receipts import Receipt
-from commonweal_runtime.seal_key import KeyRing, SignatureError
+from commonweal_runtime.exceptions import ProofError, SignatureError
+from commonweal_runtime.seal_key import KeyRing
 
 CONSENT = "/me/consents/benefits-checks-company"
 CENSUS = "tax-authority/count-once"

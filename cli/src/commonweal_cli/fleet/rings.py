@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 
 DEFAULT = ("1", "10%", "all")
 _SIZE = re.compile(r"([1-9][0-9]*)|(100|[1-9][0-9]?)%|all")

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from commonweal_cli.fleet.rings import Ring
 from commonweal_cli.fleet.sites import EXPECTED_FAILURES, Sites
 from commonweal_cli.fleet.state import Before, Phase, Record, Rollout
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.progress import Progress
 from commonweal_stacks.conformity.examine import Examined
 from commonweal_stacks.conformity.probes import broken_ones

@@ -17,16 +17,15 @@ from commonweal_cli.site import operations
 from commonweal_cli.site.site_stack import SiteStack
 from commonweal_cli.site.stack import PROJECT_FILES
 from commonweal_local import paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_stacks.api import Api
 from commonweal_stacks.clusters import cluster_of
 from commonweal_stacks.conformity.examine import Examined, Say, configuration, examine
 from commonweal_stacks.conformity.record import enter, expected_of, publish, published, statement_of
 from commonweal_stacks.conformity.site_key import public_jwk, site_seed
-from commonweal_stacks.conformity.statement import StatementError
 from commonweal_stacks.conformity.tree import Digest
-from commonweal_stacks.platform.chart import ChartError
-from commonweal_stacks.site import SiteConfigError, stack_file
+from commonweal_stacks.exceptions import ChartError, SiteConfigError, StatementError
+from commonweal_stacks.site import stack_file
 
 
 class Sites(Protocol):

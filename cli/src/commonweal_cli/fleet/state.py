@@ -12,7 +12,7 @@ from typing import Any
 
 from commonweal_cli.fleet.rings import Ring
 from commonweal_local import paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 
 
 class Phase(StrEnum):

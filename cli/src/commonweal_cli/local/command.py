@@ -9,7 +9,7 @@ import sys
 
 from commonweal_cli.arguments import command
 from commonweal_cli.local import life
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -16,9 +16,10 @@ from commonweal_api import namespace_of
 from commonweal_api.lockin import Finding, Score, items_of, lint, score
 from commonweal_cli.lockin.live import Live
 from commonweal_local import paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_stacks.clusters import cluster_of
-from commonweal_stacks.site import SITE_KEY, SiteConfigError, parse_site, stack_file
+from commonweal_stacks.exceptions import SiteConfigError
+from commonweal_stacks.site import SITE_KEY, parse_site, stack_file
 
 CLEAN, FOUND, FAILED = 0, 1, 2
 

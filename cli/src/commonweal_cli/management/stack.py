@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from commonweal_cli.site.stack import Outcome, Stack
 from commonweal_local import paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_stacks.clusters.identity import cluster_uid
+from commonweal_stacks.exceptions import SiteConfigError
 from commonweal_stacks.management.access import management_kubeconfig
-from commonweal_stacks.site import SiteConfigError
 
 NAME = "management"
 

@@ -10,15 +10,17 @@ from pathlib import Path
 
 import yaml
 
-from commonweal_cli.kubectl import FailedError, Kubectl
+from commonweal_cli.exceptions import KubectlError
+from commonweal_cli.kubectl import Kubectl
 from commonweal_cli.move import preflight
 from commonweal_cli.move.endpoint import End
 from commonweal_cli.move.mover import Mover, estimate
 from commonweal_local import paths, toolchain
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.progress import Progress
 from commonweal_stacks.clusters import cluster_of
-from commonweal_stacks.site import SITE_KEY, SiteConfigError, parse_site, stack_file
+from commonweal_stacks.exceptions import SiteConfigError
+from commonweal_stacks.site import SITE_KEY, parse_site, stack_file
 
 
 def main(words: Sequence[str]) -> int:
@@ -32,7 +34,7 @@ def main(words: Sequence[str]) -> int:
         )
         try:
             return _run(arguments, mover)
-        except FailedError as error:
+        except KubectlError as error:
             raise LocalError(error.what, "Check that both sites answer and that you are their administrator.") from error
 
 

@@ -8,13 +8,14 @@ import subprocess
 import urllib.error
 from typing import Any
 
-from commonweal_cli.kubectl import FailedError, lacking
+from commonweal_cli.exceptions import KubectlError
+from commonweal_cli.kubectl import lacking
 from commonweal_cli.move import prepare
 from commonweal_cli.move.endpoint import AGAIN, End, within_reason
 from commonweal_cli.move.manifests import OUR_KINDS, identities
 from commonweal_cli.move.timeline import Timeline
 from commonweal_cli.move.transfer import Passed, Say, pass_over
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.surroundings import opener
 from commonweal_local.waiting import within
 
@@ -80,7 +81,7 @@ def _taken_up(source: End, target: End, hold: subprocess.Popen[bytes], say: Say)
         try:
             found = [o for o in _objects(target) if (o["kind"], o["metadata"]["name"]) in due]
             waiting[:] = [w for w in (lacking(o) for o in [target.object() or {}, *found] if o) if w]
-        except FailedError as error:
+        except KubectlError as error:
             waiting[:] = [error.what]
         if waiting:
             say(f"{target.site} waits for {waiting[0]}")

@@ -13,7 +13,7 @@ from typing import Any
 from commonweal_api import namespace_of
 from commonweal_api.move import ARRIVING
 from commonweal_cli.kubectl import Kubectl
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 
 STEP_SECONDS = 900.0
 POD = ("-c", "postgres", "store-0", "--", "python3", "-m", "commonweal_runtime.migration")
@@ -39,7 +39,7 @@ class End:
         return namespace_of(self.department)
 
     def object(self) -> dict[str, Any] | None:
-        """Return the Department, or None. Raises FailedError when the site does not answer."""
+        """Return the Department, or None. Raises KubectlError when the site does not answer."""
         text = self.cluster.run("get", "departments.commonweal.dev", self.department, "-o", "json", "--ignore-not-found")
         found: dict[str, Any] | None = json.loads(text) if text.strip() else None
         return found

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from commonweal_cli.erasure import certificate
-from commonweal_cli.kubectl import FailedError, Kubectl
+from commonweal_cli.exceptions import KubectlError
+from commonweal_cli.kubectl import Kubectl
 from commonweal_cli.move import prepare
 from commonweal_cli.move.endpoint import AGAIN, End, gone
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.waiting import within
 from commonweal_stacks.conformity.site_key import public_jwk, site_seed
-from commonweal_stacks.site import SiteConfigError
+from commonweal_stacks.exceptions import SiteConfigError
 
 ROUTES, FLEET = "commonweal-routes", "commonweal-fleet"
 VOLUME_SECONDS = 180.0
@@ -114,6 +115,6 @@ def route(department: str, site: str, url: str, kubectl: Path) -> bool:
             "-",
             stdin=json.dumps(manifest),
         )
-    except FailedError:
+    except KubectlError:
         return False
     return True

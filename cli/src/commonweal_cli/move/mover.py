@@ -10,21 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from commonweal_cli.kubectl import FailedError
+from commonweal_cli.exceptions import KubectlError, MoveRefusedError
 from commonweal_cli.move import cutover, finalize, preflight, prepare
 from commonweal_cli.move.endpoint import AGAIN, End
 from commonweal_cli.move.manifests import Manifest, changed_lines, exported, lines
 from commonweal_cli.move.states import Decision, Seen, Step, decide
 from commonweal_cli.move.timeline import Timeline, report, table
 from commonweal_local import paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.progress import Progress
 
 MOST_STEPS = 12
-
-
-class Refused(LocalError):  # noqa: N818 - reads as the fact it states
-    """The move may not begin, or not go on; nothing was changed by saying so."""
 
 
 @dataclass
@@ -73,13 +69,13 @@ class Mover:
                     self._do(decision)
                 finally:
                     paths.write(self.file, self._report())
-        except FailedError as error:
+        except KubectlError as error:
             raise LocalError(error.what, AGAIN) from error
         raise LocalError(f"The move does not come to an end: {seen}", "Look at both sites, then run the command again.")
 
     def _done(self, decision: Decision) -> bool:
         if decision.step is Step.REFUSE:
-            raise Refused(f"{self.source.department} is not moved from {self.source.site} to {self.target.site}", decision.why)
+            raise MoveRefusedError(f"{self.source.department} is not moved from {self.source.site} to {self.target.site}", decision.why)
         return decision.step is Step.DONE or (decision.step is Step.ERASE and self.keep)
 
     def _do(self, decision: Decision) -> None:
@@ -95,14 +91,14 @@ class Mover:
             steps[decision.step]()
 
     def check(self) -> preflight.Facts:
-        """Read what decides whether the department may move; raise Refused with every remedy at once."""
+        """Read what decides whether the department may move; raise MoveRefusedError with every remedy at once."""
         self.manifests = exported(self.source)
         if not self.manifests:
-            raise Refused(f"{self.source.site} has no department {self.source.department}", "Check --from and the name.")
+            raise MoveRefusedError(f"{self.source.site} has no department {self.source.department}", "Check --from and the name.")
         found = preflight.facts(self.source, self.target, self.manifests)
         wrong = preflight.obstacles(found, apart_accepted=self.accept_closed)
         if wrong:
-            raise Refused(f"{self.source.department} cannot move to {self.target.site}", "\n  ".join(["", *wrong]).strip())
+            raise MoveRefusedError(f"{self.source.department} cannot move to {self.target.site}", "\n  ".join(["", *wrong]).strip())
         return found
 
     def _prepare(self) -> None:
@@ -118,9 +114,11 @@ class Mover:
             raise LocalError("A store does not answer", AGAIN)
         for key, what in (("postgres", "PostgreSQL's major version"), ("machine", "the processor's architecture")):
             if here[key] != there[key]:
-                raise Refused(f"{what} differs: {here[key]} and {there[key]}", "Bring both sites to the same release and kind of machine.")
+                raise MoveRefusedError(
+                    f"{what} differs: {here[key]} and {there[key]}", "Bring both sites to the same release and kind of machine."
+                )
         if there["free"] + there["laid"] < facts.room_wanted:
-            raise Refused(
+            raise MoveRefusedError(
                 f"{self.target.site}: the store's volume has {there['free'] / 1e6:.0f} MB free and needs {facts.room_wanted / 1e6:.0f} MB",
                 "Raise spec.store.size, or free space at that site; then run the command again.",
             )
@@ -169,11 +167,11 @@ class Mover:
         self.manifests = []
 
     def abort(self) -> None:
-        """Call the move off: remove what it brought to the new site, and have the old one serve. Raises Refused once it has gone."""
+        """Call the move off: remove what it brought to the new site, and have the old one serve. Raises MoveRefusedError once it has gone."""
         seen = preflight.seen(self.source, self.target)
         decision = decide(seen)
         if decision.step in (Step.OPEN, Step.ERASE, Step.DONE, Step.REFUSE):
-            raise Refused(
+            raise MoveRefusedError(
                 "The move cannot be called off", decision.why or "The old site has handed the department over; run the move to its end."
             )
         if seen.target_move or self.target.arriving():

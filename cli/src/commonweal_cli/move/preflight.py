@@ -11,7 +11,7 @@ from typing import Any
 
 from commonweal_cli.move.endpoint import End
 from commonweal_cli.move.states import Seen, Source, Target
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 
 SYSTEM, SECTORS = "commonweal-system", "commonweal-sectors"
 ROOM = 1.5  # of the store's size: the copy, and the log that is written while it is recovered
@@ -28,7 +28,7 @@ def look(end: End) -> dict[str, Any] | None:
 
 
 def seen(source: End, target: End) -> Seen:
-    """Look at both sites. Raises FailedError when one does not answer."""
+    """Look at both sites. Raises KubectlError when one does not answer."""
     state, source_move, _ = _source(source)
     there, target_move, uncertified = _target(target)
     if there is Target.PREPARED and state is Source.GONE and not target.ready():
@@ -108,7 +108,7 @@ def obstacles(facts: Facts, *, apart_accepted: bool) -> list[str]:
 
 
 def facts(source: End, target: End, manifests: Sequence[Mapping[str, Any]]) -> Facts:
-    """Read what decides. Raises FailedError, and LocalError when the old store does not answer."""
+    """Read what decides. Raises KubectlError, and LocalError when the old store does not answer."""
     told = look(source)
     if told is None:
         raise LocalError(f"{source.site}: the department's store does not answer", "Look at StoreReady of the Department there.")

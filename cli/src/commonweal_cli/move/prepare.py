@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from commonweal_api.move import ARRIVING
-from commonweal_cli.kubectl import NOT_COUNTED, FailedError
+from commonweal_cli.exceptions import KubectlError
+from commonweal_cli.kubectl import NOT_COUNTED
 from commonweal_cli.move.endpoint import AGAIN, End, gone
 from commonweal_cli.move.manifests import Manifest
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.waiting import until, within
 
 KEYS = ("commonweal-keys", "commonweal-signing")
@@ -38,7 +39,7 @@ def _annotations(manifest: Manifest) -> dict[str, str]:
 
 def _await(what: str, seconds: float, condition: Any) -> None:
     try:
-        until(what, seconds, condition, every=0.3, meanwhile=(FailedError,))
+        until(what, seconds, condition, every=0.3, meanwhile=(KubectlError,))
     except TimeoutError as error:
         raise LocalError(str(error), AGAIN) from None
 
@@ -65,12 +66,12 @@ def apply(target: End, manifests: Sequence[Manifest]) -> None:
     if not manifests:
         return
     listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
-    refused: list[FailedError] = []
+    refused: list[KubectlError] = []
 
     def applied() -> bool:
         try:
             target.cluster.run("apply", "-f", "-", stdin=listed)
-        except FailedError as error:
+        except KubectlError as error:
             if NOT_COUNTED not in str(error):
                 raise
             refused.append(error)

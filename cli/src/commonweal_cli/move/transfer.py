@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from commonweal_cli.move.endpoint import AGAIN, End
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
+from commonweal_runtime.exceptions import BrokenStreamError
 from commonweal_runtime.migration import frames
 
 Say = Callable[[str], None]
@@ -37,7 +38,7 @@ def pass_over(source: End, target: End, *, last: bool, say: Say) -> Passed:
         passed = _pump(sending, receiving, say)
         _finish(receiving)
         _finish(sending)
-    except (OSError, frames.BrokenError, subprocess.TimeoutExpired):
+    except (OSError, BrokenStreamError, subprocess.TimeoutExpired):
         _kill(sending, receiving)
         raise _why(source, target, sending, receiving, complaints) from None
     except BaseException:

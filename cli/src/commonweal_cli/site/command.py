@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from commonweal_cli.site import decommission, operations
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 
 
 def main(argv: Sequence[str]) -> int:

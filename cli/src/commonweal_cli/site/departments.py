@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from commonweal_kube.protocol import MERGE
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.waiting import until
 from commonweal_stacks.api import Api
-from commonweal_stacks.site import SiteConfigError
+from commonweal_stacks.exceptions import SiteConfigError
 
 PATH = "/apis/commonweal.dev/v1alpha1/departments"
 NAMESPACES = "/api/v1/namespaces?labelSelector=commonweal.dev%2Fdepartment"

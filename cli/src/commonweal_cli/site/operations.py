@@ -12,7 +12,7 @@ from pathlib import Path
 from commonweal_cli.site import departments
 from commonweal_cli.site.site_stack import SiteStack
 from commonweal_cli.site.stack import Outcome, root
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 
 __all__ = ["Outcome", "destroy", "environment", "forget", "known", "prepare", "preview", "summary", "up"]
 

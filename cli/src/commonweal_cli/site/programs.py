@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from commonweal_local import paths, toolchain
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 
 CLI, HOST, PLUGIN = "pulumi", "pulumi-language-python", "pulumi-resource-kubernetes"
 

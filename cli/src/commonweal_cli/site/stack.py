@@ -23,7 +23,7 @@ from pulumi.automation.errors import CommandError, StackNotFoundError
 from commonweal_cli.site import programs
 from commonweal_cli.site.events import Listener
 from commonweal_local import paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.sites.processes import alive
 from commonweal_local.waiting import within
 from commonweal_stacks.site import stack_file

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from commonweal_local import paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 
 
 def archive_path(reference: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from commonweal_local import machine
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.images import oci
 from commonweal_local.shell import run
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from commonweal_local import paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.images import oci, recipes, selection, unpacked
 from commonweal_local.images.archives import archive_path
 from commonweal_local.images.contents import IMAGES, Image

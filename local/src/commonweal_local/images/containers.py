@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.shell import run
 
 CTR = ("ctr", "--namespace", "k8s.io", "images")

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from commonweal_local import debian, paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import CommandFailedError, LocalError
 from commonweal_local.images.oci import Tree
-from commonweal_local.shell import CommandFailed, run
+from commonweal_local.shell import run
 
 # Needed to install packages or to configure a whole system, not to run programs.
 NEVER = (
@@ -130,7 +130,7 @@ def _apt(*words: str, directory: Path | None = None) -> str:
     argv = ["env", "-C", str(directory or Path.cwd()), "apt-get", "--quiet=2", *words]
     try:
         return run(*argv)
-    except CommandFailed as error:
+    except CommandFailedError as error:
         if os.geteuid() != 0:
             raise LocalError(
                 f"apt-get could not find the packages of the images ({error})", "Run `sudo apt-get update`, then repeat."
@@ -138,7 +138,7 @@ def _apt(*words: str, directory: Path | None = None) -> str:
     debian.refresh_lists()
     try:
         return run(*argv)
-    except CommandFailed as error:
+    except CommandFailedError as error:
         raise LocalError(
             f"apt-get could not find the packages of the images ({error})", "Check the machine's apt sources; Debian 12 is what is tested."
         ) from error

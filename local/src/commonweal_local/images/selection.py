@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from commonweal_local import paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import CommandFailedError, LocalError
 from commonweal_local.images import packages
 from commonweal_local.images.contents import BOOKWORM, Versions, base_packages, server_packages
 from commonweal_local.images.packages import Package
-from commonweal_local.shell import CommandFailed, run
+from commonweal_local.shell import run
 
 LISTS = ("/var/lib/apt/lists", "/etc/apt/sources.list", "/etc/apt/sources.list.d")
 
@@ -71,7 +71,7 @@ def _version(package: str, parts: int) -> str:
     try:
         found = run("apt-cache", "show", "--no-all-versions", package)
         version = next(line.split()[1] for line in found.splitlines() if line.startswith("Version:"))
-    except (CommandFailed, StopIteration) as error:
+    except (CommandFailedError, StopIteration) as error:
         raise LocalError(
             f"apt does not offer {package} ({error})",
             "Images are made from Debian packages: run `sudo apt-get update` on Debian 12 or later.",

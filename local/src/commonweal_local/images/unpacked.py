@@ -17,10 +17,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from commonweal_local import machine, paths
+from commonweal_local.exceptions import CommandFailedError
 from commonweal_local.images.base import write_base_image
 from commonweal_local.images.containers import identity_of, import_images
 from commonweal_local.progress import Progress
-from commonweal_local.shell import CommandFailed, run, succeeds
+from commonweal_local.shell import run, succeeds
 from commonweal_local.waiting import until
 
 # Part of every tree's name: raise it when the code here lays trees out otherwise.
@@ -82,7 +83,7 @@ def lay(archives: Sequence[Path], place: Path) -> bool:
         for part in COPIED:
             (draft / part).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(tree / part, draft / part)
-    except (CommandFailed, OSError) as error:  # on another disk, or removed meanwhile: the site imports them
+    except (CommandFailedError, OSError) as error:  # on another disk, or removed meanwhile: the site imports them
         print(f"images are imported, for they cannot be linked: {str(error)[-200:]}", flush=True)
         shutil.rmtree(draft, ignore_errors=True)
         return False

@@ -15,9 +15,9 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import CommandFailedError, LocalError
 from commonweal_local.images.oci import Tree
-from commonweal_local.shell import CommandFailed, run
+from commonweal_local.shell import run
 
 # Newest first; Debian 12 has glibc 2.36.
 PLATFORMS = (
@@ -84,7 +84,7 @@ def add_to(tree: Tree, pinned: Sequence[str], python: str, into: str) -> None:
         options = ["--quiet", "--no-deps", "--no-compile", "--disable-pip-version-check", "--only-binary=:all:", "--implementation=cp"]
         try:
             run(sys.executable, "-m", "pip", "install", *options, *platforms, f"--python-version={python}", f"--target={target}", *pinned)
-        except CommandFailed as error:
+        except CommandFailedError as error:
             raise LocalError(
                 f"pip could not fetch the wheels of an image ({error})",
                 "Check the package index that pip is configured for (`pip config list`); every package must have a wheel for "

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from commonweal_local import machine, paths, toolchain
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.management import layout as planes
 from commonweal_local.management.layout import Plane
 from commonweal_local.progress import Progress

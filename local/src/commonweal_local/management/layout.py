@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.paths import write
 from commonweal_local.sites import pki, settings
 from commonweal_local.sites.components import control_plane_lines

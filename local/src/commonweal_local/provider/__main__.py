@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 from commonweal_kube.client import Api
-from commonweal_kube.cluster import Cluster, LoginError
+from commonweal_kube.cluster import Cluster
+from commonweal_kube.exceptions import ClusterLoginError
 from commonweal_local import paths
 from commonweal_local.provider.facts import Mode
 from commonweal_local.provider.local import Sites
@@ -32,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     mode = Mode(arguments.mode) if arguments.mode else (Mode.PODS if default_mode().value == "pods" else Mode.CONTROL_PLANE)
     try:
         cluster = Cluster.find(arguments.kubeconfig)
-    except LoginError as error:
+    except ClusterLoginError as error:
         print(error, file=sys.stderr)
         return 2
     asyncio.run(_run(cluster, mode, arguments.workers))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from commonweal_local import machine, sites
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.images import builder
 from commonweal_local.images.archives import archive_of
 from commonweal_local.progress import Silent

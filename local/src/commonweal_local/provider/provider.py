@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from commonweal_kube.client import Api
+from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError
 from commonweal_kube.informer import Informer
 from commonweal_kube.objects import Change
-from commonweal_kube.protocol import ApiError, Unavailable
 from commonweal_kube.queue import Key, Priority, WorkQueue
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import CommandFailedError, LocalError
 from commonweal_local.provider.backoff import Attempts
 from commonweal_local.provider.cache import KindCache
 from commonweal_local.provider.decide import Step, decide, wanted_size, wants_change, wants_size
@@ -30,14 +30,13 @@ from commonweal_local.provider.local import KNOWN, Sites
 from commonweal_local.provider.report import infra_status, plane_status
 from commonweal_local.provider.site_watch import SiteWatch
 from commonweal_local.provider.writes import Writes
-from commonweal_local.shell import CommandFailed
 from commonweal_local.sites.api import Unreachable
 
 log = logging.getLogger(__name__)
 STEPS_AT_ONCE = 12
 AGAIN_SECONDS, FREE_SECONDS = 30.0, 2.0
 REASONS = {Step.START: "StartFailed", Step.CHANGE: "ChangeFailed", Step.END: "EndFailed"}
-OF_A_SITE = (LocalError, CommandFailed, TimeoutError, *Unreachable)
+OF_A_SITE = (LocalError, CommandFailedError, TimeoutError, *Unreachable)
 
 
 def _now() -> datetime:
@@ -116,7 +115,7 @@ class Provider:
                 await self.reconcile(key)
             except ApiError as error:
                 self._again(key, error if error.status not in (404, 409) else None)
-            except (Unavailable, *OF_A_SITE) as error:
+            except (ApiServerUnavailableError, *OF_A_SITE) as error:
                 self._again(key, error)
             except Exception:  # a defect must cost one key, not the worker
                 log.exception("%s/%s: a defect", key.tenant, key.name)

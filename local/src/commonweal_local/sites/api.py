@@ -7,12 +7,13 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from commonweal_kube import blocking
-from commonweal_kube.protocol import APPLY, MERGE, ApiError, Unavailable
+from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError
+from commonweal_kube.protocol import APPLY, MERGE
 from commonweal_local.sites.site import Site
 
 SECONDS = 10.0
 # What a request can raise while a server is starting, stopping or cut off.
-Unreachable = (ApiError, Unavailable, OSError, ValueError)
+Unreachable = (ApiError, ApiServerUnavailableError, OSError, ValueError)
 
 
 def _anew() -> Mapping[str, str]:

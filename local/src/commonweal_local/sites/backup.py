@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.sites import encryption
 from commonweal_local.sites.etcd import REGISTRY, Etcd, Unreachable
 from commonweal_local.sites.site import Site

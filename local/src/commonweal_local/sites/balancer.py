@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from commonweal_kube.protocol import MERGE
-from commonweal_local.shell import CommandFailed, run
+from commonweal_local.exceptions import CommandFailedError
+from commonweal_local.shell import run
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.site import Site
 from commonweal_local.waiting import within
@@ -55,7 +56,7 @@ class Balancer:
         while True:
             try:
                 self._follow()
-            except (*Unreachable, CommandFailed, KeyError) as error:
+            except (*Unreachable, CommandFailedError, KeyError) as error:
                 print(f"load balancers: {error}", flush=True)
                 within(RETRY_SECONDS, lambda: False, every=RETRY_SECONDS)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from commonweal_local import machine
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.shell import run, succeeds
 from commonweal_local.sites.balancer import UPLINK
 from commonweal_local.sites.site import BRIDGE, HOST_ADDRESS, LINK, NETWORK, Site

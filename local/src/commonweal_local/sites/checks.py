@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from commonweal_local import debian, machine
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.shell import run
 from commonweal_local.sites import cgroups
 from commonweal_local.sites.site import HIDDEN_IN_SITES, Mode

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.sites.site import Site
 
 MARK = "has-data"

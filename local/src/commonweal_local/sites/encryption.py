@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from commonweal_kube.protocol import MERGE, ApiError
+from commonweal_kube.exceptions import ApiError
+from commonweal_kube.protocol import MERGE
 from commonweal_local.paths import write
 from commonweal_local.sites.api import Api
 from commonweal_local.sites.etcd import REGISTRY, Etcd

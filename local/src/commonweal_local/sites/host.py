@@ -13,11 +13,10 @@ from pathlib import Path
 
 from commonweal_kube.protocol import MERGE
 from commonweal_local import machine, paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.images.base import write_base_image
 from commonweal_local.images.containers import import_images
 from commonweal_local.progress import Progress, Step
-from commonweal_local.shell import CommandFailed
 from commonweal_local.sites import addons, bridge, cgroups, checks, data_guard, pki, places, ports, processes
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.components import CONTROL_PLANE
@@ -321,4 +320,4 @@ def _remove_files(site: Site) -> list[str]:
     return [] if within(10, gone, every=0.2) else [f"{site.name}: {site.directory}"]
 
 
-__all__ = ["CommandFailed", "Wanted", "change", "hand_over", "inside", "introduce", "launch", "load", "programs_for", "start", "stop"]
+__all__ = ["Wanted", "change", "hand_over", "inside", "introduce", "launch", "load", "programs_for", "start", "stop"]

@@ -14,10 +14,10 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import CommandFailedError, LocalError
 from commonweal_local.images import unpacked
 from commonweal_local.images.containers import import_images
-from commonweal_local.shell import CommandFailed, succeeds
+from commonweal_local.shell import succeeds
 from commonweal_local.sites import addons, cgroups, data_guard, fake_nodes, namespaces, node, policy, rolling_update, settings
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.balancer import Balancer
@@ -79,7 +79,7 @@ def set_up(site: Site, supervisor: Supervisor) -> None:
                 _open(site, api)
         rolling_update.seal(site, supervisor, api, site.revision)
         supervisor.mark("ready")
-    except (*Unreachable, CommandFailed, LocalError, TimeoutError, KeyError) as error:
+    except (*Unreachable, CommandFailedError, LocalError, TimeoutError, KeyError) as error:
         supervisor.fail(str(error))
         print(f"set-up: {error}", flush=True)
 

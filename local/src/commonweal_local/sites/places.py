@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from commonweal_local import paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.sites import bridge, ports
 from commonweal_local.sites.site import MOST_SITES, Mode, Site, all_sites, free_index
 

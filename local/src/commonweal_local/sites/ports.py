@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import astuple
 from pathlib import Path
 
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.sites.site import Site
 from commonweal_local.waiting import within
 

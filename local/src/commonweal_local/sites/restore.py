@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from commonweal_local.failure import LocalError
-from commonweal_local.shell import CommandFailed, run
+from commonweal_local.exceptions import CommandFailedError, LocalError
+from commonweal_local.shell import run
 from commonweal_local.sites import backup, data_guard, encryption, processes, rotation
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.components import CONTROL_PLANE, peers
@@ -92,7 +92,7 @@ def _unpack(site: Site, file: Path, manifest: backup.Manifest, etcdutl: Path, fr
             f"--bump-revision={int(now.timestamp() * 1000) - manifest.revision}",
             "--mark-compacted",
         )
-    except CommandFailed as error:
+    except CommandFailedError as error:
         raise LocalError(f"The snapshot in {file} cannot be unpacked ({error})", "Nothing was changed. Use another backup.") from error
     finally:
         snapshot.unlink(missing_ok=True)

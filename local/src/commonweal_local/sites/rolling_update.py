@@ -13,8 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 
-from commonweal_local.failure import LocalError
-from commonweal_local.shell import CommandFailed
+from commonweal_local.exceptions import CommandFailedError, LocalError
 from commonweal_local.sites import addons, encryption, fake_nodes, node, settings
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.components import command_lines
@@ -40,7 +39,7 @@ def follow(site: Site, supervisor: Supervisor, asked: threading.Event) -> None:
             wanted = Site.load(site.root, site.name)
             bring_to(wanted, supervisor, reached)
             reached = wanted.revision
-        except (*Unreachable, CommandFailed, LocalError, TimeoutError, KeyError) as error:
+        except (*Unreachable, CommandFailedError, LocalError, TimeoutError, KeyError) as error:
             print(f"change: {error}", flush=True)
             supervisor.report(reached, error=str(error))
 

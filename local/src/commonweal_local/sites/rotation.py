@@ -10,7 +10,7 @@ import os
 import signal
 from collections.abc import Callable
 
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.sites import ca_rotation, encryption, host, pki, processes
 from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.etcd import Etcd

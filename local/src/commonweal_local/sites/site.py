@@ -12,10 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.paths import write
 from commonweal_stacks import blueprint as blueprints
 from commonweal_stacks.blueprint import Blueprint, Network
+from commonweal_stacks.exceptions import UnknownRevisionError
 
 BRIDGE, LINK = "lsite0", "ls-"
 NETWORK = "10.210.0"
@@ -162,7 +163,7 @@ class Site:
         """What its programs run with. Raises LocalError for a revision that this program does not know."""
         try:
             return blueprints.revision(self.blueprint or blueprints.CURRENT)
-        except blueprints.UnknownRevisionError as error:
+        except UnknownRevisionError as error:
             raise LocalError(
                 f"Site {self.name!r} is of a blueprint that is not known here: {error}", "Use the release that made it."
             ) from error

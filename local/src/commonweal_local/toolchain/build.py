@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from commonweal_local import machine, paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.progress import Progress, Step
 from commonweal_local.toolchain import golang, lookup
 from commonweal_local.toolchain.catalogue import PULUMI_PLUGIN, Binary, named, programs_in

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 
 KUBERNETES = "1.36.3"
 NEXT_KUBERNETES = "1.37.2"

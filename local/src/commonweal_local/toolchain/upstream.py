@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from commonweal_local import paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.progress import Progress
 from commonweal_local.toolchain import golang
 from commonweal_stacks.management.upstream import UPSTREAM, Upstream, directory_of

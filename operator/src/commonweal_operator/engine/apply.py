@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from commonweal_kube.protocol import ApiError
+from commonweal_kube.exceptions import ApiError
 from commonweal_operator.desired.manifest import MANAGED_BY, MANAGED_LABEL, Child, Stage
 from commonweal_operator.engine.children import ChildCache
 from commonweal_operator.engine.metrics import Counters

@@ -17,8 +17,9 @@ from typing import Any, Generic, Protocol, TypeVar
 import orjson
 
 from commonweal_kube.client import FIELD_MANAGER, Api
+from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError, ResourceExpiredError
 from commonweal_kube.objects import Change, ObjectCache
-from commonweal_kube.protocol import MERGE, ApiError, Gone, Unavailable
+from commonweal_kube.protocol import MERGE
 from commonweal_kube.queue import Key, Priority, WorkQueue
 from commonweal_kube.status import same, stamped
 from commonweal_operator.desired.manifest import Child
@@ -194,7 +195,7 @@ class Engine(Generic[Inputs]):
             return applied
         try:
             problem = await self.keys.ensure(wanted, api)
-        except (ApiError, Unavailable) as error:
+        except (ApiError, ApiServerUnavailableError) as error:
             applied.failure = error
             return applied
         applied.problems += [problem] if problem else []
@@ -248,7 +249,7 @@ class Engine(Generic[Inputs]):
     async def _try_resync(self) -> bool:
         try:
             await self.resync()
-        except (ApiError, Unavailable, Gone) as error:
+        except (ApiError, ApiServerUnavailableError, ResourceExpiredError) as error:
             log.warning("resync failed: %r", error)
             return False
         return True
@@ -261,7 +262,7 @@ class Engine(Generic[Inputs]):
                     await self.reconcile(key, priority)
             except ApiError as error:
                 self._after_error(key, priority, error)
-            except (Unavailable, TimeoutError) as error:
+            except (ApiServerUnavailableError, TimeoutError) as error:
                 self._again(key, priority, repr(error))
             except Exception:  # a defect must cost one key, not the worker
                 log.exception("%s/%s: a defect", key.tenant, key.name)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from commonweal_api.agreement_signatures import agreement_key, read_agreement_key
 from commonweal_api.jwk import Jwk
 from commonweal_kube.client import FIELD_MANAGER
-from commonweal_kube.protocol import ApiError
+from commonweal_kube.exceptions import ApiError
 from commonweal_operator.desired.keys import KEY_BYTES, NAME, PUBLIC_KEY, SIGNING, keys, signing
 from commonweal_operator.desired.manifest import RESOURCES, Child, Owner
 from commonweal_operator.desired.platform import PlatformConfig

@@ -15,14 +15,11 @@ from typing import Any, Protocol
 
 import orjson
 
-from commonweal_kube.protocol import ApiError, Unavailable
+from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError
+from commonweal_operator.exceptions import LeaseLostError
 
 log = logging.getLogger(__name__)
 LEASE_SECONDS, RENEW_SECONDS, GIVE_UP_SECONDS = 15.0, 5.0, 10.0
-
-
-class LeaseLost(Exception):  # noqa: N818 - a state, not a mistake
-    """The lease could not be kept: the process must end, for another may act now."""
 
 
 class Caller(Protocol):
@@ -56,14 +53,14 @@ class Lease:
         log.info("holds the lease %s as %s", self._name, self._identity)
 
     async def keep(self) -> None:
-        """Renew until cancelled; raises LeaseLost when that failed for too long or somebody else took it."""
+        """Renew until cancelled; raises LeaseLostError when that failed for too long or somebody else took it."""
         renewed = self._clock()
         while True:
             await self._pause(RENEW_SECONDS)
             if await self._tried():
                 renewed = self._clock()
             elif self._clock() - renewed >= GIVE_UP_SECONDS:
-                raise LeaseLost(f"lease {self._name}: not renewed for {GIVE_UP_SECONDS:.0f} s")
+                raise LeaseLostError(f"lease {self._name}: not renewed for {GIVE_UP_SECONDS:.0f} s")
 
     async def release(self) -> None:
         """Give the lease up, so that the next replica need not wait; best effort."""
@@ -71,7 +68,7 @@ class Lease:
             lease = await self._api.call("GET", f"{self._collection}/{self._name}")
             if lease["spec"].get("holderIdentity") == self._identity:
                 await self._write(lease, holder="")
-        except (ApiError, Unavailable) as error:
+        except (ApiError, ApiServerUnavailableError) as error:
             log.warning("lease %s not released: %s", self._name, error)
 
     async def _tried(self) -> bool:
@@ -83,7 +80,7 @@ class Lease:
             await self._write(lease, holder=self._identity)
         except ApiError as error:
             return error.status == 404 and await self._created()
-        except Unavailable:
+        except ApiServerUnavailableError:
             return False
         return True
 
@@ -99,7 +96,7 @@ class Lease:
         body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self._name, "namespace": self._namespace}}
         try:
             await self._api.call("POST", self._collection, orjson.dumps(body | {"spec": self._spec(self._identity, 0)}))
-        except (ApiError, Unavailable):
+        except (ApiError, ApiServerUnavailableError):
             return False
         return True
 

@@ -18,8 +18,8 @@ import yaml
 
 from commonweal_kube.client import Api
 from commonweal_kube.cluster import Cluster
+from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError
 from commonweal_kube.objects import ObjectCache
-from commonweal_kube.protocol import ApiError, Unavailable
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.engine.core import Engine
 from commonweal_operator.engine.keys import DepartmentKeys
@@ -130,7 +130,7 @@ async def _served(api: Api) -> None:
     while True:
         try:
             await api.call("GET", f"{collection_of('ModelService')}?limit=1")
-        except (ApiError, Unavailable) as error:
+        except (ApiError, ApiServerUnavailableError) as error:
             log.warning("waits for the CustomResourceDefinitions of commonweal.dev (kubectl apply -f crds/): %s", error)
             await asyncio.sleep(2.0)
         else:

@@ -10,11 +10,8 @@ from uuid import UUID
 
 from commonweal_runtime.audit.merkle import EVENT, USE, Entry, Tree, climb
 from commonweal_runtime.audit.seals import Seal
+from commonweal_runtime.exceptions import ProofError
 from commonweal_runtime.seal_key import KeyRing
-
-
-class ProofError(Exception):
-    """A proof that does not hold, or cannot be made; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from commonweal_runtime.seal_key import RECEIPT, KeyRing, SealKey, SignatureError
+from commonweal_runtime.exceptions import SignatureError
+from commonweal_runtime.seal_key import RECEIPT, KeyRing, SealKey
 
 PROFILE = "https://w3id.org/dpv/schema/dpv-27560#"
 # Written out, so that reading a receipt needs no network.

@@ -18,7 +18,8 @@ import asyncpg
 from commonweal_runtime.audit.merkle import root_of
 from commonweal_runtime.audit.seals import FIRST, Seal, hash_of
 from commonweal_runtime.audit.snapshots import Snapshot
-from commonweal_runtime.seal_key import KeyRing, SealKey, SignatureError
+from commonweal_runtime.exceptions import SignatureError
+from commonweal_runtime.seal_key import KeyRing, SealKey
 
 PAUSE_SECONDS = 1.0
 HEARTBEAT_SECONDS = 60.0

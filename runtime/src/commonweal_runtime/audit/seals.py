@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from commonweal_runtime.audit.snapshots import NOTHING, Snapshot
-from commonweal_runtime.seal_key import SEAL, KeyRing, SealKey, SignatureError
+from commonweal_runtime.exceptions import SignatureError
+from commonweal_runtime.seal_key import SEAL, KeyRing, SealKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the data API answers about proofs, receipts, seals and the auditors' export: finished JSON, or a Problem."""
+"""What the data API answers about proofs, receipts, seals and the auditors' export: finished JSON, or a ProblemError."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import asyncpg
 import orjson
 
 from commonweal_runtime.audit.merkle import Tree
-from commonweal_runtime.audit.proofs import ProofError, prove
+from commonweal_runtime.audit.proofs import prove
 from commonweal_runtime.audit.receipts import signed
-from commonweal_runtime.problems import Problem, invalid_request
+from commonweal_runtime.exceptions import ProblemError, ProofError
+from commonweal_runtime.problems import invalid_request
 from commonweal_runtime.seal_key import SealKey
 from commonweal_runtime.store.problems import Own, problem_of
 from commonweal_runtime.store.sqlstates import SqlState
@@ -74,7 +75,7 @@ class AuditService:
         return (await self._ask(PUBLIC, "select audit.seals($1, $2)", after, most) or "").encode()
 
     async def export(self, client: str, cursor: str = BEGINNING) -> bytes:
-        """Return lines of JSON for the auditors; `client` is the caller as department/account. Raises the Problem NotPermitted when it is no registrar."""
+        """Return lines of JSON for the auditors; `client` is the caller as department/account. Raises the ProblemError NotPermitted when it is no registrar."""
         number, kind, after = _position(cursor)
         text = await self._ask(PUBLIC, "select audit.export($1, $2, $3, $4, $5)", client, number, kind, after, MOST_LINES)
         return (text or "").encode()
@@ -129,8 +130,8 @@ def _position(cursor: str) -> tuple[int, str, int]:
     )
 
 
-def not_permitted() -> Problem:
-    return Problem(
+def not_permitted() -> ProblemError:
+    return ProblemError(
         403,
         "NotPermitted",
         "Not permitted",
@@ -139,8 +140,8 @@ def not_permitted() -> Problem:
     )
 
 
-def no_such_row() -> Problem:
-    return Problem(
+def no_such_row() -> ProblemError:
+    return ProblemError(
         404,
         "NoSuchRecord",
         "No such record",
@@ -149,8 +150,8 @@ def no_such_row() -> Problem:
     )
 
 
-def not_sealed_yet() -> Problem:
-    return Problem(
+def not_sealed_yet() -> ProblemError:
+    return ProblemError(
         409,
         "NotSealedYet",
         "Not sealed yet",
@@ -160,8 +161,8 @@ def not_sealed_yet() -> Problem:
     )
 
 
-def proof_broken(detail: str) -> Problem:
-    return Problem(
+def proof_broken(detail: str) -> ProblemError:
+    return ProblemError(
         500,
         "ProofBroken",
         "The record does not match its seal",

@@ -15,7 +15,8 @@ from typing import Any
 
 from commonweal_runtime.audit.merkle import EVENT, USE, Entry, entries_of, root_of
 from commonweal_runtime.audit.seals import FIRST, Seal, hash_of
-from commonweal_runtime.seal_key import KeyRing, SignatureError
+from commonweal_runtime.exceptions import SignatureError
+from commonweal_runtime.seal_key import KeyRing
 
 _NO_TERMS = "-"  # what an event of a withdrawn agreement's sweep carries
 MOST_FINDINGS = 1000

@@ -10,7 +10,6 @@ from litestar import Litestar
 
 from commonweal_runtime import serving
 from commonweal_runtime.data_api import problems
-from commonweal_runtime.data_api.connections import UnreachableError
 from commonweal_runtime.data_api.consumer_routes import consumer_routes
 from commonweal_runtime.data_api.department_routes import department_routes
 from commonweal_runtime.data_api.linkage_routes import link_routes
@@ -19,13 +18,14 @@ from commonweal_runtime.data_api.public_routes import public_routes
 from commonweal_runtime.data_api.requests import LONGEST_BODY
 from commonweal_runtime.data_api.service import Service
 from commonweal_runtime.data_api.settings import Settings
+from commonweal_runtime.exceptions import StoreUnreachableError
 from commonweal_runtime.serving import Application, Failures, Front
 
 FAILURES = Failures(
     service="data API",
     see="/openapi.json",
     too_large=partial(serving.too_large, LONGEST_BODY),
-    own={UnreachableError: lambda _: problems.store_unavailable()},
+    own={StoreUnreachableError: lambda _: problems.store_unavailable()},
 )
 
 

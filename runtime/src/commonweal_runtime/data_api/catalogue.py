@@ -60,7 +60,7 @@ class Catalogue:
     numbers: Mapping[int, Agreement] = field(default_factory=dict)
 
     def choose(self, product: str, client: Client, purpose: str | None, fields: list[str] | None, now: datetime) -> Agreement:
-        """Return the agreement under which to read; a Problem says why there is none.
+        """Return the agreement under which to read; a ProblemError says why there is none.
 
         An unknown product and one that is not agreed with this client are the same refusal. Of several that fit, the one with the lowest
         number is taken.

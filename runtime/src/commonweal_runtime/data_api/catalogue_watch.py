@@ -11,7 +11,7 @@ import asyncpg
 from commonweal_runtime.data_api import problems
 from commonweal_runtime.data_api.catalogue import Agreement, Catalogue, parse
 from commonweal_runtime.data_api.connections import Address
-from commonweal_runtime.problems import Problem
+from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.store.names import login_of
 from commonweal_runtime.store.schema import SERVICES
 
@@ -46,7 +46,7 @@ class CatalogueWatch:
             raise problems.store_unavailable()
         return self._catalogue
 
-    async def closed(self, agreement: Agreement) -> Problem:
+    async def closed(self, agreement: Agreement) -> ProblemError:
         """Return why the store has just refused this agreement's login."""
         try:
             await self._read()

@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 
+from commonweal_runtime.exceptions import StaleConnectionError, StoreUnreachableError
 from commonweal_runtime.store.logins import password_of
 from commonweal_runtime.store.sqlstates import ours
 
@@ -22,14 +23,6 @@ _LIMITS = {
     "idle_in_transaction_session_timeout": "2000",
     "lock_timeout": "1500",
 }
-
-
-class UnreachableError(Exception):
-    """The store does not answer, or every connection is busy for too long."""
-
-
-class _StaleError(Exception):
-    """The store had closed a connection that lay idle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +78,16 @@ class ConnectionPools:
     async def call(self, login: str, statement: str, *args: Any) -> str | None:
         """Return the one value that `statement` gives.
 
-        A connection that the store has closed is replaced once. Raises PostgresError for what the store refuses, and UnreachableError.
+        A connection that the store has closed is replaced once. Raises PostgresError for what the store refuses, and StoreUnreachableError.
         """
         try:
             return await self._attempt(login, statement, args)
-        except _StaleError:
+        except StaleConnectionError:
             self.close(set(self._logins) - {login})
         try:
             return await self._attempt(login, statement, args)
-        except _StaleError:
-            raise UnreachableError from None
+        except StaleConnectionError:
+            raise StoreUnreachableError from None
 
     async def _attempt(self, name: str, statement: str, args: tuple[Any, ...]) -> str | None:
         connection, fresh = await self._take(name)
@@ -105,10 +98,10 @@ class ConnectionPools:
         except asyncpg.PostgresError as error:
             sound = ours(error.sqlstate) is not None  # our own refusal: the connection is well
             if not fresh and isinstance(error, asyncpg.AdminShutdownError | asyncpg.PostgresConnectionError):
-                raise _StaleError from None
+                raise StaleConnectionError from None
             raise
         except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError):  # the last: the store hung up between two messages
-            raise (UnreachableError if fresh else _StaleError) from None
+            raise (StoreUnreachableError if fresh else StaleConnectionError) from None
         finally:
             if sound:
                 self._give_back(name, connection)
@@ -134,14 +127,14 @@ class ConnectionPools:
         if login.made < self._per_login and self._room():
             return await self._open(name, login), True
         if not login.made:
-            raise UnreachableError
+            raise StoreUnreachableError
         future: asyncio.Future[_Connection | None] = asyncio.get_running_loop().create_future()
         login.waiting.append(future)
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 connection = await future
         except TimeoutError:
-            raise UnreachableError from None
+            raise StoreUnreachableError from None
         return (connection, False) if connection is not None else (await self._open(name, login), True)
 
     def _room(self) -> bool:
@@ -164,7 +157,7 @@ class ConnectionPools:
             self._made -= 1
             self._wake(login, None)
             if isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError):
-                raise UnreachableError from error
+                raise StoreUnreachableError from error
             raise
 
     def _give_back(self, name: str, connection: _Connection) -> None:

@@ -14,11 +14,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from commonweal_runtime.bodies import parse
 from commonweal_runtime.data_api import problems
-from commonweal_runtime.data_api.connections import UnreachableError
 from commonweal_runtime.data_api.reads import ReadRequest
 from commonweal_runtime.data_api.requests import header_of, query_of
 from commonweal_runtime.data_api.responses import answer
 from commonweal_runtime.data_api.service import Service
+from commonweal_runtime.exceptions import StoreUnreachableError
 from commonweal_runtime.linkage.bodies import FORM, LONGEST_REFERENCE, LinksBody, Reference
 from commonweal_runtime.linkage.problems import no_linkage
 from commonweal_runtime.linkage.tokens import key_of
@@ -91,7 +91,7 @@ class Linkage:
         return (await self._call(read, "select link.remove($1)", _reference(reference) if reference is not None else None)).encode()
 
     async def read(self, read: ReadRequest, reference: str) -> bytes:
-        """Return the record of whom the reference means, under it and not under an id; a Problem that is alike for unknown, unlinked and denied."""
+        """Return the record of whom the reference means, under it and not under an id; a ProblemError that is alike for unknown, unlinked and denied."""
         subject = str(UUID(await self._call(read, "select link.subject($1)", _reference(reference))))
         found = msgspec.json.decode(await self._service.point(read, subject), type=dict[str, msgspec.Raw])  # raw: a number keeps its digits
         return msgspec.json.encode({"reference": reference, **{name: value for name, value in found.items() if name != "subject"}})
@@ -99,7 +99,7 @@ class Linkage:
     async def _call(self, read: ReadRequest, statement: str, *args: object) -> str:
         try:
             text = await self._service.pools.call(login_of(read.agreement.number), statement, *args)
-        except UnreachableError:
+        except StoreUnreachableError:
             raise problems.store_unavailable() from None
         except asyncpg.PostgresError as error:
             raise problem_of(error, own=_REFUSED) from None

@@ -11,8 +11,9 @@ from litestar import Request
 
 from commonweal_runtime.data_api import problems
 from commonweal_runtime.data_api.bodies import DelegationBody, RegistrarsDelegationBody
-from commonweal_runtime.data_api.connections import ConnectionPools, UnreachableError
+from commonweal_runtime.data_api.connections import ConnectionPools
 from commonweal_runtime.data_api.requests import delegated_of, header_of
+from commonweal_runtime.exceptions import StoreUnreachableError
 from commonweal_runtime.store.problems import Own, problem_of
 from commonweal_runtime.store.sqlstates import SqlState
 from commonweal_runtime.tokens import Verifier
@@ -53,7 +54,7 @@ async def ask(pools: ConnectionPools, login: str, refused: Own, statement: str, 
     """
     try:
         answer = await pools.call(login, statement, *args)
-    except UnreachableError:
+    except StoreUnreachableError:
         raise problems.store_unavailable() from None
     except asyncpg.PostgresError as error:
         raise problem_of(error, own=refused) from None

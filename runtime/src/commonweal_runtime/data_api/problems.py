@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from commonweal_runtime.problems import Problem
+from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.store.problems import (
     agreement_expired,
     answers_pending,
@@ -49,12 +49,12 @@ __all__ = [
 ]
 
 
-def not_found() -> Problem:
+def not_found() -> ProblemError:
     """Return what absent and denied are told alike, byte for byte, so that it does not tell whether somebody is known here.
 
     A new one each time: an exception that is raised again keeps the frames of every time before, and with them whom they were about.
     """
-    return Problem(
+    return ProblemError(
         404,
         "NotFound",
         "Not found",
@@ -63,8 +63,8 @@ def not_found() -> Problem:
     )
 
 
-def purpose_missing() -> Problem:
-    return Problem(
+def purpose_missing() -> ProblemError:
+    return ProblemError(
         403,
         "PurposeMissing",
         "No purpose",
@@ -73,8 +73,8 @@ def purpose_missing() -> Problem:
     )
 
 
-def agreement_not_begun(name: str) -> Problem:
-    return Problem(
+def agreement_not_begun(name: str) -> ProblemError:
+    return ProblemError(
         403,
         "AgreementNotBegun",
         "Agreement not begun",
@@ -83,31 +83,31 @@ def agreement_not_begun(name: str) -> Problem:
     )
 
 
-def no_such_agreement() -> Problem:
-    return Problem(
+def no_such_agreement() -> ProblemError:
+    return ProblemError(
         404, "NotFound", "Not found", "There is no agreement of this name in force.", "Take the name from `agreement` in /me/consents."
     )
 
 
-def no_consent_to_decide() -> Problem:
+def no_consent_to_decide() -> ProblemError:
     return _nothing_to_decide(
         "consent, or not this one now",
         "Where the law is the basis and objection is «Honoured», use /me/objections; else see the agreement's state under /me/consents.",
     )
 
 
-def no_objection_to_decide() -> Problem:
+def no_objection_to_decide() -> ProblemError:
     return _nothing_to_decide(
         "objections", "The law that the agreement names leaves no objection; the department's contact is under /openapi.json."
     )
 
 
-def _nothing_to_decide(what: str, remedy: str) -> Problem:
-    return Problem(409, "NothingToDecide", "Nothing to decide", f"This agreement takes no {what}.", remedy)
+def _nothing_to_decide(what: str, remedy: str) -> ProblemError:
+    return ProblemError(409, "NothingToDecide", "Nothing to decide", f"This agreement takes no {what}.", remedy)
 
 
-def not_delegated() -> Problem:
-    return Problem(
+def not_delegated() -> ProblemError:
+    return ProblemError(
         403,
         "NotDelegated",
         "Not yours to do",
@@ -116,8 +116,8 @@ def not_delegated() -> Problem:
     )
 
 
-def no_registrar() -> Problem:
-    return Problem(
+def no_registrar() -> ProblemError:
+    return ProblemError(
         403,
         "NotRegistrar",
         "Not a registrar",
@@ -126,18 +126,18 @@ def no_registrar() -> Problem:
     )
 
 
-def no_such_delegation() -> Problem:
-    return Problem(404, "NotFound", "Not found", "There is no such delegation in force.", "Take `id` from /me/delegations.")
+def no_such_delegation() -> ProblemError:
+    return ProblemError(404, "NotFound", "Not found", "There is no such delegation in force.", "Take `id` from /me/delegations.")
 
 
-def no_such_product() -> Problem:
-    return Problem(
+def no_such_product() -> ProblemError:
+    return ProblemError(
         404, "NotFound", "Not found", "There is no product of this name with records of you.", "Take `product` from /me/consents."
     )
 
 
-def delegation_not_possible() -> Problem:
-    return Problem(
+def delegation_not_possible() -> ProblemError:
+    return ProblemError(
         409,
         "DelegationNotPossible",
         "Delegation not possible",
@@ -146,8 +146,8 @@ def delegation_not_possible() -> Problem:
     )
 
 
-def nothing_to_erase() -> Problem:
-    return Problem(
+def nothing_to_erase() -> ProblemError:
+    return ProblemError(
         409,
         "ErasureNotPossible",
         "Erasure not possible",

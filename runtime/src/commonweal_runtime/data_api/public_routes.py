@@ -13,7 +13,7 @@ from commonweal_runtime.data_api.people import API, ask
 from commonweal_runtime.data_api.requests import limit_of, query_of, seal_after
 from commonweal_runtime.data_api.responses import PUBLIC, answer
 from commonweal_runtime.data_api.service import Service
-from commonweal_runtime.problems import Problem
+from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.serving import json_answer, live
 
 KEPT_SECONDS, AWAY_SECONDS = 5.0, 1.0
@@ -33,19 +33,19 @@ class Kept:
         self._look = look
         self._lock = asyncio.Lock()
         self._until = 0.0
-        self._found: bytes | Problem = b""
+        self._found: bytes | ProblemError = b""
 
     async def get(self) -> bytes:
-        """Return the answer, at most `KEPT_SECONDS` old, or raise the Problem."""
+        """Return the answer, at most `KEPT_SECONDS` old, or raise the ProblemError."""
         async with self._lock:
             clock = asyncio.get_running_loop().time
             if clock() >= self._until:
                 try:
                     self._found, seconds = (await self._look()).encode(), KEPT_SECONDS
-                except Problem as problem:
+                except ProblemError as problem:
                     self._found, seconds = problem, AWAY_SECONDS
                 self._until = clock() + seconds
-        if isinstance(self._found, Problem):
+        if isinstance(self._found, ProblemError):
             raise replace(self._found)  # a new one for each: an exception keeps the frames of every time it is raised
         return self._found
 

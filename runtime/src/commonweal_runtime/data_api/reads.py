@@ -12,8 +12,8 @@ import asyncpg
 
 from commonweal_runtime.data_api import problems
 from commonweal_runtime.data_api.catalogue import Agreement
-from commonweal_runtime.data_api.connections import ConnectionPools, UnreachableError
-from commonweal_runtime.problems import Problem
+from commonweal_runtime.data_api.connections import ConnectionPools
+from commonweal_runtime.exceptions import ProblemError, StoreUnreachableError
 from commonweal_runtime.store.doors import MOST_TOGETHER
 from commonweal_runtime.store.names import login_of
 from commonweal_runtime.store.problems import Terms, problem_of
@@ -55,7 +55,7 @@ class _Queue:
 class Reader:
     """Asks the store and turns its refusals into Problems; never its text, which can hold data."""
 
-    def __init__(self, pools: ConnectionPools, closed: Callable[[Agreement], Awaitable[Problem]]) -> None:
+    def __init__(self, pools: ConnectionPools, closed: Callable[[Agreement], Awaitable[ProblemError]]) -> None:
         self._pools, self._closed = pools, closed
         self._queues: dict[int, _Queue] = {}
 
@@ -155,12 +155,12 @@ class Reader:
     async def _ask(self, agreement: Agreement, statement: str, *args: object) -> str | None:
         try:
             return await self._pools.call(login_of(agreement.number), statement, *args)
-        except UnreachableError:
+        except StoreUnreachableError:
             raise problems.store_unavailable() from None
         except asyncpg.PostgresError as error:
             raise await self._refusal(agreement, error) from None
 
-    async def _refusal(self, agreement: Agreement, error: asyncpg.PostgresError) -> Problem:
+    async def _refusal(self, agreement: Agreement, error: asyncpg.PostgresError) -> ProblemError:
         if isinstance(error, _CLOSED):
             return await self._closed(agreement)
         return problem_of(error, Terms(agreement.name, tuple(agreement.purposes), tuple(agreement.fields)))

@@ -9,7 +9,8 @@ from uuid import UUID
 from litestar import Request
 
 from commonweal_runtime.bodies import UUID_FORM, shown
-from commonweal_runtime.problems import Problem, invalid_request
+from commonweal_runtime.exceptions import ProblemError
+from commonweal_runtime.problems import invalid_request
 
 MOST_FIELDS = 100
 MOST_ROWS = 1000
@@ -72,7 +73,7 @@ def uuid_of(text: object, what: str, remedy: str = _ID) -> UUID:
     raise invalid_request(f"{what} is not a UUID.", remedy)
 
 
-def name_of(text: str, missing: Problem) -> str:
+def name_of(text: str, missing: ProblemError) -> str:
     """Return the name of an agreement or a product; what cannot be one is not there."""
     if not NAME.fullmatch(text):
         raise missing

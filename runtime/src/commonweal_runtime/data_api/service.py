@@ -21,8 +21,8 @@ from commonweal_runtime.data_api.people import People, Registrars
 from commonweal_runtime.data_api.reads import Reader, ReadRequest
 from commonweal_runtime.data_api.requests import Query, after_of, fields_of, limit_of, subject_of
 from commonweal_runtime.data_api.settings import Settings, SignIn
+from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.federation.serving import FeedService
-from commonweal_runtime.problems import Problem
 from commonweal_runtime.tokens import Client, KeySet, Verifier, fetch_by_discovery, fetch_from, fetch_from_cluster
 
 # What is not given is answered on this tick. It lies above what nearly every read takes, so that absent and denied end on the same one; a shorter tick
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 class Service:
-    """The parts behind the routes. What refuses raises a Problem."""
+    """The parts behind the routes. What refuses raises a ProblemError."""
 
     def __init__(self, settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
@@ -79,7 +79,7 @@ class Service:
         return orjson.dumps({"keys": [self.audit.jwk, *([signing] if signing else [])]})
 
     async def point(self, read: ReadRequest, subject: str) -> bytes:
-        """Return one subject's record or records; absent and denied raise the same Problem after the same time."""
+        """Return one subject's record or records; absent and denied raise the same ProblemError after the same time."""
         loop = asyncio.get_running_loop()
         arrived = loop.time()
         answer = await self._reader.point(read, subject_of(subject))
@@ -99,13 +99,13 @@ class Service:
         fields = fields_of(query)
         try:
             agreement = self.watch.catalogue().choose(product, client, purpose, fields, self._now())
-        except Problem as problem:
+        except ProblemError as problem:
             self._note(client, problem)
             raise
         return ReadRequest(agreement, str(client), purpose or "", ",".join(fields) if fields is not None else None)
 
     @staticmethod
-    def _note(client: Client, problem: Problem) -> None:
+    def _note(client: Client, problem: ProblemError) -> None:
         """Log who was refused and why: neither the product asked for, which is the caller's text, nor any subject."""
         log.info("%s", json.dumps({"refused": problem.reason, "client": str(client)}))
 

@@ -14,7 +14,8 @@ import asyncpg
 import orjson
 
 from commonweal_api.plan import FeedPeer, StorePlan
-from commonweal_runtime.federation.sealing import FeedKey, Question, UnsealError
+from commonweal_runtime.exceptions import FeedError, UnsealError
+from commonweal_runtime.federation.sealing import FeedKey, Question
 
 LONGEST_PAUSE = 1.0
 SHORTEST_PAUSE = 0.05
@@ -27,10 +28,6 @@ _LOST = ("08", "57")  # classes of SQLSTATE: the connection, or the own store it
 
 log = logging.getLogger(__name__)
 Connect = Callable[[], Awaitable[Any]]
-
-
-class FeedError(Exception):
-    """Why a site was not heard: a sentence for the log, without data."""
 
 
 @dataclass(frozen=True, slots=True)

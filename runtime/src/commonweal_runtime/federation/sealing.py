@@ -19,16 +19,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from commonweal_runtime.exceptions import UnsealError
+
 INFO = b"commonweal consent feed"
 TOKEN_SECONDS = 60
 LEEWAY_SECONDS = 30
 LONGEST_TOKEN = 2048
 _ALGORITHM = "HS256"
 _SALT, _NONCE = 32, 12
-
-
-class UnsealError(Exception):
-    """What came is not a question or an answer of a site of this department, or not to what was asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from typing import Protocol
 
 import asyncpg
 
-from commonweal_runtime.federation.sealing import FeedKey, UnsealError
+from commonweal_runtime.exceptions import UnsealError
+from commonweal_runtime.federation.sealing import FeedKey
 from commonweal_runtime.problems import invalid_request, no_such_page, token_invalid, token_missing
 from commonweal_runtime.store.problems import problem_of
 
@@ -32,7 +33,7 @@ class FeedService:
     async def answer(self, bearer: str | None, after: str | None) -> bytes:
         """Return the sealed page that follows entry `after`, which must be what the token asks for.
 
-        Raises a Problem: 401 without a token of another site of the department for this one, 404 where the department has one site, 503; and what
+        Raises a ProblemError: 401 without a token of another site of the department for this one, 404 where the department has one site, 503; and what
         `pools` raises when the store cannot be reached.
         """
         if bearer is None or not bearer.startswith("Bearer "):

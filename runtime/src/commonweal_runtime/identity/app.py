@@ -8,12 +8,12 @@ from functools import partial
 from litestar import Litestar
 
 from commonweal_runtime import serving
+from commonweal_runtime.exceptions import AuthorizationError, SignInShownError
 from commonweal_runtime.identity import responses
 from commonweal_runtime.identity.accounts import Accounts
 from commonweal_runtime.identity.clients import read_clients
 from commonweal_runtime.identity.issue import Issuer
 from commonweal_runtime.identity.keys import SigningKey
-from commonweal_runtime.identity.requests import RefusedError, ShownError
 from commonweal_runtime.identity.routes import sign_in_routes
 from commonweal_runtime.identity.service import SignInContext
 from commonweal_runtime.identity.settings import Settings
@@ -24,7 +24,7 @@ FAILURES = Failures(
     service="sign-in",
     see="/.well-known/openid-configuration",
     too_large=partial(serving.too_large, LONGEST_BODY),
-    own={ShownError: responses.shown, RefusedError: responses.refused},
+    own={SignInShownError: responses.shown, AuthorizationError: responses.refused},
     form=responses.of_problem,
 )
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from commonweal_api.common import NAME_PATTERN
 from commonweal_api.plan import audience_of
 from commonweal_api.signatures import base64url
+from commonweal_runtime.exceptions import AuthorizationError, SignInShownError
 from commonweal_runtime.identity.clients import Client
 
 LINK = "link:"
@@ -34,18 +35,6 @@ _CHALLENGE = re.compile(r"^[A-Za-z0-9_-]{43}$")
 _VERIFIER = re.compile(r"^[A-Za-z0-9._~-]{43,128}$")
 _NAME = re.compile(NAME_PATTERN)
 Parameters = Sequence[tuple[str, str]]
-
-
-class ShownError(Exception):
-    """Shown to the person, who is sent nowhere: the application or its address is not known, so the address cannot be trusted."""
-
-
-class RefusedError(Exception):
-    """Told to the application, at its own address or as the answer of the token endpoint."""
-
-    def __init__(self, error: str, description: str) -> None:
-        super().__init__(description)
-        self.error, self.description = error, description
 
 
 class AuthorizationRequest(BaseModel):
@@ -72,34 +61,34 @@ def parameters(text: str) -> list[tuple[str, str]]:
     try:
         return parse_qsl(text, keep_blank_values=False, max_num_fields=50, errors="strict")
     except ValueError:
-        raise ShownError("The request cannot be read.") from None
+        raise SignInShownError("The request cannot be read.") from None
 
 
 def destination(given: Parameters, clients: Mapping[str, Client]) -> tuple[Client, str]:
-    """Return the application and the address to answer to; raises ShownError when either is not registered."""
+    """Return the application and the address to answer to; raises SignInShownError when either is not registered."""
     ids, uris = [v for k, v in given if k == "client_id"], [v for k, v in given if k == "redirect_uri"]
     client = clients.get(ids[0]) if len(ids) == 1 else None
     if client is None:
-        raise ShownError("The application that sent you here is not known (client_id).")
+        raise SignInShownError("The application that sent you here is not known (client_id).")
     if len(uris) != 1 or not client.accepts(uris[0]):
-        raise ShownError("The address to which you would be sent back is not registered for this application (redirect_uri).")
+        raise SignInShownError("The address to which you would be sent back is not registered for this application (redirect_uri).")
     return client, uris[0]
 
 
 def authorization(given: Parameters, client: Client, redirect_uri: str) -> AuthorizationRequest:
-    """Return the request, or raise RefusedError, to be told to the application."""
+    """Return the request, or raise AuthorizationError, to be told to the application."""
     repeated = next((k for k in _SINGLE if sum(name == k for name, _ in given) > 1), None)
     if repeated:
-        raise _target() if repeated == "resource" else RefusedError("invalid_request", f"{repeated} is given more than once")
+        raise _target() if repeated == "resource" else AuthorizationError("invalid_request", f"{repeated} is given more than once")
     values = dict(given)
     if values.get("response_type") != "code":
-        raise RefusedError("unsupported_response_type", "response_type must be code")
+        raise AuthorizationError("unsupported_response_type", "response_type must be code")
     if values.get("prompt") == "none":
-        raise RefusedError("login_required", "there is no session: leave prompt=none out")
+        raise AuthorizationError("login_required", "there is no session: leave prompt=none out")
     if values.get("code_challenge_method") != "S256" or not _CHALLENGE.match(values.get("code_challenge", "")):
-        raise RefusedError("invalid_request", "PKCE is required: send code_challenge with code_challenge_method=S256")
+        raise AuthorizationError("invalid_request", "PKCE is required: send code_challenge with code_challenge_method=S256")
     if max(len(values.get("state", "")), len(values.get("nonce", ""))) > 1000:
-        raise RefusedError("invalid_request", "state and nonce may have 1000 characters")
+        raise AuthorizationError("invalid_request", "state and nonce may have 1000 characters")
     return AuthorizationRequest(
         client_id=client.client_id,
         redirect_uri=redirect_uri,
@@ -112,7 +101,7 @@ def authorization(given: Parameters, client: Client, redirect_uri: str) -> Autho
 
 
 def department_of(resource: str) -> str:
-    """Return the department whose audience `resource` is, or raise RefusedError."""
+    """Return the department whose audience `resource` is, or raise AuthorizationError."""
     department = resource.removeprefix(audience_of(""))
     if resource != audience_of(department) or not _NAME.match(department):
         raise _target()
@@ -130,12 +119,12 @@ def proves(verifier: str, challenge: str) -> bool:
 def _scopes(text: str) -> list[str]:
     scopes = text.split()
     if "openid" not in scopes:
-        raise RefusedError("invalid_scope", "scope must contain openid")
+        raise AuthorizationError("invalid_scope", "scope must contain openid")
     links = [s.removeprefix(LINK) for s in scopes if s.startswith(LINK)]
     if len(links) > MOST_LINKS or not all(_NAME.match(d) for d in links):
-        raise RefusedError("invalid_scope", f"link:<department> takes the name of a department, at most {MOST_LINKS} times")
+        raise AuthorizationError("invalid_scope", f"link:<department> takes the name of a department, at most {MOST_LINKS} times")
     return [s for s in dict.fromkeys(scopes) if s in ("openid", "profile", "links") or s.startswith(LINK)]
 
 
-def _target() -> RefusedError:
-    return RefusedError("invalid_target", f"resource must be one department's audience, {audience_of('<department>')}")
+def _target() -> AuthorizationError:
+    return AuthorizationError("invalid_target", f"resource must be one department's audience, {audience_of('<department>')}")

@@ -8,9 +8,8 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from litestar import Request, Response
 
+from commonweal_runtime.exceptions import AuthorizationError, ProblemError, SignInShownError
 from commonweal_runtime.identity import pages
-from commonweal_runtime.identity.requests import RefusedError, ShownError
-from commonweal_runtime.problems import Problem
 from commonweal_runtime.serving import NO_STORE, json_answer
 
 TOKEN = "/token"  # noqa: S105 - an address
@@ -34,17 +33,17 @@ def back(issuer: str, redirect_uri: str, values: Mapping[str, str], state: str |
     return Response(b"", status_code=303, headers={"Location": location, "Referrer-Policy": "no-referrer", **TOKEN_HEADERS})
 
 
-def shown(error: ShownError) -> Problem:
+def shown(error: SignInShownError) -> ProblemError:
     """Return the problem of what is shown to the person."""
-    return Problem(400, "invalid_request", "There is a problem", str(error), "")
+    return ProblemError(400, "invalid_request", "There is a problem", str(error), "")
 
 
-def refused(error: RefusedError) -> Problem:
+def refused(error: AuthorizationError) -> ProblemError:
     """Return the problem of what is told to the application; its reason is the error code of RFC 6749."""
-    return Problem(400, error.error, "There is a problem", error.description, "")
+    return ProblemError(400, error.error, "There is a problem", error.description, "")
 
 
-def of_problem(request: _Request, problem: Problem) -> _Answer:
+def of_problem(request: _Request, problem: ProblemError) -> _Answer:
     """Return a page, or under the token endpoint what RFC 6749 has in its place."""
     if request.url.path == TOKEN:
         error = problem.reason if problem.reason.islower() else "invalid_request" if problem.status < 500 else "server_error"

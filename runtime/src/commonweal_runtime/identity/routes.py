@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 
 from litestar import Request, Response, get, post
 
+from commonweal_runtime.exceptions import AuthorizationError, SignInShownError
 from commonweal_runtime.identity import pages
 from commonweal_runtime.identity.issue import Issuer
-from commonweal_runtime.identity.requests import AuthorizationRequest, RefusedError, ShownError, authorization, destination, parameters
+from commonweal_runtime.identity.requests import AuthorizationRequest, authorization, destination, parameters
 from commonweal_runtime.identity.responses import TOKEN, TOKEN_HEADERS, back, page
 from commonweal_runtime.identity.service import Rejected, SignInContext
 from commonweal_runtime.serving import body_of, json_answer, live
@@ -46,7 +47,7 @@ def _authorization(context: SignInContext) -> list[Any]:
         client, redirect_uri = destination(given, context.clients)
         try:
             asked = authorization(given, client, redirect_uri)
-        except RefusedError as refused:
+        except AuthorizationError as refused:
             told = {"error": refused.error, "error_description": refused.description}
             return back(context.issuer.url, redirect_uri, told, next((v for k, v in given if k == "state"), None))
         return page(pages.sign_in(client, asked, context.tickets.seal(asked)), redirect_uri=redirect_uri)
@@ -57,7 +58,7 @@ def _authorization(context: SignInContext) -> list[Any]:
         ticket = form.get("ticket", "")
         asked = context.asked(ticket)
         if _sent_from_elsewhere(request):
-            raise ShownError("The form was sent from another site.")
+            raise SignInShownError("The form was sent from another site.")
         address = request.client.host if request.client else ""
         outcome = await context.sign_in(asked, form.get("username", ""), form.get("password", ""), address)
         if isinstance(outcome, Rejected):

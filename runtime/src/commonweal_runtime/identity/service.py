@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from commonweal_runtime.exceptions import AuthorizationError, SignInShownError
 from commonweal_runtime.identity.accounts import Accounts
 from commonweal_runtime.identity.clients import Client
 from commonweal_runtime.identity.issue import Clock, Codes, Grant, Issuer
-from commonweal_runtime.identity.requests import AuthorizationRequest, RefusedError, ShownError, department_of, proves
+from commonweal_runtime.identity.requests import AuthorizationRequest, department_of, proves
 from commonweal_runtime.identity.throttle import Throttle
 from commonweal_runtime.identity.tickets import Tickets
 
@@ -44,10 +45,10 @@ class SignInContext:
         return cls(issuer, accounts, clients, Codes(clock), Tickets(clock), Throttle(clock), clock)
 
     def asked(self, ticket: str) -> AuthorizationRequest:
-        """Return the request that a page carried; raises ShownError when it is too old or changed."""
+        """Return the request that a page carried; raises SignInShownError when it is too old or changed."""
         asked = self.tickets.open(ticket)
         if asked is None:
-            raise ShownError("The page was open for too long.")
+            raise SignInShownError("The page was open for too long.")
         return asked
 
     async def sign_in(self, asked: AuthorizationRequest, username: str, password: str, address: str) -> str | Rejected:
@@ -64,20 +65,20 @@ class SignInContext:
         return self.codes.make(Grant(account, asked, int(self.clock())))
 
     def tokens(self, form: Mapping[str, str]) -> dict[str, Any]:
-        """Return the tokens for a code; RefusedError says why not."""
+        """Return the tokens for a code; AuthorizationError says why not."""
         return self.issuer.tokens(self._redeemed(form))
 
     def _redeemed(self, form: Mapping[str, str]) -> Grant:
         """Return what a code stands for. A code is spent by the first attempt, right or wrong, so that none can be tried out."""
         if form.get("grant_type") != "authorization_code":
-            raise RefusedError("unsupported_grant_type", "grant_type must be authorization_code")
+            raise AuthorizationError("unsupported_grant_type", "grant_type must be authorization_code")
         if form.get("client_id") not in self.clients:
-            raise RefusedError("invalid_client", "client_id is not known")
+            raise AuthorizationError("invalid_client", "client_id is not known")
         grant = self.codes.take(form.get("code", ""))
         if grant is None or (grant.request.client_id, grant.request.redirect_uri) != (form["client_id"], form.get("redirect_uri")):
-            raise RefusedError("invalid_grant", "code is unknown, used, expired, or was made for another client_id or redirect_uri")
+            raise AuthorizationError("invalid_grant", "code is unknown, used, expired, or was made for another client_id or redirect_uri")
         if not proves(form.get("code_verifier", ""), grant.request.code_challenge):
-            raise RefusedError("invalid_grant", "code_verifier does not belong to the code_challenge")
+            raise AuthorizationError("invalid_grant", "code_verifier does not belong to the code_challenge")
         if "resource" in form and department_of(form["resource"]) != grant.request.department:
-            raise RefusedError("invalid_target", "resource must be the one that was authorized")
+            raise AuthorizationError("invalid_target", "resource must be the one that was authorized")
         return grant

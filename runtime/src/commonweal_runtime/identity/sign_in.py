@@ -14,13 +14,10 @@ import jwt
 
 from commonweal_api.plan import audience_of
 from commonweal_api.signatures import base64url
+from commonweal_runtime.exceptions import SignInError
 
 CLIENT, REDIRECT = "commonweal-portal", "http://127.0.0.1/callback"
 _TICKET = re.compile(r'name="ticket" value="([^"]+)"')
-
-
-class SignInError(Exception):
-    """The issuer said no; the text is its reason."""
 
 
 class SignedIn(NamedTuple):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from commonweal_runtime.problems import Problem
+from commonweal_runtime.exceptions import ProblemError
 
 
-def no_linkage() -> Problem:
-    return Problem(
+def no_linkage() -> ProblemError:
+    return ProblemError(
         403,
         "LinkageNotAgreed",
         "Linkage not agreed",

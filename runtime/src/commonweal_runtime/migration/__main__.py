@@ -15,6 +15,7 @@ from typing import Any
 
 import asyncpg
 
+from commonweal_runtime.exceptions import BrokenStreamError, TransferIncompleteError
 from commonweal_runtime.migration import chunks, frames, receive, send, stores
 from commonweal_runtime.store.postgres import arrived_beside
 
@@ -83,7 +84,7 @@ def _frames() -> Iterator[frames.Frame]:
         yield one
         if one.kind == "end":
             return
-    raise frames.BrokenError("the stream ended before its end")
+    raise BrokenStreamError("the stream ended before its end")
 
 
 async def settle(move: str) -> None:
@@ -155,7 +156,7 @@ def main(words_: list[str]) -> int:
         return _complain(f"Write one of: {', '.join(VERBS)}.")
     try:
         asyncio.run(VERBS[words_[0]](*words_[1:]))  # type: ignore[arg-type]  # each is a coroutine function
-    except (receive.NotWholeError, frames.BrokenError, FileNotFoundError) as error:
+    except (TransferIncompleteError, BrokenStreamError, FileNotFoundError) as error:
         return _complain(str(error))
     except OSError as error:
         return _complain(f"{type(error).__name__}: {error.strerror or error}")

@@ -8,12 +8,10 @@ import zlib
 from collections.abc import Mapping
 from typing import IO, Any, NamedTuple
 
+from commonweal_runtime.exceptions import BrokenStreamError
+
 MOST_HEADER, MOST_BODY = 64 * 2**20, 8 * 2**20
 _LENGTHS = struct.Struct(">II")
-
-
-class BrokenError(Exception):
-    """The stream ended in the middle, or is none of ours."""
 
 
 class Frame(NamedTuple):
@@ -47,25 +45,25 @@ def write(stream: IO[bytes], one: Frame) -> int:
 
 
 def read(stream: IO[bytes]) -> Frame | None:
-    """Return the next frame, or None at the end of the stream. Raises BrokenError."""
+    """Return the next frame, or None at the end of the stream. Raises BrokenStreamError."""
     lengths = stream.read(_LENGTHS.size)
     if not lengths:
         return None
     if len(lengths) < _LENGTHS.size:
-        raise BrokenError("the stream ended inside a frame")
+        raise BrokenStreamError("the stream ended inside a frame")
     head_length, body_length = _LENGTHS.unpack(lengths)
     if head_length > MOST_HEADER or body_length > MOST_BODY:
-        raise BrokenError("the stream is not one of frames")
+        raise BrokenStreamError("the stream is not one of frames")
     head, body = _exactly(stream, head_length), _exactly(stream, body_length)
     try:
         found: Mapping[str, Any] = json.loads(head)
     except ValueError as error:
-        raise BrokenError("the stream is not one of frames") from error
+        raise BrokenStreamError("the stream is not one of frames") from error
     return Frame(dict(found), body)
 
 
 def _exactly(stream: IO[bytes], length: int) -> bytes:
     content = stream.read(length) if length else b""
     if len(content) < length:
-        raise BrokenError("the stream ended inside a frame")
+        raise BrokenStreamError("the stream ended inside a frame")
     return content

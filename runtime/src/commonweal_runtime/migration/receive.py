@@ -15,6 +15,7 @@ from pathlib import Path
 
 import asyncpg
 
+from commonweal_runtime.exceptions import TransferIncompleteError
 from commonweal_runtime.migration import stores, tables
 from commonweal_runtime.migration.chunks import digest_of, files, listing, understood
 from commonweal_runtime.migration.frames import Frame
@@ -24,23 +25,21 @@ RECOVERY_SECONDS = 600
 SWAP_SECONDS = 90
 
 
-class NotWholeError(Exception):
-    """What has arrived is not what was sent; the text says where."""
-
-
 async def require_unused() -> None:
-    """Raise NotWholeError when the store here has ever served: nothing is laid beside it, and nothing takes its place."""
+    """Raise TransferIncompleteError when the store here has ever served: nothing is laid beside it, and nothing takes its place."""
     async with stores.store(stores.DEPARTMENT) as db:
         if await db.fetchval("select to_regclass('agreement.register')") is None:
             return
         if await db.fetchval(
             "select exists (select from agreement.register) or exists (select from consent.event) or exists (select from audit.use)"
         ):
-            raise NotWholeError("The store at the new site holds data of its own. Remove the department there, and run the command again.")
+            raise TransferIncompleteError(
+                "The store at the new site holds data of its own. Remove the department there, and run the command again."
+            )
 
 
 def lay(data: Path, received: Iterable[Frame]) -> int:
-    """Write what is received beside `data`; return how many chunks. Raises NotWholeError, and OSError when there is no room."""
+    """Write what is received beside `data`; return how many chunks. Raises TransferIncompleteError, and OSError when there is no room."""
     root = arrived_beside(data)
     root.mkdir(mode=0o700, exist_ok=True)
     (root / READY).unlink(missing_ok=True)
@@ -60,9 +59,9 @@ def lay(data: Path, received: Iterable[Frame]) -> int:
 def _lay(root: Path, one: Frame) -> None:
     body, path = one.body(), root / one.head["path"]
     if not path.resolve().is_relative_to(root.resolve()):
-        raise NotWholeError(f"{one.head['path']}: lies outside the data directory.")
+        raise TransferIncompleteError(f"{one.head['path']}: lies outside the data directory.")
     if one.head["sha256"] and hashlib.sha256(body).hexdigest() != one.head["sha256"]:
-        raise NotWholeError(f"{one.head['path']}: a chunk was changed on the way. Run the command again.")
+        raise TransferIncompleteError(f"{one.head['path']}: a chunk was changed on the way. Run the command again.")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as stream:
         stream.seek(one.head["offset"])
@@ -84,13 +83,13 @@ def _check(root: Path, whole: Frame) -> None:
     found = listing(root) | {f"pg_wal/{name}": kept for name, kept in listing(root / "pg_wal").items()}
     if digest_of(found) != whole.head["sha256"]:
         wrong = sorted(name for name in wanted if found.get(name) != wanted[name])[:3]
-        raise NotWholeError(f"{', '.join(wrong) or 'the list of files'}: differs from what was sent. Run the command again.")
+        raise TransferIncompleteError(f"{', '.join(wrong) or 'the list of files'}: differs from what was sent. Run the command again.")
 
 
 async def settle(
     data: Path, move: str, was: dict[str, dict[str, str]], identities: dict[str, str], models: dict[str, str]
 ) -> dict[str, dict[str, str]]:
-    """Recover the copy, compare every table with `was`, and make it this site's, still closed. Returns the digests. Raises NotWholeError."""
+    """Recover the copy, compare every table with `was`, and make it this site's, still closed. Returns the digests. Raises TransferIncompleteError."""
     root = arrived_beside(data)
     async with _server(root) as sockets:
         found = {}
@@ -99,7 +98,9 @@ async def settle(
                 found[database] = await tables.digests(db)
         different = tables.differences(was, found)
         if different:
-            raise NotWholeError(f"Not the same at both sites: {', '.join(different[:5])}. Run the command again; the old site goes on.")
+            raise TransferIncompleteError(
+                f"Not the same at both sites: {', '.join(different[:5])}. Run the command again; the old site goes on."
+            )
         await stores.arrive(move, identities, models, sockets)
     (root / READY).write_text(move)
     os.sync()
@@ -126,7 +127,7 @@ async def _server(root: Path) -> AsyncIterator[Path]:
         yield sockets
         server.send_signal(signal.SIGINT)
         if await asyncio.to_thread(server.wait, SWAP_SECONDS):
-            raise NotWholeError("PostgreSQL did not end cleanly on the copy. Run the command again.")
+            raise TransferIncompleteError("PostgreSQL did not end cleanly on the copy. Run the command again.")
     finally:
         if server.poll() is None:
             server.send_signal(signal.SIGQUIT)
@@ -141,7 +142,7 @@ async def _answers(server: subprocess.Popen[bytes], sockets: Path) -> None:
                 await (await stores.connect(stores.DEPARTMENT, sockets)).close()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 if server.poll() is not None:
-                    raise NotWholeError(
+                    raise TransferIncompleteError(
                         "PostgreSQL does not start on the copy; its log is the container's. Run the command again."
                     ) from None
                 await asyncio.sleep(0.1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from litestar import Litestar
 
 from commonweal_runtime import serving
+from commonweal_runtime.exceptions import InferenceRequestError
 from commonweal_runtime.models import problems
 from commonweal_runtime.models.bodies import MOST_BYTES
 from commonweal_runtime.models.log import STORE_ERRORS
@@ -18,7 +19,7 @@ FAILURES = Failures(
     service="model runtime",
     see="docs/reference/models-api.md",
     too_large=problems.too_large,
-    own={problems.InferError: problems.infer_error, **dict.fromkeys(STORE_ERRORS, lambda _: problems.store_unavailable())},
+    own={InferenceRequestError: problems.infer_error, **dict.fromkeys(STORE_ERRORS, lambda _: problems.store_unavailable())},
     form=problems.response,
 )
 

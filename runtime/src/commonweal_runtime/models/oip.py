@@ -13,11 +13,12 @@ from pydantic import ValidationError
 from commonweal_api.model_service import Feature
 from commonweal_api.plan import FeatureSource
 from commonweal_runtime.bodies import first_error
+from commonweal_runtime.exceptions import InferenceRequestError
 from commonweal_runtime.models.bodies import InferBody, RankBody, Tensor
 from commonweal_runtime.models.features import name_of, person_features
 from commonweal_runtime.models.learning import probabilities
 from commonweal_runtime.models.loaded_model import LoadedModel
-from commonweal_runtime.models.problems import InferError, unknown_version
+from commonweal_runtime.models.problems import unknown_version
 from commonweal_runtime.models.rank import check, offer_of
 from commonweal_runtime.models.sources import FeatureReader, Readings
 
@@ -71,12 +72,12 @@ def metadata(model: LoadedModel) -> dict[str, Any]:
 
 
 def parse(data: bytes) -> InferBody:
-    """Return the request, or raise InferError."""
+    """Return the request, or raise InferenceRequestError."""
     try:
         return InferBody.model_validate_json(data)
     except ValidationError as error:
         place, what = first_error(error)
-        raise InferError(f"{place}: {what}.") from None
+        raise InferenceRequestError(f"{place}: {what}.") from None
 
 
 async def infer(model: LoadedModel, reader: FeatureReader, sources: Mapping[str, FeatureSource], body: InferBody) -> dict[str, Any]:
@@ -84,7 +85,7 @@ async def infer(model: LoadedModel, reader: FeatureReader, sources: Mapping[str,
     rows = rows_of(model, body)
     unknown = sorted({w.name for w in body.outputs or ()} - set(OUTPUTS))
     if unknown:
-        raise InferError(f"outputs: there is no output {unknown[0]}; ask for {', '.join(OUTPUTS)}.")
+        raise InferenceRequestError(f"outputs: there is no output {unknown[0]}; ask for {', '.join(OUTPUTS)}.")
     scored = await asyncio.gather(*(_score(model, reader, sources, row) for row in rows))
     wanted = [w.name for w in body.outputs] if body.outputs else list(OUTPUTS)
     outputs = [_output(name, [getattr(s, name) for s in scored]) for name in wanted]
@@ -96,12 +97,12 @@ def rows_of(model: LoadedModel, body: InferBody) -> list[Row]:
     """Return the questions that the tensors ask, checked as a rank would be."""
     tensors = {t.name: t for t in body.inputs}
     if len(tensors) != len(body.inputs):
-        raise InferError("inputs: a tensor is given twice; send each once.")
+        raise InferenceRequestError("inputs: a tensor is given twice; send each once.")
     if ACTIONS not in tensors:
-        raise InferError("inputs: the tensor actions is missing; send BYTES of shape [rows, actions].")
+        raise InferenceRequestError("inputs: the tensor actions is missing; send BYTES of shape [rows, actions].")
     shape = tensors[ACTIONS].shape
     if len(shape) != 2 or not 1 <= shape[0] <= MOST_ROWS or shape[1] < 1:
-        raise InferError(f"actions: the shape must be [rows, actions] with 1 to {MOST_ROWS} rows.")
+        raise InferenceRequestError(f"actions: the shape must be [rows, actions] with 1 to {MOST_ROWS} rows.")
     columns = {name: _values(model, t, shape) for name, t in tensors.items()}
     return [_row(model, columns, i, shape[1]) for i in range(shape[0])]
 
@@ -119,7 +120,7 @@ def _row(model: LoadedModel, columns: Mapping[str, Sequence[Any]], i: int, k: in
         body = RankBody.model_validate_json(orjson.dumps(question))  # as JSON, for what a rank would refuse is refused here too
     except ValidationError as error:
         place, what = first_error(error)
-        raise InferError(f"row {i}: {place}: {what}.") from None
+        raise InferenceRequestError(f"row {i}: {place}: {what}.") from None
     check(model, body)
     return Row(body, {n: v[i] for n, v in columns.items() if "/" in n})
 
@@ -157,17 +158,17 @@ def _values(model: LoadedModel, tensor: Tensor, rows: Sequence[int]) -> list[Any
     features = {name_of(f): f for f in spec.features}
     wide = tensor.name in (ACTIONS, ACTION_FEATURES)
     if not (wide or tensor.name in (CONTEXT, *features) or tensor.name.startswith(SUBJECT)):
-        raise InferError(f"{tensor.name}: the model has no such input; see its metadata.")
+        raise InferenceRequestError(f"{tensor.name}: the model has no such input; see its metadata.")
     shape = list(rows) if wide else [rows[0]]
     kind: Literal["BYTES", "FP64"] = _datatype(features[tensor.name]) if tensor.name in features else "BYTES"
     if tensor.datatype not in (_NUMBERS if kind == "FP64" else ("BYTES",)):
-        raise InferError(f"{tensor.name}: the datatype {tensor.datatype} does not fit; send {kind}.")
+        raise InferenceRequestError(f"{tensor.name}: the datatype {tensor.datatype} does not fit; send {kind}.")
     values = [x for v in tensor.data for x in (v if isinstance(v, list) else [v])]
     if tensor.shape != shape or len(values) != prod(shape):
-        raise InferError(f"{tensor.name}: the shape must be {shape} and the data have {prod(shape)} values.")
+        raise InferenceRequestError(f"{tensor.name}: the shape must be {shape} and the data have {prod(shape)} values.")
     wrong = (not isinstance(v, str) if kind == "BYTES" else isinstance(v, bool) or not isinstance(v, int | float) for v in values)
     if any(wrong):
-        raise InferError(f"{tensor.name}: each value must be {'a text' if kind == 'BYTES' else 'a number'}.")
+        raise InferenceRequestError(f"{tensor.name}: each value must be {'a text' if kind == 'BYTES' else 'a number'}.")
     return values
 
 
@@ -177,7 +178,7 @@ def _object(tensor: str, value: str) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict):
-        raise InferError(f"{tensor}: each value must be the text of a JSON object.")
+        raise InferenceRequestError(f"{tensor}: each value must be the text of a JSON object.")
     return found
 
 

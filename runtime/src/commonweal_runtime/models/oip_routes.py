@@ -7,9 +7,9 @@ from typing import Any
 from litestar import Request, Response, get, post
 from litestar.params import FromPath
 
+from commonweal_runtime.exceptions import InferenceRequestError
 from commonweal_runtime.models import oip
 from commonweal_runtime.models.loaded_model import LoadedModel
-from commonweal_runtime.models.problems import InferError
 from commonweal_runtime.models.routes import called
 from commonweal_runtime.models.service import Service
 from commonweal_runtime.serving import body_of, json_answer
@@ -63,7 +63,7 @@ def _metadata(service: Service) -> list[Any]:
 def _infer(service: Service) -> list[Any]:
     async def inferred(request: _Request, model: LoadedModel) -> _Answer:
         if "inference-header-content-length" in request.headers:
-            raise InferError("Inference-Header-Content-Length: binary tensors are not supported; send JSON (binary_data=False).")
+            raise InferenceRequestError("Inference-Header-Content-Length: binary tensors are not supported; send JSON (binary_data=False).")
         return json_answer(await service.infer(model, oip.parse(await body_of(request))))
 
     @post("/v2/models/{name:str}/infer", status_code=200)

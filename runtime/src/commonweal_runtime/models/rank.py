@@ -51,7 +51,7 @@ class Ranker:
     async def rank(self, model: LoadedModel, sources: Mapping[str, FeatureSource], body: RankBody, *, explain: bool = False) -> Ranked:
         """Decide, or repeat what was decided on this event.
 
-        Raises a Problem when the request cannot be answered.
+        Raises a ProblemError when the request cannot be answered.
         """
         check(model, body)
         request = self._fingerprint(body)

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Service:
-    """The parts behind the routes, which are there while it is `running`. What refuses raises a Problem."""
+    """The parts behind the routes, which are there while it is `running`. What refuses raises a ProblemError."""
 
     registry: ModelRegistry
     log: DecisionLog

@@ -17,8 +17,8 @@ from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.plan import AgreementPlan
 from commonweal_api.reasons import Reason
 from commonweal_api.rights import RIGHTS
+from commonweal_runtime.exceptions import AgreementClosedError
 from commonweal_runtime.store import doors, tickets
-from commonweal_runtime.store.exceptions import ClosedError
 from commonweal_runtime.store.live import doors as live_doors
 from commonweal_runtime.store.live.foreign import KEY, granted, is_live
 from commonweal_runtime.store.names import column_of, identifier, literal, login_of, reader_of, table
@@ -77,7 +77,7 @@ class CompiledAgreement:
 def compile_agreement(
     number: int, agreement: AgreementPlan, product: Served, publisher: PublisherContext | None = None
 ) -> CompiledAgreement:
-    """Return what opens exactly this agreement on this product; raise ClosedError if it must stay closed."""
+    """Return what opens exactly this agreement on this product; raise AgreementClosedError if it must stay closed."""
     spec = agreement.spec
     _check(spec, product)
     publisher = publisher or PublisherContext()
@@ -134,18 +134,18 @@ def _check(spec: ConsentPolicySpec, product: Served) -> None:
     shape = product.shape
     missing = [f for f in spec.fields if shape.of(f) is None]
     if missing:
-        raise ClosedError(Reason.FIELD_NOT_OFFERED, f"«{missing[0]}» is no field of the product {product.name}.")
+        raise AgreementClosedError(Reason.FIELD_NOT_OFFERED, f"«{missing[0]}» is no field of the product {product.name}.")
     for field in spec.fields:
         column = shape.of(field)
         if column is not None and column.raw in spec.fields:
-            raise ClosedError(Reason.MASK_AND_RAW_TOGETHER, f"«{field}» masks «{column.raw}».")
+            raise AgreementClosedError(Reason.MASK_AND_RAW_TOGETHER, f"«{field}» masks «{column.raw}».")
     if is_live(product.spec) and spec.linkage is not None:
-        raise ClosedError(Reason.LINKAGE_NOT_LIVE, f"The product {product.name} is read Live.")
+        raise AgreementClosedError(Reason.LINKAGE_NOT_LIVE, f"The product {product.name} is read Live.")
     if is_live(product.spec) and product.key_type is None:
-        raise ClosedError(Reason.PRODUCT_NOT_READY, f"The product {product.name} is not connected to its source yet.")
+        raise AgreementClosedError(Reason.PRODUCT_NOT_READY, f"The product {product.name} is not connected to its source yet.")
     empty = sorted(set(spec.fields) & set(product.unfilled))
     if empty:
-        raise ClosedError(Reason.PRODUCT_NOT_READY, f"The product {product.name} has not been loaded with «{empty[0]}» yet.")
+        raise AgreementClosedError(Reason.PRODUCT_NOT_READY, f"The product {product.name} has not been loaded with «{empty[0]}» yet.")
 
 
 def _content(number: int, agreement: AgreementPlan, product: Served, publisher: PublisherContext) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import asyncpg
 from commonweal_api.plan import AgreementPlan, Outcome, StorePlan
 from commonweal_api.reasons import Reason
 from commonweal_api.rights import RIGHTS
+from commonweal_runtime.exceptions import AgreementClosedError, PlanRefusedError, TableBusyError
 from commonweal_runtime.store.agreements import (
     CompiledAgreement,
     PublisherContext,
@@ -23,7 +24,6 @@ from commonweal_runtime.store.agreements import (
     revoke_sql,
     widens,
 )
-from commonweal_runtime.store.exceptions import BusyError, ClosedError, RefusedError
 from commonweal_runtime.store.failures import Work, failure_of
 from commonweal_runtime.store.logins import verifier_of
 from commonweal_runtime.store.names import literal, login_of
@@ -129,7 +129,7 @@ class Enforcement:
         await self._shut(number)
         try:
             await self._clear(number, product)
-        except (BusyError, asyncpg.LockNotAvailableError):
+        except (TableBusyError, asyncpg.LockNotAvailableError):
             return
 
     async def _clear(self, number: int, product: str | None) -> None:
@@ -177,7 +177,7 @@ class Enforcement:
             if entry.product not in (None, product.uid):
                 entry = await self._move(entry, product)
             await self._open(entry, agreement, product, compiled)
-        except (ClosedError, RefusedError, BusyError, asyncpg.PostgresError) as error:
+        except (AgreementClosedError, PlanRefusedError, TableBusyError, asyncpg.PostgresError) as error:
             if entry is not None and (entry.in_force or entry.opened):
                 await self._close(entry.number, entry.product)
             return outcome_of(agreement, *failure_of(error, Work.AGREEMENT), ready=False, number=entry.number if entry else None)
@@ -205,9 +205,9 @@ class Enforcement:
         planned = next((p for p in plan.products if p.name == name), None)
         served = await served_product(self._db, name)
         if planned is None:
-            raise ClosedError(Reason.PRODUCT_NOT_READY, f"The store does not hold «{name}» yet.")
+            raise AgreementClosedError(Reason.PRODUCT_NOT_READY, f"The store does not hold «{name}» yet.")
         if served is None or served.uid != planned.uid or served.spec != planned.spec:
-            raise ClosedError(Reason.PRODUCT_NOT_READY, f"The store refuses the product «{name}».")
+            raise AgreementClosedError(Reason.PRODUCT_NOT_READY, f"The store refuses the product «{name}».")
         return served
 
     async def _entry(self, agreement: AgreementPlan) -> Entry:
@@ -217,7 +217,9 @@ class Enforcement:
         if row is None:
             number = await self._db.fetchval("select coalesce(max(number), 0)::int + 1 from agreement.register")
             if number > _LAST:
-                raise RefusedError(f"All {_LAST} agreement numbers of this store have been given; move its products to a new department.")
+                raise PlanRefusedError(
+                    f"All {_LAST} agreement numbers of this store have been given; move its products to a new department."
+                )
             await self._db.execute(
                 "insert into agreement.register (number, uid, name) values ($1, $2, $3)", number, agreement.uid, agreement.name
             )

@@ -20,7 +20,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.parsers.postgres import PostgresParser
 
 from commonweal_api.common import COLUMN_PATTERN
-from commonweal_runtime.store.exceptions import MappingInvalidError
+from commonweal_runtime.exceptions import ExpressionRefusedError, MappingInvalidError
 from commonweal_runtime.store.names import SYSTEM_COLUMNS, identifier, literal
 
 LONGEST, DEEPEST, MOST_NODES = 500, 24, 200
@@ -32,10 +32,6 @@ _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\
 _PARTS = frozenset({"YEAR", "MONTH", "DAY"})
 _UNITS = {"YEAR": "years", "MONTH": "months", "WEEK": "weeks", "DAY": "days"}
 _MOST_WILDCARDS, _MOST_PADDING, _LONGEST_REPLACEMENT, _MOST_REPLACES = 6, 1000, 8, 4
-
-
-class _RefusedNodeError(Exception):
-    """What in an expression is refused, and what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,30 +66,30 @@ def _compile(where: str, text: str, names: tuple[str, ...] | None, today: str | 
     writer = _Writer(names, today)
     try:
         written = writer.write(_parsed(text))
-    except _RefusedNodeError as refused:
+    except ExpressionRefusedError as refused:
         raise MappingInvalidError(f"{where}: {refused}") from None
     return Expression(written, tuple(writer.columns), writer.dated)
 
 
 def _parsed(text: str) -> exp.Expr:
     if len(text) > LONGEST:
-        raise _RefusedNodeError(f"is longer than {LONGEST} characters; split it over several fields.")
+        raise ExpressionRefusedError(f"is longer than {LONGEST} characters; split it over several fields.")
     if any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in text):
-        raise _RefusedNodeError("has an invalid character (U+0000 or half a surrogate pair); remove it.")
+        raise ExpressionRefusedError("has an invalid character (U+0000 or half a surrogate pair); remove it.")
     dialect = _Subset()
     try:
         tokens = dialect.tokenize(text)
         found = dialect.parser().parse_into(exp.Condition, tokens, text)
     except SqlglotError:
-        raise _RefusedNodeError("is no SQL expression; write one over columns, constants and the listed functions.") from None
+        raise ExpressionRefusedError("is no SQL expression; write one over columns, constants and the listed functions.") from None
     except RecursionError:
-        raise _RefusedNodeError(f"is nested deeper than {DEEPEST} levels; simplify it.") from None
+        raise ExpressionRefusedError(f"is nested deeper than {DEEPEST} levels; simplify it.") from None
     except Exception as error:  # noqa: BLE001 - somebody else's parser over anybody's text; whatever it stumbles over is refused
-        raise _RefusedNodeError(f"cannot be parsed ({type(error).__name__}); write a simpler expression.") from None
+        raise ExpressionRefusedError(f"cannot be parsed ({type(error).__name__}); write a simpler expression.") from None
     if any(t.comments for t in tokens):
-        raise _RefusedNodeError("has a comment, and people are shown the expression; say it in description.")
+        raise ExpressionRefusedError("has a comment, and people are shown the expression; say it in description.")
     if len(found) != 1 or found[0] is None:
-        raise _RefusedNodeError("must be exactly one expression; remove what stands beside it.")
+        raise ExpressionRefusedError("must be exactly one expression; remove what stands beside it.")
     return found[0]
 
 
@@ -101,7 +97,7 @@ def _only(node: exp.Expr, *known: str) -> None:
     """Refuse a node that carries anything but the parts named: a part that we do not write would change the meaning in silence."""
     extra = [key for key, value in node.args.items() if value not in (None, False, [], "") and key not in known]
     if extra:
-        raise _RefusedNodeError(f"«{extra[0]}» in {_called(node)} is not allowed; leave it out.")
+        raise ExpressionRefusedError(f"«{extra[0]}» in {_called(node)} is not allowed; leave it out.")
 
 
 def _called(node: object) -> str:
@@ -197,12 +193,12 @@ class _Writer:
         """Return the text of a node, in parentheses where precedence could matter."""
         method = next((_METHODS[kind] for kind in type(node).__mro__[:1] if kind in _METHODS), None)
         if method is None or not isinstance(node, exp.Expr):
-            raise _RefusedNodeError(
+            raise ExpressionRefusedError(
                 f"{_called(node)} is not allowed in an expression; use columns, constants, and {', '.join(sorted(FUNCTIONS))}."
             )
         self._nodes, self._depth = self._nodes + 1, self._depth + 1
         if self._nodes > MOST_NODES or self._depth > DEEPEST:
-            raise _RefusedNodeError(f"has more than {MOST_NODES} parts or {DEEPEST} levels; simplify it.")
+            raise ExpressionRefusedError(f"has more than {MOST_NODES} parts or {DEEPEST} levels; simplify it.")
         written = method(self, node)
         self._depth -= 1
         return written
@@ -211,22 +207,22 @@ class _Writer:
         _only(node, "this")
         name = node.name
         if not isinstance(node.this, exp.Identifier):
-            raise _RefusedNodeError(f"{_called(node.this)} is not allowed in an expression; name each column.")
+            raise ExpressionRefusedError(f"{_called(node.this)} is not allowed in an expression; name each column.")
         if not re.fullmatch(COLUMN_PATTERN, name) or name in SYSTEM_COLUMNS:
-            raise _RefusedNodeError(f"«{name}» cannot be read by an expression; name a column of letters, digits and _.")
+            raise ExpressionRefusedError(f"«{name}» cannot be read by an expression; name a column of letters, digits and _.")
         if self._names is not None and name not in self._names:
             near = difflib.get_close_matches(name, self._names, 3, 0.5) or sorted(self._names)[:5]
-            raise _RefusedNodeError(f"there is no raw field «{name}» here; write one of {', '.join(near)}.")
+            raise ExpressionRefusedError(f"there is no raw field «{name}» here; write one of {', '.join(near)}.")
         self.columns[name] = None
         return identifier(name)
 
     def constant(self, node: exp.Expr) -> str:
         if not node.is_string:
             if not _NUMBER.fullmatch(node.name):
-                raise _RefusedNodeError(f"the number {node.name[:40]} is not allowed; write at most 18 digits and 9 decimals.")
+                raise ExpressionRefusedError(f"the number {node.name[:40]} is not allowed; write at most 18 digits and 9 decimals.")
             return node.name
         if len(node.name) > _LONGEST_TEXT or "\x00" in node.name:
-            raise _RefusedNodeError(f"a constant has more than {_LONGEST_TEXT} characters or a zero byte; shorten it.")
+            raise ExpressionRefusedError(f"a constant has more than {_LONGEST_TEXT} characters or a zero byte; shorten it.")
         return literal(node.name)
 
     def null(self, node: exp.Expr) -> str:
@@ -256,13 +252,13 @@ class _Writer:
         _only(node, "this", "expression", "negate")
         what = node.args.get("expression")
         if not isinstance(what, (exp.Null, exp.Boolean)):
-            raise _RefusedNodeError(f"«is {type(what).__name__}» is not allowed; compare with null, true or false.")
+            raise ExpressionRefusedError(f"«is {type(what).__name__}» is not allowed; compare with null, true or false.")
         return f"({self.write(node.this)} is {'not ' if node.args.get('negate') else ''}{self.write(what)})"
 
     def in_(self, node: exp.Expr) -> str:
         _only(node, "this", "expressions")
         if not node.expressions:
-            raise _RefusedNodeError("«in» needs a list of values; write them between the parentheses.")
+            raise ExpressionRefusedError("«in» needs a list of values; write them between the parentheses.")
         return f"({self.write(node.this)} in ({', '.join(self.write(e) for e in node.expressions)}))"
 
     def between(self, node: exp.Expr) -> str:
@@ -273,7 +269,7 @@ class _Writer:
         _only(node, "this", "expression", "negate")
         pattern = node.args.get("expression")
         if not isinstance(pattern, exp.Expr) or not _is_text(pattern) or pattern.name.count("%") > _MOST_WILDCARDS or "\\" in pattern.name:
-            raise _RefusedNodeError(f"«like» needs a constant pattern without \\ and with at most {_MOST_WILDCARDS} %; write one.")
+            raise ExpressionRefusedError(f"«like» needs a constant pattern without \\ and with at most {_MOST_WILDCARDS} %; write one.")
         return f"({self.write(node.this)} {'not ' if node.args.get('negate') else ''}like {self.write(pattern)})"
 
     def case(self, node: exp.Expr) -> str:
@@ -292,7 +288,7 @@ class _Writer:
         to = node.args["to"]
         template = _CASTS.get(to.this) if isinstance(to, exp.DataType) and not to.expressions else None
         if template is None:
-            raise _RefusedNodeError(
+            raise ExpressionRefusedError(
                 f"a cast to {to.sql('postgres')[:40]} is not allowed; cast to text, bigint, numeric, boolean, date or timestamptz."
             )
         if "mapping.day" in template or "mapping.moment" in template:
@@ -302,20 +298,20 @@ class _Writer:
     def _dated_constant(self, node: object) -> None:
         """Refuse 'today' and its like: a constant that changes overnight."""
         if isinstance(node, exp.Literal) and not (node.is_string and _ISO.fullmatch(node.name)):
-            raise _RefusedNodeError(f"the date «{node.name[:40]}» is not allowed; write it as '2026-01-31'.")
+            raise ExpressionRefusedError(f"the date «{node.name[:40]}» is not allowed; write it as '2026-01-31'.")
 
     def extract(self, node: exp.Expr) -> str:
         _only(node, "this", "expression")
         part = str(node.name).upper()
         if part not in _PARTS:
-            raise _RefusedNodeError(f"«extract({part.lower()[:40]} …)» is not allowed; extract year, month or day.")
+            raise ExpressionRefusedError(f"«extract({part.lower()[:40]} …)» is not allowed; extract year, month or day.")
         return f"extract({part.lower()} from {self.write(node.args.get('expression'))})"
 
     def substring(self, node: exp.Expr) -> str:
         _only(node, "this", "start", "length")
         places = [p for p in (node.args.get("start"), node.args.get("length")) if p is not None]
         if not places or not all(isinstance(p, exp.Expr) and _whole(p, 0, 1000) for p in places):
-            raise _RefusedNodeError("«substring» needs constant places from 0 to 1000; write substring(x, 1, 3).")
+            raise ExpressionRefusedError("«substring» needs constant places from 0 to 1000; write substring(x, 1, 3).")
         return f"pg_catalog.substr({', '.join([f'({self.write(node.this)})::text', *(self.write(p) for p in places)])})"
 
     def trim(self, node: exp.Expr) -> str:
@@ -326,13 +322,13 @@ class _Writer:
         _only(node, "this", "unit")
         amount, unit = node.args.get("this"), str(node.text("unit")).upper().removesuffix("S")
         if not isinstance(amount, exp.Expr) or not re.fullmatch(r"[0-9]{1,4}", amount.name) or unit not in _UNITS:
-            raise _RefusedNodeError("an interval must be a whole number of years, months, weeks or days; write interval '18 years'.")
+            raise ExpressionRefusedError("an interval must be a whole number of years, months, weeks or days; write interval '18 years'.")
         return f"interval '{int(amount.name)} {_UNITS[unit]}'"
 
     def current_date(self, node: exp.Expr) -> str:
         _only(node)
         if self._today is None:
-            raise _RefusedNodeError("current_date is not allowed in a mapping, whose value would go stale; ask it in spec.answers.")
+            raise ExpressionRefusedError("current_date is not allowed in a mapping, whose value would go stale; ask it in spec.answers.")
         self.dated = True
         return self._today
 
@@ -341,14 +337,14 @@ class _Writer:
         name, arguments = node.this.lower() if isinstance(node.this, str) else "", node.expressions
         function = FUNCTIONS.get(name)
         if function is None:
-            raise _RefusedNodeError(f"the function «{node.name[:63]}» is not allowed; use {', '.join(sorted(FUNCTIONS))}.")
+            raise ExpressionRefusedError(f"the function «{node.name[:63]}» is not allowed; use {', '.join(sorted(FUNCTIONS))}.")
         if not function.least <= len(arguments) <= function.most:
-            raise _RefusedNodeError(f"«{name}» takes {function.least} to {function.most} arguments; it has {len(arguments)}.")
+            raise ExpressionRefusedError(f"«{name}» takes {function.least} to {function.most} arguments; it has {len(arguments)}.")
         if not all(check(arguments[i]) for i, check in function.fixed.items() if i < len(arguments)):
-            raise _RefusedNodeError(f"«{name}»: {function.what}.")
+            raise ExpressionRefusedError(f"«{name}»: {function.what}.")
         self._replaces += name == "replace"
         if self._replaces > _MOST_REPLACES:
-            raise _RefusedNodeError(f"«replace» stands more than {_MOST_REPLACES} times; correct the values in the source.")
+            raise ExpressionRefusedError(f"«replace» stands more than {_MOST_REPLACES} times; correct the values in the source.")
         written = ", ".join(self.write(a) for a in arguments)
         return f"{name}({written})" if name in _GRAMMAR else f"pg_catalog.{name}({written})"
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import asyncpg
 
 from commonweal_api.reasons import Reason
-from commonweal_runtime.store.exceptions import BusyError, MappingInvalidError, ReasonedError, RefusedError
+from commonweal_runtime.exceptions import MappingInvalidError, PlanRefusedError, ReasonedError, TableBusyError
 
 
 class Work(Enum):
@@ -34,14 +34,16 @@ _BUSY: Mapping[Work, tuple[Reason, str]] = MappingProxyType({
     Work.AGREEMENT: (Reason.PRODUCT_NOT_READY, "The product is being loaded; the agreement opens right after."),
 })  # fmt: skip
 # Errors whose text speaks of the plan and of nothing else. While a source is read, no text is safe.
-_SAID: Mapping[Work, type[Exception]] = MappingProxyType({Work.PRODUCT: RefusedError, Work.AGREEMENT: RefusedError, Work.MODEL: ValueError})
+_SAID: Mapping[Work, type[Exception]] = MappingProxyType(
+    {Work.PRODUCT: PlanRefusedError, Work.AGREEMENT: PlanRefusedError, Work.MODEL: ValueError}
+)
 
 
 def failure_of(error: Exception, work: Work) -> tuple[Reason, str]:
     """Return the reason and the detail of its message. The detail holds no text of PostgreSQL or of a source, which can hold data."""
     if isinstance(error, ReasonedError):
         return error.reason, error.detail
-    if work in _BUSY and isinstance(error, (BusyError, asyncpg.LockNotAvailableError)):
+    if work in _BUSY and isinstance(error, (TableBusyError, asyncpg.LockNotAvailableError)):
         return _BUSY[work]
     if isinstance(error, asyncpg.PostgresError):
         return _FAILED[work], f"PostgreSQL answered {error.sqlstate}."

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from commonweal_api import datamodel
 from commonweal_api.data_product import DataProductSpec, FieldType, ProductField
-from commonweal_runtime.store.exceptions import MappingInvalidError
+from commonweal_runtime.exceptions import MappingInvalidError
 from commonweal_runtime.store.expressions import Expression, compile_expression
 
 _AS_TYPE = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from commonweal_runtime.store.exceptions import RefusedError
+from commonweal_runtime.exceptions import PlanRefusedError
 
 SCHEMA = "product"
 # The column names that PostgreSQL keeps for itself on every table.
@@ -14,7 +14,7 @@ SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
 def literal(text: str) -> str:
     """Return `text` as a SQL string constant."""
     if "\x00" in text:
-        raise RefusedError("A text of the plan holds a zero byte; remove it.")
+        raise PlanRefusedError("A text of the plan holds a zero byte; remove it.")
     quoted = text.replace("'", "''")
     return "E'" + quoted.replace("\\", "\\\\") + "'" if "\\" in text else f"'{quoted}'"
 
@@ -27,7 +27,7 @@ def literals(texts: list[str]) -> str:
 def identifier(name: str) -> str:
     """Return `name` quoted as a SQL identifier; refuse what PostgreSQL would cut short."""
     if not name or "\x00" in name or len(name.encode()) > 63:
-        raise RefusedError(f"The name «{name}» does not fit PostgreSQL (1 to 63 bytes); shorten it.")
+        raise PlanRefusedError(f"The name «{name}» does not fit PostgreSQL (1 to 63 bytes); shorten it.")
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -58,5 +58,5 @@ def reader_of(number: int) -> str:
 
 def _numbered(number: int) -> int:
     if isinstance(number, bool) or not 0 < number < 32768:
-        raise RefusedError(f"Agreement number {number} is out of range 1 to 32767.")
+        raise PlanRefusedError(f"Agreement number {number} is out of range 1 to 32767.")
     return number

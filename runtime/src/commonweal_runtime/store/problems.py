@@ -8,14 +8,15 @@ from types import MappingProxyType
 
 import asyncpg
 
-from commonweal_runtime.problems import Problem, invalid_request
+from commonweal_runtime.exceptions import ProblemError
+from commonweal_runtime.problems import invalid_request
 from commonweal_runtime.store.sqlstates import SqlState, ours
 
 _RETRY = MappingProxyType({"Retry-After": "2"})
 
 
-def no_agreement(client: str) -> Problem:
-    return Problem(
+def no_agreement(client: str) -> ProblemError:
+    return ProblemError(
         403,
         "NoAgreement",
         "No agreement",
@@ -24,8 +25,8 @@ def no_agreement(client: str) -> Problem:
     )
 
 
-def purpose_not_agreed(agreed: list[str]) -> Problem:
-    return Problem(
+def purpose_not_agreed(agreed: list[str]) -> ProblemError:
+    return ProblemError(
         403,
         "PurposeNotAgreed",
         "Purpose not agreed",
@@ -34,9 +35,9 @@ def purpose_not_agreed(agreed: list[str]) -> Problem:
     )
 
 
-def field_not_agreed(fields: list[str], agreed: list[str]) -> Problem:
+def field_not_agreed(fields: list[str], agreed: list[str]) -> ProblemError:
     named = ", ".join(f[:63] for f in fields[:5])
-    return Problem(
+    return ProblemError(
         403,
         "FieldNotAgreed",
         "Field not agreed",
@@ -45,8 +46,8 @@ def field_not_agreed(fields: list[str], agreed: list[str]) -> Problem:
     )
 
 
-def agreement_expired(name: str) -> Problem:
-    return Problem(
+def agreement_expired(name: str) -> ProblemError:
+    return ProblemError(
         403,
         "AgreementExpired",
         "Agreement expired",
@@ -55,8 +56,8 @@ def agreement_expired(name: str) -> Problem:
     )
 
 
-def store_unavailable() -> Problem:
-    return Problem(
+def store_unavailable() -> ProblemError:
+    return ProblemError(
         503,
         "StoreUnavailable",
         "Store not available",
@@ -66,9 +67,9 @@ def store_unavailable() -> Problem:
     )
 
 
-def frequency_limit(seconds: int) -> Problem:
+def frequency_limit(seconds: int) -> ProblemError:
     """Return the refusal of one more read of the same person; 0 seconds: there is no later."""
-    return Problem(
+    return ProblemError(
         429,
         "FrequencyLimit",
         "Read too often",
@@ -80,8 +81,8 @@ def frequency_limit(seconds: int) -> Problem:
     )
 
 
-def rate_limit(seconds: int) -> Problem:
-    return Problem(
+def rate_limit(seconds: int) -> ProblemError:
+    return ProblemError(
         429,
         "RateLimit",
         "Too many requests",
@@ -91,8 +92,8 @@ def rate_limit(seconds: int) -> Problem:
     )
 
 
-def consent_feed_stale() -> Problem:
-    return Problem(
+def consent_feed_stale() -> ProblemError:
+    return ProblemError(
         503,
         "ConsentFeedStale",
         "Consents may be out of date",
@@ -102,8 +103,8 @@ def consent_feed_stale() -> Problem:
     )
 
 
-def quality_stopped() -> Problem:
-    return Problem(
+def quality_stopped() -> ProblemError:
+    return ProblemError(
         503,
         "QualityStopped",
         "Stopped by a quality check",
@@ -113,8 +114,8 @@ def quality_stopped() -> Problem:
     )
 
 
-def source_unavailable() -> Problem:
-    return Problem(
+def source_unavailable() -> ProblemError:
+    return ProblemError(
         503,
         "SourceUnavailable",
         "Source not available",
@@ -124,8 +125,8 @@ def source_unavailable() -> Problem:
     )
 
 
-def department_moving() -> Problem:
-    return Problem(
+def department_moving() -> ProblemError:
+    return ProblemError(
         503,
         "DepartmentMoving",
         "The department is moving",
@@ -135,9 +136,9 @@ def department_moving() -> Problem:
     )
 
 
-def department_moved(url: str) -> Problem:
+def department_moved(url: str) -> ProblemError:
     """Return where to go; `url` is the base of the data API at the new site."""
-    return Problem(
+    return ProblemError(
         421,
         "DepartmentMoved",
         "The department has moved",
@@ -147,8 +148,8 @@ def department_moved(url: str) -> Problem:
     )
 
 
-def answers_pending() -> Problem:
-    return Problem(
+def answers_pending() -> ProblemError:
+    return ProblemError(
         503,
         "AnswersPending",
         "Answers are being renewed",
@@ -167,10 +168,10 @@ class Terms:
     fields: tuple[str, ...] = ()
 
 
-Own = Mapping[SqlState, Callable[[], Problem]]
+Own = Mapping[SqlState, Callable[[], ProblemError]]
 _NO_TERMS = Terms()
 _NOTHING_OWN: Own = MappingProxyType({})
-_PROBLEMS: Mapping[SqlState, Callable[[str, Terms], Problem]] = MappingProxyType({
+_PROBLEMS: Mapping[SqlState, Callable[[str, Terms], ProblemError]] = MappingProxyType({
     SqlState.PURPOSE_NOT_AGREED: lambda _, t: purpose_not_agreed(list(t.purposes)),
     SqlState.CLIENT_NOT_AGREED: lambda _, __: no_agreement("this client"),
     SqlState.NOT_IN_FORCE: lambda _, t: agreement_expired(t.agreement),
@@ -188,7 +189,7 @@ _PROBLEMS: Mapping[SqlState, Callable[[str, Terms], Problem]] = MappingProxyType
 _SHOWN = frozenset({SqlState.INVALID_VALUE, SqlState.NOT_POSSIBLE})
 
 
-def problem_of(error: asyncpg.PostgresError, terms: Terms = _NO_TERMS, own: Own = _NOTHING_OWN) -> Problem:
+def problem_of(error: asyncpg.PostgresError, terms: Terms = _NO_TERMS, own: Own = _NOTHING_OWN) -> ProblemError:
     """Return what whoever asked is told of an error of PostgreSQL: the one mapping of SQLSTATEs.
 
     `own` are the caller's answers to what means another thing in each operation: nothing of the name, not permitted, not possible. An error's text is

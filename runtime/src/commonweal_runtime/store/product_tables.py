@@ -15,9 +15,9 @@ import asyncpg
 from commonweal_api.data_product import DataProductSpec
 from commonweal_api.plan import AgreementPlan, Outcome, ProductPlan
 from commonweal_api.reasons import Reason
+from commonweal_runtime.exceptions import MappingInvalidError, PlanRefusedError, TableBusyError
 from commonweal_runtime.store import answers
 from commonweal_runtime.store.agreements import Served
-from commonweal_runtime.store.exceptions import BusyError, MappingInvalidError, RefusedError
 from commonweal_runtime.store.failures import Work, failure_of
 from commonweal_runtime.store.live.foreign import is_live, kept_shape, removal
 from commonweal_runtime.store.names import literal, relation_of, table
@@ -46,14 +46,14 @@ class TableLocks:
 
     @asynccontextmanager
     async def held(self, uid: str) -> AsyncIterator[None]:
-        """Hold a table's lock, or set `unfinished` and raise BusyError."""
+        """Hold a table's lock, or set `unfinished` and raise TableBusyError."""
         lock = self._locks[uid]
         try:
             async with asyncio.timeout(_PATIENCE):
                 await lock.acquire()
         except TimeoutError:
             self.unfinished = True
-            raise BusyError from None
+            raise TableBusyError from None
         try:
             yield
         except asyncpg.LockNotAvailableError:
@@ -102,7 +102,7 @@ class ProductTables:
                 await self._db.execute(f"drop table {table(relation)}")
                 await self._db.execute(f"delete from agreement.product where uid = {literal(uid)}")
                 await self._db.execute(f"notify {CHANNEL}")
-        except (BusyError, asyncpg.LockNotAvailableError):
+        except (TableBusyError, asyncpg.LockNotAvailableError):
             return
 
     async def reconcile(self, product: ProductPlan) -> Outcome:
@@ -110,7 +110,7 @@ class ProductTables:
         contract = contract_of(product)
         try:
             await self._shape(product, contract)
-        except (RefusedError, BusyError, asyncpg.PostgresError) as error:
+        except (PlanRefusedError, TableBusyError, asyncpg.PostgresError) as error:
             return outcome_of(product, *failure_of(error, Work.PRODUCT), ready=False)
         loaded = await self._db.fetchval("select loaded_at is not null from agreement.product where uid = $1", product.uid)
         reason = Reason.SERVING if loaded else Reason.LOAD_PENDING
@@ -122,7 +122,7 @@ class ProductTables:
         if was is None:
             await self._make(product, contract)
         elif was.uid != product.uid:
-            raise BusyError  # an earlier product of this name is still there
+            raise TableBusyError  # an earlier product of this name is still there
         elif was.spec != product.spec:
             await self._reshape(was, product, contract)
 

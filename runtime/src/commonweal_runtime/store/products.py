@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from commonweal_api.data_product import MASK_INPUT, Answer, DataProductSpec, FieldType, Mask, MaskKind, ProductField
 from commonweal_api.plan import ProductPlan
 from commonweal_api.signatures import digest
+from commonweal_runtime.exceptions import MappingInvalidError, PlanRefusedError
 from commonweal_runtime.store import mapping
-from commonweal_runtime.store.exceptions import MappingInvalidError, RefusedError
 from commonweal_runtime.store.expressions import DAY, Expression, compile_expression
 from commonweal_runtime.store.names import column_of, identifier, literal, table
 
@@ -96,7 +96,7 @@ def shape_of(spec: DataProductSpec) -> Shape:
 def _raw(field: ProductField) -> Column:
     origin = field.column or field.from_
     if field.type is None or origin is None:
-        raise RefusedError(f"spec.fields {field.name}: a field with a column or an expression needs a type; set it.")
+        raise PlanRefusedError(f"spec.fields {field.name}: a field with a column or an expression needs a type; set it.")
     # the author's own text: what a person was told must not change with the way we write it for PostgreSQL
     return Column(field.name, field.type, f"{field.type} {origin}" if field.column else f"{field.type} from {origin}")
 
@@ -112,10 +112,10 @@ def _answered(answer: Answer, raw: dict[str, Column]) -> Column:
 def _masked(field: ProductField, mask: Mask, raw: dict[str, Column]) -> Column:
     source = raw.get(mask.of)
     if source is None:
-        raise RefusedError(f"spec.fields {field.name}: masks «{mask.of}», which is no raw field of this product; name one.")
+        raise PlanRefusedError(f"spec.fields {field.name}: masks «{mask.of}», which is no raw field of this product; name one.")
     if source.type_ not in MASK_INPUT[mask.kind]:
         fits = ", ".join(sorted(MASK_INPUT[mask.kind]))
-        raise RefusedError(
+        raise PlanRefusedError(
             f"spec.fields {field.name}: mask {mask.kind} fits {fits}, and «{mask.of}» is {source.type_}; choose another kind."
         )
     if mask.kind is MaskKind.DECADE:
@@ -154,7 +154,7 @@ def create(relation: str, uid: str, shape: Shape) -> list[str]:
 def change(relation: str, old: Shape, new: Shape) -> list[str]:
     """Return the statements that turn a table of shape `old` into `new`; columns that stay keep their values."""
     if old.many != new.many:
-        raise RefusedError("spec.subject.records: cannot be changed; publish a new product instead.")
+        raise PlanRefusedError("spec.subject.records: cannot be changed; publish a new product instead.")
     t, keep = table(relation), set(old.columns) & set(new.columns)
     gone = [c for c in old.columns if c not in keep]
     come = [c for c in new.columns if c not in keep]

@@ -15,8 +15,8 @@ import asyncpg
 
 from commonweal_api.data_product import DataProductSpec
 from commonweal_api.quality import Metric, OnFail, QualityCheck
+from commonweal_runtime.exceptions import PlanRefusedError
 from commonweal_runtime.store.agreements import Served
-from commonweal_runtime.store.exceptions import RefusedError
 from commonweal_runtime.store.names import literals, table
 
 TIMEOUT = "30s"
@@ -46,13 +46,13 @@ def valid_seconds(spec: DataProductSpec) -> int:
 
 
 def statement(check: QualityCheck, product: Served) -> str:
-    """Return the query that counts what the check is about; RefusedError if its field is none of the product's raw ones."""
+    """Return the query that counts what the check is about; PlanRefusedError if its field is none of the product's raw ones."""
     t = table(product.relation)
     if check.metric is Metric.ROW_COUNT:
         return f"select count(*) from {t}"
     column = next((c.name for c in product.shape.raw if c.field == check.field), None)
     if column is None:
-        raise RefusedError(f"spec.quality {check.name}.field: «{check.field}» is no raw field; name one.")
+        raise PlanRefusedError(f"spec.quality {check.name}.field: «{check.field}» is no raw field; name one.")
     if check.metric is Metric.NULL_VALUES:
         return f"select count(*) from {t} where {column} is null"
     if check.metric is Metric.DUPLICATE_VALUES:
@@ -98,7 +98,7 @@ async def _one(connection: Any, product: Served, check: QualityCheck) -> Result:
                 f"set local statement_timeout = '{TIMEOUT}'; set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'"
             )
             found = await connection.fetchval(statement(check, product))
-    except RefusedError as refused:
+    except PlanRefusedError as refused:
         return Result(check.name, "NotRun", None, str(refused), stop)
     except asyncpg.QueryCanceledError:
         return Result(check.name, "NotRun", None, f"It took longer than {TIMEOUT}.", stop)

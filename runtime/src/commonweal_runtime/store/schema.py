@@ -10,6 +10,8 @@ import hashlib
 from importlib.resources import files
 from typing import Any
 
+from commonweal_runtime.exceptions import StoreSchemaError
+
 SERVICES = ("api", "person", "models", "feed")
 BASE = 100  # above every number of the trail before the first release, so that what ran then refuses this store as a newer one
 TRAIL = "a3ea7157b28679fd0fd2ab445a13356fa6399b81fb143f55312fecaac1751bb8"  # of a store made at e0dec75: 28 files, 001 to 070
@@ -20,10 +22,6 @@ create table if not exists commonweal.migration (
 );
 revoke all on schema commonweal from public"""
 _LOCK = 4_211_967_001
-
-
-class SchemaError(Exception):
-    """The database was made by another release than this one; the text says what to do."""
 
 
 def migrations() -> list[tuple[int, str]]:
@@ -61,19 +59,19 @@ def fingerprint(ledger: dict[int, str]) -> str:
 
 
 def _check(known: dict[int, str], wanted: list[tuple[int, str]]) -> None:
-    """Raise SchemaError unless what was applied is the beginning of what this release has."""
+    """Raise StoreSchemaError unless what was applied is the beginning of what this release has."""
     if known and BASE not in known:
-        raise SchemaError(
+        raise StoreSchemaError(
             "The store was made before the first release, and its ledger is not that of the last commit of that time (e0dec75). Run that commit's keeper on "
             "it once, then this release again; if it refuses too, found the department again. Nothing was changed."
         )
     if set(known) - {version for version, _ in wanted}:
-        raise SchemaError(
+        raise StoreSchemaError(
             "The store was made by a newer release; run that one, or restore a backup of this one's time. Nothing was changed."
         )
     for version, text in wanted:
         if known.get(version, _digest(text)) != _digest(text):
-            raise SchemaError(
+            raise StoreSchemaError(
                 f"Version {version} of the store's schema is not the one that was applied to this store. Run the release that made it; a change of the schema "
                 "is a new migration. Nothing was changed."
             )

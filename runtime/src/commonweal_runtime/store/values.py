@@ -9,13 +9,10 @@ from decimal import Decimal, InvalidOperation
 from uuid import UUID
 
 from commonweal_api.data_product import FieldType
+from commonweal_runtime.exceptions import ValueMismatchError
 
 _INT8 = range(-(2**63), 2**63)
 _TRUE, _FALSE = frozenset({"true", "t"}), frozenset({"false", "f"})
-
-
-class MismatchError(ValueError):
-    """The value does not fit the declared type."""
 
 
 def _string(value: object) -> str:
@@ -25,7 +22,7 @@ def _string(value: object) -> str:
         return value.isoformat()
     if isinstance(value, int | float | Decimal | UUID) and not isinstance(value, bool):
         return str(value)
-    raise MismatchError
+    raise ValueMismatchError
 
 
 def _integer(value: object) -> int:
@@ -35,7 +32,7 @@ def _integer(value: object) -> int:
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and value in _INT8:
         return value
-    raise MismatchError
+    raise ValueMismatchError
 
 
 def _number(value: object) -> Decimal:
@@ -47,16 +44,16 @@ def _number(value: object) -> Decimal:
         value = Decimal(repr(value))
     if isinstance(value, Decimal) and value.is_finite():
         return value
-    raise MismatchError
+    raise ValueMismatchError
 
 
 def _decimal(text: str) -> Decimal:
     try:
         value = Decimal(text.strip())
     except InvalidOperation:
-        raise MismatchError from None
+        raise ValueMismatchError from None
     if not value.is_finite() or abs(value.adjusted()) > 1000:
-        raise MismatchError
+        raise ValueMismatchError
     return value
 
 
@@ -66,7 +63,7 @@ def _boolean(value: object) -> bool:
     word = value.strip().lower() if isinstance(value, str) else ""
     if word in _TRUE or word in _FALSE:
         return word in _TRUE
-    raise MismatchError
+    raise ValueMismatchError
 
 
 def _date(value: object) -> date:
@@ -76,8 +73,8 @@ def _date(value: object) -> date:
         try:
             return date.fromisoformat(value.strip())
         except ValueError:
-            raise MismatchError from None
-    raise MismatchError
+            raise ValueMismatchError from None
+    raise ValueMismatchError
 
 
 def _timestamp(value: object) -> datetime:
@@ -86,10 +83,10 @@ def _timestamp(value: object) -> datetime:
         try:
             value = datetime.fromisoformat(value.strip())
         except ValueError:
-            raise MismatchError from None
+            raise ValueMismatchError from None
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)
-    raise MismatchError
+    raise ValueMismatchError
 
 
 _CONVERT: dict[FieldType, Callable[[object], object]] = {
@@ -103,14 +100,14 @@ _CONVERT: dict[FieldType, Callable[[object], object]] = {
 
 
 def converter(type_: FieldType) -> Callable[[object], object]:
-    """Return what turns a source value into a field of that type; it raises MismatchError, and keeps None."""
+    """Return what turns a source value into a field of that type; it raises ValueMismatchError, and keeps None."""
     convert = _CONVERT[type_]
     return lambda value: None if value is None else convert(value)
 
 
 def key_of(value: object) -> str:
-    """Return a subject's or record's key as text; raise MismatchError if it is empty or has no one text form."""
+    """Return a subject's or record's key as text; raise ValueMismatchError if it is empty or has no one text form."""
     text = _string(value)
     if not text.strip():
-        raise MismatchError
+        raise ValueMismatchError
     return text

@@ -9,7 +9,7 @@ from commonweal_api.data_product import EarlierVersion, major_of
 from commonweal_api.plan import ProductPlan, StorePlan
 from commonweal_api.reasons import Reason
 from commonweal_api.versions import served_version, served_versions
-from commonweal_runtime.store.exceptions import ClosedError
+from commonweal_runtime.exceptions import AgreementClosedError
 
 MARK = "@"  # no product's own name has it
 
@@ -31,15 +31,15 @@ def next_end(plan: StorePlan, now: datetime) -> datetime | None:
 
 
 def resolve(plan: StorePlan, agreement: ConsentPolicySpec, now: datetime) -> str:
-    """Return the name in the store of the version that an agreement reads at `now`; raise ClosedError when there is none."""
+    """Return the name in the store of the version that an agreement reads at `now`; raise AgreementClosedError when there is none."""
     name = agreement.product.name
     product = next((p for p in plan.products if p.name == name), None)
     if product is None:
-        raise ClosedError(Reason.PRODUCT_NOT_FOUND, f"There is no product «{name}» here.")
+        raise AgreementClosedError(Reason.PRODUCT_NOT_FOUND, f"There is no product «{name}» here.")
     major = served_version(product.spec, agreement, now)
     if major is None:
         served = ", ".join(map(str, served_versions(product.spec, now)))
-        raise ClosedError(
+        raise AgreementClosedError(
             Reason.VERSION_UNKNOWN, f"spec.product.version: «{name}» serves no version {agreement.product.version}; it has {served}."
         )
     return name if major == major_of(product.spec.version) else name_of(name, major)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from commonweal_stacks.blueprint.changes import refusal_of
 from commonweal_stacks.blueprint.model import Blueprint, Kubelet, Machine, Network, Size
-from commonweal_stacks.blueprint.revisions import CURRENT, REVISIONS, UnknownRevisionError, current, revision
+from commonweal_stacks.blueprint.revisions import CURRENT, REVISIONS, current, revision
 
 __all__ = [
     "CURRENT",
@@ -14,7 +14,6 @@ __all__ = [
     "Machine",
     "Network",
     "Size",
-    "UnknownRevisionError",
     "current",
     "refusal_of",
     "revision",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from commonweal_stacks.blueprint.model import Blueprint, Kubelet, Machine, Network, Size
+from commonweal_stacks.exceptions import UnknownRevisionError
 
 _R1 = Blueprint(
     revision="r1",
@@ -40,10 +41,6 @@ REVISIONS: Mapping[str, Blueprint] = MappingProxyType({each.revision: each for e
 
 CURRENT = "r2"
 """The revision of a site whose file names none."""
-
-
-class UnknownRevisionError(ValueError):
-    """No such revision; the message names those that there are."""
 
 
 def revision(name: str) -> Blueprint:

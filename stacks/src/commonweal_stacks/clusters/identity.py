@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from commonweal_stacks.api import Api, RefusedError
-from commonweal_stacks.site import SiteConfigError
+from commonweal_stacks.api import Api
+from commonweal_stacks.exceptions import SiteConfigError, SiteRefusedError
 
 
 def cluster_uid(kubeconfig: str, *, site: str) -> str:
@@ -11,7 +11,7 @@ def cluster_uid(kubeconfig: str, *, site: str) -> str:
     api = Api(kubeconfig, site=site)
     try:
         return str(api.call("GET", "/api/v1/namespaces/kube-system")["metadata"]["uid"])
-    except RefusedError as error:
+    except SiteRefusedError as error:
         raise SiteConfigError(
             f"Site {site} ({api.url}) refused to tell which cluster it is: {error.reason}. Use an administrator's kubeconfig."
         ) from error

@@ -6,11 +6,11 @@ import base64
 import binascii
 from typing import Any
 
-from commonweal_stacks.api import Api, RefusedError, SilentError
+from commonweal_stacks.api import Api
+from commonweal_stacks.exceptions import SiteConfigError, SiteRefusedError, SiteSilentError
 from commonweal_stacks.management import names
 from commonweal_stacks.management.access import management_kubeconfig
 from commonweal_stacks.platform.manifests import Manifest, manifest
-from commonweal_stacks.site import SiteConfigError
 
 SECRET_TYPE = f"{names.GROUP}/secret"
 
@@ -53,9 +53,9 @@ def _found(path: str) -> dict[str, Any] | None:
     """Return an object of the management cluster; None when there is no such object. Raises SiteConfigError."""
     try:
         return Api(management_kubeconfig(), site="the management cluster").find(path)
-    except RefusedError as error:
+    except SiteRefusedError as error:
         raise SiteConfigError(f"The management cluster refused to answer: {error.reason}. Use an administrator's kubeconfig.") from error
-    except SilentError as error:
+    except SiteSilentError as error:
         raise SiteConfigError(
             f"The management cluster does not answer at {error.where}. Start it with `commonweal management up`, or correct its kubeconfig."
         ) from error

@@ -16,9 +16,10 @@ from commonweal_stacks.conformity.gather import gather
 from commonweal_stacks.conformity.probes import Verdict, leaves_of, probe
 from commonweal_stacks.conformity.probes.verdicts import not_probed
 from commonweal_stacks.conformity.tree import Digest
+from commonweal_stacks.exceptions import SiteConfigError
 from commonweal_stacks.platform.chart import source
 from commonweal_stacks.platform.layer import build_layer
-from commonweal_stacks.site import IMAGES_KEY, SITE_KEY, SiteConfig, SiteConfigError, load_images, parse_site, stack_file
+from commonweal_stacks.site import IMAGES_KEY, SITE_KEY, SiteConfig, load_images, parse_site, stack_file
 
 Say = Callable[[str], None]
 NOT_ASKED: Mapping[str, Verdict] = {"all": not_probed("not asked for")}

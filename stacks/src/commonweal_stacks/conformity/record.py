@@ -15,12 +15,12 @@ from commonweal_api.signatures import canonical
 from commonweal_kube.protocol import MERGE
 from commonweal_stacks.api import Api
 from commonweal_stacks.conformity.examine import Examined
-from commonweal_stacks.conformity.statement import CONFORMITY, StatementError, sign, subjects_of, verify
+from commonweal_stacks.conformity.statement import CONFORMITY, sign, subjects_of, verify
 from commonweal_stacks.conformity.tree import Digest
+from commonweal_stacks.exceptions import SiteConfigError, StatementError
 from commonweal_stacks.management.access import management_file, management_kubeconfig
 from commonweal_stacks.management.names import FLEET
 from commonweal_stacks.platform.manifests import NAMESPACE
-from commonweal_stacks.site import SiteConfigError
 
 CONFIG_MAP: Final = "commonweal-conformity"
 STATEMENT, KEY, LEAVES = "statement.json", "key.jwk", "leaves.json.gz"

@@ -8,9 +8,9 @@ from base64 import b64decode
 from pathlib import Path
 
 from commonweal_api.signatures import checked_public_key, jwk_of, key_of_jwk, public_key
-from commonweal_stacks.api import Api, RefusedError, SilentError
+from commonweal_stacks.api import Api
+from commonweal_stacks.exceptions import SiteConfigError, SiteRefusedError, SiteSilentError
 from commonweal_stacks.platform.manifests import NAMESPACE, SITE_KEY_SECRET
-from commonweal_stacks.site import SiteConfigError
 
 SEED_BYTES = 32
 _SEED = re.compile(rb"[0-9a-f]{64}")
@@ -27,9 +27,9 @@ def site_seed(kubeconfig: str, *, site: str) -> bytes:
     where = f"Secret {NAMESPACE}/{SITE_KEY_SECRET} on site {site}"
     try:
         found = Api(kubeconfig, site=site).call("GET", f"/api/v1/namespaces/{NAMESPACE}/secrets/{SITE_KEY_SECRET}")
-    except RefusedError as error:
+    except SiteRefusedError as error:
         raise SiteConfigError(f"{where}: {error.reason}. {remedy}") from error
-    except SilentError as error:
+    except SiteSilentError as error:
         raise SiteConfigError(f"{where}: the site does not answer at {error.where}. Start it, or correct its kubeconfig.") from error
     try:
         text = b64decode((found.get("data") or {})["seed"])

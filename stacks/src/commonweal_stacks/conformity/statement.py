@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from commonweal_api import signatures
 from commonweal_api.signatures import canonical, holds, key_id, public_key
+from commonweal_stacks.exceptions import StatementError
 
 CONFORMITY: Final = "https://commonweal.dev/conformity/v1"
 ERASURE: Final = "https://commonweal.dev/erasure/v1"
@@ -24,10 +25,6 @@ PAYLOAD: Final = "application/vnd.in-toto+json"
 SIGNED_AT: Final = "signedAt"  # member of the predicate: when, in UTC, as the signer's clock said
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PARTS = frozenset({"payloadType", "payload", "signatures"})
-
-
-class StatementError(ValueError):
-    """A statement that must not be believed; the text says why and what to do."""
 
 
 def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from commonweal_stacks.site import SiteConfigError, home
+from commonweal_stacks.exceptions import SiteConfigError
+from commonweal_stacks.site import home
 
 VARIABLE = "COMMONWEAL_MANAGEMENT_KUBECONFIG"
 

@@ -8,7 +8,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from commonweal_stacks.site import SiteConfigError, stack_file
+from commonweal_stacks.exceptions import SiteConfigError
+from commonweal_stacks.site import stack_file
 from commonweal_stacks.site_kinds import Kind, Part
 
 MANAGEMENT_KEY, SEED_KEY = "commonweal:management", "commonweal:webhookSeed"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pulumi
 
 from commonweal_stacks.clusters.identity import cluster_uid
+from commonweal_stacks.exceptions import SiteConfigError
 from commonweal_stacks.management import deployments
 from commonweal_stacks.management.access import management_file, management_kubeconfig
 from commonweal_stacks.management.certificates import issue
@@ -17,7 +18,6 @@ from commonweal_stacks.management.config import MANAGEMENT_KEY, SEED_KEY, Manage
 from commonweal_stacks.management.plan import Plan, Processes, for_deployments, for_processes
 from commonweal_stacks.management.upstream import UPSTREAM
 from commonweal_stacks.platform.chart import source
-from commonweal_stacks.site import SiteConfigError
 from commonweal_stacks.stack_file import setting
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from commonweal_stacks.site import SiteConfigError
+from commonweal_stacks.exceptions import SiteConfigError
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,13 @@ from typing import Any
 
 import yaml
 
+from commonweal_stacks.exceptions import ChartError
 from commonweal_stacks.platform.manifests import NAMESPACE, Manifest, documents
 from commonweal_stacks.platform.values import Images, Values
 from commonweal_stacks.site import SiteConfig
 
 RELEASE = "commonweal"
 SECONDS = 60.0
-
-
-class ChartError(RuntimeError):
-    """The chart could not be rendered; the text says why and what to do."""
 
 
 def source() -> Path:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from commonweal_stacks.exceptions import ChartError
 from commonweal_stacks.platform import chart, foundation
 from commonweal_stacks.platform.manifests import NAMESPACE, Manifest, documents, key_of
 from commonweal_stacks.site import SiteConfig
@@ -83,5 +84,5 @@ def _refuse_twins(objects: Iterable[Manifest]) -> None:
     seen: set[tuple[str, str, str]] = set()
     for key in map(key_of, objects):
         if key in seen:
-            raise chart.ChartError(f"{key[0]} {key[2]} comes from the chart and from the stack: take it out of charts/commonweal.")
+            raise ChartError(f"{key[0]} {key[2]} comes from the chart and from the stack: take it out of charts/commonweal.")
         seen.add(key)

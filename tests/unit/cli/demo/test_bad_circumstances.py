@@ -22,10 +22,11 @@ from commonweal_cli.demo import bring_up, cleanup, command, control_plane, herit
 from commonweal_cli.demo.operator_process import login
 from commonweal_cli.demo.record import Record
 from commonweal_cli.demo.report import Row
-from commonweal_cli.kubectl import NOT_COUNTED, FailedError, Kubectl
+from commonweal_cli.exceptions import HeritageError, KubectlError
+from commonweal_cli.kubectl import NOT_COUNTED, Kubectl
 from commonweal_cli.site.operations import Outcome
 from commonweal_local import machine, paths
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_local.progress import Silent
 from commonweal_local.sites import bridge, checks, processes
 from commonweal_local.sites.site import Mode
@@ -149,7 +150,7 @@ def test_a_quota_that_is_not_counted_yet_is_outwaited(tmp_path: Path) -> None:
     cluster = Kubectl(kubectl, tmp_path / "kubeconfig", "onprem")
     cluster.apply(tmp_path / "a.yaml")
     seen.unlink()
-    with pytest.raises(FailedError, match=NOT_COUNTED):
+    with pytest.raises(KubectlError, match=NOT_COUNTED):
         cluster.apply(tmp_path / "a.yaml", seconds=-1)
 
 
@@ -157,7 +158,7 @@ def test_another_refusal_is_not_outwaited(tmp_path: Path) -> None:
     kubectl, calls = tmp_path / "kubectl", tmp_path / "calls"
     kubectl.write_text(f"#!/bin/sh\necho called >> {calls}\necho 'no such kind' >&2\nexit 1\n")
     kubectl.chmod(0o755)
-    with pytest.raises(FailedError, match="no such kind"):
+    with pytest.raises(KubectlError, match="no such kind"):
         Kubectl(kubectl, tmp_path / "kubeconfig", "onprem").apply(tmp_path / "a.yaml")
     assert calls.read_text() == "called\n"
 
@@ -180,7 +181,7 @@ def test_the_heritage_machine_of_another_home_is_neither_ended_nor_replaced(monk
         process.stdout.readline()
         monkeypatch.setattr(heritage, "_inhabitants", lambda: [process.pid])
         mine = heritage.HeritageMachine(tmp_path / "heritage")
-        with pytest.raises(heritage.HeritageError, match="COMMONWEAL_HOME=/other commonweal demo down"):
+        with pytest.raises(HeritageError, match="COMMONWEAL_HOME=/other commonweal demo down"):
             mine.up()
         mine.down()
         assert processes.alive(process.pid)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from commonweal_runtime.audit.receipts import Receipt, broken_links, record, signed
-from commonweal_runtime.seal_key import KeyRing, SealKey, SignatureError
+from commonweal_runtime.exceptions import SignatureError
+from commonweal_runtime.seal_key import KeyRing, SealKey
 
 SEAL_KEY = SealKey.of(b"d" * 32)
 KEYS = KeyRing([SEAL_KEY.jwk])

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from commonweal_runtime.audit.merkle import EVENT, USE, Entry, Tree, climb, entries_of, root_of
 from commonweal_runtime.audit.snapshots import Snapshot
-from commonweal_runtime.seal_key import RECEIPT, SEAL, KeyRing, SealKey, SignatureError
+from commonweal_runtime.exceptions import SignatureError
+from commonweal_runtime.seal_key import RECEIPT, SEAL, KeyRing, SealKey
 
 SEAL_KEY = SealKey.of(b"d" * 32)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from commonweal_runtime.data_api.catalogue import Agreement, Catalogue
-from commonweal_runtime.problems import Problem
+from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.tokens import Client
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -53,7 +53,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_refusals(case: str) -> None:
     asked, reason = REFUSED[case]
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(ProblemError) as refused:
         catalogue(ONE).choose(*asked)
     assert refused.value.reason == reason
 
@@ -61,7 +61,7 @@ def test_refusals(case: str) -> None:
 def test_an_unknown_product_and_one_not_agreed_are_the_same_answer() -> None:
     answers = []
     for product in ("unknown", "people"):
-        with pytest.raises(Problem) as refused:
+        with pytest.raises(ProblemError) as refused:
             catalogue(ONE).choose(product, Client("health", "app"), "x/y", None, NOW)
         answers.append(refused.value.body())
     assert answers[0] == answers[1]

@@ -8,7 +8,7 @@ import pytest
 
 from commonweal_runtime.data_api import problems, public_routes
 from commonweal_runtime.data_api.public_routes import Kept
-from commonweal_runtime.problems import Problem
+from commonweal_runtime.exceptions import ProblemError
 
 
 class Store:
@@ -58,7 +58,7 @@ def test_a_store_that_is_away_is_not_asked_by_each_in_turn_and_comes_back(monkey
         assert len({id(problem) for problem in told}) == 50  # one that is raised again would keep the frames of all before
         monkeypatch.setattr(public_routes, "AWAY_SECONDS", 0.0)
         kept = Kept(store.look)
-        with pytest.raises(Problem):
+        with pytest.raises(ProblemError):
             await kept.get()
         store.away = False
         return await kept.get()

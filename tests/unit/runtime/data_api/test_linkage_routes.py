@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from commonweal_runtime.data_api.linkage_routes import Linkage
-from commonweal_runtime.problems import Problem
+from commonweal_runtime.exceptions import ProblemError
 
 SUBJECT = UUID(int=7)
 READ: Any = SimpleNamespace(agreement=SimpleNamespace(number=1))
@@ -43,5 +43,5 @@ def test_however_the_store_spaces_its_json_numbers_keep_their_digits(spacing: st
 @pytest.mark.parametrize("reference", ["", "a" * 201, "a\nb", "\u0000"])
 def test_what_cannot_be_a_reference_is_refused(reference: str) -> None:
     service: Any = Service("{}")
-    with pytest.raises(Problem, match="The reference is not understood"):
+    with pytest.raises(ProblemError, match="The reference is not understood"):
         asyncio.run(Linkage(service).read(READ, reference))

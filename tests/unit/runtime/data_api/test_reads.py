@@ -13,9 +13,9 @@ import pytest
 
 from commonweal_runtime.data_api import problems
 from commonweal_runtime.data_api.catalogue import Agreement
-from commonweal_runtime.data_api.connections import ConnectionPools, UnreachableError
+from commonweal_runtime.data_api.connections import ConnectionPools
 from commonweal_runtime.data_api.reads import IN_FLIGHT, Reader, ReadRequest
-from commonweal_runtime.problems import Problem
+from commonweal_runtime.exceptions import ProblemError, StoreUnreachableError
 
 FAR = datetime(2030, 1, 1, tzinfo=UTC)
 AGREEMENT = Agreement(1, "one", "people", "tax", frozenset({"app"}), ("tax/serve",), ("a",), 100, datetime(2026, 1, 1, tzinfo=UTC), FAR)
@@ -34,7 +34,7 @@ class Store(ConnectionPools):
             await asyncio.sleep(0)
         self.running -= 1
         if self.down:
-            raise UnreachableError
+            raise StoreUnreachableError
         if "_take" in statement:
             return "\n".join("" if s.endswith("0") else s for s in args[0].split("\n"))
         subjects = args[0].strip("{}").split(",") if "points" in statement or "_ask" in statement else [str(args[0])]
@@ -44,7 +44,7 @@ class Store(ConnectionPools):
         return "\n".join("" if s.endswith("0") else s for s in subjects) or None
 
 
-async def closed(_: Agreement) -> Problem:
+async def closed(_: Agreement) -> ProblemError:
     raise AssertionError("no agreement is closed here")
 
 
@@ -149,14 +149,14 @@ TOLD = {
 @pytest.mark.parametrize("state", TOLD)
 def test_each_refusal_of_the_store_has_its_answer(state: str) -> None:
     message, status, reason, wait = TOLD[state]
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(ProblemError) as refused:
         asyncio.run(Reader(Refusing(state, message), closed).point(read(), UUID(int=1)))
     assert (refused.value.status, refused.value.reason, refused.value.headers.get("Retry-After")) == (status, reason, wait)
     assert "secret" not in str(refused.value)
 
 
 def test_what_was_allowed_once_names_no_time_to_wait() -> None:
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(ProblemError) as refused:
         asyncio.run(Reader(Refusing("CW006", "0"), closed).point(read(), UUID(int=1)))
     assert (refused.value.reason, dict(refused.value.headers)) == ("FrequencyLimit", {})
 

@@ -13,8 +13,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from commonweal_runtime.data_api.settings import Settings
+from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.pairwise import pairwise
-from commonweal_runtime.problems import Problem
 from commonweal_runtime.tokens import REFRESH_SECONDS, RETRY_SECONDS, KeySet, Naming, Verifier, fetch_by_discovery
 from support.provider import MAKERS, Provider
 
@@ -46,8 +46,8 @@ def person(v: Verifier, token: str) -> UUID:
     return asyncio.run(v.person(f"Bearer {token}")).subject
 
 
-def refusal(v: Verifier, token: str) -> Problem:
-    with pytest.raises(Problem) as refused:
+def refusal(v: Verifier, token: str) -> ProblemError:
+    with pytest.raises(ProblemError) as refused:
         person(v, token)
     return refused.value
 
@@ -92,10 +92,10 @@ def test_a_key_that_the_provider_changed_is_found_and_the_old_one_forgotten(prov
         kid = provider.rotate("ES256")
         clock.now += RETRY_SECONDS
         assert (await v.person(f"Bearer {provider.token(kid, citizen='P7', now=clock.now)}")).subject == pairwise(SECTOR, "P7")
-        with pytest.raises(Problem, match="does not publish"):
+        with pytest.raises(ProblemError, match="does not publish"):
             await v.person(f"Bearer {late}")
         clock.now += REFRESH_SECONDS
-        with pytest.raises(Problem, match="does not publish"):
+        with pytest.raises(ProblemError, match="does not publish"):
             await v.person(f"Bearer {old}")
 
     asyncio.run(script())

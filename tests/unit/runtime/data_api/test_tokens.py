@@ -9,7 +9,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from commonweal_runtime.problems import Problem
+from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.tokens import RETRY_SECONDS, Client, KeySet, Verifier, fetch_by_discovery
 
 ISSUER, AUDIENCE, NOW = "https://issuer.example", "https://commonweal.dev/departments/tax", 1_000_000.0
@@ -90,7 +90,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_anything_else_is_refused_with_a_remedy(case: str) -> None:
     bearer, reason, remedy = REFUSED[case]
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(ProblemError) as refused:
         client(verifier(Issuer("one")), bearer)
     assert (refused.value.status, refused.value.reason) == (401, reason)
     assert remedy in refused.value.remedy
@@ -104,7 +104,7 @@ def test_an_unknown_key_is_looked_up_at_most_once_per_interval() -> None:
     async def script() -> None:
         await v.client("Bearer " + token())
         for _ in range(3):
-            with pytest.raises(Problem):
+            with pytest.raises(ProblemError):
                 await v.client("Bearer " + token("two"))
         assert issuer.calls == 1
         issuer.kids.append("two")
@@ -128,7 +128,7 @@ def test_keys_once_read_serve_while_the_issuer_is_away_and_none_means_503() -> N
     asyncio.run(script())
     away = Issuer("one")
     away.away = True
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(ProblemError) as refused:
         client(verifier(away), "Bearer " + token())
     assert (refused.value.status, refused.value.reason) == (503, "IssuerUnavailable")
 
@@ -136,12 +136,12 @@ def test_keys_once_read_serve_while_the_issuer_is_away_and_none_means_503() -> N
 def test_where_no_issuer_is_set_every_token_is_refused_with_the_values_that_set_one() -> None:
     nobody = Verifier(issuer="", audience=AUDIENCE, keys=KeySet(fetch_by_discovery("")))
     for bearer in ("Bearer " + token(), "Bearer " + token(iss="")):
-        with pytest.raises(Problem) as refused:
+        with pytest.raises(ProblemError) as refused:
             asyncio.run(nobody.person(bearer))
         assert (refused.value.status, refused.value.reason) == (503, "IssuerUnavailable")
         assert "identity.issuer" in refused.value.remedy
         assert "identity.enabled" in refused.value.remedy
-    with pytest.raises(Problem, match="TokenMissing"):
+    with pytest.raises(ProblemError, match="TokenMissing"):
         asyncio.run(nobody.person(None))
 
 
@@ -153,7 +153,7 @@ def test_a_remembered_token_ends_when_it_expires() -> None:
         bearer = "Bearer " + token(exp=NOW + 10)
         await v.client(bearer)
         clock.now += 10
-        with pytest.raises(Problem, match="expired"):
+        with pytest.raises(ProblemError, match="expired"):
             await v.client(bearer)
 
     asyncio.run(script())

@@ -7,7 +7,8 @@ import dataclasses
 import jwt
 import pytest
 
-from commonweal_runtime.federation.sealing import LEEWAY_SECONDS, TOKEN_SECONDS, FeedKey, Question, UnsealError
+from commonweal_runtime.exceptions import UnsealError
+from commonweal_runtime.federation.sealing import LEEWAY_SECONDS, TOKEN_SECONDS, FeedKey, Question
 
 SECTOR, NOW = b"s" * 32, 1_800_000_000.0
 ASKED = Question(asker="east", asked="west", epoch="e", after=7, seen="2026-01-01T00:00:00+00:00")

@@ -21,6 +21,7 @@ from litestar.testing import TestClient
 
 from commonweal_api.plan import audience_of
 from commonweal_api.signatures import sector_key
+from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.identity.accounts import Accounts, hash_password
 from commonweal_runtime.identity.app import application
 from commonweal_runtime.identity.clients import Client, read_clients
@@ -28,7 +29,6 @@ from commonweal_runtime.identity.issue import Issuer
 from commonweal_runtime.identity.keys import SigningKey
 from commonweal_runtime.identity.service import WRONG, SignInContext
 from commonweal_runtime.pairwise import pairwise
-from commonweal_runtime.problems import Problem
 from commonweal_runtime.tokens import KeySet, Verifier
 
 ISSUER = "https://identity.example"
@@ -159,10 +159,10 @@ def test_a_person_signs_in_and_the_department_knows_them_by_its_own_id(browser: 
 
 def test_a_token_is_good_for_one_department_only_and_for_ten_minutes(browser: httpx.Client, clock: Clock) -> None:
     token = exchange(browser, code(browser)).json()["access_token"]
-    with pytest.raises(Problem, match="another audience"):
+    with pytest.raises(ProblemError, match="another audience"):
         asyncio.run(verifier(browser, clock, "benefits").person(f"Bearer {token}"))
     clock.now += 601
-    with pytest.raises(Problem, match="expired"):
+    with pytest.raises(ProblemError, match="expired"):
         asyncio.run(verifier(browser, clock, "tax-authority").person(f"Bearer {token}"))
 
 

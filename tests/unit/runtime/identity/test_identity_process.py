@@ -15,8 +15,9 @@ import pytest
 
 from commonweal_api.plan import audience_of
 from commonweal_api.signatures import sector_key
+from commonweal_runtime.exceptions import SignInError
 from commonweal_runtime.identity.accounts import hash_password
-from commonweal_runtime.identity.sign_in import SignInError, sign_in
+from commonweal_runtime.identity.sign_in import sign_in
 from commonweal_runtime.pairwise import pairwise
 from commonweal_runtime.tokens import KeySet, Person, Verifier, fetch_from
 from support.loopback import answers

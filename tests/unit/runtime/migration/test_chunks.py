@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from commonweal_runtime.exceptions import BrokenStreamError, TransferIncompleteError
 from commonweal_runtime.migration import frames
 from commonweal_runtime.migration.chunks import CHUNK, digest_of, listing, understood, written
-from commonweal_runtime.migration.frames import BrokenError, Frame, frame
-from commonweal_runtime.migration.receive import NotWholeError, lay
+from commonweal_runtime.migration.frames import Frame, frame
+from commonweal_runtime.migration.receive import lay
 from commonweal_runtime.migration.send import send
 from commonweal_runtime.migration.tables import differences, rows_of
 from commonweal_runtime.store.identity import Identities
@@ -59,7 +60,7 @@ def test_a_piece_that_was_changed_on_the_way_is_refused(data: Path, tmp_path: Pa
     spoiled = [
         one._replace(packed=frame("chunk", b"x" * CHUNK).packed) if one.head.get("offset") == 0 and one.packed else one for one in made
     ]
-    with pytest.raises(NotWholeError, match="changed on the way"):
+    with pytest.raises(TransferIncompleteError, match="changed on the way"):
         lay(tmp_path / "pgdata", spoiled)
 
 
@@ -67,12 +68,12 @@ def test_a_file_that_is_missing_at_the_end_is_named(data: Path, tmp_path: Path) 
     made: list[Frame] = []
     found = send(data, {}, made.append)
     short = [one for one in made if one.head.get("path") != "PG_VERSION"]
-    with pytest.raises(NotWholeError, match="PG_VERSION"):
+    with pytest.raises(TransferIncompleteError, match="PG_VERSION"):
         lay(tmp_path / "pgdata", [*short, frame("whole", written(found).encode(), sha256=digest_of(found))])
 
 
 def test_nothing_is_written_outside(tmp_path: Path) -> None:
-    with pytest.raises(NotWholeError, match="outside"):
+    with pytest.raises(TransferIncompleteError, match="outside"):
         lay(tmp_path / "pgdata", [frame("chunk", b"x", path="../../evil", offset=0, sha256="")])
     assert not (tmp_path.parent / "evil").exists()
 
@@ -87,9 +88,9 @@ def test_frames_come_out_as_they_went_in_and_a_stream_that_ends_inside_one_is_br
     assert (one.kind, one.head["path"], one.body()) == ("chunk", "p", b"content")
     assert frames.read(io.BytesIO(b"")) is None
     for cut in range(1, len(whole)):
-        with pytest.raises(BrokenError):
+        with pytest.raises(BrokenStreamError):
             frames.read(io.BytesIO(whole[:cut]))
-    with pytest.raises(BrokenError, match="not one of frames"):
+    with pytest.raises(BrokenStreamError, match="not one of frames"):
         frames.read(io.BytesIO(b"\xff" * 64))
 
 

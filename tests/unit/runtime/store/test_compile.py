@@ -14,13 +14,13 @@ from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.plan import AgreementPlan
 from commonweal_api.reasons import Reason
 from commonweal_api.rights import BasisType
+from commonweal_runtime.exceptions import AgreementClosedError, PlanRefusedError, ValueMismatchError
 from commonweal_runtime.store.agreements import PublisherContext, Served, compile_agreement, widens
-from commonweal_runtime.store.exceptions import ClosedError, RefusedError
 from commonweal_runtime.store.logins import password_of, verifier_of
 from commonweal_runtime.store.names import identifier, literal, login_of, relation_of
 from commonweal_runtime.store.preconditions import preconditions_of
 from commonweal_runtime.store.products import change, create, shape_of, unfilled_after
-from commonweal_runtime.store.values import MismatchError, converter
+from commonweal_runtime.store.values import converter
 from support.data_api import agreement, person_product
 
 
@@ -71,7 +71,7 @@ def test_grants_come_after_policies_and_name_each_column() -> None:
     ("fields", "reason"), [(["shoe"], Reason.FIELD_NOT_OFFERED), (["born", "birthYear"], Reason.MASK_AND_RAW_TOGETHER)]
 )
 def test_what_cannot_hold_is_closed(fields: list[str], reason: Reason) -> None:
-    with pytest.raises(ClosedError) as closed:
+    with pytest.raises(AgreementClosedError) as closed:
         opening(fields=fields)
     assert closed.value.reason is reason
 
@@ -79,7 +79,7 @@ def test_what_cannot_hold_is_closed(fields: list[str], reason: Reason) -> None:
 def test_fields_without_values_stay_closed_until_loaded() -> None:
     empty = Served("p", "people", "people_x", SPEC, ("fullName",))
     plan = AgreementPlan(name="a", uid="u", generation=1, spec=agreement())  # type: ignore[arg-type]
-    with pytest.raises(ClosedError) as closed:
+    with pytest.raises(AgreementClosedError) as closed:
         compile_agreement(7, plan, empty)
     assert closed.value.reason is Reason.PRODUCT_NOT_READY
 
@@ -94,12 +94,12 @@ def test_a_literal_cannot_end_early(text: str) -> None:
 
 def test_what_postgresql_would_cut_short_or_refuse_is_refused() -> None:
     for name in ("", "x" * 64, "a\x00"):
-        with pytest.raises(RefusedError):
+        with pytest.raises(PlanRefusedError):
             identifier(name)
-    with pytest.raises(RefusedError):
+    with pytest.raises(PlanRefusedError):
         literal("\x00")
     for number in (0, 32768, True):
-        with pytest.raises(RefusedError):
+        with pytest.raises(PlanRefusedError):
             login_of(number)
 
 
@@ -167,7 +167,7 @@ def test_values_that_fit(type_: FieldType, value: object, wanted: object) -> Non
 
 @pytest.mark.parametrize(("type_", "value"), MISMATCHED)
 def test_values_that_do_not_fit(type_: FieldType, value: object) -> None:
-    with pytest.raises(MismatchError):
+    with pytest.raises(ValueMismatchError):
         converter(type_)(value)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from commonweal_api.reasons import Reason
-from commonweal_runtime.store.exceptions import SourceError
+from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.sources import Credentials
 
 
@@ -25,6 +25,6 @@ def test_a_login_never_shows_its_password() -> None:
     ],
 )
 def test_what_is_missing_is_named(secret: dict[str, str] | None, named: str) -> None:
-    with pytest.raises(SourceError, match=named) as refused:
+    with pytest.raises(SourceReadError, match=named) as refused:
         Credentials.of("login", secret)
     assert refused.value.reason == Reason.CREDENTIALS_MISSING

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from commonweal_api.reasons import Reason
-from commonweal_runtime.store.exceptions import BusyError, ClosedError, MappingInvalidError, RefusedError, SourceError
+from commonweal_runtime.exceptions import AgreementClosedError, MappingInvalidError, PlanRefusedError, SourceReadError, TableBusyError
 from commonweal_runtime.store.failures import Work, failure_of
 
 BUSY = asyncpg.LockNotAvailableError("secret")
@@ -17,14 +17,14 @@ BUSY = asyncpg.LockNotAvailableError("secret")
 @pytest.mark.parametrize(
     ("error", "work", "reason", "words"),
     [
-        (ClosedError(Reason.FIELD_NOT_OFFERED, "«x» is no field."), Work.AGREEMENT, Reason.FIELD_NOT_OFFERED, "«x» is no field."),
-        (SourceError(Reason.SOURCE_UNREACHABLE, "Away."), Work.LOAD, Reason.SOURCE_UNREACHABLE, "Away."),
+        (AgreementClosedError(Reason.FIELD_NOT_OFFERED, "«x» is no field."), Work.AGREEMENT, Reason.FIELD_NOT_OFFERED, "«x» is no field."),
+        (SourceReadError(Reason.SOURCE_UNREACHABLE, "Away."), Work.LOAD, Reason.SOURCE_UNREACHABLE, "Away."),
         (MappingInvalidError("fields x: no."), Work.PRODUCT, Reason.MAPPING_INVALID, "fields x: no."),
-        (RefusedError("fields x: no."), Work.PRODUCT, Reason.STORE_REFUSED, "fields x: no."),
-        (RefusedError("All are given."), Work.AGREEMENT, Reason.STORE_REFUSED, "All are given."),
-        (BusyError(), Work.PRODUCT, Reason.LOAD_PENDING, "A load of the product as it was is under way."),
+        (PlanRefusedError("fields x: no."), Work.PRODUCT, Reason.STORE_REFUSED, "fields x: no."),
+        (PlanRefusedError("All are given."), Work.AGREEMENT, Reason.STORE_REFUSED, "All are given."),
+        (TableBusyError(), Work.PRODUCT, Reason.LOAD_PENDING, "A load of the product as it was is under way."),
         (BUSY, Work.PRODUCT, Reason.LOAD_PENDING, "A load of the product as it was is under way."),
-        (BusyError(), Work.AGREEMENT, Reason.PRODUCT_NOT_READY, "The product is being loaded; the agreement opens right after."),
+        (TableBusyError(), Work.AGREEMENT, Reason.PRODUCT_NOT_READY, "The product is being loaded; the agreement opens right after."),
         (BUSY, Work.AGREEMENT, Reason.PRODUCT_NOT_READY, "The product is being loaded; the agreement opens right after."),
         (BUSY, Work.LOAD, Reason.LOAD_FAILED, "PostgreSQL answered 55P03."),
         (asyncpg.DiskFullError("secret"), Work.AGREEMENT, Reason.STORE_REFUSED, "PostgreSQL answered 53100."),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from commonweal_api.reasons import Reason
-from commonweal_runtime.store.exceptions import SourceError
+from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.live import foreign
 from commonweal_runtime.store.live.pushdown import check_here, check_there
 from support.products import spec
@@ -86,7 +86,7 @@ def test_a_plan_that_ships_the_keys_is_safe() -> None:
 def test_any_other_plan_is_not(over: dict[str, Any]) -> None:
     plan = {k: v for k, v in {"Remote SQL": REMOTE, **over}.items() if v is not None}
     text = json.dumps([{"Plan": {"Node Type": "Foreign Scan", **plan}}])
-    with pytest.raises(SourceError, match=r"[Tt]he source|leave the source") as refused:
+    with pytest.raises(SourceReadError, match=r"[Tt]he source|leave the source") as refused:
         check_here(text, "ref", foreign.remote_columns(SPEC))
     assert refused.value.reason is Reason.PUSHDOWN_UNSAFE
 
@@ -99,5 +99,5 @@ def test_the_source_must_find_the_keys_by_an_index() -> None:
         {"Node Type": "Index Scan", "Index Cond": "(day = 1)"},
         {"Node Type": "Foreign Scan"},
     ):
-        with pytest.raises(SourceError, match="no index that fits"):
+        with pytest.raises(SourceReadError, match="no index that fits"):
             check_there(there(**node), "ref")

@@ -9,8 +9,8 @@ import sqlglot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from commonweal_runtime.exceptions import MappingInvalidError
 from commonweal_runtime.store import mapping
-from commonweal_runtime.store.exceptions import MappingInvalidError
 from commonweal_runtime.store.expressions import DAY, FUNCTIONS, compile_expression
 from commonweal_runtime.store.products import shape_of
 from support.products import spec

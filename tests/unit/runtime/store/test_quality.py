@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from commonweal_api.quality import QualityCheck
+from commonweal_runtime.exceptions import PlanRefusedError
 from commonweal_runtime.store import quality
 from commonweal_runtime.store.agreements import Served
-from commonweal_runtime.store.exceptions import RefusedError
 from support.products import spec
 
 PRODUCT = Served("uid", "people", "people_0", spec({"name": "area", "column": "area", "type": "String"}), ())
@@ -50,7 +50,7 @@ def test_a_check_is_one_count(over: dict[str, Any], sql: str) -> None:
 
 
 def test_a_check_of_what_is_no_raw_field_is_refused() -> None:
-    with pytest.raises(RefusedError, match=r"spec\.quality c\.field: «ghost» is no raw field"):
+    with pytest.raises(PlanRefusedError, match=r"spec\.quality c\.field: «ghost» is no raw field"):
         quality.statement(check(metric="NullValues", field="ghost"), PRODUCT)
 
 

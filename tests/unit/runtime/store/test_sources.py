@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from commonweal_api.data_product import DataProductSpec, FieldType
+from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.pairwise import pairwise
-from commonweal_runtime.store.exceptions import SourceError
 from commonweal_runtime.store.loading import quarantine
 from commonweal_runtime.store.loading.rows import Flaw, Reading, Refused, Taken
 from commonweal_runtime.store.loading.staging import Seal
@@ -74,9 +74,9 @@ def test_a_good_row_carries_the_pairwise_id_and_a_key_that_hides_the_record() ->
 def test_a_column_of_a_type_that_no_field_can_hold_is_refused_by_name() -> None:
     natural: dict[str, FieldType | None] = {"full_name": FieldType.STRING, "born": FieldType.DATE, "nick": None}
     described = {"full_name": "text", "born": "date", "nick": "point"}
-    with pytest.raises(SourceError, match=r"«nick», which is point"):
+    with pytest.raises(SourceReadError, match=r"«nick», which is point"):
         check_types(spec(), natural, described)
-    with pytest.raises(SourceError, match=r"«born» declares Date, and its column «born» is boolean"):
+    with pytest.raises(SourceReadError, match=r"«born» declares Date, and its column «born» is boolean"):
         check_types(spec(), {**natural, "born": FieldType.BOOLEAN, "nick": FieldType.STRING}, {**described, "born": "boolean"})
     assert check_types(spec(), {**natural, "nick": FieldType.INTEGER}, described) == {"nick": FieldType.INTEGER}
 

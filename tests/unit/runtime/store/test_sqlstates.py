@@ -20,8 +20,8 @@ from commonweal_runtime import generate
 from commonweal_runtime.audit.service import AuditService
 from commonweal_runtime.data_api.linkage_routes import Linkage
 from commonweal_runtime.data_api.people import People, Registrars
+from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.federation.serving import FeedService
-from commonweal_runtime.problems import Problem
 from commonweal_runtime.store.agreements import PublisherContext, Served, compile_agreement
 from commonweal_runtime.store.preconditions import preconditions_of
 from commonweal_runtime.store.problems import Terms, problem_of
@@ -89,7 +89,7 @@ def error_of(state: str, text: str = "3") -> asyncpg.PostgresError:
     return error
 
 
-def told(problem: Problem) -> str:
+def told(problem: ProblemError) -> str:
     return f"{problem.status} {problem.reason}"
 
 
@@ -126,7 +126,7 @@ ASKED: dict[str, Ask] = {
 @pytest.mark.parametrize("state", SqlState)
 @pytest.mark.parametrize("what", ASKED)
 def test_each_operation_tells_a_refusal_as_the_register_says(state: SqlState, what: str) -> None:
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(ProblemError) as refused:
         asyncio.run(ASKED[what](Refusing(state)))
     assert told(refused.value) in (*REGISTER[state].problems, UNAVAILABLE)
 
@@ -142,7 +142,7 @@ def test_every_problem_of_the_register_is_told_by_something() -> None:
     found = {told(problem_of(error_of(state))) for state in SqlState}
     for ask in ASKED.values():
         for state in SqlState:
-            with pytest.raises(Problem) as refused:
+            with pytest.raises(ProblemError) as refused:
                 asyncio.run(ask(Refusing(state)))
             found.add(told(refused.value))
     assert {problem for entry in REGISTER.values() for problem in entry.problems} <= found
@@ -157,7 +157,7 @@ def test_every_problem_of_the_register_is_told_by_something() -> None:
     ],
 )
 def test_a_text_that_is_written_for_it_is_shown(state: str, text: str, detail: str) -> None:
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(ProblemError) as refused:
         asyncio.run(ASKED["consent"](Refusing(state, text)))
     assert refused.value.detail == detail
 
@@ -166,13 +166,13 @@ def test_a_text_that_is_written_for_it_is_shown(state: str, text: str, detail: s
 def test_no_other_text_is_shown(state: str) -> None:
     shown = {SqlState.INVALID_VALUE, SqlState.NOT_POSSIBLE, SqlState.DEPARTMENT_MOVED}
     for what, ask in ASKED.items():
-        with pytest.raises(Problem) as refused:
+        with pytest.raises(ProblemError) as refused:
             asyncio.run(ask(Refusing(state, "secret")))
         assert state in shown or "secret" not in str(refused.value), what
 
 
 def test_another_site_is_told_of_a_refusal_as_of_a_store_that_is_away() -> None:
     feed = FeedService(Refusing("XX000", "secret"), b"k" * 32, "registry")
-    with pytest.raises(Problem) as refused:
+    with pytest.raises(ProblemError) as refused:
         asyncio.run(feed._call("select 1"))
     assert told(refused.value) == UNAVAILABLE

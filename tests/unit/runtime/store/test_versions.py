@@ -9,7 +9,7 @@ import pytest
 
 from commonweal_api.consent_policy import ConsentPolicySpec
 from commonweal_api.plan import ProductPlan, StorePlan
-from commonweal_runtime.store.exceptions import ClosedError
+from commonweal_runtime.exceptions import AgreementClosedError
 from commonweal_runtime.store.products import contract_of
 from commonweal_runtime.store.versions import expand, next_end, resolve
 from support.data_api import agreement
@@ -77,11 +77,11 @@ def test_an_agreement_reads_the_version_that_it_names_or_one_that_has_its_fields
     ],
 )
 def test_a_version_that_is_unknown_or_has_ended_closes(agreed: ConsentPolicySpec, now: datetime, words: str) -> None:
-    with pytest.raises(ClosedError) as closed:
+    with pytest.raises(AgreementClosedError) as closed:
         resolve(plan(), agreed, now)
     assert words in str(closed.value)
 
 
 def test_a_product_that_is_not_there_is_named() -> None:
-    with pytest.raises(ClosedError, match="There is no product «people» here"):
+    with pytest.raises(AgreementClosedError, match="There is no product «people» here"):
         resolve(plan().model_copy(update={"products": []}), reads("fullName"), NOW)

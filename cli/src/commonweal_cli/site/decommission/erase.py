@@ -18,9 +18,9 @@ from commonweal_cli.site.decommission.journal import Journal
 from commonweal_cli.site.site_stack import SiteStack
 from commonweal_cli.site.stack import root
 from commonweal_local import paths, sites
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_stacks.conformity.site_key import public_jwk, site_seed
-from commonweal_stacks.site import SiteConfigError
+from commonweal_stacks.exceptions import SiteConfigError
 
 DELETE_UNREACHABLE = {"PULUMI_K8S_DELETE_UNREACHABLE": "true"}
 Say = Callable[[str], None]

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from commonweal_api.signatures import canonical
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_stacks.api import Api
 from commonweal_stacks.clusters.identity import cluster_uid
-from commonweal_stacks.site import SiteConfigError
+from commonweal_stacks.exceptions import SiteConfigError
 
 DEPARTMENTS = "/apis/commonweal.dev/v1alpha1/departments"
 COUNTED = {"namespaces": "namespaces", "nodes": "nodes", "volumes": "persistentvolumes", "secrets": "secrets"}

@@ -12,9 +12,9 @@ from commonweal_local import machine, paths
 from commonweal_local.sites import bridge, cgroups
 from commonweal_local.sites.site import CGROUP, Mode, Site
 from commonweal_stacks.api import Api
+from commonweal_stacks.exceptions import SiteConfigError
 from commonweal_stacks.management import names
 from commonweal_stacks.management.access import management_kubeconfig
-from commonweal_stacks.site import SiteConfigError
 
 PROC = Path("/proc")
 GONE, LEFT, NOT_CHECKED = "gone", "left", "not checked"

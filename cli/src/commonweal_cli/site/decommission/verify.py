@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from commonweal_cli.site.decommission.traces import GONE, LEFT
-from commonweal_local.failure import LocalError
+from commonweal_local.exceptions import LocalError
 from commonweal_stacks.conformity.site_key import read_public_key
-from commonweal_stacks.conformity.statement import ERASURE, StatementError, subjects_of, verify
-from commonweal_stacks.site import SiteConfigError
+from commonweal_stacks.conformity.statement import ERASURE, subjects_of, verify
+from commonweal_stacks.exceptions import SiteConfigError, StatementError
 
 
 def main(argv: Sequence[str]) -> int:

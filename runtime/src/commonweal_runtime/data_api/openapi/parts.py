@@ -1,6 +1,6 @@
 """What operations of the OpenAPI document are made of: parameters, headers, schemas of refusals, and the operation itself.
 
-A refusal's example is the refusal: the very Problem that the code raises.
+A refusal's example is the refusal: the very ProblemError that the code raises.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Any
 from commonweal_runtime import serving
 from commonweal_runtime.audit import service as audit
 from commonweal_runtime.data_api import problems
+from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.linkage.problems import no_linkage
-from commonweal_runtime.problems import MEDIA_TYPE, Problem, invalid_request, keys_unavailable, token_invalid, token_missing
+from commonweal_runtime.problems import MEDIA_TYPE, invalid_request, keys_unavailable, token_invalid, token_missing
 
 Schema = dict[str, Any]
 
@@ -21,7 +22,7 @@ MOMENT: Schema = {"type": "string", "format": "date-time"}
 TEXT: Schema = {"type": "string"}
 EXAMPLE_ID = "0b1de9ac-5f3c-8a7e-9d42-6a0c0e1f2a3b"
 
-_EXAMPLES: tuple[Problem, ...] = (
+_EXAMPLES: tuple[ProblemError, ...] = (
     invalid_request(
         "The subject in the address is not a UUID.", "Write a pairwise id of this department as 8-4-4-4-12 hexadecimal digits."
     ),
@@ -58,7 +59,7 @@ _EXAMPLES: tuple[Problem, ...] = (
     audit.not_permitted(),
     audit.proof_broken("The row is not what was sealed."),
 )
-PROBLEMS: Mapping[str, Problem] = {problem.reason: problem for problem in _EXAMPLES}
+PROBLEMS: Mapping[str, ProblemError] = {problem.reason: problem for problem in _EXAMPLES}
 TOKEN = ("TokenMissing", "TokenInvalid", "IssuerUnavailable")
 ALWAYS = ("InvalidRequest", "Fault")
 BODY = ("BodyTooSlow", "BodyTooLarge")

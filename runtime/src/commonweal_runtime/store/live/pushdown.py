@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from commonweal_api.reasons import Reason
-from commonweal_runtime.store.exceptions import SourceError
+from commonweal_runtime.exceptions import SourceReadError
 
 _REMOTE = re.compile(r'^SELECT (?P<columns>.+?) FROM (?P<table>(?:"[^"]+"|\w+)\.(?:"[^"]+"|\w+)) WHERE (?P<where>.+)$')
 # Two keys of each type that stand for any two: the statement is planned, not run.
@@ -21,13 +21,13 @@ SAMPLE = {
 }
 
 
-def unsafe(why: str) -> SourceError:
+def unsafe(why: str) -> SourceReadError:
     """Return the refusal of a product that cannot be read by key alone."""
-    return SourceError(Reason.PUSHDOWN_UNSAFE, why)
+    return SourceReadError(Reason.PUSHDOWN_UNSAFE, why)
 
 
 def check_here(plan: str, key: str, allowed: set[str]) -> None:
-    """Raise SourceError unless the store's plan is one remote statement, with the key in its condition and no column but the allowed ones."""
+    """Raise SourceReadError unless the store's plan is one remote statement, with the key in its condition and no column but the allowed ones."""
     top = json.loads(plan)[0]["Plan"]
     if top["Node Type"] != "Foreign Scan" or top.get("Filter") is not None or top.get("Plans"):
         raise unsafe("A part of the condition would be evaluated here, so rows that were not asked for would leave the source.")
@@ -40,7 +40,7 @@ def check_here(plan: str, key: str, allowed: set[str]) -> None:
 
 
 def check_there(plan: str, key: str) -> None:
-    """Raise SourceError unless the source finds the rows by an index on the key; `plan` is made with sequential scans discouraged."""
+    """Raise SourceReadError unless the source finds the rows by an index on the key; `plan` is made with sequential scans discouraged."""
     nodes = list(_nodes(json.loads(plan)[0]["Plan"]))
     asked = re.compile(r"= ANY \('\{")
     if any(asked.search(n.get("Filter", "")) for n in nodes) or not any(asked.search(n.get("Index Cond", "")) for n in nodes):

@@ -11,8 +11,8 @@ import asyncpg
 
 from commonweal_api.data_product import PostgresSource
 from commonweal_api.reasons import Reason
+from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.agreements import Served
-from commonweal_runtime.store.exceptions import SourceError
 from commonweal_runtime.store.live import foreign
 from commonweal_runtime.store.live.pushdown import SAMPLE, check_here, check_there, unsafe
 from commonweal_runtime.store.product_tables import CHANNEL, served_product
@@ -25,16 +25,16 @@ log = logging.getLogger(__name__)
 async def settle(store: Any, product: Served, credentials: Credentials | None, lock: asyncio.Lock) -> tuple[Served, bool]:
     """Bring server, login, foreign table and view to what the product says; return it as it is then, and whether agreements must be opened anew.
 
-    Raises SourceError if the source is not as it should be. PushdownUnsafe leaves the product closed; of any other the product is what it was.
+    Raises SourceReadError if the source is not as it should be. PushdownUnsafe leaves the product closed; of any other the product is what it was.
     """
     source = product.spec.source.postgres
     if source is None or credentials is None:
-        raise SourceError(Reason.SOURCE_UNSUPPORTED, "spec.serve.mode: Live reads a postgres source; set Replica.")
+        raise SourceReadError(Reason.SOURCE_UNSUPPORTED, "spec.serve.mode: Live reads a postgres source; set Replica.")
     try:
         key_type = await _survey(product, source, credentials)
         changed = await _connect(store, product, source, credentials, key_type, lock)
         await _prove(store, product, key_type)
-    except SourceError as error:
+    except SourceReadError as error:
         if error.reason is Reason.PUSHDOWN_UNSAFE:
             await close(store, product)
         raise
@@ -61,7 +61,7 @@ async def _survey(product: Served, source: PostgresSource, credentials: Credenti
         for field in product.spec.fields:
             if field.column is not None and field.type is not None and found[field.column].type_ not in foreign.FITS[field.type]:
                 detail = f"«{field.name}» declares {field.type}, and its column «{field.column}» is {found[field.column].described}; Live converts nothing."
-                raise SourceError(Reason.COLUMN_TYPE_MISMATCH, detail)
+                raise SourceReadError(Reason.COLUMN_TYPE_MISMATCH, detail)
         key_type = foreign.KEY_TYPES[found[key].type_]
         sample = f"'{SAMPLE[key_type]}'::{key_type}[]"
         check_there(await reader.explained(sorted(foreign.remote_columns(product.spec)), sample), key)
@@ -77,7 +77,7 @@ async def _connect(
     comment = "select obj_description(to_regclass($1), 'pg_class')"
     async with lock, store.transaction():
         if await served_product(store, product.name) != product:
-            raise SourceError(Reason.LOAD_PENDING, "The product is being changed.")
+            raise SourceReadError(Reason.LOAD_PENDING, "The product is being changed.")
         before = await store.fetchval("select srvoptions from pg_foreign_server where srvname = $1", relation)
         known = before is not None
         await _quietly(store, foreign.server(relation, _options(before) if known else None, foreign.server_options(source)))
@@ -117,7 +117,7 @@ async def _prove(store: Any, product: Served, key_type: str) -> None:
                 await store.fetch("execute live_probe('{}')")
         except (asyncpg.PostgresError, TimeoutError) as error:
             log.info("live %s: %s", product.name, getattr(error, "sqlstate", "timeout"))
-            raise SourceError(Reason.SOURCE_UNREACHABLE, "The store's own connection to the source does not answer.") from None
+            raise SourceReadError(Reason.SOURCE_UNREACHABLE, "The store's own connection to the source does not answer.") from None
         finally:
             await _deallocate(store)
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from commonweal_runtime.exceptions import SourceChangedError, SourceReadError
 from commonweal_runtime.store.agreements import Served
-from commonweal_runtime.store.exceptions import ChangedError, SourceError
 from commonweal_runtime.store.live.foreign import is_live, kept_spec
 from commonweal_runtime.store.live.settling import settle
 from commonweal_runtime.store.loading import quarantine
@@ -60,8 +60,8 @@ async def load(
 ) -> Loaded:
     """Read the source and merge it through `store`, a connection as superuser that this load has to itself.
 
-    `lock` is held for the merge alone, so a slow source blocks nobody. `tell` hears how far it has come. Raises SourceError and leaves the
-    table as it was if the source breaks off (what is staged stays for the next call), and ChangedError if the plan changed the product meanwhile.
+    `lock` is held for the merge alone, so a slow source blocks nobody. `tell` hears how far it has come. Raises SourceReadError and leaves the
+    table as it was if the source breaks off (what is staged stays for the next call), and SourceChangedError if the plan changed the product meanwhile.
     Of a Live product the keys are loaded, once it is connected and proved to be read by key alone.
     """
     settled = False
@@ -83,7 +83,7 @@ async def load(
     tell("All rows are read; they are being merged.")
     async with lock, store.transaction():
         if await served_product(store, product.name) != product:
-            raise ChangedError
+            raise SourceChangedError
         await store.execute("set local synchronous_commit = on")
         inserted, updated, deleted = await merge(store, kept, staging.table)
         held = await quarantine.settle(store, product.uid)
@@ -101,13 +101,13 @@ async def _stage(source: Source, survey: Survey, staging: Staging, sector_key: b
             await staging.add(*reading.read(batch.rows), batch.position)
             tell(_progress(staging.rows, survey))
             await asyncio.sleep(0)  # rows are turned in this thread: the others of the keeper come in between
-    except SourceError as error:
+    except SourceReadError as error:
         if not staging.rows:
             raise
         begins = f"The next load goes on after {staging.rows} rows."
         if survey.order is None:
             begins = "The next load begins again, because no unique index lies on the columns of subject and record alone."
-        raise SourceError(error.reason, f"{error.detail} {begins}") from None
+        raise SourceReadError(error.reason, f"{error.detail} {begins}") from None
 
 
 def _progress(rows: int, survey: Survey) -> str:

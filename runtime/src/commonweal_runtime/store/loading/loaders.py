@@ -13,9 +13,9 @@ import asyncpg
 
 from commonweal_api.plan import Outcome, ProductPlan, StorePlan
 from commonweal_api.reasons import Reason
+from commonweal_runtime.exceptions import SourceChangedError, SourceReadError
 from commonweal_runtime.store import loading
 from commonweal_runtime.store.agreements import Served
-from commonweal_runtime.store.exceptions import ChangedError, SourceError
 from commonweal_runtime.store.failures import Work, failure_of
 from commonweal_runtime.store.product_tables import served_product
 from commonweal_runtime.store.sources import Credentials, secret_of
@@ -116,10 +116,10 @@ class Loaders:
             credentials = Credentials.of(name, await self.secret(name)) if name is not None else None
             loaded, waiting = await self._merge(loader, credentials)
             await self.on_loaded(loader.product.uid)
-        except ChangedError:
+        except SourceChangedError:
             loader.wake.set()
         except Exception as error:  # noqa: BLE001 - one source must not stop the others; the type is told, never the text, which can hold data
-            if not isinstance(error, (SourceError, asyncpg.PostgresError)):
+            if not isinstance(error, (SourceReadError, asyncpg.PostgresError)):
                 log.warning("loading %s: %s", loader.product.name, type(error).__name__)
             loader.reason, loader.detail = failure_of(error, Work.LOAD)
             return loader.reason is Reason.PUSHDOWN_UNSAFE and was is not Reason.PUSHDOWN_UNSAFE  # the product has been closed
@@ -134,7 +134,7 @@ class Loaders:
         try:
             product = await served_product(connection, loader.product.name)
             if product is None or product.uid != loader.product.uid:
-                raise SourceError(Reason.LOAD_PENDING, "The store has not made the product's table yet.")
+                raise SourceReadError(Reason.LOAD_PENDING, "The store has not made the product's table yet.")
             loaded = await self._loaded(loader, connection, product, credentials)
         finally:
             connection.terminate()

@@ -12,8 +12,8 @@ import asyncpg
 
 from commonweal_api.data_product import FieldType, ProductField
 from commonweal_api.reasons import Reason
+from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.agreements import Served
-from commonweal_runtime.store.exceptions import SourceError
 from commonweal_runtime.store.loading.rows import Flaw, Refused, Taken
 from commonweal_runtime.store.mapping import expression
 from commonweal_runtime.store.names import column_of, identifier, literal
@@ -142,7 +142,7 @@ class Mapped:
             return
         if state.startswith("42"):
             field = f"spec.fields {name}" if name else "an expression of spec.fields"
-            raise SourceError(
+            raise SourceReadError(
                 Reason.MAPPING_INVALID, f"PostgreSQL cannot evaluate {field} on the source's types ({literal(state)})."
             ) from None
         raise error

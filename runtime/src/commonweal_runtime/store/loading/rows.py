@@ -9,9 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from commonweal_api.data_product import DataProductSpec, FieldType
+from commonweal_runtime.exceptions import ValueMismatchError
 from commonweal_runtime.pairwise import pairwise
 from commonweal_runtime.store.sources.contract import Unreadable
-from commonweal_runtime.store.values import MismatchError, converter, key_of
+from commonweal_runtime.store.values import converter, key_of
 
 
 class Flaw(StrEnum):
@@ -79,7 +80,7 @@ class Reading:
         for value, (name, required, convert) in zip(row[len(values) :], self._convert, strict=True):
             try:
                 converted = convert(value)
-            except MismatchError:
+            except ValueMismatchError:
                 flaw = Flaw.UNREADABLE if isinstance(value, Unreadable) else Flaw.MISMATCH
                 return Refused(key, name, flaw, who, self._place)
             if required and converted is None:
@@ -91,5 +92,5 @@ class Reading:
 def _key(value: object) -> str | None:
     try:
         return key_of(value)
-    except MismatchError:
+    except ValueMismatchError:
         return None

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from commonweal_api.data_product import DataProductSpec
 from commonweal_api.reasons import Reason
-from commonweal_runtime.store.exceptions import SourceError
+from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.sources.contract import Batch, Credentials, Source, Survey, wanted
 from commonweal_runtime.store.sources.postgres import open_postgres
 
@@ -22,7 +22,7 @@ def secret_of(spec: DataProductSpec) -> str | None:
 
 @asynccontextmanager
 async def open_source(spec: DataProductSpec, credentials: Credentials | None) -> AsyncIterator[Source]:
-    """Open the source of a product for reading; every way it can fail is a SourceError."""
+    """Open the source of a product for reading; every way it can fail is a SourceReadError."""
     async with _opened(spec, credentials) as source:
         yield source
 
@@ -36,13 +36,13 @@ def _opened(spec: DataProductSpec, credentials: Credentials | None) -> AbstractA
 
             return open_parquet(spec, source.parquet, credentials)
         if credentials is None:
-            raise SourceError(Reason.CREDENTIALS_MISSING, "spec.source names no Secret.")
+            raise SourceReadError(Reason.CREDENTIALS_MISSING, "spec.source names no Secret.")
         if source.mysql is not None:
             from commonweal_runtime.store.sources.mysql import open_mysql  # noqa: PLC0415
 
             return open_mysql(spec, source.mysql, credentials)
     except ModuleNotFoundError as error:
-        raise SourceError(Reason.SOURCE_UNSUPPORTED, f"This image lacks the Python package {error.name}.") from None
+        raise SourceReadError(Reason.SOURCE_UNSUPPORTED, f"This image lacks the Python package {error.name}.") from None
     if source.postgres is None:
-        raise SourceError(Reason.SOURCE_UNSUPPORTED, "spec.source names a kind that this release does not know.")
+        raise SourceReadError(Reason.SOURCE_UNSUPPORTED, "spec.source names a kind that this release does not know.")
     return open_postgres(spec, source.postgres, credentials)

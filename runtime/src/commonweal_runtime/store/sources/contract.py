@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.reasons import Reason
-from commonweal_runtime.store.exceptions import SourceError
+from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.mapping import source_columns
 
 BATCH = 2000
@@ -34,12 +34,12 @@ class Credentials:
 
     @classmethod
     def of(cls, name: str, secret: Mapping[str, str] | None) -> Credentials:
-        """Return the login in the values of a Secret; a SourceError says which Secret or key is missing."""
+        """Return the login in the values of a Secret; a SourceReadError says which Secret or key is missing."""
         if secret is None:
-            raise SourceError(Reason.CREDENTIALS_MISSING, f"There is no Secret «{name}» that the store may read.")
+            raise SourceReadError(Reason.CREDENTIALS_MISSING, f"There is no Secret «{name}» that the store may read.")
         missing = [key for key in ("username", "password") if not secret.get(key)]
         if missing:
-            raise SourceError(Reason.CREDENTIALS_MISSING, f"The Secret «{name}» lacks {' and '.join(missing)}.")
+            raise SourceReadError(Reason.CREDENTIALS_MISSING, f"The Secret «{name}» lacks {' and '.join(missing)}.")
         return cls(secret["username"], secret["password"])
 
 
@@ -68,10 +68,10 @@ class Batch:
 
 
 class Source(Protocol):
-    """An open source. Whatever goes wrong with it is a SourceError."""
+    """An open source. Whatever goes wrong with it is a SourceReadError."""
 
     async def inspect(self) -> Survey:
-        """Look at the source; raise SourceError unless everything that the product names is there, may be read, and has a fitting type."""
+        """Look at the source; raise SourceReadError unless everything that the product names is there, may be read, and has a fitting type."""
         ...
 
     def batches(self, after: str | None) -> AsyncIterator[Batch]:
@@ -79,7 +79,7 @@ class Source(Protocol):
         ...
 
     async def verify(self) -> None:
-        """Raise SourceError if what has been read since `inspect` was not one and the same content."""
+        """Raise SourceReadError if what has been read since `inspect` was not one and the same content."""
         ...
 
 
@@ -110,7 +110,7 @@ def wanted(spec: DataProductSpec) -> list[Wanted]:
 def check_types(
     spec: DataProductSpec, natural: Mapping[str, FieldType | None], described: Mapping[str, str], flags: Container[str] = ()
 ) -> dict[str, FieldType]:
-    """Raise SourceError where a column cannot hold its field; return the natural types of the columns that expressions read.
+    """Raise SourceReadError where a column cannot hold its field; return the natural types of the columns that expressions read.
 
     `described` is how the source itself calls each column's type; `flags` are columns that may be read as a truth value or as a number.
     """
@@ -119,13 +119,13 @@ def check_types(
             continue
         if _unfit(natural[f.column], f.type):
             detail = f"«{f.name}» declares {f.type}, and its column «{f.column}» is {described[f.column]}."
-            raise SourceError(Reason.COLUMN_TYPE_MISMATCH, detail)
+            raise SourceReadError(Reason.COLUMN_TYPE_MISMATCH, detail)
     types: dict[str, FieldType] = {}
     for column in source_columns(spec):
         type_ = natural[column]
         if type_ is None:
             detail = f"An expression of spec.fields reads the column «{column}», which is {described[column]}; no expression can."
-            raise SourceError(Reason.COLUMN_TYPE_MISMATCH, detail)
+            raise SourceReadError(Reason.COLUMN_TYPE_MISMATCH, detail)
         types[column] = type_
     return types
 
@@ -134,12 +134,12 @@ def _unfit(natural: FieldType | None, declared: FieldType) -> bool:
     return natural is None or natural in _NEVER[declared]
 
 
-def missing_column(table: str, want: Wanted) -> SourceError:
+def missing_column(table: str, want: Wanted) -> SourceReadError:
     """Return the error for a column that is not there."""
-    return SourceError(Reason.COLUMN_MISSING, f"«{table}» has no column «{want.column}», which {want.what} names.")
+    return SourceReadError(Reason.COLUMN_MISSING, f"«{table}» has no column «{want.column}», which {want.what} names.")
 
 
-def hidden_column(table: str, want: Wanted) -> SourceError:
+def hidden_column(table: str, want: Wanted) -> SourceReadError:
     """Return the error for a column that the login may not read."""
     detail = f"The login may not read the column «{want.column}» of «{table}», which {want.what} names."
-    return SourceError(Reason.CREDENTIALS_REFUSED, detail)
+    return SourceReadError(Reason.CREDENTIALS_REFUSED, detail)

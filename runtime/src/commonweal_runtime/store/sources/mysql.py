@@ -22,7 +22,7 @@ from pymysql.cursors import SSCursor
 
 from commonweal_api.data_product import DataProductSpec, FieldType, MysqlSource
 from commonweal_api.reasons import Reason
-from commonweal_runtime.store.exceptions import SourceError
+from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.sources.contract import (
     BATCH,
     Batch,
@@ -77,7 +77,7 @@ _DECODE: dict[int, Callable[[str], Any]] = {
 
 @asynccontextmanager
 async def open_mysql(spec: DataProductSpec, source: MysqlSource, credentials: Credentials) -> AsyncIterator[MysqlReader]:
-    """Open the source for reading; every way it can fail is a SourceError. The driver blocks, so it has a thread of its own."""
+    """Open the source for reading; every way it can fail is a SourceReadError. The driver blocks, so it has a thread of its own."""
     thread = ThreadPoolExecutor(1, thread_name_prefix="mysql")
     loop, wire = asyncio.get_running_loop(), _Wire(source, credentials)
     try:
@@ -143,12 +143,12 @@ class _Wire:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
-    def _unopened(self, code: int) -> SourceError:
+    def _unopened(self, code: int) -> SourceReadError:
         if code in _REFUSED:
-            return SourceError(Reason.CREDENTIALS_REFUSED, f"{self.where} refuses the user «{self._credentials.username}».")
+            return SourceReadError(Reason.CREDENTIALS_REFUSED, f"{self.where} refuses the user «{self._credentials.username}».")
         if code == ER.BAD_DB_ERROR:
-            return SourceError(Reason.DATABASE_MISSING, f"{self.where} has no database «{self._source.database}».")
-        return SourceError(Reason.SOURCE_UNREACHABLE, f"{self.where} does not answer.")
+            return SourceReadError(Reason.DATABASE_MISSING, f"{self.where} has no database «{self._source.database}».")
+        return SourceReadError(Reason.SOURCE_UNREACHABLE, f"{self.where} does not answer.")
 
 
 class MysqlReader:
@@ -165,7 +165,7 @@ class MysqlReader:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
         except (OSError, ValueError, ArithmeticError, pymysql.MySQLError) as error:
             detail = f"{self._wire.where} broke off ({type(error).__name__} {_code(error) or ''}".rstrip() + ")."
-            raise SourceError(Reason.LOAD_FAILED, detail) from None
+            raise SourceReadError(Reason.LOAD_FAILED, detail) from None
 
     async def inspect(self) -> Survey:
         """Look at the table; see `Source.inspect`."""
@@ -208,18 +208,18 @@ class MysqlReader:
                 raise
             raise found from None
 
-    def _refusal(self, code: int, want: Wanted | None) -> SourceError | None:
+    def _refusal(self, code: int, want: Wanted | None) -> SourceReadError | None:
         """Return what the server's answer to reading nothing of a column, or of the table, means."""
         where = f"«{self._source.table}» in «{self._source.database}»"
         if code == ER.NO_SUCH_TABLE:
-            return SourceError(Reason.TABLE_MISSING, f"There is no table {where}.")
+            return SourceReadError(Reason.TABLE_MISSING, f"There is no table {where}.")
         if code == ER.BAD_FIELD_ERROR and want is not None:
             return missing_column(self._source.table, want)
         if code in _HIDDEN:
             return (
                 hidden_column(self._source.table, want)
                 if want
-                else SourceError(Reason.CREDENTIALS_REFUSED, f"The login may not read {where}.")
+                else SourceReadError(Reason.CREDENTIALS_REFUSED, f"The login may not read {where}.")
             )
         return None
 

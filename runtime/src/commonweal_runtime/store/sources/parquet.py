@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from commonweal_api.data_product import DataProductSpec, FieldType, ParquetSource
 from commonweal_api.reasons import Reason
-from commonweal_runtime.store.exceptions import SourceError
+from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.sources.contract import BATCH, UNREADABLE, Batch, Credentials, Survey, check_types, missing_column, wanted
 from commonweal_runtime.store.sources.places import File, Place, place_of, state_of
 
@@ -35,7 +35,7 @@ _Result = TypeVar("_Result")
 
 @asynccontextmanager
 async def open_parquet(spec: DataProductSpec, source: ParquetSource, credentials: Credentials | None) -> AsyncIterator[ParquetReader]:
-    """Open the place for reading; every way it can fail is a SourceError. Reading blocks, so it has a thread of its own."""
+    """Open the place for reading; every way it can fail is a SourceReadError. Reading blocks, so it has a thread of its own."""
     thread = ThreadPoolExecutor(1, thread_name_prefix="parquet")
     try:
         place = await asyncio.get_running_loop().run_in_executor(thread, place_of, source, credentials)
@@ -57,10 +57,10 @@ class ParquetReader:
         except pa.ArrowException as error:
             raise self._damaged(error) from None
         except OSError as error:
-            raise SourceError(Reason.LOAD_FAILED, f"«{self._where}» broke off ({type(error).__name__}).") from None
+            raise SourceReadError(Reason.LOAD_FAILED, f"«{self._where}» broke off ({type(error).__name__}).") from None
 
-    def _damaged(self, error: Exception) -> SourceError:
-        return SourceError(Reason.FILE_UNREADABLE, f"A file at «{self._where}» cannot be read as Parquet ({type(error).__name__}).")
+    def _damaged(self, error: Exception) -> SourceReadError:
+        return SourceReadError(Reason.FILE_UNREADABLE, f"A file at «{self._where}» cannot be read as Parquet ({type(error).__name__}).")
 
     async def inspect(self) -> Survey:
         """Look at every file's schema; see `Source.inspect`."""
@@ -92,7 +92,7 @@ class ParquetReader:
                 detail = (
                     f"The column «{want.column}», which {want.what} names, is {described[want.column]}; only plain values can be served."
                 )
-                raise SourceError(Reason.COLUMN_TYPE_MISMATCH, detail)
+                raise SourceReadError(Reason.COLUMN_TYPE_MISMATCH, detail)
         return check_types(self._spec, natural, described)
 
     async def batches(self, after: str | None) -> AsyncIterator[Batch]:
@@ -117,10 +117,10 @@ class ParquetReader:
                 yield Batch(list(zip(*(read[c] for c in columns), strict=True)), f"{file}:{group}:{at}")
 
     async def verify(self) -> None:
-        """Raise SourceError if the files are others than those that were looked at; see `Source.verify`."""
+        """Raise SourceReadError if the files are others than those that were looked at; see `Source.verify`."""
         if state_of(await self._do(self._place.files)) != state_of(self._files):
             detail = f"The files at «{self._where}» changed while they were read; they are read again from the beginning."
-            raise SourceError(Reason.LOAD_FAILED, detail)
+            raise SourceReadError(Reason.LOAD_FAILED, detail)
 
 
 def _parquet(stream: pa.NativeFile) -> pq.ParquetFile:

@@ -17,7 +17,7 @@ from pyarrow import fs
 
 from commonweal_api.data_product import ParquetSource
 from commonweal_api.reasons import Reason
-from commonweal_runtime.store.exceptions import SourceError
+from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.sources.contract import Credentials
 
 VOLUMES = "/var/lib/commonweal/volumes"
@@ -39,7 +39,7 @@ class File:
 
 
 class Place(Protocol):
-    """Somewhere with files. Everything here blocks; whatever goes wrong is a SourceError."""
+    """Somewhere with files. Everything here blocks; whatever goes wrong is a SourceReadError."""
 
     def files(self) -> list[File]:
         """Return the Parquet files, in the order of their names."""
@@ -57,7 +57,7 @@ def place_of(source: ParquetSource, credentials: Credentials | None) -> Place:
         claim, _, path = rest.partition("/")
         return Volume(Path(os.environ.get("COMMONWEAL_VOLUMES_DIR", VOLUMES)), claim, path)
     if credentials is None or source.endpoint is None:
-        raise SourceError(Reason.CREDENTIALS_MISSING, "spec.source.parquet.credentials names no Secret.")
+        raise SourceReadError(Reason.CREDENTIALS_MISSING, "spec.source.parquet.credentials names no Secret.")
     return Bucket(source, rest.strip("/"), credentials)
 
 
@@ -70,9 +70,11 @@ def _chosen(files: list[File], where: str) -> list[File]:
     """Return the data among files: names that end as Parquet's do; what begins with a dot or underline is somebody's working state."""
     data = sorted(f for f in files if f.name.endswith(SUFFIX) and not any(p.startswith((".", "_")) for p in f.name.split("/")))
     if not data:
-        raise SourceError(Reason.FILE_MISSING, f"No file whose name ends in {SUFFIX} lies at «{where}».")
+        raise SourceReadError(Reason.FILE_MISSING, f"No file whose name ends in {SUFFIX} lies at «{where}».")
     if len(data) > MOST_FILES:
-        raise SourceError(Reason.LOAD_FAILED, f"«{where}» holds {len(data)} files, and at most {MOST_FILES} are read; write larger ones.")
+        raise SourceReadError(
+            Reason.LOAD_FAILED, f"«{where}» holds {len(data)} files, and at most {MOST_FILES} are read; write larger ones."
+        )
     return data
 
 
@@ -82,13 +84,13 @@ class Volume:
     def __init__(self, volumes: Path, claim: str, path: str) -> None:
         self.where = f"volume://{claim}/{path}"
         if claim in {"", ".", ".."} or any(part in {"..", "."} for part in path.split("/")) or "\x00" in path:
-            raise SourceError(Reason.LOCATION_REFUSED, f"«{self.where}» leads out of its volume.")
+            raise SourceReadError(Reason.LOCATION_REFUSED, f"«{self.where}» leads out of its volume.")
         self._root, self._path = volumes / claim, path
 
     def files(self) -> list[File]:
         """Return the files; see `Place.files`."""
         if not self._root.is_dir():
-            raise SourceError(Reason.VOLUME_MISSING, f"The claim «{self._root.name}» is not mounted into the department's store.")
+            raise SourceReadError(Reason.VOLUME_MISSING, f"The claim «{self._root.name}» is not mounted into the department's store.")
         start = self._inside(self._root / self._path)
         if start.is_file():
             return [self._file(start, start.name)]
@@ -104,7 +106,7 @@ class Volume:
         try:
             stream = (start if start.is_file() else start / file.name).open("rb")
         except OSError as error:
-            raise SourceError(Reason.FILE_MISSING, f"«{self.where}»: {file.name} cannot be opened ({type(error).__name__}).") from None
+            raise SourceReadError(Reason.FILE_MISSING, f"«{self.where}»: {file.name} cannot be opened ({type(error).__name__}).") from None
         if not Path(f"/proc/self/fd/{stream.fileno()}").readlink().is_relative_to(self._root.resolve()):
             stream.close()
             raise self._outside()
@@ -114,16 +116,16 @@ class Volume:
         try:
             real = path.resolve(strict=True)
         except (OSError, RuntimeError):
-            raise SourceError(Reason.FILE_MISSING, f"There is nothing at «{self.where}».") from None
+            raise SourceReadError(Reason.FILE_MISSING, f"There is nothing at «{self.where}».") from None
         if not real.is_relative_to(self._root.resolve()):
             raise self._outside()
         return real
 
-    def _outside(self) -> SourceError:
-        return SourceError(Reason.LOCATION_REFUSED, f"A symbolic link at «{self.where}» leads out of its volume.")
+    def _outside(self) -> SourceReadError:
+        return SourceReadError(Reason.LOCATION_REFUSED, f"A symbolic link at «{self.where}» leads out of its volume.")
 
     def _unlisted(self, error: OSError) -> None:
-        raise SourceError(Reason.CREDENTIALS_REFUSED, f"«{self.where}» holds a folder that cannot be listed ({type(error).__name__}).")
+        raise SourceReadError(Reason.CREDENTIALS_REFUSED, f"«{self.where}» holds a folder that cannot be listed ({type(error).__name__}).")
 
     @staticmethod
     def _file(path: Path, name: str) -> File:
@@ -170,19 +172,19 @@ class Bucket:
         try:
             return work()
         except FileNotFoundError:
-            raise SourceError(Reason.FILE_MISSING, f"There is nothing at «{self.where}» on {self._host}.") from None
+            raise SourceReadError(Reason.FILE_MISSING, f"There is nothing at «{self.where}» on {self._host}.") from None
         except OSError as error:
             raise self.refused(error) from None
 
-    def refused(self, error: OSError) -> SourceError:
+    def refused(self, error: OSError) -> SourceReadError:
         """Return what an error of the object storage means. Its own text is not passed on."""
         found = _CODE.search(str(error))
         code = found[1] if found else type(error).__name__
         if code in _REFUSED or "HTTP status 403" in str(error):
-            return SourceError(Reason.CREDENTIALS_REFUSED, f"{self._host} refuses the access key «{self._user}» for «{self.where}».")
+            return SourceReadError(Reason.CREDENTIALS_REFUSED, f"{self._host} refuses the access key «{self._user}» for «{self.where}».")
         if code == "NO_SUCH_BUCKET":
-            return SourceError(Reason.BUCKET_MISSING, f"{self._host} has no bucket «{self._path.partition('/')[0]}».")
-        return SourceError(Reason.SOURCE_UNREACHABLE, f"{self._host} does not answer ({code}).")
+            return SourceReadError(Reason.BUCKET_MISSING, f"{self._host} has no bucket «{self._path.partition('/')[0]}».")
+        return SourceReadError(Reason.SOURCE_UNREACHABLE, f"{self._host} does not answer ({code}).")
 
 
 def _object(info: fs.FileInfo, name: str) -> File:

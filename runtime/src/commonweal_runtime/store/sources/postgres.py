@@ -16,7 +16,7 @@ import asyncpg
 
 from commonweal_api.data_product import DataProductSpec, FieldType, PostgresSource
 from commonweal_api.reasons import Reason
-from commonweal_runtime.store.exceptions import SourceError
+from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.names import identifier
 from commonweal_runtime.store.sources.contract import BATCH, Batch, Credentials, Survey, check_types, hidden_column, missing_column, wanted
 
@@ -61,7 +61,7 @@ class Facts:
 
 @asynccontextmanager
 async def open_postgres(spec: DataProductSpec, source: PostgresSource, credentials: Credentials) -> AsyncIterator[PostgresReader]:
-    """Open the source for reading; every way it can fail is a SourceError."""
+    """Open the source for reading; every way it can fail is a SourceReadError."""
     where = f"{source.host}:{source.port}"
     try:
         connection = await asyncpg.connect(
@@ -75,11 +75,11 @@ async def open_postgres(spec: DataProductSpec, source: PostgresSource, credentia
             server_settings={"application_name": "commonweal", "default_transaction_read_only": "on"},
         )
     except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError):
-        raise SourceError(Reason.CREDENTIALS_REFUSED, f"{where} refuses the user «{credentials.username}».") from None
+        raise SourceReadError(Reason.CREDENTIALS_REFUSED, f"{where} refuses the user «{credentials.username}».") from None
     except asyncpg.InvalidCatalogNameError:
-        raise SourceError(Reason.DATABASE_MISSING, f"{where} has no database «{source.database}».") from None
+        raise SourceReadError(Reason.DATABASE_MISSING, f"{where} has no database «{source.database}».") from None
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-        raise SourceError(Reason.SOURCE_UNREACHABLE, f"{where} does not answer.") from None
+        raise SourceReadError(Reason.SOURCE_UNREACHABLE, f"{where} does not answer.") from None
     try:
         yield PostgresReader(connection, spec, source)
     finally:
@@ -104,7 +104,7 @@ class PostgresReader:
     async def _inspect(self) -> Survey:
         name = f"{self._source.schema_}.{self._source.table}"
         if await self._connection.fetchval("select to_regclass($1) is null", self._relation):
-            raise SourceError(Reason.TABLE_MISSING, f"There is no table «{name}» in «{self._source.database}».")
+            raise SourceReadError(Reason.TABLE_MISSING, f"There is no table «{name}» in «{self._source.database}».")
         found = {r["attname"]: r for r in await self._connection.fetch(_COLUMNS, self._relation)}
         for want in wanted(self._spec):
             if want.column not in found:
@@ -169,9 +169,9 @@ class PostgresReader:
     async def verify(self) -> None:
         """One snapshot is one content; nothing to do."""
 
-    def _broke_off(self, error: Exception) -> SourceError:
+    def _broke_off(self, error: Exception) -> SourceReadError:
         where = f"{self._source.host}:{self._source.port}"
-        return SourceError(Reason.LOAD_FAILED, f"{where} broke off ({type(error).__name__}).")
+        return SourceReadError(Reason.LOAD_FAILED, f"{where} broke off ({type(error).__name__}).")
 
 
 def _position(values: list[Any]) -> str | None:
