@@ -38,10 +38,11 @@ def floors(contract: Mapping[str, Any]) -> Floors:
 
 
 def house(project: Mapping[str, Any]) -> tuple[Floors, Mapping[str, Floors]]:
-    """Return the packages by floor, and the floors inside those that have some."""
+    """Return the packages by floor, and the floors inside those that have some; floors of a folder deeper inside are not drawn."""
     layers = [contract for contract in project["tool"]["importlinter"]["contracts"] if contract["type"] == "layers"]
     whole = next(floors(contract) for contract in layers if "containers" not in contract)
-    inside = {container: floors(contract) for contract in layers for container in contract.get("containers", ())}
+    packages = {package for floor in whole for package in floor}
+    inside = {container: floors(contract) for contract in layers for container in contract.get("containers", ()) if container in packages}
     return whole, inside
 
 

@@ -114,7 +114,7 @@ def test_json_is_made_or_passed_on() -> None:
 
 @pytest.fixture(scope="module")
 def models() -> Iterator[httpx.Client]:
-    """The model runtime with no store, no plan and no desk behind it."""
+    """The model runtime with no store, no plan and nothing behind it."""
     settings = ModelsSettings("tax", "aud", "https://c.test", "https://c.test/jwks", "127.0.0.1", 1, "models", b"k" * 32, Path("none"))
     with TestClient(Front(models_application(ModelsService(settings)))) as found:  # type: ignore[arg-type]
         yield found
