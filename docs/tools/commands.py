@@ -64,7 +64,7 @@ def described(command: click.Command, context: click.Context) -> Iterator[str]:
     found = options(command, context)
     if found:
         yield "\n| option | |\n|---|---|"
-        yield from (f"| `{_cell(name)}` | {_cell(text)} |" for name, text in found)
+        yield from (f"| `{_cell(name)}` | {_cell(text).replace('<', '&lt;')} |" for name, text in found)
 
 
 def _cell(text: str) -> str:

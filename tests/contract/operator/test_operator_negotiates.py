@@ -132,7 +132,7 @@ def test_who_may_not_change_the_agreement_gets_what_the_provider_must_apply(
     words = ("sign", "handed-over", "-n", REGISTRY, "--as", "tax-authority", "--kubeconfig", str(plane.kubeconfig("tenant")))
     may = f"{API}/namespaces/{REGISTRY}/consentpolicies/handed-over"
     wait_for("the roles to be known", lambda: _reads(plane, may))
-    assert agreement(words) == 0
+    assert commonweal(["agreement", *words]) == 0
     said = capsys.readouterr().out
     assert "You may not change it yourself" in said
     patch = yaml.safe_load(said.partition("<<'END'")[2].rpartition("END")[0])

@@ -14,7 +14,7 @@ from commonweal_cli.where import SITE, site_argument
 from commonweal_local.exceptions import LocalError
 
 if TYPE_CHECKING:
-    from commonweal_local.sites import Status
+    from commonweal_local.sites.state import Status
 
 LIFE = {
     "backup": Lazy("commonweal_cli.local.life:backup", "write a snapshot of a site's etcd to a file, and its keys beside it"),
