@@ -18,9 +18,9 @@ from commonweal_local.exceptions import CommandFailedError, LocalError
 from commonweal_local.images import builder
 from commonweal_local.images.base import BASE_IMAGE
 from commonweal_local.progress import Silent
-from commonweal_local.sites.state import Status
 from commonweal_local.sites import bridge, cgroups, processes
 from commonweal_local.sites.site import Mode, Site
+from commonweal_local.sites.state import Status
 from commonweal_local.waiting import within
 from support.waiting import HANG
 
