@@ -43,10 +43,10 @@ esac
 # Both in one process: what takes time is importing. Each is the command as a person starts it, but for the name of the program.
 COMMANDS = """
 import sys
-from commonweal_local import cli
+from commonweal_cli import main
 for command in sys.argv[1:]:
     sys.argv[1:] = command.split()
-    code = cli.main()
+    code = main.main()
     print(f"== {command} ended with {code}", file=sys.stderr, flush=True)
 """
 
