@@ -6,9 +6,9 @@ import pulumi
 import pulumi_kubernetes
 
 from commonweal_stacks import blueprint, clusters
-from commonweal_stacks.declared import PATIENCE
-from commonweal_stacks.management import names
-from commonweal_stacks.management.access import management_file
+from commonweal_stacks import fleet_names as names
+from commonweal_stacks.components.cluster import PATIENCE
+from commonweal_stacks.management_access import management_file
 from commonweal_stacks.resources import KubernetesObject
 from commonweal_stacks.site import parse_site
 

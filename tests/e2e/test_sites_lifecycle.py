@@ -21,7 +21,7 @@ from commonweal_local.sites import bridge, cgroups, data_guard, processes, rotat
 from commonweal_local.sites.api import Api
 from commonweal_local.sites.site import Site
 from commonweal_local.waiting import until
-from commonweal_stacks.management import names
+from commonweal_stacks import fleet_names as names
 from support.asking import Asking
 from support.local_provider import NEW, OLD, LocalFleet, site
 from support.waiting import HANG

@@ -29,10 +29,10 @@ from commonweal_local.sites import processes
 from commonweal_local.sites.api import Api
 from commonweal_local.sites.site import Site
 from commonweal_local.waiting import within
+from commonweal_stacks import fleet_names as names
 from commonweal_stacks.api import Api as ManagementApi
 from commonweal_stacks.conformity.statement import subjects_of
-from commonweal_stacks.management import names
-from commonweal_stacks.management.access import management_kubeconfig
+from commonweal_stacks.management_access import management_kubeconfig
 from commonweal_stacks.site import IMAGE_NAMES
 from support.asking import Asking
 from support.waiting import HANG

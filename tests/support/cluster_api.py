@@ -22,7 +22,8 @@ from urllib.request import urlopen
 import yaml
 
 from commonweal_local import toolchain
-from commonweal_stacks.management import controllers, names
+from commonweal_stacks import fleet_names as names
+from commonweal_stacks.management import controllers
 from commonweal_stacks.management.certificates import issue
 from commonweal_stacks.management.upstream import UPSTREAM
 from support.control_plane import ControlPlane, _free_ports

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from commonweal_stacks.platform.manifests import documents
+from commonweal_stacks.manifests import documents
 from support.waiting import HANG
 
 Manifest = Mapping[str, Any]

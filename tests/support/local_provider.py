@@ -12,7 +12,7 @@ from typing import Any, Self
 from commonweal_local import sites
 from commonweal_local.sites.site import Site
 from commonweal_stacks import blueprint, clusters
-from commonweal_stacks.management import names
+from commonweal_stacks import fleet_names as names
 from support.cluster_api import ClusterApi
 from support.control_plane import REPOSITORY
 from support.kube_api import Refused, manifests_in

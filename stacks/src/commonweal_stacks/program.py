@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import pulumi
 
 from commonweal_stacks import blueprint, clusters
+from commonweal_stacks import fleet_names as names
 from commonweal_stacks.blueprint import files
 from commonweal_stacks.clusters.identity import cluster_uid
+from commonweal_stacks.components.cluster import DeclaredCluster, DeclaredClusterArgs, FleetEntry, FleetEntryArgs
+from commonweal_stacks.components.platform import Platform, PlatformArgs
 from commonweal_stacks.conformity.site_key import public_jwk
-from commonweal_stacks.declared import DeclaredCluster, DeclaredClusterArgs, FleetEntry, FleetEntryArgs
 from commonweal_stacks.exceptions import ChartError, SiteConfigError
-from commonweal_stacks.management import names
-from commonweal_stacks.management.access import management_file, management_if_any
-from commonweal_stacks.platform.component import Platform, PlatformArgs
+from commonweal_stacks.management_access import management_file, management_if_any
+from commonweal_stacks.manifests import Manifest
 from commonweal_stacks.platform.layer import Layer, build_layer
-from commonweal_stacks.platform.manifests import Manifest
 from commonweal_stacks.site import (
     ENCRYPTION_KEY,
     IMAGES_KEY,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pulumi
 
-from commonweal_stacks.management import names
-from commonweal_stacks.platform.manifests import Manifest, key_of
+from commonweal_stacks import fleet_names as names
+from commonweal_stacks.manifests import Manifest, key_of
 
 WAIT_FOR, SKIP_AWAIT = "pulumi.com/waitFor", "pulumi.com/skipAwait"
 # When an object of these kinds is as it should be. Every condition must speak of the newest generation, and all must hold at once: a Cluster is

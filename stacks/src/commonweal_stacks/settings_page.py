@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from commonweal_stacks.checkout import source
 from commonweal_stacks.management.config import MANAGEMENT_KEY, SEED_KEY, ManagementConfig
-from commonweal_stacks.platform.chart import source
 from commonweal_stacks.platform.values import Values
 from commonweal_stacks.site import ENCRYPTION_KEY, IMAGES_KEY, MASTER_KEY, SIGNING_KEY, SITE_KEY, SiteConfig
 from commonweal_stacks.site_kinds import BLOCKS

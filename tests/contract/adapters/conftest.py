@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from commonweal_stacks.blueprint import current
+from commonweal_stacks.checkout import source
 from commonweal_stacks.clusters import adapter_of, site_objects
-from commonweal_stacks.platform.chart import source
 from commonweal_stacks.site_kinds import Kind
 from support.cluster_api import ClusterApi, open_definition
 from support.kube_api import manifests_in

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from commonweal_api.signatures import canonical
 from commonweal_stacks import clusters
+from commonweal_stacks import fleet_names as names
 from commonweal_stacks.blueprint import REVISIONS, current, files, revision
 from commonweal_stacks.clusters import ADAPTERS, Declaration, adapter_of, objects, reference
-from commonweal_stacks.clusters.alike import Rendered, unlike, used
-from commonweal_stacks.management import names
-from commonweal_stacks.platform.manifests import LABELS, Manifest, key_of
+from commonweal_stacks.conformity.comparison import Rendered, unlike, used
+from commonweal_stacks.manifests import LABELS, Manifest, key_of
 from commonweal_stacks.site_kinds import Kind
 from support.sites import KUBEADM, MACHINES, name_of, site
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from commonweal_stacks import clusters
+from commonweal_stacks import fleet_names as names
 from commonweal_stacks.blueprint import current, refusal_of, revision
 from commonweal_stacks.clusters import adapter_of, local
-from commonweal_stacks.management import names
 from commonweal_stacks.management.upstream import UPSTREAM
-from commonweal_stacks.platform.manifests import Manifest
+from commonweal_stacks.manifests import Manifest
 from commonweal_stacks.site_kinds import Kind
 from support.cluster_api import ClusterApi, labels
 from support.kube_api import MERGE, Refused

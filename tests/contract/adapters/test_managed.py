@@ -9,7 +9,7 @@ import pytest
 from commonweal_stacks.blueprint import current
 from commonweal_stacks.clusters import ManagedCluster, class_objects, cluster_of, kubeconfig_secret, running_version, site_objects
 from commonweal_stacks.exceptions import SiteConfigError
-from commonweal_stacks.management.access import VARIABLE
+from commonweal_stacks.management_access import VARIABLE
 from support.cluster_api import ClusterApi
 from support.sites import site
 

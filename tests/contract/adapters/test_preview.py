@@ -15,7 +15,7 @@ from support.sites import described
 PROGRAM = """
 import json
 from commonweal_stacks import blueprint, clusters
-from commonweal_stacks.declared import classed
+from commonweal_stacks.components.cluster import classed
 from commonweal_stacks.resources import SKIP_AWAIT, KubernetesObject
 from commonweal_stacks.site import parse_site
 

@@ -26,7 +26,7 @@ from commonweal_stacks.api import Api as Asked
 from commonweal_stacks.blueprint import current, revisions
 from commonweal_stacks.conformity.probes import scratch, server, settings
 from commonweal_stacks.conformity.probes.verdicts import HOLDS
-from commonweal_stacks.platform.manifests import NAMESPACE
+from commonweal_stacks.manifests import NAMESPACE
 from support.supervising import component, supervised
 from support.waiting import HANG
 

@@ -13,7 +13,7 @@ from commonweal_cli.management.stack import apply
 from commonweal_local import management
 from commonweal_local.progress import Silent
 from commonweal_stacks import blueprint
-from commonweal_stacks.management import names
+from commonweal_stacks import fleet_names as names
 from contract.management.conftest import Home
 from support.kube_api import Refused
 from support.waiting import wait_for

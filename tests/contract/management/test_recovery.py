@@ -14,7 +14,7 @@ from commonweal_local.sites import processes
 from commonweal_local.sites.api import Api
 from commonweal_local.waiting import until
 from commonweal_stacks import blueprint, clusters
-from commonweal_stacks.management import names
+from commonweal_stacks import fleet_names as names
 from commonweal_stacks.site import parse_site
 from contract.management.conftest import Home
 from support.waiting import wait_for

@@ -18,7 +18,7 @@ from commonweal_local.sites.api import Api
 from commonweal_local.sites.site import Site
 from commonweal_local.waiting import until, within
 from commonweal_stacks import blueprint
-from commonweal_stacks.management import names
+from commonweal_stacks import fleet_names as names
 from support.local_provider import NEW, OLD, LocalFleet, cluster, site
 from support.waiting import HANG
 

@@ -17,7 +17,7 @@ from pulumi.automation.events import EngineEvent
 from commonweal_cli.site import programs
 from commonweal_cli.site.events import Listener
 from commonweal_cli.site.stack import FORCED, SETTINGS
-from commonweal_stacks.management import names
+from commonweal_stacks import fleet_names as names
 from support.control_plane import REPOSITORY, ControlPlane
 from support.kube_api import KubeApi
 

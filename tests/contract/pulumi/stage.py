@@ -18,7 +18,7 @@ import yaml
 
 from commonweal_cli.site import operations
 from commonweal_local import toolchain
-from commonweal_stacks.management import names
+from commonweal_stacks import fleet_names as names
 from support.control_plane import REPOSITORY, ControlPlane, User
 from support.kube_api import MERGE, KubeApi, Refused
 from support.waiting import wait_for

@@ -17,10 +17,10 @@ from commonweal_cli.site.decommission.erase import Wish, decommission
 from commonweal_cli.site.decommission.verify import read
 from commonweal_cli.site.stack import root
 from commonweal_local.exceptions import LocalError
+from commonweal_stacks import fleet_names as names
 from commonweal_stacks.clusters import ManagedCluster
 from commonweal_stacks.clusters.identity import cluster_uid
-from commonweal_stacks.management import names
-from commonweal_stacks.management.access import VARIABLE
+from commonweal_stacks.management_access import VARIABLE
 from contract.pulumi.stage import CONTROLLERS, PROFILES, SITE_CONTROLLERS, Kubelet, Site, looking, make_management, project, site_with_users
 from support.control_plane import ControlPlane
 from support.kube_api import KubeApi

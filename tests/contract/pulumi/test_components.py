@@ -12,9 +12,9 @@ PROGRAM = """
 import os
 from pathlib import Path
 import pulumi
-from commonweal_stacks.platform.component import Platform, PlatformArgs
+from commonweal_stacks.components.platform import Platform, PlatformArgs
 from commonweal_stacks.platform.layer import Layer, Stage
-from commonweal_stacks.platform.manifests import manifest
+from commonweal_stacks.manifests import manifest
 
 limits = manifest("v1", "LimitRange", "mine", namespace="{0}", spec={{"limits": [{{"type": "Container", "default": {{"memory": "1Gi"}}}}]}})
 desk = manifest("v1", "Service", "desk", namespace="{0}", spec={{"ports": [{{"port": 80}}], "selector": {{"app": "desk"}}}})
@@ -36,7 +36,7 @@ ENTRY = """
 import os
 from pathlib import Path
 import pulumi
-from commonweal_stacks.declared import FleetEntry, FleetEntryArgs
+from commonweal_stacks.components.cluster import FleetEntry, FleetEntryArgs
 
 file = Path(os.environ["TEST_KUBECONFIG"])
 entry = FleetEntry("elsewhere", FleetEntryArgs(kubeconfig=file.read_text(), management=file))

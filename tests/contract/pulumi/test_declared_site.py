@@ -12,7 +12,7 @@ from commonweal_cli.site import operations
 from commonweal_cli.site.stack import kept_secret, root
 from commonweal_local import paths
 from commonweal_local.exceptions import LocalError
-from commonweal_stacks.management.access import VARIABLE
+from commonweal_stacks.management_access import VARIABLE
 from contract.pulumi.stage import (
     CLUSTERS,
     CONTROLLERS,

@@ -65,7 +65,7 @@ def test_one_site_signs_what_it_is_and_the_other_is_held_to_it(
     said = capsys.readouterr().out
     assert "breaks a promise" not in said
     assert "not probed" not in said
-    statement = json.loads(named(brought, ONPREM).one("configmaps", "commonweal-conformity", bring_up.SYSTEM)["data"]["statement.json"])
+    statement = json.loads(named(brought, ONPREM).get("configmaps", "commonweal-conformity", bring_up.SYSTEM)["data"]["statement.json"])
     assert statement == json.loads(file.read_text())
 
     assert commonweal(["conform", "verify", str(file), "--key", str(key)]) == EQUAL

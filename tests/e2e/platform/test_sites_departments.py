@@ -109,7 +109,7 @@ def pods(cluster: Kubectl, namespace: str, selector: str) -> list[dict[str, obje
 
 
 def test_what_a_model_has_learnt_survives_the_death_of_its_pod(brought: bring_up.Brought, onprem: Kubectl) -> None:
-    base = onprem.one("departments", TAX)["status"]["models"]
+    base = onprem.get("departments", TAX)["status"]["models"]
     token = onprem.token(namespace_of(TAX), "tax-app", audience_of(TAX))
     before = Caller(base, token).get(MODEL).body
     assert before["rows"] > 0
@@ -161,13 +161,13 @@ def test_an_agreement_ends_on_time_while_the_operator_is_stopped(brought: bring_
 
 
 def test_a_broken_source_closes_itself_only_and_says_what_to_do(brought: bring_up.Brought, onprem: Kubectl) -> None:
-    product = onprem.one("dataproducts", "companies", namespace_of(REGISTRY))
+    product = onprem.get("dataproducts", "companies", namespace_of(REGISTRY))
     broken = {"apiVersion": product["apiVersion"], "kind": "DataProduct", "metadata": {"name": "lost", "namespace": namespace_of(REGISTRY)}}
     source = {"postgres": product["spec"]["source"]["postgres"] | {"table": "no_such_table"}}
     onprem.apply_object(broken | {"spec": product["spec"] | {"source": source}})
 
     def reasons() -> dict[str, str]:
-        conditions = onprem.one("dataproducts", "lost", namespace_of(REGISTRY)).get("status", {}).get("conditions", [])
+        conditions = onprem.get("dataproducts", "lost", namespace_of(REGISTRY)).get("status", {}).get("conditions", [])
         return {c["type"]: c["reason"] for c in conditions if c["status"] == "False"}
 
     try:

@@ -12,7 +12,7 @@ import yaml
 from commonweal_cli.demo import bring_up
 from commonweal_cli.site.stack import kept_secret, root
 from commonweal_stacks.clusters.identity import cluster_uid
-from commonweal_stacks.management.access import management_file
+from commonweal_stacks.management_access import management_file
 
 pytestmark = pytest.mark.sites
 

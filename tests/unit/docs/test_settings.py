@@ -12,7 +12,7 @@ import pytest
 
 from commonweal_cli.bundle import checkout
 from commonweal_stacks import settings_page
-from commonweal_stacks.platform.chart import source
+from commonweal_stacks.checkout import source
 from commonweal_stacks.site import Provider
 from commonweal_stacks.site_kinds import Part
 

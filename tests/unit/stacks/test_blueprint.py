@@ -14,7 +14,7 @@ from commonweal_stacks import blueprint
 from commonweal_stacks.blueprint import REVISIONS, current, files, refusal_of, revision
 from commonweal_stacks.blueprint.changes import parts_of
 from commonweal_stacks.exceptions import UnknownRevisionError
-from commonweal_stacks.platform.manifests import STORAGE_CLASS
+from commonweal_stacks.manifests import STORAGE_CLASS
 
 # A revision that a site may run is never edited. A new one gets a line here; a changed line is a mistake.
 DIGESTS = {"r1": "9e5f307102b1f384", "r2": "876c352418a355d5", "r3": "ec69e684dbb44f6f"}

@@ -12,8 +12,8 @@ import yaml
 from jsonschema import Draft7Validator
 
 from commonweal_stacks.exceptions import ChartError
+from commonweal_stacks.manifests import Manifest
 from commonweal_stacks.platform import chart, values
-from commonweal_stacks.platform.manifests import Manifest
 from commonweal_stacks.site import SiteConfig
 from commonweal_stacks.site_kinds import Kind
 from support.sites import site

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from commonweal_stacks import blueprint, clusters
-from commonweal_stacks.declared import profile
+from commonweal_stacks.components.cluster import profile
 from commonweal_stacks.resources import SKIP_AWAIT, WAIT_FOR, awaited
 from commonweal_stacks.site import parse_site
 

@@ -15,13 +15,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from commonweal_local import paths
 from commonweal_stacks import blueprint
+from commonweal_stacks import fleet_names as names
 from commonweal_stacks.exceptions import SiteConfigError
-from commonweal_stacks.management import controllers, deployments, names
-from commonweal_stacks.management.access import VARIABLE, management_kubeconfig
+from commonweal_stacks.management import controllers, deployments
 from commonweal_stacks.management.certificates import Pair, issue
 from commonweal_stacks.management.config import ManagementConfig, parse_management, parse_seed
 from commonweal_stacks.management.plan import Plan, Processes, for_deployments, for_processes
 from commonweal_stacks.management.program import processes_beside
+from commonweal_stacks.management_access import VARIABLE, management_kubeconfig
 from support import upstream
 
 SEED = bytes(range(32))

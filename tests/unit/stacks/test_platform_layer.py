@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from commonweal_stacks.conformity.blueprint import blueprint_leaves, blueprint_root
 from commonweal_stacks.exceptions import ChartError
+from commonweal_stacks.manifests import key_of
 from commonweal_stacks.platform import chart, foundation
 from commonweal_stacks.platform.layer import Layer, build_layer
-from commonweal_stacks.platform.manifests import key_of
 from commonweal_stacks.resources import name_of, token_of
 from commonweal_stacks.site import SiteConfig
 

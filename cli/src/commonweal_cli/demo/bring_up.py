@@ -31,9 +31,9 @@ from commonweal_local.progress import Progress, Silent
 from commonweal_local.sites import bridge, checks, host
 from commonweal_local.sites.site import NETWORK
 from commonweal_runtime.identity.accounts import hash_password
-from commonweal_stacks.management.access import VARIABLE
-from commonweal_stacks.management.names import FLEET
-from commonweal_stacks.platform.manifests import NAMESPACE
+from commonweal_stacks.fleet_names import FLEET
+from commonweal_stacks.management_access import VARIABLE
+from commonweal_stacks.manifests import NAMESPACE
 
 SITES = ("onprem", "cloud")
 TOOLS = ("kubectl", "helm", "pulumi", "pulumi-resource-kubernetes")

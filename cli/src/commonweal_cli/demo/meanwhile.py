@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from commonweal_cli.kubectl import Kubectl
-from commonweal_stacks.platform.manifests import NAMESPACE
+from commonweal_stacks.manifests import NAMESPACE
 
 NAMESPACE_MADE = f"created Namespace/{NAMESPACE}"
 # Of the last stage of the platform layer, which begins when admission policies, quota and network policies are in place.

@@ -9,7 +9,7 @@ from commonweal_local import paths
 from commonweal_local.exceptions import LocalError
 from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.exceptions import SiteConfigError
-from commonweal_stacks.management.access import management_kubeconfig
+from commonweal_stacks.management_access import management_kubeconfig
 
 NAME = "management"
 

@@ -98,7 +98,7 @@ def route(department: str, site: str, url: str, kubectl: Path) -> bool:
 
     This is a record for those who keep the names: a real department has a name in DNS, which its keeper points at the new address.
     """
-    from commonweal_stacks.management.access import management_file  # noqa: PLC0415
+    from commonweal_stacks.management_access import management_file  # noqa: PLC0415
 
     if not management_file().is_file():
         return False

@@ -16,7 +16,7 @@ from commonweal_local.exceptions import LocalError
 from commonweal_stacks.clusters import adapter_of, cluster_of, running_version
 from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.exceptions import SiteConfigError
-from commonweal_stacks.management.access import management_if_any, management_kubeconfig
+from commonweal_stacks.management_access import management_if_any, management_kubeconfig
 from commonweal_stacks.site import ENCRYPTION_KEY, MASTER_KEY, SIGNING_KEY, SITE_KEY, SiteConfig, parse_site
 
 PLATFORM, ENTRY = "commonweal:platform:Platform", "commonweal:cluster:FleetEntry"

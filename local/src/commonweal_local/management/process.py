@@ -21,7 +21,7 @@ from commonweal_local.sites.rolling_update import await_recognition
 from commonweal_local.sites.supervisor import Supervisor
 from commonweal_local.waiting import until
 from commonweal_stacks.management.upstream import fetched
-from commonweal_stacks.platform.manifests import documents
+from commonweal_stacks.manifests import documents
 
 API_SECONDS = 120
 LOOK_AGAIN_SECONDS = 0.5

@@ -10,7 +10,7 @@ from commonweal_local.provider.facts import SHARED_SITE, Mode
 from commonweal_local.provider.kinds import Kind, Seen, key_of, read
 from commonweal_local.provider.refusals import NAME, number
 from commonweal_stacks.blueprint import CURRENT, REVISIONS
-from commonweal_stacks.management.names import kubeconfig_secret
+from commonweal_stacks.fleet_names import kubeconfig_secret
 
 
 class Fleet:

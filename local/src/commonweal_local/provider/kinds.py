@@ -10,9 +10,9 @@ from typing import Any
 from commonweal_kube.informer import Collection
 from commonweal_kube.objects import Record
 from commonweal_kube.queue import Key
-from commonweal_stacks.management.names import CLUSTER_NAME_LABEL
-from commonweal_stacks.management.names import GROUP as CLUSTER_API
-from commonweal_stacks.management.names import VERSION as CONTRACT
+from commonweal_stacks.fleet_names import CLUSTER_NAME_LABEL
+from commonweal_stacks.fleet_names import GROUP as CLUSTER_API
+from commonweal_stacks.fleet_names import VERSION as CONTRACT
 
 GROUP, VERSION = "local.commonweal.dev", "v1alpha1"
 PAUSED = f"{CLUSTER_API}/paused"

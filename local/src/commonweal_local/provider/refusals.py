@@ -6,7 +6,7 @@ import re
 
 from commonweal_local.provider.facts import GIB_PER_NODE, SHARED_SITE, Facts, Mode, Problem
 from commonweal_stacks.blueprint import CURRENT, REVISIONS
-from commonweal_stacks.management.names import FLEET
+from commonweal_stacks.fleet_names import FLEET
 
 LEAST_FREE_GIB = 5
 LEAST_MIB = {Mode.PODS: 900, Mode.CONTROL_PLANE: 450, Mode.SHARED: 600}

@@ -16,8 +16,8 @@ from commonweal_kube.protocol import APPLY, MERGE, METADATA
 from commonweal_kube.queue import Key
 from commonweal_kube.status import same, stamped
 from commonweal_local.provider.kinds import DIGEST, FINALIZER, GROUP, VERSION, Kind, Seen, path_of
-from commonweal_stacks.management.names import CLUSTER_NAME_LABEL, KUBECONFIG_KEY, kubeconfig_secret
-from commonweal_stacks.management.names import GROUP as CLUSTER_API
+from commonweal_stacks.fleet_names import CLUSTER_NAME_LABEL, KUBECONFIG_KEY, kubeconfig_secret
+from commonweal_stacks.fleet_names import GROUP as CLUSTER_API
 
 MANAGER = "commonweal-local"
 

@@ -13,7 +13,7 @@ from commonweal_stacks.clusters.contract import ALLOWED_DIFFERENCES, Adapter, Cl
 from commonweal_stacks.clusters.local import LocalAdapter, LocalCluster
 from commonweal_stacks.clusters.managed import ManagedCluster, kubeconfig_secret, running_version
 from commonweal_stacks.exceptions import SiteConfigError
-from commonweal_stacks.platform.manifests import Manifest
+from commonweal_stacks.manifests import Manifest
 from commonweal_stacks.site import SITE_KEY, SiteConfig, stack_file
 from commonweal_stacks.site_kinds import Kind
 

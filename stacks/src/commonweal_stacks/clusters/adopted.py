@@ -11,7 +11,7 @@ import yaml
 from commonweal_stacks.blueprint import Blueprint
 from commonweal_stacks.clusters.contract import Declaration
 from commonweal_stacks.exceptions import SiteConfigError
-from commonweal_stacks.platform.manifests import Manifest
+from commonweal_stacks.manifests import Manifest
 from commonweal_stacks.site import SITE_KEY, SiteConfig, stack_file
 
 DECLARATION = Declaration(

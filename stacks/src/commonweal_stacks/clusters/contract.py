@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from commonweal_stacks.blueprint import Blueprint
-from commonweal_stacks.platform.manifests import Manifest
+from commonweal_stacks.manifests import Manifest
 from commonweal_stacks.site import SiteConfig
 from commonweal_stacks.site_kinds import Kind
 

@@ -9,7 +9,7 @@ from commonweal_stacks.blueprint import Blueprint, files
 from commonweal_stacks.clusters import metal3
 from commonweal_stacks.clusters.contract import Declaration, Difference, Provider
 from commonweal_stacks.clusters.machines import Fleet, MachineAdapter, Parts, block_of, encryption_name
-from commonweal_stacks.platform.manifests import Manifest
+from commonweal_stacks.manifests import Manifest
 
 PLANE_GROUP, BOOTSTRAP_GROUP = "controlplane.cluster.x-k8s.io", "bootstrap.cluster.x-k8s.io"
 VERSION = "v1beta2"

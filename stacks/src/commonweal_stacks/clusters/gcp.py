@@ -7,7 +7,7 @@ from typing import Any
 from commonweal_stacks.clusters.contract import EXPANDED, Declaration, Provider
 from commonweal_stacks.clusters.kubeadm import Node, node_differences, site_objects
 from commonweal_stacks.clusters.machines import Fleet, MachineAdapter, block_of
-from commonweal_stacks.platform.manifests import Manifest
+from commonweal_stacks.manifests import Manifest
 
 GROUP = "infrastructure.cluster.x-k8s.io"
 API = f"{GROUP}/v1beta1"

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from commonweal_stacks import fleet_names as names
 from commonweal_stacks.blueprint import Blueprint, files
 from commonweal_stacks.clusters.contract import Difference
 from commonweal_stacks.clusters.machines import Fleet, Parts, encryption_name
-from commonweal_stacks.management import names
-from commonweal_stacks.platform.manifests import Manifest
+from commonweal_stacks.manifests import Manifest
 
 PLANE_API = f"controlplane.cluster.x-k8s.io/{names.VERSION}"
 BOOTSTRAP_API = f"bootstrap.cluster.x-k8s.io/{names.VERSION}"

@@ -10,7 +10,7 @@ from commonweal_stacks.clusters import objects
 from commonweal_stacks.clusters.contract import Declaration, Difference, Provider
 from commonweal_stacks.clusters.local_programs import PROGRAMS
 from commonweal_stacks.clusters.managed import ManagedCluster
-from commonweal_stacks.platform.manifests import Manifest
+from commonweal_stacks.manifests import Manifest
 from commonweal_stacks.site import SiteConfig, home
 from commonweal_stacks.site_kinds import Kind
 

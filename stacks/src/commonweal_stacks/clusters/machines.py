@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from commonweal_api.signatures import canonical
+from commonweal_stacks import fleet_names as names
 from commonweal_stacks.blueprint import Blueprint, files
 from commonweal_stacks.clusters import objects
 from commonweal_stacks.clusters.contract import Declaration
-from commonweal_stacks.management import names
-from commonweal_stacks.platform.manifests import Manifest, manifest
+from commonweal_stacks.manifests import Manifest, manifest
 from commonweal_stacks.site import SiteConfig
 
 Block = TypeVar("Block")

@@ -6,11 +6,11 @@ import base64
 import binascii
 from typing import Any
 
+from commonweal_stacks import fleet_names as names
 from commonweal_stacks.api import Api
 from commonweal_stacks.exceptions import SiteConfigError, SiteRefusedError, SiteSilentError
-from commonweal_stacks.management import names
-from commonweal_stacks.management.access import management_kubeconfig
-from commonweal_stacks.platform.manifests import Manifest, manifest
+from commonweal_stacks.management_access import management_kubeconfig
+from commonweal_stacks.manifests import Manifest, manifest
 
 SECRET_TYPE = f"{names.GROUP}/secret"
 

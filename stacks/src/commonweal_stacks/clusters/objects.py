@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from commonweal_stacks import fleet_names as names
 from commonweal_stacks.blueprint import Blueprint
-from commonweal_stacks.management import names
-from commonweal_stacks.platform.manifests import Manifest, manifest
+from commonweal_stacks.manifests import Manifest, manifest
 from commonweal_stacks.site import SiteConfig
 
 CORE = f"{names.GROUP}/{names.VERSION}"

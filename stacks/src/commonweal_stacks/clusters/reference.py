@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from commonweal_stacks.blueprint import CURRENT, REVISIONS
+from commonweal_stacks.checkout import source
 from commonweal_stacks.clusters import ADAPTERS, Declaration, Difference
 from commonweal_stacks.clusters.kubeadm import SHARED
-from commonweal_stacks.platform.chart import source
 from commonweal_stacks.site import SiteConfig
 from commonweal_stacks.site_kinds import BLOCKS, Kind, Part
 

@@ -11,13 +11,13 @@ import yaml
 
 from commonweal_stacks import blueprint
 from commonweal_stacks.api import Api
+from commonweal_stacks.checkout import source
 from commonweal_stacks.clusters import cluster_of
 from commonweal_stacks.conformity.gather import gather
 from commonweal_stacks.conformity.probes import Verdict, leaves_of, probe
 from commonweal_stacks.conformity.probes.verdicts import not_probed
 from commonweal_stacks.conformity.tree import Digest
 from commonweal_stacks.exceptions import SiteConfigError
-from commonweal_stacks.platform.chart import source
 from commonweal_stacks.platform.layer import build_layer
 from commonweal_stacks.site import IMAGES_KEY, SITE_KEY, SiteConfig, load_images, parse_site, stack_file
 

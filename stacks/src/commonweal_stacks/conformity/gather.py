@@ -14,8 +14,8 @@ from commonweal_stacks.conformity.blueprint import blueprint_leaves, cluster_lea
 from commonweal_stacks.conformity.normal import allow_list, declared_list, leaves_of
 from commonweal_stacks.conformity.tree import Digest, flatten, spelled
 from commonweal_stacks.exceptions import SiteConfigError
+from commonweal_stacks.manifests import NAMESPACE, key_of
 from commonweal_stacks.platform.layer import POLICY_GROUP, Layer
-from commonweal_stacks.platform.manifests import NAMESPACE, key_of
 
 GROUP = "commonweal.dev"
 # Ours, and not made for a department: departments are data, and each site has its own.

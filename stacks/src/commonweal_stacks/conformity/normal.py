@@ -9,7 +9,7 @@ import yaml
 
 from commonweal_stacks.clusters.contract import ALLOWED_DIFFERENCES, Declaration, Difference
 from commonweal_stacks.conformity.tree import flatten, spelled
-from commonweal_stacks.platform.manifests import key_of
+from commonweal_stacks.manifests import key_of
 
 Object = Mapping[str, Any]
 

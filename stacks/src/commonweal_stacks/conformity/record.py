@@ -18,9 +18,9 @@ from commonweal_stacks.conformity.examine import Examined
 from commonweal_stacks.conformity.statement import CONFORMITY, sign, subjects_of, verify
 from commonweal_stacks.conformity.tree import Digest
 from commonweal_stacks.exceptions import SiteConfigError, StatementError
-from commonweal_stacks.management.access import management_file, management_kubeconfig
-from commonweal_stacks.management.names import FLEET
-from commonweal_stacks.platform.manifests import NAMESPACE
+from commonweal_stacks.fleet_names import FLEET
+from commonweal_stacks.management_access import management_file, management_kubeconfig
+from commonweal_stacks.manifests import NAMESPACE
 
 CONFIG_MAP: Final = "commonweal-conformity"
 STATEMENT, KEY, LEAVES = "statement.json", "key.jwk", "leaves.json.gz"

@@ -10,7 +10,7 @@ from pathlib import Path
 from commonweal_api.signatures import checked_public_key, jwk_of, key_of_jwk, public_key
 from commonweal_stacks.api import Api
 from commonweal_stacks.exceptions import SiteConfigError, SiteRefusedError, SiteSilentError
-from commonweal_stacks.platform.manifests import NAMESPACE, SITE_KEY_SECRET
+from commonweal_stacks.manifests import NAMESPACE, SITE_KEY_SECRET
 
 SEED_BYTES = 32
 _SEED = re.compile(rb"[0-9a-f]{64}")

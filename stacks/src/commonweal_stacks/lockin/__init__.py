@@ -13,7 +13,7 @@ from pulumi_policy import EnforcementLevel, PolicyPack, ReportViolation, Resourc
 from pulumi_policy.proxy import UnknownValueError
 
 from commonweal_api.lockin import lint
-from commonweal_stacks.management import names
+from commonweal_stacks import fleet_names as names
 
 Action = Literal["Deny", "Warn"]
 # Two policies and no more: for each one the SDK unpacks every object anew, and definitions are long.

@@ -14,9 +14,9 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes
 
-from commonweal_stacks.management import names
+from commonweal_stacks import fleet_names as names
 from commonweal_stacks.management.plan import Plan
-from commonweal_stacks.platform.manifests import Manifest
+from commonweal_stacks.manifests import Manifest
 from commonweal_stacks.resources import KubernetesObject
 
 PATIENCE = pulumi.CustomTimeouts(create="5m", update="5m", delete="5m")

@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
+from commonweal_stacks import fleet_names as names
 from commonweal_stacks.exceptions import SiteConfigError
-from commonweal_stacks.management import names
 from commonweal_stacks.management.upstream import UPSTREAM, Upstream, fetched
-from commonweal_stacks.platform.manifests import LABELS, Manifest
+from commonweal_stacks.manifests import LABELS, Manifest
 
 GATES = "ClusterTopology=true,MachinePool=false"
 AGGREGATE = f"{names.GROUP}/aggregate-to-manager"

@@ -8,7 +8,7 @@ from typing import Any
 
 from commonweal_stacks.management.certificates import Pair
 from commonweal_stacks.management.controllers import RBAC, Controller
-from commonweal_stacks.platform.manifests import Manifest
+from commonweal_stacks.manifests import Manifest
 
 ACCOUNT, SERVICE, SECRET = "manager", "webhook-service", "webhook-service-cert"
 CERTIFICATES = "/tmp/k8s-webhook-server/serving-certs"  # noqa: S108 - where upstream's image looks by default

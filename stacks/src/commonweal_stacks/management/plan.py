@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from commonweal_stacks import blueprint, clusters
+from commonweal_stacks import fleet_names as names
 from commonweal_stacks.exceptions import SiteConfigError
-from commonweal_stacks.management import controllers, deployments, names
+from commonweal_stacks.management import controllers, deployments
 from commonweal_stacks.management.certificates import Pair
 from commonweal_stacks.management.config import ManagementConfig
 from commonweal_stacks.management.controllers import CORE, KUBEADM, Controller
-from commonweal_stacks.platform.manifests import Manifest, manifest
+from commonweal_stacks.manifests import Manifest, manifest
 
 INVENTORY = "inventory"
 

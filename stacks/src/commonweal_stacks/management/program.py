@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pulumi
 
+from commonweal_stacks.checkout import source
 from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.exceptions import SiteConfigError
 from commonweal_stacks.management import deployments
-from commonweal_stacks.management.access import management_file, management_kubeconfig
 from commonweal_stacks.management.certificates import issue
 from commonweal_stacks.management.component import ManagementCluster, ManagementClusterArgs
 from commonweal_stacks.management.config import MANAGEMENT_KEY, SEED_KEY, ManagementConfig, parse_management, parse_seed
 from commonweal_stacks.management.plan import Plan, Processes, for_deployments, for_processes
 from commonweal_stacks.management.upstream import UPSTREAM
-from commonweal_stacks.platform.chart import source
+from commonweal_stacks.management_access import management_file, management_kubeconfig
 from commonweal_stacks.stack_file import setting
 
 

@@ -12,17 +12,12 @@ from typing import Any
 import yaml
 
 from commonweal_stacks.exceptions import ChartError
-from commonweal_stacks.platform.manifests import NAMESPACE, Manifest, documents
+from commonweal_stacks.manifests import NAMESPACE, Manifest, documents
 from commonweal_stacks.platform.values import Images, Values
 from commonweal_stacks.site import SiteConfig
 
 RELEASE = "commonweal"
 SECONDS = 60.0
-
-
-def source() -> Path:
-    """Return the root of the checkout, in which `charts/` and `crds/` lie."""
-    return Path(__file__).resolve().parents[4]
 
 
 def values(site: SiteConfig, images: Mapping[str, str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from commonweal_stacks.platform.manifests import NAMESPACE, SECTORS_SECRET, SITE_KEY_SECRET, STORAGE_CLASS, Manifest, manifest
+from commonweal_stacks.manifests import NAMESPACE, SECTORS_SECRET, SITE_KEY_SECRET, STORAGE_CLASS, Manifest, manifest
 from commonweal_stacks.site import Storage
 
 

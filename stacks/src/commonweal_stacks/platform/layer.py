@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from commonweal_stacks.checkout import source
 from commonweal_stacks.exceptions import ChartError
+from commonweal_stacks.manifests import NAMESPACE, Manifest, documents, key_of
 from commonweal_stacks.platform import chart, foundation
-from commonweal_stacks.platform.manifests import NAMESPACE, Manifest, documents, key_of
 from commonweal_stacks.site import SiteConfig
 
 POLICY_GROUP = "admissionregistration.k8s.io"
@@ -57,7 +58,7 @@ def definitions(directory: Path) -> list[Manifest]:
 
 def build_layer(site: SiteConfig, images: Mapping[str, str], master: Any, site_key: Any, *, root: Path | None = None) -> Layer:
     """Return the layer of a site; `master` and `site_key` may be Pulumi outputs. Raises ChartError."""
-    base = root or chart.source()
+    base = root or source()
     rendered = [_placed(obj) for obj in chart.render(base / "charts" / "commonweal", chart.values(site, images))]
     policies = [obj for obj in rendered if str(obj["apiVersion"]).startswith(f"{POLICY_GROUP}/")]
     secrets = (foundation.sectors(master), foundation.site_key(site_key))

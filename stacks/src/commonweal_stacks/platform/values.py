@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, StringConstraints, WithJsonSchema
 
-from commonweal_stacks.platform.manifests import SECTORS_SECRET, STORAGE_CLASS
+from commonweal_stacks.manifests import SECTORS_SECRET, STORAGE_CLASS
 from commonweal_stacks.site import NONE_LEFT_OUT, Identity, ObjectName
 from commonweal_stacks.site_kinds import Part
 

@@ -30,7 +30,7 @@ from commonweal_local.exceptions import LocalError
 from commonweal_local.progress import Silent
 from commonweal_local.sites import bridge, checks, processes
 from commonweal_local.sites.site import Mode
-from commonweal_stacks.management.access import VARIABLE
+from commonweal_stacks.management_access import VARIABLE
 
 START_A_CHILD = (
     "import subprocess, sys; print(subprocess.Popen(['sleep', '300'], stdout=subprocess.DEVNULL).pid, flush=True); sys.stdin.read()"

@@ -11,10 +11,10 @@ from commonweal_cli.site.stack import root
 from commonweal_local import machine, paths
 from commonweal_local.sites import bridge, cgroups
 from commonweal_local.sites.site import CGROUP, Mode, Site
+from commonweal_stacks import fleet_names as names
 from commonweal_stacks.api import Api
 from commonweal_stacks.exceptions import SiteConfigError
-from commonweal_stacks.management import names
-from commonweal_stacks.management.access import management_kubeconfig
+from commonweal_stacks.management_access import management_kubeconfig
 
 PROC = Path("/proc")
 GONE, LEFT, NOT_CHECKED = "gone", "left", "not checked"

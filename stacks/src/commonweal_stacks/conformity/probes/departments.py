@@ -10,7 +10,7 @@ from commonweal_stacks.api import Api
 from commonweal_stacks.conformity.probes.scratch import CLAIM, DEPARTMENTS, LABEL, READY_SECONDS, A, B, meta, space
 from commonweal_stacks.conformity.probes.server import agreement, privileged
 from commonweal_stacks.conformity.probes.verdicts import Verdict, broken, counted, kept_apart, not_probed, refused
-from commonweal_stacks.platform.manifests import STORAGE_CLASS
+from commonweal_stacks.manifests import STORAGE_CLASS
 from commonweal_stacks.waiting import within
 
 NAMES: Final = (

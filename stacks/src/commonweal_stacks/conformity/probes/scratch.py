@@ -21,7 +21,7 @@ from commonweal_kube.blocking import Answer
 from commonweal_kube.protocol import MERGE
 from commonweal_stacks.api import Api
 from commonweal_stacks.exceptions import SiteConfigError
-from commonweal_stacks.platform.manifests import NAMESPACE
+from commonweal_stacks.manifests import NAMESPACE
 from commonweal_stacks.waiting import within
 
 LABEL: Final = "commonweal.dev/probe"

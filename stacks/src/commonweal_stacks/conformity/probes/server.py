@@ -10,7 +10,7 @@ from commonweal_kube.blocking import DRY, Answer
 from commonweal_stacks.api import Api
 from commonweal_stacks.conformity.probes.scratch import DEPARTMENTS, department, meta
 from commonweal_stacks.conformity.probes.verdicts import Verdict, both, in_step, kept_apart, refused, sealed
-from commonweal_stacks.platform.manifests import NAMESPACE, SITE_KEY_SECRET
+from commonweal_stacks.manifests import NAMESPACE, SITE_KEY_SECRET
 from commonweal_stacks.waiting import within
 
 SYSTEM: Final = f"/api/v1/namespaces/{NAMESPACE}"

@@ -13,11 +13,11 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes
 
+from commonweal_stacks import fleet_names as names
 from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.clusters.managed import kubeconfig_secret
 from commonweal_stacks.exceptions import SiteConfigError
-from commonweal_stacks.management import names
-from commonweal_stacks.platform.manifests import Manifest, manifest
+from commonweal_stacks.manifests import Manifest, manifest
 from commonweal_stacks.resources import KubernetesObject
 
 CLUSTER_MANAGER = "commonweal"

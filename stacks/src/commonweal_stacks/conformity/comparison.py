@@ -11,7 +11,7 @@ from commonweal_stacks.clusters.contract import Declaration, Difference
 from commonweal_stacks.clusters.kubeadm import SHARED
 from commonweal_stacks.conformity.normal import matches, steps_of
 from commonweal_stacks.conformity.tree import ABSENT, flatten
-from commonweal_stacks.platform.manifests import Manifest
+from commonweal_stacks.manifests import Manifest
 
 Rendered = tuple[Declaration, Iterable[Manifest]]
 

@@ -10,8 +10,8 @@ import pulumi
 import pulumi_kubernetes
 
 from commonweal_stacks.conformity.blueprint import blueprint_root
+from commonweal_stacks.manifests import NAMESPACE, Manifest
 from commonweal_stacks.platform.layer import Layer
-from commonweal_stacks.platform.manifests import NAMESPACE, Manifest
 from commonweal_stacks.resources import KubernetesObject
 
 QUERIES_PER_SECOND, BURST = 50, 120

@@ -1,0 +1,1 @@
+"""Components that another Pulumi program can use, too: `(name, args, opts)`, with typed outputs."""
