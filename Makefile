@@ -61,6 +61,7 @@ lint: venv ## ruff, mypy, layers, and that generated files are up to date
 	@$(BIN)/python -m commonweal_runtime.generate --check
 	@$(BIN)/python -m commonweal_stacks.settings_page --check
 	@$(BIN)/python docs/tools/layers.py --check
+	@$(BIN)/python docs/tools/commands.py --check
 	@$(BIN)/python docs/tools/decisions.py --check
 	@$(BIN)/python bench/figures.py --check
 	@$(BIN)/python bench/pictures.py --check
@@ -76,6 +77,7 @@ generate: venv ## write the generated files again
 	@$(BIN)/python -m commonweal_runtime.generate
 	@$(BIN)/python -m commonweal_stacks.settings_page
 	@$(BIN)/python docs/tools/layers.py
+	@$(BIN)/python docs/tools/commands.py
 	@$(BIN)/python docs/tools/decisions.py
 
 docs: $(DOCS)/made-from-pyproject ## the documentation as a site, in .site; a link or a page that leads nowhere is an error

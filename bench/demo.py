@@ -26,8 +26,8 @@ from results_file import Figure, write  # noqa: E402
 
 from commonweal_cli.demo import bring_up  # noqa: E402
 from commonweal_cli.demo.command import TO_FIRST_READ  # noqa: E402
-from commonweal_cli.demo.command import main as demo  # noqa: E402
 from commonweal_cli.demo.report import changes  # noqa: E402
+from commonweal_cli.main import main as commonweal  # noqa: E402
 from commonweal_cli.site.operations import Outcome  # noqa: E402
 from commonweal_local.exceptions import LocalError  # noqa: E402
 from commonweal_local.progress import Progress  # noqa: E402
@@ -64,10 +64,10 @@ def measure() -> tuple[list[Figure], dict[str, Any]]:
     """
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "demo.json"
-        if demo(["down"]):
+        if commonweal(["demo", "down"]):
             raise LocalError("What ran before could not be ended", "See what it said above.")
         with Sampler() as sampler:
-            failed = demo(["--json", str(file)])
+            failed = commonweal(["demo", "--json", str(file)])
         if failed:
             raise LocalError("The demonstration failed, so there is nothing to measure", "See what it said above.")
         record = json.loads(file.read_text())

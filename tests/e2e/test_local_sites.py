@@ -20,6 +20,7 @@ from commonweal_local.images.base import BASE_IMAGE
 from commonweal_local.progress import Silent
 from commonweal_local.sites import bridge, cgroups, processes
 from commonweal_local.sites.site import Mode, Site
+from commonweal_local.sites.state import Status
 from commonweal_local.waiting import within
 from support.waiting import HANG
 
@@ -296,5 +297,5 @@ def test_down_leaves_nothing_and_up_works_again(pair: list[Site], home: Path) ->
     assert status_of(again).ready
 
 
-def status_of(site: Site) -> sites.Status:
+def status_of(site: Site) -> Status:
     return next(status for status in sites.status() if status.name == site.name)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
+import functools
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+import click
+
+from commonweal_cli.conventions import LazyGroup, answering, output_option, show
+from commonweal_cli.where import FILE, SITE, site_argument
 from commonweal_stacks.api import Api
 from commonweal_stacks.conformity.examine import Examined, Say, examine, stack_directory
 from commonweal_stacks.conformity.picture import page
@@ -21,7 +25,7 @@ from commonweal_stacks.conformity.site_key import public_jwk, read_public_key, s
 from commonweal_stacks.conformity.tree import Digest, differences
 from commonweal_stacks.exceptions import ChartError, SiteConfigError, StatementError
 
-EQUAL, DIFFERENT, FAILED = 0, 1, 2
+EQUAL, DIFFERENT = 0, 1
 SHOWN = 50
 ROOT = re.compile(r"[0-9a-f]{64}")
 
@@ -78,108 +82,136 @@ def remarks(found: Examined, out: TextIO) -> None:
         print(f"{found.site}: {len(found.unknown)} of {len(found.verdicts)} {first}", file=out)
 
 
-def main(argv: Sequence[str]) -> int:
-    """Compare, sign or verify. Exit code 0: alike, signed, or to be believed; 1: not; 2: a site or a file could not be read."""
-    words = list(argv)
-    commands = {"sign": _sign, "verify": _verify}
-    try:
-        if words and words[0] in commands:
-            return commands[words[0]](words[1:])
-        return _compare(words)
-    except (SiteConfigError, ChartError) as error:
-        sys.stderr.write(f"{error}\n")
-        return FAILED
-    except StatementError as error:
-        sys.stderr.write(f"not to be believed: {error}\n")
-        return DIFFERENT
+@click.group(cls=LazyGroup, default="compare")
+def conform() -> None:
+    """Whether sites are alike, and what a site says of itself, signed.
+
+    `commonweal conform SITE SITE` compares. Exit code 0: alike, signed, or to be believed; 1: not; 2: a site or a file could not be read.
+    """
 
 
-def _compare(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="commonweal conform",
-        description="Compare the conformity digests of two sites, or hold one against what is expected. "
-        "Also: commonweal conform sign SITE; commonweal conform verify FILE --key FILE.",
-    )
-    parser.add_argument("sites", nargs="+", metavar="SITE", help="name of a stack file, as in Pulumi.SITE.yaml: two, or one with --expect")
-    parser.add_argument("--expect", metavar="ROOT", type=_root, help="the root that the site must have")
-    parser.add_argument("--expect-file", metavar="FILE", type=Path, help="a signed statement that the site must agree with; needs --key")
-    parser.add_argument("--key", metavar="FILE", type=Path, help="public key of the site that signed it")
-    parser.add_argument("--html", metavar="FILE", type=Path, help="draw the trees of both sites, and where they differ")
-    _common(parser)
-    args = parser.parse_args(words)
-    wanted = 1 if args.expect or args.expect_file else 2
-    if len(args.sites) != wanted or (args.html and wanted == 1) or (args.expect_file and not args.key):
-        parser.error("give two sites; or one with --expect ROOT, or with --expect-file FILE and --key FILE. --html needs two")
-    expected = _expected(args)  # before the sites are read: a file that is not to be believed costs nobody a minute
-    with ThreadPoolExecutor(len(args.sites)) as pool:
-        found = list(pool.map(lambda name: _examined(name, args), args.sites))
+def _root(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not ROOT.fullmatch(value):
+        raise click.BadParameter("is no root: 64 hexadecimal digits, as `commonweal conform` prints them")
+    return value
+
+
+def _believing(command: Callable[..., int]) -> Callable[..., int]:
+    """A statement that is not to be believed is an answer; a site or a file that cannot be read is none."""
+
+    @answering(SiteConfigError, ChartError)
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> int:
+        try:
+            return command(*args, **kwargs)
+        except StatementError as error:
+            sys.stderr.write(f"not to be believed: {error}\n")
+            return DIFFERENT
+
+    return run
+
+
+stacks_option = click.option(
+    "--stacks", type=FILE, metavar="DIRECTORY", help="directory of the stack files (default: stacks/site of the checkout)"
+)
+probes_option = click.option("--no-probes", is_flag=True, help="only read; such a digest is never equal to one with probes")
+
+
+@conform.command("compare")
+@click.argument("sites", nargs=-1, required=True, metavar="SITE [SITE]", type=SITE)
+@click.option("--expect", metavar="ROOT", callback=_root, help="the root that the site must have")
+@click.option("--expect-file", metavar="FILE", type=FILE, help="a signed statement that the site must agree with; needs --key")
+@click.option("--key", metavar="FILE", type=FILE, help="public key of the site that signed it")
+@click.option("--html", metavar="FILE", type=FILE, help="draw the trees of both sites, and where they differ")
+@stacks_option
+@probes_option
+@_believing
+def compare_sites(
+    sites: tuple[str, ...],
+    expect: str | None,
+    expect_file: Path | None,
+    key: Path | None,
+    html: Path | None,
+    stacks: Path | None,
+    no_probes: bool,
+) -> int:
+    """Compare two sites, or hold one against what is expected. SITE is the name of a stack file, as in Pulumi.SITE.yaml."""
+    wanted = 1 if expect or expect_file else 2
+    if len(sites) != wanted or (html and wanted == 1) or (expect_file and not key):
+        raise click.UsageError("Give two sites; or one with --expect ROOT, or with --expect-file FILE and --key FILE. --html needs two.")
+    expected = _expected(expect, expect_file, key)  # before the sites are read: a file that is not to be believed costs nobody a minute
+    return compare(sites, expected=expected, html=html, stacks=stacks, probing=not no_probes)
+
+
+def compare(
+    names: Sequence[str], *, expected: Expected | None = None, html: Path | None = None, stacks: Path | None = None, probing: bool = True
+) -> int:
+    """Examine the sites at the same time, print whether they are alike, or the one is as expected, and return the exit code. Raises SiteConfigError, ChartError."""
+    with ThreadPoolExecutor(len(names)) as pool:
+        found = list(pool.map(lambda name: _examined(name, stacks, probing=probing), names))
     for each in found:
         remarks(each, sys.stdout)
     if expected is not None:
         return held_against(found[0], expected, sys.stdout)
-    if args.html:
-        args.html.write_text(page(*found), encoding="utf-8")
-        _line(f"drawn in {args.html}")
-    return report(args.sites, [each.digest for each in found], sys.stdout)
+    if html:
+        html.write_text(page(*found), encoding="utf-8")
+        _line(f"drawn in {html}")
+    return report(names, [each.digest for each in found], sys.stdout)
 
 
-def _expected(args: argparse.Namespace) -> Expected | None:
-    if args.expect_file:
-        envelope, leaves = read(args.expect_file)
-        return expected_of(envelope, [read_public_key(args.key)], leaves)
-    return Expected("", args.expect, {}) if args.expect else None
+def _expected(root: str | None, file: Path | None, key: Path | None) -> Expected | None:
+    if file and key:
+        envelope, leaves = read(file)
+        return expected_of(envelope, [read_public_key(key)], leaves)
+    return Expected("", root, {}) if root else None
 
 
-def _sign(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="commonweal conform sign", description="Have a site sign what it is; kept on the site.")
-    parser.add_argument("site", metavar="SITE")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="write the statement here, and its leaves beside it")
-    _common(parser)
-    args = parser.parse_args(words)
-    found, at = _examined(args.site, args), datetime.now(UTC)
-    seed = site_seed(found.kubeconfig, site=args.site)
+@conform.command("sign")
+@site_argument
+@click.option("--out", metavar="FILE", type=FILE, help="write the statement here, and its leaves beside it")
+@stacks_option
+@probes_option
+@_believing
+def sign(site: str, out: Path | None, stacks: Path | None, no_probes: bool) -> int:
+    """Have a site sign what it is; kept on the site."""
+    found, at = _examined(site, stacks, probing=not no_probes), datetime.now(UTC)
+    seed = site_seed(found.kubeconfig, site=site)
     envelope = statement_of(found, seed=seed, at=at)
-    publish(Api(found.kubeconfig, site=args.site), envelope, found.digest, public_jwk(seed.hex()))
+    publish(Api(found.kubeconfig, site=site), envelope, found.digest, public_jwk(seed.hex()))
     remarks(found, sys.stdout)
-    _line(f"{args.site}  {found.digest.root}")
+    _line(f"{site}  {found.digest.root}")
     _line(f"signed with key {envelope['signatures'][0]['keyid']}, kept in ConfigMap commonweal-conformity")
-    if enter(args.site, found.digest.root, at):
+    if enter(site, found.digest.root, at):
         _line("entered in the fleet's inventory")
-    if args.out:
-        _line(f"written to {args.out}, its leaves to {write(args.out, envelope, found.digest)}")
+    if out:
+        _line(f"written to {out}, its leaves to {write(out, envelope, found.digest)}")
     return EQUAL
 
 
-def _verify(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="commonweal conform verify", description="Check a signed statement; asks no site.")
-    parser.add_argument("file", metavar="FILE", type=Path)
-    parser.add_argument(
-        "--key", metavar="FILE", type=Path, required=True, help="public key that is trusted: a JWK, or 64 hexadecimal digits"
-    )
-    parser.add_argument("--expect", metavar="ROOT", type=_root, help="the root that it must state")
-    args = parser.parse_args(words)
-    envelope, leaves = read(args.file)
-    stated = expected_of(envelope, [read_public_key(args.key)], leaves)
-    _line(f"{stated.name}  {stated.root}")
-    _line(json.dumps(stated.layers, indent=1))
-    if args.expect and args.expect != stated.root:
-        _line(f"expected  {args.expect}")
-        return DIFFERENT
-    _line("signed, and unchanged" + (", with its leaves" if stated.digest is not None else ""))
-    return EQUAL
+@conform.command("verify")
+@click.argument("file", metavar="FILE", type=FILE)
+@click.option("--key", metavar="FILE", type=FILE, required=True, help="public key that is trusted: a JWK, or 64 hexadecimal digits")
+@click.option("--expect", metavar="ROOT", callback=_root, help="the root that it must state")
+@output_option
+@_believing
+def verify(file: Path, key: Path, expect: str | None, output: str) -> int:
+    """Check a signed statement; asks no site."""
+    envelope, leaves = read(file)
+    stated = expected_of(envelope, [read_public_key(key)], leaves)
+    good = not expect or expect == stated.root
+    said = "signed, and unchanged" + (", with its leaves" if stated.digest is not None else "") if good else f"expected  {expect}"
+    lines = [f"{stated.name}  {stated.root}", json.dumps(stated.layers, indent=1), said]
+    document = {"site": stated.name, "root": stated.root, "layers": dict(stated.layers), "good": good}
+    show(output, document, lambda: iter(lines))
+    return EQUAL if good else DIFFERENT
 
 
 def _line(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--stacks", type=Path, default=None, help="directory of the stack files (default: stacks/site of the checkout)")
-    parser.add_argument("--no-probes", action="store_true", help="only read; such a digest is never equal to one with probes")
-
-
-def _examined(name: str, args: argparse.Namespace) -> Examined:
-    return examine(name, args.stacks or stack_directory(), probing=not args.no_probes, say=_told(name))
+def _examined(name: str, stacks: Path | None, *, probing: bool) -> Examined:
+    return examine(name, stacks or stack_directory(), probing=probing, say=_told(name))
 
 
 def _told(name: str) -> Say:
@@ -188,9 +220,3 @@ def _told(name: str) -> Say:
         sys.stderr.flush()
 
     return told
-
-
-def _root(text: str) -> str:
-    if not ROOT.fullmatch(text):
-        raise argparse.ArgumentTypeError("is no root: 64 hexadecimal digits, as `commonweal conform` prints them")
-    return text

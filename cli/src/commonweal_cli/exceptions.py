@@ -23,3 +23,7 @@ class MoveRefusedError(LocalError):
 
 class HeritageError(RuntimeError):
     """The demonstration's heritage machine cannot be had; the text says what to do. `commonweal demo` prints it and ends."""
+
+
+class UnansweredError(RuntimeError):
+    """A question (lint, score, conform) could not be asked: a site or a file cannot be read. The command prints it and ends with 2, for 1 is the answer "no"."""

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from commonweal_cli.conform import DIFFERENT, EQUAL, FAILED, main
+from commonweal_cli.conform import DIFFERENT, EQUAL
+from commonweal_cli.conventions import UNANSWERED, USAGE
+from commonweal_cli.main import main as commonweal
 from commonweal_stacks.api import Api
 from commonweal_stacks.conformity import site_key
 from commonweal_stacks.conformity.record import PATH, published
@@ -41,26 +43,26 @@ def test_a_site_signs_and_is_held_to_what_it_signed(
 ) -> None:
     file, key = tmp_path / "onprem.json", tmp_path / "key.jwk"
     key.write_text(site_key.public_jwk(SEED))
-    assert main(["sign", "onprem", "--out", str(file), "--no-probes", *stacks]) == EQUAL
+    assert commonweal(["conform", "sign", "onprem", "--out", str(file), "--no-probes", *stacks]) == EQUAL
     assert published(api)[0] == json.loads(file.read_text())
     capsys.readouterr()
-    assert main(["verify", str(file), "--key", str(key)]) == EQUAL
+    assert commonweal(["conform", "verify", str(file), "--key", str(key)]) == EQUAL
     said = capsys.readouterr().out
     root = said.split()[1]
     assert "signed, and unchanged, with its leaves" in said
 
     # What the site now keeps of itself is no part of what it is.
-    assert main(["onprem", "--expect", root, "--no-probes", *stacks]) == EQUAL
-    assert main(["cloud", "--expect-file", str(file), "--key", str(key), "--no-probes", *stacks]) == EQUAL
-    assert main(["verify", str(file), "--key", str(key), "--expect", "ab" * 32]) == DIFFERENT
+    assert commonweal(["conform", "onprem", "--expect", root, "--no-probes", *stacks]) == EQUAL
+    assert commonweal(["conform", "cloud", "--expect-file", str(file), "--key", str(key), "--no-probes", *stacks]) == EQUAL
+    assert commonweal(["conform", "verify", str(file), "--key", str(key), "--expect", "ab" * 32]) == DIFFERENT
 
     quota(plane, "21")
     try:
         capsys.readouterr()
-        assert main(["cloud", "--expect-file", str(file), "--key", str(key), "--no-probes", *stacks]) == DIFFERENT
+        assert commonweal(["conform", "cloud", "--expect-file", str(file), "--key", str(key), "--no-probes", *stacks]) == DIFFERENT
         assert 'layer: ResourceQuota/commonweal-system/commonweal-platform:spec.hard.pods: "21" | "20"' in capsys.readouterr().out
         file.with_name(file.name + ".leaves.gz").unlink()
-        assert main(["cloud", "--expect-file", str(file), "--key", str(key), "--no-probes", *stacks]) == DIFFERENT
+        assert commonweal(["conform", "cloud", "--expect-file", str(file), "--key", str(key), "--no-probes", *stacks]) == DIFFERENT
         assert "different in the layers layer" in capsys.readouterr().out
     finally:
         quota(plane, "20")
@@ -72,24 +74,24 @@ def test_what_is_not_to_be_believed_is_said_before_any_site_is_asked(
     file, key, other = tmp_path / "onprem.json", tmp_path / "key.jwk", tmp_path / "other.jwk"
     key.write_text(site_key.public_jwk(SEED))
     other.write_text(site_key.public_jwk("ab" * 32))
-    assert main(["sign", "onprem", "--out", str(file), "--no-probes", *stacks]) == EQUAL
-    assert main(["nowhere", "--expect-file", str(file), "--key", str(other), *stacks]) == DIFFERENT
+    assert commonweal(["conform", "sign", "onprem", "--out", str(file), "--no-probes", *stacks]) == EQUAL
+    assert commonweal(["conform", "nowhere", "--expect-file", str(file), "--key", str(other), *stacks]) == DIFFERENT
     assert "not to be believed: signatures[0].keyid" in capsys.readouterr().err
 
     leaves = file.with_name(file.name + ".leaves.gz")
     leaves.write_bytes(leaves.read_bytes()[:-9])
-    assert main(["verify", str(file), "--key", str(key)]) == DIFFERENT
+    assert commonweal(["conform", "verify", str(file), "--key", str(key)]) == DIFFERENT
     assert "the leaves: are not those of the root" in capsys.readouterr().err
 
-    assert main(["verify", str(tmp_path / "none"), "--key", str(key)]) == FAILED
-    assert main(["verify", str(file), "--key", str(tmp_path / "none")]) == FAILED
-    assert main(["nowhere", "cloud", *stacks]) == FAILED
+    assert commonweal(["conform", "verify", str(tmp_path / "none"), "--key", str(key)]) == UNANSWERED
+    assert commonweal(["conform", "verify", str(file), "--key", str(tmp_path / "none")]) == UNANSWERED
+    assert commonweal(["conform", "nowhere", "cloud", *stacks]) == UNANSWERED
 
 
 def test_two_sites_are_compared_and_drawn_with_what_could_not_be_tried(
     stacks: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["onprem", "cloud", "--html", str(tmp_path / "trees.html"), *stacks]) == EQUAL
+    assert commonweal(["conform", "onprem", "cloud", "--html", str(tmp_path / "trees.html"), *stacks]) == EQUAL
     said = capsys.readouterr()
     assert "cloud breaks a promise: secrets-at-rest: broken: in clear" in said.out
     assert "not probed: no node runs pods" in said.out
@@ -117,5 +119,4 @@ def test_the_statement_on_the_site_says_how_to_sign_one_when_there_is_none(plane
     ],
 )
 def test_words_that_make_no_sense_are_refused(words: list[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main(words)
+    assert commonweal(["conform", *words]) == USAGE

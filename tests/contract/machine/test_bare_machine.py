@@ -183,7 +183,7 @@ def test_a_user_without_any_home_is_told_the_same(machine: Machine) -> None:
     told = machine.but(unset=("HOME", "COMMONWEAL_HOME", "COMMONWEAL_CACHE")).run("doctor", "demo", user=54321)
     assert_whole(told.out)
     assert "Traceback" not in told.err
-    assert "commonweal demo: This user has no home directory, and HOME is not set. Set COMMONWEAL_HOME" in told.err
+    assert "commonweal: This user has no home directory, and HOME is not set. Set COMMONWEAL_HOME" in told.err
 
 
 def test_proxies_are_kept_for_what_is_elsewhere_and_left_out_for_sites(machine: Machine) -> None:

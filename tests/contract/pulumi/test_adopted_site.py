@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from commonweal_cli import conform
+from commonweal_cli.main import main as commonweal
 from commonweal_cli.site import operations
 from commonweal_cli.site.decommission.erase import Wish, decommission
 from commonweal_cli.site.decommission.verify import read
@@ -81,7 +82,7 @@ def test_an_adopted_site_is_in_the_fleet_from_its_first_run_to_its_end(
         assert management.request("GET", f"{SECRETS}/onprem-kubeconfig")["data"]["value"][:200] not in written
 
         assert (
-            conform.main(["sign", "onprem", "--stacks", str(site.project), "--out", str(tmp_path / "said.json"), "--no-probes"])
+            commonweal(["conform", "sign", "onprem", "--stacks", str(site.project), "--out", str(tmp_path / "said.json"), "--no-probes"])
             == conform.EQUAL
         )
         capsys.readouterr()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from commonweal_cli import conform
+from commonweal_cli.main import main as commonweal
 from commonweal_cli.site import operations, programs
 from commonweal_cli.site.stack import kept_secret, root
 from commonweal_local.exceptions import LocalError
@@ -115,7 +116,7 @@ def test_conform_names_the_leaf_that_was_changed_by_hand(site: Site, capsys: pyt
     site.run(operations.up)
     before = conform.digest_of("onprem", site.project)
 
-    assert conform.main(["onprem", "cloud", "--no-probes", "--stacks", str(site.project)]) == conform.EQUAL
+    assert commonweal(["conform", "onprem", "cloud", "--no-probes", "--stacks", str(site.project)]) == conform.EQUAL
     assert capsys.readouterr().out.count(before.root) == 2
 
     path = "/api/v1/namespaces/commonweal-system/resourcequotas/commonweal-platform"

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from commonweal_cli.conform import DIFFERENT, EQUAL
-from commonweal_cli.conform import main as conform
 from commonweal_cli.demo import bring_up
-from commonweal_cli.fleet import main as fleet
 from commonweal_cli.kubectl import Kubectl
+from commonweal_cli.main import main as commonweal
 from commonweal_cli.site import operations
 from commonweal_stacks.api import Api
 from commonweal_stacks.conformity import probes
@@ -62,17 +61,17 @@ def test_one_site_signs_what_it_is_and_the_other_is_held_to_it(
     file, key = tmp_path / "onprem.json", tmp_path / "onprem.jwk"
     key.write_text(brought.outcomes[ONPREM].outputs["siteKey"])
 
-    assert conform(["sign", ONPREM, "--out", str(file)]) == EQUAL
+    assert commonweal(["conform", "sign", ONPREM, "--out", str(file)]) == EQUAL
     said = capsys.readouterr().out
     assert "breaks a promise" not in said
     assert "not probed" not in said
     statement = json.loads(named(brought, ONPREM).get("configmaps", "commonweal-conformity", bring_up.SYSTEM)["data"]["statement.json"])
     assert statement == json.loads(file.read_text())
 
-    assert conform(["verify", str(file), "--key", str(key)]) == EQUAL
-    assert conform([CLOUD, "--expect-file", str(file), "--key", str(key)]) == EQUAL
+    assert commonweal(["conform", "verify", str(file), "--key", str(key)]) == EQUAL
+    assert commonweal(["conform", CLOUD, "--expect-file", str(file), "--key", str(key)]) == EQUAL
     file.write_text(json.dumps(statement | {"payload": statement["payload"][:-8] + "AAAAfQ=="}))
-    assert conform(["verify", str(file), "--key", str(key)]) == DIFFERENT
+    assert commonweal(["conform", "verify", str(file), "--key", str(key)]) == DIFFERENT
 
 
 LABEL = "pod-security.kubernetes.io/enforce"
@@ -125,11 +124,11 @@ def test_what_a_hand_breaks_is_found_by_what_the_site_does_and_mended_by_pulumi(
     brought: bring_up.Brought, cloud: Kubectl, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     picture = tmp_path / "trees.html"
-    assert conform([ONPREM, CLOUD, "--no-probes"]) == EQUAL
+    assert commonweal(["conform", ONPREM, CLOUD, "--no-probes"]) == EQUAL
     try:
         for words, _ in DRIFT:
             cloud.run(*words)
-        assert conform([ONPREM, CLOUD, "--html", str(picture)]) == DIFFERENT
+        assert commonweal(["conform", ONPREM, CLOUD, "--html", str(picture)]) == DIFFERENT
     finally:
         mended = " ".join(operations.up(CLOUD, refresh=True, say=lambda _: None).changed)
     assert [kind for kind in KINDS if kind not in mended] == []
@@ -138,7 +137,7 @@ def test_what_a_hand_breaks_is_found_by_what_the_site_does_and_mended_by_pulumi(
     probed = [line.split(": ")[1] for line in said.splitlines() if line.startswith("  probes: ")]
     assert probed == ["admission.agreement-in-a-department", "network.platform-in", "network.platform-out", "pod-security.platform"]
     assert "4 of 23 leaves differ" in picture.read_text()
-    assert conform([ONPREM, CLOUD, "--no-probes"]) == EQUAL
+    assert commonweal(["conform", ONPREM, CLOUD, "--no-probes"]) == EQUAL
 
 
 def test_a_roll_out_stops_at_the_site_that_breaks_a_promise_goes_on_when_it_is_mended_and_goes_back(
@@ -146,13 +145,13 @@ def test_a_roll_out_stops_at_the_site_that_breaks_a_promise_goes_on_when_it_is_m
 ) -> None:
     words = ["roll", "--sites", f"{ONPREM},{CLOUD}", "--rings", "1,all"]
     with opened(cloud):
-        assert fleet(words) == 1
+        assert commonweal(["fleet", *words]) == 1
     said = capsys.readouterr().out
     assert "ring 1: 1 done" in said
     assert f"{CLOUD}: it breaks a promise: network.platform-in: broken: open: reached: platform; network.platform-out: broken: open" in said
 
-    assert fleet(words) == 0
+    assert commonweal(["fleet", *words]) == 0
     assert "ring 2: 1 done" in capsys.readouterr().out
 
-    assert fleet(["rollback", "--sites", CLOUD]) == 0
+    assert commonweal(["fleet", "rollback", "--sites", CLOUD]) == 0
     assert f"{CLOUD}: rolled back" in capsys.readouterr().out

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from commonweal_cli.main import main as commonweal
 from commonweal_cli.site.decommission import certificate, traces, verify
 from commonweal_cli.site.decommission.facts import Holdings, digest, subjects
 from commonweal_cli.site.decommission.journal import Journal, place
@@ -93,7 +94,7 @@ def test_a_check_that_found_something_fails_the_verification(
     }
     envelope = sign(ERASURE, {"department/tax": "0" * 64}, predicate, seed=bytes.fromhex(SEED), at=AT)
     file = paths.write(tmp_path / "moved.json", envelope)
-    assert verify.main(["verify", str(file), "--key", str(key)]) == status
+    assert commonweal(["erasure", "verify", str(file), "--key", str(key)]) == status
     said = capsys.readouterr().out
     assert "erased: data of department tax at site a" in said
     assert "checked: read back" in said

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from pulumi.automation.events import EngineEvent
 
-from commonweal_cli.site import command as site_command
+from commonweal_cli.main import main as commonweal
 from commonweal_cli.site import operations, programs
 from commonweal_cli.site.events import Listener
 from commonweal_cli.site.programs import CLI, HOST, PLUGIN
@@ -297,7 +297,7 @@ def test_an_outcome_is_one_line() -> None:
 
 @pytest.mark.parametrize("command", ["up", "preview", "destroy", "env"])
 def test_a_site_without_a_stack_file_is_refused_by_the_command_line(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert site_command.main([command, "atlantis"]) == 1
+    assert commonweal(["site", command, "atlantis"]) == 1
     assert "there is no site atlantis" in capsys.readouterr().err
 
 

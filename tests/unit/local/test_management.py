@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from commonweal_cli.management.command import main
+from commonweal_cli.main import main as commonweal
 from commonweal_local import management
 from commonweal_local.management import layout as planes
 from commonweal_local.management import process
@@ -24,9 +24,9 @@ def test_a_home_without_one_says_how_to_start_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COMMONWEAL_HOME", str(tmp_path))
-    assert main(["status"]) == 1
+    assert commonweal(["management", "status"]) == 1
     assert "commonweal management up" in capsys.readouterr().out
-    assert main(["status", "--json"]) == 1
+    assert commonweal(["management", "status", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["running"] is False
     assert management.down() == []
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from commonweal_cli import machine, main
-from commonweal_local import paths, surroundings
+from commonweal_cli import main
+from commonweal_local import paths, surroundings, toolchain
 from commonweal_local.exceptions import LocalError
 from commonweal_local.sites import bridge
 
@@ -102,7 +102,7 @@ def test_what_a_disk_refuses_is_one_line_with_the_remedy(
     def refused(_: object) -> int:
         raise OSError(number, os.strerror(number), place.format(home=tmp_path / "home", cache=tmp_path / "cache"))
 
-    monkeypatch.setattr(machine, "_tools", refused)
+    monkeypatch.setattr(toolchain, "everything", refused)
     assert main.main(["tools"]) == 1
     said = capsys.readouterr().err
     assert remedy in said
@@ -113,7 +113,7 @@ def test_any_other_error_stays_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(_: object) -> int:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", "/anywhere")
 
-    monkeypatch.setattr(machine, "_tools", fails)
+    monkeypatch.setattr(toolchain, "everything", fails)
     with pytest.raises(FileNotFoundError):
         main.main(["tools"])
 

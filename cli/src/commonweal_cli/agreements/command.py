@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
+import functools
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
 
 from commonweal_api import namespace_of
@@ -17,56 +19,59 @@ from commonweal_api.jwk import Jwk
 from commonweal_cli.agreements import signing
 from commonweal_cli.agreements.signing import Agreement
 from commonweal_cli.agreements.words import in_words
+from commonweal_cli.conventions import DONE, FAILED, output_option, show
 from commonweal_cli.exceptions import KubectlForbiddenError
 from commonweal_cli.kubectl import Kubectl
+from commonweal_cli.where import cluster_options, login
 from commonweal_local import toolchain
 from commonweal_local.exceptions import LocalError
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run one command; 0 when it did what was asked, and for `verify` when both signatures hold. Raises LocalError."""
-    arguments = _parser().parse_args(argv)
-    done: int = arguments.run(arguments)
-    return done
+@dataclass(frozen=True)
+class Place:
+    """Which agreement is meant, and which cluster is asked."""
+
+    agreement: str
+    namespace: str | None
+    kubeconfig: Path | None
+
+    @property
+    def kubectl(self) -> Kubectl:
+        """To ask the cluster with; only then is the program looked for."""
+        return Kubectl(toolchain.path_of("kubectl"), self.kubeconfig)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="commonweal agreement", description="Agreements between two departments: signed by both, or nothing opens."
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    sign = _command(commands, "sign", "sign an agreement for a department, with its Secret commonweal-signing", _sign)
-    sign.add_argument("--as", dest="party", required=True, metavar="DEPARTMENT", help="for which party you sign")
-    verify = _command(commands, "verify", "check who has signed what; 0 when both signatures hold", _verify)
-    verify.add_argument(
-        "--jwks",
-        action="append",
-        default=[],
-        metavar="DEPARTMENT=FILE",
-        help="its key set, as served at /.well-known/jwks.json; then no cluster is asked",
-    )
-    _command(commands, "show", "say how far the parties are", _show)
-    return parser
+@click.group()
+def agreement() -> None:
+    """Agreements between two departments: signed by both, or nothing opens."""
 
 
-def _command(commands: Any, name: str, text: str, run: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-    parser.add_argument("agreement", metavar="NAME|FILE", help="a ConsentPolicy of the namespace, or a file with one")
-    parser.add_argument("-n", "--namespace", help="the provider's namespace, dept-<provider>")
-    parser.add_argument("--kubeconfig", type=Path, help="log in with this file (default: as kubectl does)")
-    parser.set_defaults(run=run)
-    return parser
+def about_one(function: Callable[..., int]) -> Callable[..., int]:
+    """Give a command the words that name an agreement; its function is called with the Place as its first argument."""
+
+    @click.argument("agreement", metavar="NAME|FILE")
+    @click.option("-n", "--namespace", metavar="NAMESPACE", help="the provider's namespace, dept-<provider>")
+    @cluster_options()
+    @functools.wraps(function)
+    def run(agreement: str, namespace: str | None, site: str | None, kubeconfig: Path | None, **others: Any) -> int:
+        with login(site, kubeconfig) as file:
+            return function(Place(agreement, namespace, file), **others)
+
+    return run
 
 
-def _sign(arguments: argparse.Namespace) -> int:
-    kubectl, party = _kubectl(arguments), arguments.party
-    agreement = _agreement(arguments)
+@agreement.command("sign")
+@click.option("--as", "party", required=True, metavar="DEPARTMENT", help="for which party you sign")
+@about_one
+def sign(place: Place, party: str) -> int:
+    """Sign an agreement for a department, with its Secret commonweal-signing."""
+    kubectl, agreement = place.kubectl, _agreement(place)
     print(in_words(agreement.provider, agreement.name, agreement.spec))
     print(f"  {'hash:':<11} {agreement.hash}")
     seed = signing.seed_of(kubectl, party)
     if agreement.signed_by(party, {party: agreement_key(seed)}):
         print(f"\n{party} has signed this already.")
-        return 0
+        return DONE
     if agreement.version:
         try:
             signing.sign(kubectl, agreement, {party: seed})
@@ -74,9 +79,9 @@ def _sign(arguments: argparse.Namespace) -> int:
             print(f"\nYou may not change it yourself: {refusal.what}")
         else:
             print(f"\nSigned as {party}. `commonweal agreement show {agreement.name} -n {agreement.namespace}` says how it stands.")
-            return 0
+            return DONE
     _hand_over(agreement, signing.signatures_with(agreement, party, seed, int(time.time())))
-    return 0
+    return DONE
 
 
 def _hand_over(agreement: Agreement, signatures: list[dict[str, Any]]) -> None:
@@ -85,18 +90,36 @@ def _hand_over(agreement: Agreement, signatures: list[dict[str, Any]]) -> None:
     print(f"kubectl patch consentpolicy {agreement.name} -n {agreement.namespace} --type merge --patch-file /dev/stdin <<'END'\n{patch}END")
 
 
-def _verify(arguments: argparse.Namespace) -> int:
-    agreement = _agreement(arguments)
-    keys = _keys_of(arguments.jwks) if arguments.jwks else signing.published(_kubectl(arguments), agreement.parties)
+@agreement.command("verify")
+@click.option(
+    "--jwks",
+    multiple=True,
+    metavar="DEPARTMENT=FILE",
+    help="its key set, as served at /.well-known/jwks.json; then no cluster is asked",
+)
+@output_option
+@about_one
+def verify(place: Place, jwks: tuple[str, ...], output: str) -> int:
+    """Check who has signed what; exit code 0 when both signatures hold."""
+    agreement = _agreement(place)
+    keys = _keys_of(jwks) if jwks else signing.published(place.kubectl, agreement.parties)
     found = signing.verdicts(agreement, keys)
-    print(f"Agreement {agreement.provider}/{agreement.name}, {agreement.hash}")
-    for verdict in found:
-        print(f"  {'good' if verdict.good else 'BAD ':<5} {verdict.party}: {verdict.text}")
-    return 0 if all(verdict.good for verdict in found) else 1
+    document = {
+        "provider": agreement.provider,
+        "name": agreement.name,
+        "hash": agreement.hash,
+        "signatures": [{"party": verdict.party, "good": verdict.good, "text": verdict.text} for verdict in found],
+    }
+    lines = [f"  {'good' if verdict.good else 'BAD ':<5} {verdict.party}: {verdict.text}" for verdict in found]
+    show(output, document, lambda: iter([f"Agreement {agreement.provider}/{agreement.name}, {agreement.hash}", *lines]))
+    return DONE if all(verdict.good for verdict in found) else FAILED
 
 
-def _show(arguments: argparse.Namespace) -> int:
-    agreement = _agreement(arguments)
+@agreement.command("show")
+@about_one
+def say(place: Place) -> int:
+    """Say how far the parties are."""
+    agreement = _agreement(place)
     print(in_words(agreement.provider, agreement.name, agreement.spec))
     print(f"  {'hash:':<11} {agreement.hash}")
     print(f"  {'signed by:':<11} {', '.join(s.party for s in agreement.spec.signatures) or 'no party'}")
@@ -104,17 +127,17 @@ def _show(arguments: argparse.Namespace) -> int:
     for condition in agreement.status.get("conditions") or ():
         if condition["status"] != "True":
             print(f"  {condition['type'] + ':':<18} {condition['reason']}: {condition.get('message', '')}")
-    return 0
+    return DONE
 
 
-def _agreement(arguments: argparse.Namespace) -> Agreement:
+def _agreement(place: Place) -> Agreement:
     """Return the agreement of a file, or of the cluster."""
-    path = Path(arguments.agreement)
+    path = Path(place.agreement)
     if path.is_file():
-        return _agreement_in(path, arguments.namespace)
-    if not arguments.namespace:
+        return _agreement_in(path, place.namespace)
+    if not place.namespace:
         raise LocalError(f"There is no file {path}, and no namespace to look for an agreement of that name", "Add -n dept-<provider>.")
-    return signing.read(_kubectl(arguments), arguments.agreement, arguments.namespace)
+    return signing.read(place.kubectl, place.agreement, place.namespace)
 
 
 def _agreement_in(path: Path, namespace: str | None) -> Agreement:
@@ -150,7 +173,3 @@ def _keys_of(sets: Sequence[str]) -> dict[str, Jwk]:
             )
         found[party] = key
     return found
-
-
-def _kubectl(arguments: argparse.Namespace) -> Kubectl:
-    return Kubectl(toolchain.path_of("kubectl"), arguments.kubeconfig)

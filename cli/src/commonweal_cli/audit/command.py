@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 from uuid import UUID
 
+import click
 import orjson
 
 from commonweal_cli.audit import sources
 from commonweal_cli.kubectl import Kubectl
+from commonweal_cli.where import FILE, cluster_options, login
 from commonweal_local import paths
 from commonweal_local.exceptions import LocalError
 from commonweal_runtime.audit.proofs import check
@@ -27,58 +29,35 @@ SHOWN = 50
 _JWKS = "the department's public keys: a file or address of its /.well-known/jwks.json"
 
 
-def main(words: Sequence[str]) -> int:
-    """Run `receipt …` or `audit …`; the exit code is 0 when everything holds."""
-    arguments = _parser().parse_args(words)
-    run: Callable[[argparse.Namespace], int] = arguments.run
-    return run(arguments)
+@click.group()
+def receipt() -> None:
+    """Check what a department acknowledged."""
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="commonweal")
-    groups = parser.add_subparsers(required=True, metavar="COMMAND")
-    receipt = groups.add_parser("receipt", help="check what a department acknowledged").add_subparsers(required=True, metavar="COMMAND")
-    _file(_command(receipt, "verify", "check receipts offline, and say in words what was agreed", _receipts))
-    audit = groups.add_parser("audit", help="check the record of who read what").add_subparsers(required=True, metavar="COMMAND")
-    proof = _command(audit, "proof", "check an inclusion proof offline", _proof)
-    _file(proof)
-    proof.add_argument("--subject", type=UUID, help="also check that it is about this person: your id at the department")
-    verify = _command(audit, "verify", "check chain, signatures and every row of a department's sealed audit", _verify)
-    verify.add_argument("department", nargs="?", metavar="DEPARTMENT")
-    verify.add_argument("--site", help="a site of this machine (default: --kubeconfig)")
-    verify.add_argument("--kubeconfig", type=Path, help="log in with this file (default: as kubectl does)")
-    verify.add_argument("--client", metavar="ACCOUNT", help="the registrar to ask as (default: the first of spec.registrars)")
-    verify.add_argument("--export", metavar="FILE", help="check an export that was kept, offline; needs --jwks")
-    verify.add_argument("--jwks", help=_JWKS)
-    verify.add_argument("--save", type=Path, metavar="FILE", help="keep what was fetched, for a check offline")
-    verify.add_argument(
-        "--anchor", type=Path, metavar="FILE", help="the newest seal seen so far is kept here and must still be in the chain"
-    )
-    return parser
+@click.group()
+def audit() -> None:
+    """Check the record of who read what."""
 
 
-def _command(into: Any, name: str, text: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = into.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-    parser.set_defaults(run=run)
-    return parser
+file_argument = click.argument("file", metavar="FILE")
+keys_option = click.option("--jwks", required=True, metavar="FILE|ADDRESS", help=_JWKS)
 
 
-def _file(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a file, or - for standard input")
-    parser.add_argument("--jwks", required=True, help=_JWKS)
-
-
-def _receipts(arguments: argparse.Namespace) -> int:
-    keys, bad, good = sources.keys_of(arguments.jwks), 0, []
-    for text in sources.receipts_of(arguments.file):
+@receipt.command("verify")
+@file_argument
+@keys_option
+def verify_receipts(file: str, jwks: str) -> int:
+    """Check receipts offline (- for standard input), and say in words what was agreed."""
+    keys, bad, good = sources.keys_of(jwks), 0, []
+    for text in sources.receipts_of(file):
         try:
-            receipt = Receipt.opened(keys, text)
+            opened = Receipt.opened(keys, text)
         except SignatureError as error:
             bad += 1
             print(f"does not hold: {error}")
             continue
-        good.append(receipt)
-        print("\n  ".join([f"event {receipt.seq}: the signature holds", *receipt.words()]))
+        good.append(opened)
+        print("\n  ".join([f"event {opened.seq}: the signature holds", *opened.words()]))
     broken = broken_links(good)
     for link in broken:
         print(f"the chain does not hold: {link}")
@@ -90,62 +69,95 @@ def _receipts(arguments: argparse.Namespace) -> int:
     return 1 if bad or broken else 0
 
 
-def _proof(arguments: argparse.Namespace) -> int:
+@audit.command("proof")
+@file_argument
+@keys_option
+@click.option("--subject", type=click.UUID, metavar="ID", help="also check that it is about this person: your id at the department")
+def verify_proof(file: str, jwks: str, subject: UUID | None) -> int:
+    """Check an inclusion proof offline (- for standard input)."""
     try:
-        proven = check(orjson.loads(sources.text_of(arguments.file)), sources.keys_of(arguments.jwks))
+        proven = check(orjson.loads(sources.text_of(file)), sources.keys_of(jwks))
     except (ProofError, SignatureError, orjson.JSONDecodeError) as error:
         print(f"does not hold: {error}")
         return 1
     print(f"{proven.kind} {proven.number} lies under seal {proven.seal.n} of {proven.seal.at}, as it was sealed:")
     for name, value in proven.row.items():
         print(f"  {name:<12} {value if not isinstance(value, list) else f'{len(value)} people'}")
-    if arguments.subject is None:
+    if subject is None:
         return 0
-    mine = proven.concerns(arguments.subject)
-    print(f"it is {'' if mine else 'NOT '}about {arguments.subject}")
+    mine = proven.concerns(subject)
+    print(f"it is {'' if mine else 'NOT '}about {subject}")
     return 0 if mine else 1
 
 
-def _verify(arguments: argparse.Namespace) -> int:
-    if (arguments.department is None) == (arguments.export is None):
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of a check: the lines, and the newest seal."""
+
+    save: Path | None
+    anchor: Path | None
+
+
+@audit.command("verify")
+@click.argument("department", required=False, metavar="[DEPARTMENT]")
+@cluster_options()
+@click.option("--client", metavar="ACCOUNT", help="the registrar to ask as (default: the first of spec.registrars)")
+@click.option("--export", metavar="FILE", help="check an export that was kept, offline; needs --jwks")
+@click.option("--jwks", metavar="FILE|ADDRESS", help=_JWKS)
+@click.option("--save", type=FILE, metavar="FILE", help="keep what was fetched, for a check offline")
+@click.option("--anchor", type=FILE, metavar="FILE", help="the newest seal seen so far is kept here and must still be in the chain")
+def verify_audit(
+    department: str | None,
+    site: str | None,
+    kubeconfig: Path | None,
+    client: str | None,
+    export: str | None,
+    jwks: str | None,
+    save: Path | None,
+    anchor: Path | None,
+) -> int:
+    """Check chain, signatures and every row of a department's sealed audit."""
+    if (department is None) == (export is None):
         raise LocalError("What is to be checked is not clear", "Name a DEPARTMENT, or a file with --export FILE --jwks FILE.")
-    if arguments.export is not None:
-        if not arguments.jwks:
-            raise LocalError(
-                "An export is checked against keys", "Add --jwks with a file or address of the department's /.well-known/jwks.json."
-            )
-        outcome = _checked(sources.text_of(arguments.export).splitlines(), sources.keys_of(arguments.jwks), arguments)
-        return _told(outcome, arguments)
-    kubectl = _kubectl(arguments)
-    department = sources.Department.of(kubectl, arguments.department, arguments.client)
-    keys = sources.keys_of(arguments.jwks) if arguments.jwks else department.keys
+    if department is None:
+        return _exported(export or "", jwks, Kept(save, anchor))
+    from commonweal_local import toolchain  # noqa: PLC0415
+
+    with login(site, kubeconfig) as file:
+        return _living(sources.Department.of(Kubectl(toolchain.path_of("kubectl"), file), department, client), jwks, Kept(save, anchor))
+
+
+def _exported(export: str, jwks: str | None, kept: Kept) -> int:
+    if not jwks:
+        raise LocalError(
+            "An export is checked against keys", "Add --jwks with a file or address of the department's /.well-known/jwks.json."
+        )
+    return _told(_checked(sources.text_of(export).splitlines(), sources.keys_of(jwks), kept), kept)
+
+
+def _living(department: sources.Department, jwks: str | None, kept: Kept) -> int:
+    keys = sources.keys_of(jwks) if jwks else department.keys
     if not len(keys):
         raise LocalError(f"The Department {department.name} has published no key", "Wait for its status.keys, or give --jwks.")
     # by key, not by site: a store that was made anew has another key, and its chain begins again
-    arguments.anchor = arguments.anchor or paths.home() / "anchors" / f"{department.name}-{'-'.join(keys.ids)}.jws"
-    if not arguments.anchor.exists():
+    anchor = kept.anchor or paths.home() / "anchors" / f"{department.name}-{'-'.join(keys.ids)}.jws"
+    if not anchor.exists():
         print(
             f"no seal under key {', '.join(keys.ids)} was seen here before: a chain that was made again before today does not show",
             file=sys.stderr,
         )
-    return _told(_checked(department.lines(), keys, arguments), arguments, live=True)
+    kept = replace(kept, anchor=anchor)
+    return _told(_checked(department.lines(), keys, kept), kept, live=True)
 
 
-def _kubectl(arguments: argparse.Namespace) -> Kubectl:
-    from commonweal_local import sites, toolchain  # noqa: PLC0415
-
-    kubeconfig = sites.find(arguments.site).kubeconfig if arguments.site else arguments.kubeconfig
-    return Kubectl(toolchain.path_of("kubectl"), kubeconfig)
-
-
-def _checked(lines: Iterable[str], keys: KeyRing, arguments: argparse.Namespace) -> Outcome:
+def _checked(lines: Iterable[str], keys: KeyRing, kept: Kept) -> Outcome:
     """Check the lines as they come, keeping them if that is asked for."""
-    anchor = arguments.anchor
+    anchor = kept.anchor
     verifier = Verifier(keys, anchor.read_text(encoding="utf-8").strip() if anchor is not None and anchor.exists() else None)
-    if arguments.save is None:
+    if kept.save is None:
         return verifier.all(lines)
-    with arguments.save.open("w", encoding="utf-8") as kept:
-        return verifier.all(_keeping(lines, kept))
+    with kept.save.open("w", encoding="utf-8") as copy:
+        return verifier.all(_keeping(lines, copy))
 
 
 def _keeping(lines: Iterable[str], kept: TextIO) -> Iterator[str]:
@@ -154,7 +166,7 @@ def _keeping(lines: Iterable[str], kept: TextIO) -> Iterator[str]:
         yield line
 
 
-def _told(outcome: Outcome, arguments: argparse.Namespace, *, live: bool = False) -> int:
+def _told(outcome: Outcome, kept: Kept, *, live: bool = False) -> int:
     """Print what was found; the newest seal becomes the anchor only when everything holds."""
     for finding in outcome.findings[:SHOWN]:
         print(finding)
@@ -168,8 +180,8 @@ def _told(outcome: Outcome, arguments: argparse.Namespace, *, live: bool = False
     checked = f"{outcome.seals} seals, {outcome.uses} uses, {outcome.events} events checked; {outcome.unsealed} rows not sealed yet"
     print(f"{checked}; newest seal of {outcome.newest_at or 'never'}")
     print("everything is as it was sealed" if holds else "this audit does NOT hold")
-    if holds and arguments.anchor is not None and outcome.newest:
-        paths.write(arguments.anchor, outcome.newest + "\n")
+    if holds and kept.anchor is not None and outcome.newest:
+        paths.write(kept.anchor, outcome.newest + "\n")
     return 0 if holds else 1
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import secrets
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+
+import click
 
 from commonweal_api.signatures import jwk_of, key_id, public_key
 from commonweal_cli.bundle import archive, contents, opening
 from commonweal_cli.bundle.opening import megabytes
+from commonweal_cli.conventions import DONE
+from commonweal_cli.where import FILE
 from commonweal_local import machine, paths
 from commonweal_local.exceptions import LocalError
 from commonweal_local.progress import Progress
@@ -22,35 +24,28 @@ from commonweal_stacks.exceptions import SiteConfigError
 SEED = re.compile(r"[0-9a-f]{64}")
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run one of the three; the exit code is 0 when it did what was asked. Raises LocalError."""
-    parser = argparse.ArgumentParser(
-        prog="commonweal bundle", description="Everything that a machine without a network needs, in one signed archive."
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    make = commands.add_parser("make", help="write the archive; fetches and builds what is missing")
-    make.add_argument("--key", type=Path, metavar="FILE", help="64 hexadecimal digits to sign with (default: this machine's, made once)")
-    verify = commands.add_parser("verify", help="check the signature and every file")
-    opens = commands.add_parser("open", help="check it, put its files in place, and make a Python environment of them")
-    opens.add_argument("--into", type=Path, default=Path("commonweal"), metavar="DIRECTORY", help="a new directory (default: ./commonweal)")
-    opens.add_argument("--install", action="store_true", help="install the Debian packages that sites need and that are missing (as root)")
-    for command in (verify, opens):
-        command.add_argument(
-            "--key", type=Path, required=True, metavar="FILE", help="the public key of who made it: a JWK, or 64 hexadecimal digits"
-        )
-    for command in (make, verify, opens):
-        command.add_argument("file", type=Path, metavar="FILE")
-    arguments = parser.parse_args(argv)
-    return {"make": _make, "verify": _verify, "open": _open}[arguments.command](arguments, Progress())
+key_option = click.option(
+    "--key", type=FILE, required=True, metavar="FILE", help="the public key of who made it: a JWK, or 64 hexadecimal digits"
+)
+file_argument = click.argument("file", type=FILE, metavar="FILE")
 
 
-def _make(arguments: argparse.Namespace, progress: Progress) -> int:
-    seed = seed_of(arguments.key)
-    statement = make(arguments.file, seed, progress)
-    public = paths.write(arguments.file.with_name(f"{arguments.file.name}.pub"), jwk_of(public_key(seed)))
-    print(f"{arguments.file}: {arguments.file.stat().st_size / 1e6:.0f} MB, {statement} files, signed by key {key_id(public_key(seed))}")
+@click.group()
+def bundle() -> None:
+    """Everything that a machine without a network needs, in one signed archive."""
+
+
+@bundle.command("make")
+@file_argument
+@click.option("--key", type=FILE, metavar="FILE", help="64 hexadecimal digits to sign with (default: this machine's, made once)")
+def make_bundle(file: Path, key: Path | None) -> int:
+    """Write the archive; fetches and builds what is missing."""
+    seed = seed_of(key)
+    statement = make(file, seed, Progress())
+    public = paths.write(file.with_name(f"{file.name}.pub"), jwk_of(public_key(seed)))
+    print(f"{file}: {file.stat().st_size / 1e6:.0f} MB, {statement} files, signed by key {key_id(public_key(seed))}")
     print(f"Give {public} to who opens it, by another way than the archive.")
-    return 0
+    return DONE
 
 
 def make(file: Path, seed: bytes, progress: Progress) -> int:
@@ -66,23 +61,34 @@ def make(file: Path, seed: bytes, progress: Progress) -> int:
     return len(found.entries)
 
 
-def _verify(arguments: argparse.Namespace, progress: Progress) -> int:
-    key = public(arguments.key)
-    with progress.step(f"checking {arguments.file}") as step:
-        statement = archive.read(arguments.file, [key], into=None, told=lambda done: step.update(f"{done / 1e6:.0f} MB"))
+@bundle.command("verify")
+@file_argument
+@key_option
+def verify_bundle(file: Path, key: Path) -> int:
+    """Check the signature and every file."""
+    trusted = public(key)
+    with Progress().step(f"checking {file}") as step:
+        statement = archive.read(file, [trusted], into=None, told=lambda done: step.update(f"{done / 1e6:.0f} MB"))
     predicate = statement["predicate"]
-    print(f"{arguments.file}: as key {key_id(key)} signed it; {len(statement['subject'])} files of revision {predicate['revision']}")
-    return 0
+    print(f"{file}: as key {key_id(trusted)} signed it; {len(statement['subject'])} files of revision {predicate['revision']}")
+    return DONE
 
 
-def _open(arguments: argparse.Namespace, progress: Progress) -> int:
-    into = arguments.into.expanduser().absolute()
-    statement = opening.unpack(arguments.file, [public(arguments.key)], into, progress)
-    if arguments.install:
+@bundle.command("open")
+@file_argument
+@key_option
+@click.option("--into", type=FILE, default=Path("commonweal"), metavar="DIRECTORY", help="a new directory (default: ./commonweal)")
+@click.option("--install", is_flag=True, help="install the Debian packages that sites need and that are missing (as root)")
+def open_bundle(file: Path, key: Path, into: Path, install: bool) -> int:
+    """Check it, put its files in place, and make a Python environment of them."""
+    progress = Progress()
+    into = into.expanduser().absolute()
+    statement = opening.unpack(file, [public(key)], into, progress)
+    if install:
         opening.install_debian(into, progress)
     script = opening.install(into, statement, progress)
     print(f"Opened into {into}. From now on, without a network:\n  {script} doctor\n  {script} demo")
-    return 0
+    return DONE
 
 
 def public(file: Path) -> bytes:

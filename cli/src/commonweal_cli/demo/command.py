@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-from commonweal_cli.conform import main as conform
+import click
+
+from commonweal_cli.conventions import DONE, FAILED, LazyGroup, told
 from commonweal_cli.demo import bring_up, control_plane, learning, proofs, recording
 from commonweal_cli.demo.journey import STEPS, Site
 from commonweal_cli.demo.person import SignIn
@@ -18,8 +18,9 @@ from commonweal_cli.demo.record import Record
 from commonweal_cli.demo.report import Row, table
 from commonweal_cli.exceptions import HeritageError
 from commonweal_cli.kubectl import Kubectl
+from commonweal_cli.main import main as commonweal
+from commonweal_cli.where import FILE, SITE
 from commonweal_local import debian, management, paths, sites
-from commonweal_local.exceptions import LocalError
 from commonweal_local.progress import Progress
 from commonweal_local.sites import checks
 from commonweal_runtime.exceptions import SignInError
@@ -122,7 +123,7 @@ def recorded(file: Path | None, journeys: Mapping[str, Sequence[Row]]) -> None:
 def compared(names: Sequence[str]) -> bool:
     """Print whether two sites are alike, and return it."""
     print("\nAre the sites alike?")
-    return conform(list(names)) == 0
+    return commonweal(["conform", *names]) == DONE
 
 
 def without_pods(names: Sequence[str], progress: Progress) -> Record:
@@ -152,37 +153,57 @@ def to_ask_for() -> list[str]:
     return [*lines, "Going on with what can be had without."]
 
 
-def main(argv: Sequence[str]) -> int:
-    """`commonweal demo [up|down|journey]`. Exit code 0: everything happened as it must; 1: it did not, or something is missing, with the remedy."""
-    parser = argparse.ArgumentParser(prog="commonweal demo", description="Everything once, on real sites on this machine.")
-    parser.add_argument("what", nargs="?", choices=("up", "down", "journey"), default="up")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured there, too")
-    parser.add_argument("--record", type=Path, metavar="FILE.svg", help="draw the first site's journey there, as a terminal showed it")
-    parser.add_argument("--mode", choices=[mode.value for mode in sites.Mode], help="default: pods as root, control-plane otherwise")
-    parser.add_argument("--sites", nargs="+", default=list(bring_up.SITES), metavar="SITE")
-    arguments = parser.parse_args(argv)
-    try:
-        return _carry_out(arguments)
-    except (LocalError, HeritageError, SignInError) as error:
-        print(f"commonweal demo: {error}", file=sys.stderr)
-    return 1
+record_option = click.option("--record", type=FILE, metavar="FILE.svg", help="draw the first site's journey there, as a terminal showed it")
 
 
-def _carry_out(arguments: argparse.Namespace) -> int:
-    if arguments.what == "down":
-        left = bring_up.down()
-        print("\n".join(f"left behind: {one}" for one in left) or "Everything is down; nothing of it is left.")
-        return 1 if left else 0
-    if arguments.what == "journey":
-        rows = dict[str, list[Row]]()
-        good = journeys(bring_up.as_it_is(), keep=rows)
-        recorded(arguments.record, rows)
-        return 0 if good else 1
-    mode = sites.Mode(arguments.mode) if arguments.mode else checks.default_mode()
+@click.group(cls=LazyGroup, default="up")
+def demo() -> None:
+    """Everything once, on real sites on this machine; without a command: up.
+
+    Exit code 0: everything happened as it must; 1: it did not, or something is missing, with the remedy.
+    """
+
+
+@demo.command("up")
+@click.argument("names", nargs=-1, metavar="[SITE]...", type=SITE)
+@click.option("--sites", "more", multiple=True, hidden=True, metavar="SITE", help="as SITE")
+@click.option("--mode", type=click.Choice([mode.value for mode in sites.Mode]), help="default: pods as root, control-plane otherwise")
+@click.option("--json", "figures", type=FILE, metavar="FILE", help="write what was measured there, too")
+@record_option
+def bring_everything_up(names: tuple[str, ...], more: tuple[str, ...], mode: str | None, figures: Path | None, record: Path | None) -> int:
+    """Bring everything up, with data, walk the journey on each site, and compare the sites."""
+    with told(HeritageError, SignInError):
+        return _carry_out([*more, *names] or list(bring_up.SITES), sites.Mode(mode) if mode else checks.default_mode(), figures, record)
+
+
+def _carry_out(names: Sequence[str], mode: sites.Mode, figures: Path | None, picture: Path | None) -> int:
     shown, progress = demonstrate if mode is sites.Mode.PODS else without_pods, Progress()
     with progress.whole(f"the demonstration ({mode}){'' if bring_up.has_programs(mode) else ', its programs built first'}"):
-        record = shown(arguments.sites, progress)
-    if arguments.json:
-        record.write(arguments.json)
-    recorded(arguments.record, record.journeys)
-    return 0 if record.ok else 1
+        record = shown(names, progress)
+    if figures:
+        record.write(figures)
+    recorded(picture, record.journeys)
+    return DONE if record.ok else FAILED
+
+
+@demo.command("down")
+def take_everything_down() -> int:
+    """End everything that the demonstration started, and remove what it left."""
+    with told(HeritageError):
+        left = bring_up.down()
+    print("\n".join(f"left behind: {one}" for one in left) or "Everything is down; nothing of it is left.")
+    return FAILED if left else DONE
+
+
+@click.command("journey")
+@record_option
+def journey(record: Path | None) -> int:
+    """Walk through the example again, on the sites that are up."""
+    rows = dict[str, list[Row]]()
+    with told(HeritageError, SignInError):
+        good = journeys(bring_up.as_it_is(), keep=rows)
+    recorded(record, rows)
+    return DONE if good else FAILED
+
+
+demo.add_command(journey)

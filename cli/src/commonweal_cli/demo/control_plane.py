@@ -11,7 +11,6 @@ from typing import Any
 
 import yaml
 
-from commonweal_cli.conform import main as conform
 from commonweal_cli.demo import bring_up, cleanup
 from commonweal_cli.demo.bring_up import KINDS, READY_SECONDS
 from commonweal_cli.demo.operator_process import operator
@@ -20,6 +19,7 @@ from commonweal_cli.demo.report import Row, changes, table
 from commonweal_cli.demo.stages import Stages
 from commonweal_cli.exceptions import KubectlError
 from commonweal_cli.kubectl import Kubectl
+from commonweal_cli.main import main as commonweal
 from commonweal_cli.site import operations
 from commonweal_local import paths, sites
 from commonweal_local.exceptions import LocalError
@@ -99,7 +99,7 @@ def unchanged(outcome: operations.Outcome) -> Row:
 
 def _alike(names: Sequence[str], stacks: Path) -> bool:
     print("\nAre the sites alike?")
-    return conform([*names, "--stacks", str(stacks)]) == 0
+    return commonweal(["conform", *names, "--stacks", str(stacks)]) == 0
 
 
 def _site(cluster: Kubectl, progress: Progress) -> list[Row]:

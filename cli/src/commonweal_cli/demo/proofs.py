@@ -12,10 +12,10 @@ from uuid import UUID
 
 from commonweal_api import namespace_of
 from commonweal_cli.agreements import sign_all
-from commonweal_cli.audit import main as audit
 from commonweal_cli.demo.journey import BENEFITS, CHECK, REGISTRY, TAX, Site, expect, poll, trial
 from commonweal_cli.demo.report import Row
 from commonweal_cli.demo.web import Caller
+from commonweal_cli.main import main as commonweal
 from commonweal_runtime.audit.proofs import check
 from commonweal_runtime.audit.receipts import Receipt
 from commonweal_runtime.exceptions import ProofError, SignatureError
@@ -59,7 +59,7 @@ def whole_audit(site: Site) -> Iterator[Row]:
     """Chain, signatures and every row of the registry's audit hold: what `commonweal audit verify` says."""
     started, said = time.perf_counter(), io.StringIO()
     with redirect_stdout(said):
-        code = audit(["audit", "verify", REGISTRY, "--kubeconfig", str(site.cluster.kubeconfig)])
+        code = commonweal(["audit", "verify", REGISTRY, "--kubeconfig", str(site.cluster.kubeconfig)])
     lines = said.getvalue().strip().splitlines()
     took = (time.perf_counter() - started) * 1e3
     yield Row("the registry's whole audit, row by row", "everything as it was sealed", (lines or [""])[0 if code else -1], code == 0, took)

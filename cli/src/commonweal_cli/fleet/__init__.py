@@ -1,5 +1,1 @@
 """A change for many sites: ring by ring, each site held to the signed root of the first."""
-
-from commonweal_cli.fleet.command import main
-
-__all__ = ["main"]

@@ -2,64 +2,57 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
 
 from commonweal_api import namespace_of
 from commonweal_api.lockin import Finding, Score, items_of, lint, score
+from commonweal_cli.conventions import DONE, FAILED, answering, output_option, show
 from commonweal_cli.lockin.live import Live
-from commonweal_local import paths
+from commonweal_cli.where import cluster_options, login
 from commonweal_local.exceptions import LocalError
-from commonweal_stacks.clusters import cluster_of
 from commonweal_stacks.exceptions import SiteConfigError
-from commonweal_stacks.site import SITE_KEY, parse_site, stack_file
-
-CLEAN, FOUND, FAILED = 0, 1, 2
 
 
-def lint_main(argv: Sequence[str]) -> int:
-    """`commonweal lint FILE...`. Exit code 0: nothing that would be refused; 1: something would; 2: a file cannot be read."""
-    parser = argparse.ArgumentParser(prog="commonweal lint", description="Say what in manifests binds a department to one provider.")
-    parser.add_argument("files", nargs="+", metavar="FILE", help="YAML or JSON; a directory: every *.yaml in it; -: standard input")
-    parser.add_argument("--json", action="store_true", help="the findings as JSON")
-    arguments = parser.parse_args(argv)
+@click.command("lint")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@output_option
+@answering()
+def lint_files(files: tuple[str, ...], output: str) -> int:
+    """Say what in manifests binds a department to one provider.
+
+    FILE is YAML or JSON; a directory stands for every *.yaml in it, - for standard input. Exit code 1 when something would be refused, 2 when a file
+    cannot be read.
+    """
     today = datetime.now(UTC).date()
-    try:
-        objects = [obj for name in arguments.files for obj in _read(name)]
-    except LocalError as error:
-        print(f"commonweal lint: {error}", file=sys.stderr)
-        return FAILED
+    objects = [obj for name in files for obj in _read(name)]
     findings = lint(objects, today=today)
     shown = score(findings, objects=len(objects), today=today)
-    print(json.dumps(shown.document(today), indent=1) if arguments.json else "\n".join([*_lines(shown, today), _summary(shown)]))
-    return FOUND if any(f.rule.action == "Deny" for f in shown.open) else CLEAN
+    show(output, shown.document(today), lambda: iter([*_lines(shown, today), _summary(shown)]))
+    return FAILED if any(f.rule.action == "Deny" for f in shown.open) else DONE
 
 
-def score_main(argv: Sequence[str]) -> int:
-    """`commonweal score [DEPARTMENT]`. Exit code 0: read; 1: an exemption has ended; 2: the site could not be read."""
-    parser = argparse.ArgumentParser(
-        prog="commonweal score", description="How free a department is to leave: 100 when nothing binds it to this site."
-    )
-    parser.add_argument("department", nargs="?", metavar="DEPARTMENT", help="default: every department of the site")
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--site", metavar="SITE", help="a site of this machine, or one that has a stack file")
-    where.add_argument("--kubeconfig", type=Path, metavar="FILE", help="any cluster with the platform layer")
-    parser.add_argument("--json", action="store_true", help="scores and findings as JSON")
-    arguments = parser.parse_args(argv)
-    try:
-        scores = scores_of(_kubeconfig(arguments.site, arguments.kubeconfig), arguments.department, today=datetime.now(UTC).date())
-    except (LocalError, SiteConfigError) as error:
-        print(f"commonweal score: {error}", file=sys.stderr)
-        return FAILED
-    _print(scores, datetime.now(UTC).date(), as_json=arguments.json)
-    return FOUND if any(one.ended for one in scores.values()) else CLEAN
+@click.command("score")
+@click.argument("department", required=False, metavar="[DEPARTMENT]")
+@cluster_options(required=True)
+@output_option
+@answering(SiteConfigError)
+def score_site(department: str | None, site: str | None, kubeconfig: Path | None, output: str) -> int:
+    """Say how free a department, or each of a site, is to leave: 100 when nothing binds it to this site.
+
+    Exit code 1 when an exemption has ended, 2 when the site cannot be read.
+    """
+    today = datetime.now(UTC).date()
+    with login(site, kubeconfig) as file:
+        scores = scores_of("" if file is None else file.read_text(encoding="utf-8"), department, today=today)
+    show(output, {name: one.document(today) for name, one in scores.items()}, lambda: _scores(scores, today))
+    return FAILED if any(one.ended for one in scores.values()) else DONE
 
 
 def scores_of(kubeconfig: str, department: str | None = None, *, today: date) -> dict[str, Score]:
@@ -76,17 +69,14 @@ def _score(live: Live, department: str, today: date) -> Score:
     return score(lint(objects, today=today), objects=len(objects), today=today)
 
 
-def _print(scores: Mapping[str, Score], today: date, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({name: one.document(today) for name, one in scores.items()}, indent=1))
-        return
+def _scores(scores: Mapping[str, Score], today: date) -> Iterator[str]:
     for name, one in scores.items():
-        print(f"{name}: {one.score} of 100 ({one.objects} objects)")
-        print("\n".join(f"  {line}" for line in _lines(one, today)) or "  nothing binds it to this site")
+        yield f"{name}: {one.score} of 100 ({one.objects} objects)"
+        yield from [f"  {line}" for line in _lines(one, today)] or ["  nothing binds it to this site"]
         if one.exempt:
-            print(f"  without exemptions: {one.without_exemptions}")
+            yield f"  without exemptions: {one.without_exemptions}"
     if not scores:
-        print("The site has no departments.")
+        yield "The site has no departments."
 
 
 def _lines(shown: Score, today: date) -> list[str]:
@@ -128,19 +118,3 @@ def _documents(file: Path) -> list[Mapping[str, Any]]:
     if strange:
         raise LocalError(f"{file} holds something that is no object: {str(strange[0])[:60]!r}", "Give files of Kubernetes manifests.")
     return found
-
-
-def _kubeconfig(site: str | None, file: Path | None) -> str:
-    try:
-        if file is not None:
-            return file.read_text(encoding="utf-8")
-        own = paths.home() / "sites" / str(site) / "kubeconfig"
-        if own.is_file():
-            return own.read_text(encoding="utf-8")
-        committed = paths.source() / "stacks" / "site" / stack_file(str(site))
-        config = yaml.safe_load(committed.read_text(encoding="utf-8"))["config"]
-        return cluster_of(parse_site(config.get(SITE_KEY), stack=str(site))).kubeconfig()
-    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise LocalError(
-            f"There is no kubeconfig of {site or file}: {error}", "Name a site of this machine, or give --kubeconfig."
-        ) from error

@@ -2,104 +2,77 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
+import click
 
+from commonweal_cli.conventions import DONE
 from commonweal_cli.exceptions import KubectlError
 from commonweal_cli.kubectl import Kubectl
 from commonweal_cli.move import preflight
 from commonweal_cli.move.endpoint import End
 from commonweal_cli.move.mover import Mover, estimate
-from commonweal_local import paths, toolchain
+from commonweal_cli.where import FILE, SITE, login
+from commonweal_local import toolchain
 from commonweal_local.exceptions import LocalError
 from commonweal_local.progress import Progress
-from commonweal_stacks.clusters import cluster_of
-from commonweal_stacks.exceptions import SiteConfigError
-from commonweal_stacks.site import SITE_KEY, parse_site, stack_file
 
 
-def main(words: Sequence[str]) -> int:
-    """Run the command."""
-    arguments = _parser().parse_args(words)
-    with tempfile.TemporaryDirectory(prefix="commonweal-move-") as folder:
-        source = End(arguments.department, _cluster(arguments.source, arguments.from_kubeconfig, Path(folder)))
-        target = End(arguments.department, _cluster(arguments.target, arguments.to_kubeconfig, Path(folder)))
-        mover = Mover(
-            source, target, Progress(), accept_closed=arguments.accept_closed, keep=arguments.keep, most_frozen=arguments.most_frozen
-        )
+@click.command()
+@click.argument("department", metavar="DEPARTMENT")
+@click.option("--from", "source", required=True, type=SITE, metavar="SITE", help="where it is")
+@click.option("--to", "target", required=True, type=SITE, metavar="SITE", help="where it is to be")
+@click.option("--from-kubeconfig", type=FILE, metavar="FILE", help="an administrator's kubeconfig, for a site without a stack file here")
+@click.option("--to-kubeconfig", type=FILE, metavar="FILE", help="the same of the other site")
+@click.option("--dry-run", is_flag=True, help="look at both sites and say what would be done")
+@click.option("--accept-closed", is_flag=True, help="move although some agreements will be closed at the new site")
+@click.option("--keep", is_flag=True, help="do not erase at the old site yet; it serves no more. Run again without it to erase")
+@click.option(
+    "--most-frozen",
+    type=float,
+    default=300.0,
+    metavar="SECONDS",
+    help="give up, and serve at the old site, when uses are refused for longer (300)",
+)
+@click.option("--abort", is_flag=True, help="call a move off that has not handed over yet")
+def move(
+    department: str,
+    source: str,
+    target: str,
+    from_kubeconfig: Path | None,
+    to_kubeconfig: Path | None,
+    dry_run: bool,
+    accept_closed: bool,
+    keep: bool,
+    most_frozen: float,
+    abort: bool,
+) -> int:
+    """Move a department, with all that its store holds, from one site to another."""
+    if source == target:
+        raise LocalError("--from and --to name the same site", "Name two.")
+    kubectl = toolchain.path_of("kubectl")
+    with login(source, from_kubeconfig) as here, login(target, to_kubeconfig) as there:
+        ends = End(department, Kubectl(kubectl, here, source)), End(department, Kubectl(kubectl, there, target))
+        mover = Mover(*ends, Progress(), accept_closed=accept_closed, keep=keep, most_frozen=most_frozen)
         try:
-            return _run(arguments, mover)
+            return _run(mover, department, (source, target), dry_run=dry_run, abort=abort)
         except KubectlError as error:
             raise LocalError(error.what, "Check that both sites answer and that you are their administrator.") from error
 
 
-def _run(arguments: argparse.Namespace, mover: Mover) -> int:
-    if arguments.source == arguments.target:
-        raise LocalError("--from and --to name the same site", "Name two.")
-    if arguments.dry_run:
+def _run(mover: Mover, department: str, between: tuple[str, str], *, dry_run: bool, abort: bool) -> int:
+    source, target = between
+    if dry_run:
         facts = mover.check()
         sys.stdout.write(estimate(facts, mover.manifests, preflight.seen(mover.source, mover.target)) + "\n")
-        return 0
-    if arguments.abort:
+        return DONE
+    if abort:
         mover.abort()
-        sys.stdout.write(f"{arguments.department} stays at {arguments.source}; nothing of the move is left at {arguments.target}\n")
-        return 0
+        sys.stdout.write(f"{department} stays at {source}; nothing of the move is left at {target}\n")
+        return DONE
     made = mover.run()
-    sys.stdout.write(f"{arguments.department} is at {arguments.target}; report: {mover.file}\n")
+    sys.stdout.write(f"{department} is at {target}; report: {mover.file}\n")
     if "certificate" in made["numbers"]:
-        sys.stdout.write(f"erased at {arguments.source}; certificate: {made['numbers']['certificate']}\n")
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="commonweal move", description="Move a department, with all that its store holds, from one site to another."
-    )
-    parser.add_argument("department", metavar="DEPARTMENT")
-    parser.add_argument("--from", dest="source", required=True, metavar="SITE", help="where it is")
-    parser.add_argument("--to", dest="target", required=True, metavar="SITE", help="where it is to be")
-    parser.add_argument(
-        "--from-kubeconfig", type=Path, metavar="FILE", help="an administrator's kubeconfig, for a site without a stack file here"
-    )
-    parser.add_argument("--to-kubeconfig", type=Path, metavar="FILE", help="the same of the other site")
-    parser.add_argument("--dry-run", action="store_true", help="look at both sites and say what would be done")
-    parser.add_argument("--accept-closed", action="store_true", help="move although some agreements will be closed at the new site")
-    parser.add_argument(
-        "--keep", action="store_true", help="do not erase at the old site yet; it serves no more. Run again without it to erase"
-    )
-    parser.add_argument(
-        "--most-frozen",
-        type=float,
-        default=300.0,
-        metavar="SECONDS",
-        help="give up, and serve at the old site, when uses are refused for longer (300)",
-    )
-    parser.add_argument("--abort", action="store_true", help="call a move off that has not handed over yet")
-    return parser
-
-
-def _cluster(site: str, file: Path | None, folder: Path) -> Kubectl:
-    kubectl = toolchain.path_of("kubectl")
-    own = paths.home() / "sites" / site / "kubeconfig"
-    if file is None and own.is_file():
-        return Kubectl(kubectl, own, site)
-    kept = paths.write(folder / f"{site}.kubeconfig", _kubeconfig(site, file), mode=0o600)
-    return Kubectl(kubectl, kept, site)
-
-
-def _kubeconfig(site: str, file: Path | None) -> str:
-    try:
-        if file is not None:
-            return file.read_text(encoding="utf-8")
-        stack = paths.source() / "stacks" / "site" / stack_file(site)
-        config = yaml.safe_load(stack.read_text(encoding="utf-8"))["config"]
-        return cluster_of(parse_site(config.get(SITE_KEY), stack=site)).kubeconfig()
-    except (OSError, KeyError, TypeError, yaml.YAMLError, SiteConfigError) as error:
-        raise LocalError(
-            f"There is no kubeconfig of {site}: {error}", "Name a site that is up, or give its kubeconfig as a file."
-        ) from error
+        sys.stdout.write(f"erased at {source}; certificate: {made['numbers']['certificate']}\n")
+    return DONE

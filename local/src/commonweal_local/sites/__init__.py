@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from commonweal_local import paths
 from commonweal_local.progress import Progress
 from commonweal_local.sites.site import Mode, Site
-from commonweal_local.sites.state import Status
 
-__all__ = ["Mode", "Site", "Status", "cut", "down", "find", "hand_over", "load", "programs", "reconnect", "status", "up"]
+if TYPE_CHECKING:
+    from commonweal_local.sites.state import Status
+
+__all__ = ["Mode", "Site", "cut", "down", "find", "hand_over", "load", "programs", "reconnect", "status", "up"]
 
 
 def up(

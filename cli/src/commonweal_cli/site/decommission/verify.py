@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import click
+
+from commonweal_cli.conventions import DONE, FAILED, output_option, show
 from commonweal_cli.site.decommission.traces import GONE, LEFT
+from commonweal_cli.where import FILE
 from commonweal_local.exceptions import LocalError
 from commonweal_stacks.conformity.site_key import read_public_key
 from commonweal_stacks.conformity.statement import ERASURE, subjects_of, verify
 from commonweal_stacks.exceptions import SiteConfigError, StatementError
 
 
-def main(argv: Sequence[str]) -> int:
-    """Exit code 0: signed by that key, and nothing was left. 1: something was left. Raises LocalError when it must not be believed."""
-    parser = argparse.ArgumentParser(prog="commonweal erasure", description="Check a certificate of erasure, offline.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    one = commands.add_parser("verify", help="check the signature, and say what was erased")
-    one.add_argument("file", type=Path, metavar="FILE")
-    one.add_argument("--key", type=Path, required=True, metavar="FILE", help="the site's public key: the stack's output siteKey")
-    given = parser.parse_args(argv)
-    statement = read(given.file, given.key)
-    for line in lines(statement):
-        print(line)
-    return 1 if any(_result(check) == LEFT for check in statement["predicate"].get("checks", [])) else 0
+@click.group()
+def erasure() -> None:
+    """Check a certificate of erasure, offline."""
+
+
+@erasure.command("verify")
+@click.argument("file", type=FILE, metavar="FILE")
+@click.option("--key", type=FILE, required=True, metavar="FILE", help="the site's public key: the stack's output siteKey")
+@output_option
+def check(file: Path, key: Path, output: str) -> int:
+    """Check the signature, and say what was erased; exit code 1 when something was left."""
+    statement = read(file, key)
+    show(output, statement, lambda: lines(statement))
+    return FAILED if any(_result(check) == LEFT for check in statement["predicate"].get("checks", [])) else DONE
 
 
 def read(file: Path, key: Path) -> dict[str, Any]:
