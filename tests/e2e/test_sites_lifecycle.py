@@ -193,7 +193,7 @@ def test_a_deleted_cluster_leaves_nothing_on_the_machine(fleet: LocalFleet, livi
 def scaled(api: Api, replicas: int) -> None:
     """Ask for that many pods, and wait for them."""
     deployment = "/apis/apps/v1/namespaces/default/deployments/web"
-    api.call("PATCH", deployment, {"spec": {"replicas": replicas}}, kind="application/merge-patch+json")
+    api.call("PATCH", deployment, {"spec": {"replicas": replicas}}, content="application/merge-patch+json")
     until(f"{replicas} pods", HANG, lambda: api.call("GET", deployment)["status"].get("readyReplicas", 0) == replicas, every=0.3)
 
 
