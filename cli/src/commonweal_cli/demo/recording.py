@@ -7,8 +7,8 @@ from html import escape
 
 from commonweal_cli.demo.report import Row
 
-LINE, LEFT, TOP, WIDTH = 17, 16, 62, 980
-COLUMNS = (LEFT, LEFT + 26, LEFT + 440)  # where the mark, the step and what happened begin; times end at the right margin
+LINE, LEFT, TOP, WIDTH = 17, 16, 62, 1020
+COLUMNS = (LEFT, LEFT + 26, LEFT + 480)  # where the mark, the step and what happened begin; times end at the right margin
 PER_LINE = 0.15  # seconds until the next line appears; the calls themselves took milliseconds
 STYLE = """<style>
 text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:#d7dce2;white-space:pre}
