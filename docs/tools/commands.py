@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from commonweal_api.generated import write_or_check
 from commonweal_cli.main import commonweal
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "commands.md"
@@ -79,14 +80,7 @@ def page() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write it, or with --check say whether it is as it would be written."""
-    wanted = page()
-    if "--check" not in arguments:
-        PAGE.write_text(wanted, encoding="utf-8")
-        return 0
-    same = PAGE.exists() and PAGE.read_text(encoding="utf-8") == wanted
-    if not same:
-        sys.stderr.write("docs/reference/commands.md is not what the commands say. Run `python docs/tools/commands.py`.\n")
-    return 0 if same else 1
+    return write_or_check({PAGE: page()}, arguments, "python docs/tools/commands.py")
 
 
 if __name__ == "__main__":

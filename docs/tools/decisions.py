@@ -6,6 +6,8 @@ import re
 import sys
 from pathlib import Path
 
+from commonweal_api.generated import write_or_check
+
 ADR = Path(__file__).parents[1] / "adr"
 TABLE = "| no | decision | status | decided |\n|---|---|---|---|\n"
 PAGE = re.compile(r"# (\d{4}): (.+)\n\n\*\*Status\.\*\* ((?:In force|Superseded|Proposed).*)\. Decided (\d{4}-\d{2}-\d{2})\.\n")
@@ -30,14 +32,7 @@ def index(text: str) -> str:
 def main(arguments: list[str]) -> int:
     """Write the table, or with --check say whether it is as it would be written."""
     file = ADR / "README.md"
-    text = file.read_text(encoding="utf-8")
-    wanted = index(text)
-    if "--check" not in arguments:
-        file.write_text(wanted, encoding="utf-8")
-    elif text != wanted:
-        sys.stderr.write("docs/adr/README.md is not what the decisions say. Run `python docs/tools/decisions.py`.\n")
-        return 1
-    return 0
+    return write_or_check({file: index(file.read_text(encoding="utf-8"))}, arguments, "python docs/tools/decisions.py")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from commonweal_api.generated import write_or_check
+
 ROOT = Path(__file__).parents[2]
 PICTURE = ROOT / "docs" / "pictures" / "layers.svg"
 WIDTH, LEFT, GAP, LINE, MOST = 960, 16, 14, 17, 118  # MOST: letters of a line across the whole picture
@@ -93,13 +95,7 @@ def drawn(project: Mapping[str, Any]) -> str:
 def main(arguments: list[str]) -> int:
     """Draw it, or with --check say whether it is as it would be drawn."""
     wanted = drawn(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8")))
-    if "--check" not in arguments:
-        PICTURE.write_text(wanted, encoding="utf-8")
-        return 0
-    same = PICTURE.exists() and PICTURE.read_text(encoding="utf-8") == wanted
-    if not same:
-        sys.stderr.write("docs/pictures/layers.svg is not what pyproject.toml says. Run `python docs/tools/layers.py`.\n")
-    return 0 if same else 1
+    return write_or_check({PICTURE: wanted}, arguments, "python docs/tools/layers.py")
 
 
 if __name__ == "__main__":

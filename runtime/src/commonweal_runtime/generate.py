@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from commonweal_api.generated import write_or_check
 from commonweal_runtime.store.sqlstates import sqlstates_page
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -18,13 +19,9 @@ def rendered() -> Mapping[str, str]:
 
 def main(arguments: list[str]) -> int:
     """Write what has drifted, or with `--check` only name it and return 1."""
-    check = arguments == ["--check"]
-    stale = {p: text for p, text in rendered().items() if not (REPOSITORY / p).is_file() or (REPOSITORY / p).read_text() != text}
-    for path, text in stale.items():
-        if not check:
-            (REPOSITORY / path).write_text(text)
-        sys.stdout.write(f"{'drifted' if check else 'wrote'} {path}\n")
-    return 1 if check and stale else 0
+    return write_or_check(
+        {REPOSITORY / path: text for path, text in rendered().items()}, arguments, "python -m commonweal_runtime.generate"
+    )
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from commonweal_api.generated import write_or_check
 from commonweal_stacks.checkout import source
 from commonweal_stacks.management.config import MANAGEMENT_KEY, SEED_KEY, ManagementConfig
 from commonweal_stacks.platform.values import Values
@@ -173,13 +174,7 @@ def environment() -> Iterator[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the page, or with `--check` say whether it is as it would be written."""
-    if "--check" not in arguments:
-        file().write_text(page(), encoding="utf-8")
-        return 0
-    same = file().is_file() and file().read_text(encoding="utf-8") == page()
-    if not same:
-        sys.stderr.write(f"{file()} is not what the settings say. Run `python -m commonweal_stacks.settings_page`.\n")
-    return 0 if same else 1
+    return write_or_check({file(): page()}, arguments, "python -m commonweal_stacks.settings_page")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from commonweal_api.generated import write_or_check
 from commonweal_local import paths
 from commonweal_local.images import contents, wheels
 from commonweal_local.images.contents import BOOKWORM, LIBRARIES, OURS, SOURCES, USER, USER_ID, Image
@@ -111,15 +112,7 @@ def _user() -> list[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the files, or with `--check` say which is not as it would be written."""
-    made = rendered(paths.source())
-    stale = [file for file, written in made.items() if not file.is_file() or file.read_text(encoding="utf-8") != written]
-    if "--check" not in arguments:
-        for file in stale:
-            paths.write(file, made[file])
-        return 0
-    for file in stale:
-        sys.stderr.write(f"{file} is out of date. Run `{COMMAND}` and commit what it writes.\n")
-    return 1 if stale else 0
+    return write_or_check(rendered(paths.source()), arguments, COMMAND)
 
 
 if __name__ == "__main__":

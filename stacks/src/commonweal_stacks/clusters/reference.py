@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from commonweal_api.generated import write_or_check
 from commonweal_stacks.blueprint import CURRENT, REVISIONS
 from commonweal_stacks.checkout import source
 from commonweal_stacks.clusters import ADAPTERS, Declaration, Difference
@@ -133,13 +134,7 @@ def _shared() -> list[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the page, or with `--check` say whether it is as it would be written."""
-    if "--check" not in arguments:
-        file().write_text(page(), encoding="utf-8")
-        return 0
-    same = file().is_file() and file().read_text(encoding="utf-8") == page()
-    if not same:
-        sys.stderr.write(f"{file()} is not what the adapters say. Run `python -m commonweal_stacks.clusters.reference`.\n")
-    return 0 if same else 1
+    return write_or_check({file(): page()}, arguments, "python -m commonweal_stacks.clusters.reference")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, StringConstraints, WithJsonSchema
 
+from commonweal_api.generated import write_or_check
 from commonweal_stacks.manifests import SECTORS_SECRET, STORAGE_CLASS
 from commonweal_stacks.site import NONE_LEFT_OUT, Identity, ObjectName
 from commonweal_stacks.site_kinds import Part
@@ -174,14 +175,7 @@ def rendered() -> dict[Path, str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the files, or with `--check` say which is not as it would be written."""
-    stale = [file for file, text in rendered().items() if not file.is_file() or file.read_text(encoding="utf-8") != text]
-    if "--check" not in arguments:
-        for file in stale:
-            file.write_text(rendered()[file], encoding="utf-8")
-        return 0
-    for file in stale:
-        sys.stderr.write(f"{file} is out of date. Run `{COMMAND}` and commit what it writes.\n")
-    return 1 if stale else 0
+    return write_or_check(rendered(), arguments, COMMAND)
 
 
 if __name__ == "__main__":
