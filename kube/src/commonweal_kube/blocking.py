@@ -51,7 +51,7 @@ def near(tls: ssl.SSLContext) -> urllib3.PoolManager:
 class Api:
     """One API server. `login` gives the headers that say who asks; a login by certificate is the pool's.
 
-    Nothing is asked twice unless the pool was told to. Every call raises ApiServerUnavailableError when the server does not answer.
+    Nothing is asked twice unless the pool was told to. Every call raises what `silence` returns when the server does not answer.
     """
 
     def __init__(self, url: str, pool: urllib3.PoolManager, login: Login = dict, read_seconds: float = READ_SECONDS) -> None:
@@ -73,7 +73,7 @@ class Api:
         try:
             raw = response.read()
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise ApiServerUnavailableError(f"{method} {path}: {error!r}") from error
+            raise self.silence(method, path, error) from error
         finally:
             response.release_conn()
         return _answer(response, raw.decode(errors="replace"))
@@ -86,6 +86,10 @@ class Api:
         """Return the object, or None when there is none. Raises ApiError when the server refuses."""
         answer = self.ask("GET", path)
         return None if answer.status == 404 else dict(self._accepted("GET", path, answer))
+
+    def silence(self, method: str, path: str, cause: Exception) -> Exception:
+        """Return what is raised when the server does not answer."""
+        return ApiServerUnavailableError(f"{method} {path}: {cause!r}")
 
     def refusal(self, method: str, path: str, error: ApiError) -> Exception:  # noqa: ARG002 - for those who say more
         """Return what is raised when the server refuses."""
@@ -117,7 +121,7 @@ class Api:
             for line in response:
                 yield json.loads(line)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise ApiServerUnavailableError(f"GET {path}: {error!r}") from error
+            raise self.silence("GET", path, error) from error
         finally:
             response.close()
 
@@ -141,7 +145,7 @@ class Api:
         try:
             return self._pool.request(method, url, body=data, headers=headers, timeout=timeout, preload_content=False, redirect=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise ApiServerUnavailableError(f"{method} {path}: {error!r}") from error
+            raise self.silence(method, path, error) from error
 
 
 def _answer(response: urllib3.BaseHTTPResponse, text: str) -> Answer:

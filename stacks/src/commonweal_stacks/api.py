@@ -9,8 +9,7 @@ import kubernetes
 import yaml
 
 from commonweal_kube import blocking
-from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError
-from commonweal_kube.protocol import JSON
+from commonweal_kube.exceptions import ApiError
 from commonweal_stacks.exceptions import SiteConfigError, SiteRefusedError, SiteSilentError
 
 _new_client: Any = kubernetes.config.new_client_from_config_dict  # the package has no types
@@ -18,7 +17,7 @@ _BEARER = ["BearerToken"]
 
 
 class Api(blocking.Api):
-    """An API server. `ask` raises SiteSilentError when it does not answer; `call` and what is made of it also SiteRefusedError when it refuses."""
+    """An API server. Every call raises SiteSilentError when it does not answer; `call` and what is made of it also SiteRefusedError when it refuses."""
 
     def __init__(self, kubeconfig: str, *, site: str) -> None:
         """Log in with a kubeconfig's contents; `site` is how messages name the cluster. Raises SiteConfigError."""
@@ -35,22 +34,9 @@ class Api(blocking.Api):
         super().__init__(client.configuration.host, client.rest_client.pool_manager, login)
         self.site = site
 
-    def ask(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        query: Mapping[str, str] | None = None,
-        user: str = "",
-        content: str = JSON,
-        seconds: float | None = None,
-    ) -> blocking.Answer:
-        """Ask, as `user` if one is named. Raises SiteSilentError."""
-        try:
-            return super().ask(method, path, body, query=query, user=user, content=content, seconds=seconds)
-        except ApiServerUnavailableError as error:
-            raise SiteSilentError(self.site, f"{self.url}: {type(error.__cause__).__name__}") from error
+    def silence(self, method: str, path: str, cause: Exception) -> SiteSilentError:  # noqa: ARG002 - the cluster is silent, whatever was asked
+        """Return what is raised when the server does not answer."""
+        return SiteSilentError(self.site, f"{self.url}: {type(cause).__name__}")
 
     def refusal(self, method: str, path: str, error: ApiError) -> SiteRefusedError:
         """Return what is raised when the server refuses."""
