@@ -16,6 +16,7 @@ from commonweal_api.common import (
     Name,
     Status,
     Strict,
+    Text,
     cel,
     check,
     validations,
@@ -91,7 +92,7 @@ REGISTRARS = cel(
 
 
 class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS)):
-    display_name: str = Field(min_length=1, max_length=120, description="Name shown to people.")
+    display_name: Text = Field(min_length=1, max_length=120, description="Name shown to people.")
     contact: Contact = Field(description="Where a person asks or complains: mailto: or https:.")
     quota: Quota = Field(default_factory=Quota)
     store: Store = Field(default_factory=Store)
