@@ -15,6 +15,7 @@ from typing import Any
 from commonweal_api import ConsentPolicy
 from commonweal_api import agreement_signatures as jws
 from commonweal_api.jwk import Jwk
+from commonweal_api.signatures import base64url
 
 AT = 1_790_000_000  # 2026-09-21
 
@@ -32,6 +33,11 @@ def key_of(department: str, turn: int = 0) -> Jwk:
 def keys_status(department: str) -> list[dict[str, Any]]:
     """Return `status.keys` of the Department."""
     return [key_of(department).wire()]
+
+
+def nonce_of(text: str) -> str:
+    """Return a nonce that follows from the text."""
+    return base64url(sha256(f"nonce:{text}".encode()).digest())[:22]
 
 
 def signature(policy: Mapping[str, Any], party: str, seed: bytes | None = None, hash_: str = "") -> dict[str, Any]:

@@ -22,9 +22,7 @@ CLIENT_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 URL_PATTERN = r"^https://[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[1-9][0-9]{0,4})?(/[!-~]{0,200})?$"
 # What a terminal or a browser obeys instead of showing it, or shows as nothing: control characters but tab and line feed, marks of writing direction,
 # line and paragraph separators, zero-width spaces, tags. Joiners (U+200C, U+200D) are spelling in many languages, and stay.
-_UNSHOWN = (
-    r"\x00-\x08\x0b-\x1f\x7f-\x{9f}\x{61c}\x{200b}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{feff}\x{fff9}-\x{fffb}\x{e0000}-\x{e007f}"
-)
+_UNSHOWN = r"\x00-\x08\x0b-\x1f\x7f-\x{9f}\x{61c}\x{200b}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{feff}\x{fff9}-\x{fffb}\x{e0000}-\x{e007f}"
 TEXT_PATTERN = f"^[^{_UNSHOWN}]*$"
 CONTACT_PATTERN = f"^(mailto:|https://)[^\\t\\n{_UNSHOWN}]+$"
 DAY_PATTERN = r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}$"

@@ -181,16 +181,15 @@ ONE_HASH = cel(
     "spec.signatures: the parties signed different hashes; have both sign the present status.hash.",
 )
 REVOKERS = cel(
-    "!has(self.revocations) || self.revocations.all(r, self.revocations.exists_one(s, s.party == r.party))",
-    "spec.revocations: a party revokes once; leave one of the two out.",
+    "!has(self.revocations) || self.revocations.all(r, self.revocations.exists_one(s, s.party == r.party && s.nonce == r.nonce))",
+    "spec.revocations: a party revokes a nonce once; leave one of the two out.",
 )
 NEW_FORM = cel(
     "has(self.nonce) || !has(self.signatures) || self.signatures.all(s, has(oldSelf.signatures) && oldSelf.signatures.exists(t, t == s))",
     "spec.nonce: is missing, and what is signed anew needs one; sign with `commonweal agreement sign`, which writes it.",
 )
 REVOKED_STAYS = cel(
-    "!has(oldSelf.revocations) || oldSelf.revocations.all(r, (has(self.nonce) && r.nonce != self.nonce)"
-    " || (has(self.revocations) && self.revocations.exists(s, s == r)))",
+    "!has(oldSelf.revocations) || oldSelf.revocations.all(r, has(self.revocations) && self.revocations.exists(s, s == r))",
     "spec.revocations: what is revoked stays revoked; agree anew with `commonweal agreement sign --renew`, which writes another spec.nonce.",
 )
 SPEC_RULES = (
@@ -234,8 +233,8 @@ class ConsentPolicySpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
         default=None,
         description="What makes these terms this one agreement, ever; `commonweal agreement sign` writes it, and what is signed without it is of an earlier release.",
     )
-    revocations: list[Revocation] = Field(
-        default_factory=list, max_length=2, description="Words of either party that the agreement is over; they cannot be taken out again."
+    revocations: list[Revocation] | None = Field(
+        default=None, max_length=8, description="Words of either party that the agreement is over; they cannot be taken out again."
     )
 
     @model_validator(mode="after")
@@ -261,7 +260,7 @@ class ConsentPolicySpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
             (_twice(self.subjects.delegation), DELEGATION),
             (_twice([s.party for s in self.signatures]), PARTIES),
             (len({s.hash for s in self.signatures}) > 1, ONE_HASH),
-            (_twice([r.party for r in self.revocations]), REVOKERS),
+            (_twice([f"{r.party} {r.nonce}" for r in self.revocations or ()]), REVOKERS),
         )
         return self
 
@@ -288,7 +287,9 @@ class ConsentPolicyStatus(Status):
     negotiation: Negotiation | None = Field(default=None, description="How far the two parties are; data opens in Finalized only.")
     hash: Digest | None = Field(default=None, description="Hash of the agreement as it stands: what both parties sign.")
     meaning: Meaning | None = Field(default=None, description="What its fields mean now; part of what both parties sign.")
-    signed_meaning: Meaning | None = Field(default=None, description="What its fields meant when they were signed, when they mean something else now.")
+    signed_meaning: Meaning | None = Field(
+        default=None, description="What its fields meant when they were signed, when they mean something else now."
+    )
     what_if: WhatIf | None = None
 
 

@@ -49,7 +49,9 @@ class Meaning(Strict):
     subject: ColumnName = Field(description="Column that says who a record is about.")
     records: Literal["One", "Many"] = Field(description="How many records a subject can have.")
     fields: list[FieldMeaning] = Field(max_length=100, description="The agreement's fields and answers, in its order.")
-    behind: list[FieldMeaning] = Field(default_factory=list, max_length=100, description="Raw fields that its masks and answers are made from.")
+    behind: list[FieldMeaning] = Field(
+        default_factory=list, max_length=100, description="Raw fields that its masks and answers are made from."
+    )
 
     def whole(self, fields: Sequence[str]) -> bool:
         """Return whether it says what each of these fields is."""
@@ -94,7 +96,7 @@ def differences(old: Meaning, new: Meaning) -> list[str]:
         )
         if was != now
     ]
-    return found + [*_changed(old.fields, new.fields), *_changed(old.behind, new.behind)]
+    return [*found, *_changed(old.fields, new.fields), *_changed(old.behind, new.behind)]
 
 
 def gives_key(fields: Sequence[str], product: DataProductSpec, offer: Offer) -> str | None:
