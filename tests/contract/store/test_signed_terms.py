@@ -82,7 +82,7 @@ def test_an_agreement_that_was_deleted_does_not_come_back_by_its_old_signatures(
         first = (await carried(doors, planned(doors, once)))["census"]
         reader = await doors.reader(first.number or 0)
         assert await point(reader, first.number or 0, WHO) is not None
-        assert (await refused(point(reader, first.number or 0, WHO)))[0] == "CW007"
+        assert (await refused(point(reader, first.number or 0, WHO)))[0] == "CW006"
         await reader.close()
         await carried(doors, planned(doors, {}))
         again = (await carried(doors, planned(doors, once, uid="-anew")))["census"]

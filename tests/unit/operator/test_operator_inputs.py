@@ -149,6 +149,7 @@ PRODUCTS: list[tuple[Input, ConditionType, Reason]] = [
 
 UNSIGNED = SignatureState(Finding(_C.COUNTER_SIGNED, _R.AWAITING_SIGNATURE), frozenset())
 SIGNED = SignatureState(Finding(_C.COUNTER_SIGNED, _R.COUNTER_SIGNED), frozenset({PROVIDER, CONSUMER}))
+CHANGED = SignatureState(Finding(_C.COUNTER_SIGNED, _R.MEANING_CHANGED, "sector meant «a» and means «b»."), frozenset())
 HASH = "sha256:" + "0" * 64
 
 
@@ -225,6 +226,7 @@ POLICIES: list[tuple[Input, ConditionType, Reason]] = [
     (policy({"fields": ["directorKey"]}, about=KEYED), _C.FIELDS_PERMITTED, _R.PERSON_KEY_GIVEN),
     *((policy(about=None), t, _R.PRODUCT_NOT_FOUND) for t in (_C.COUNTER_SIGNED, _C.READY)),
     (signatures(PROVIDER, CONSUMER, nonce=None), _C.COUNTER_SIGNED, _R.SIGNED_BEFORE),
+    (policy(state=CHANGED), _C.COUNTER_SIGNED, _R.MEANING_CHANGED),
     (signatures(PROVIDER, CONSUMER, revocations=OVER), _C.COUNTER_SIGNED, _R.REVOKED),
     (signatures(PROVIDER, CONSUMER, revocations=FORGED), _C.COUNTER_SIGNED, _R.REVOCATION_INVALID),
     (signatures(revocations=OVER), _C.COUNTER_SIGNED, _R.REVOKED),

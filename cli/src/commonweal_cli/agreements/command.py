@@ -113,6 +113,14 @@ def _print(agreement: Agreement) -> None:
     print(f"  {'hash:':<11} {agreement.hash}")
 
 
+def _told(agreement: Agreement) -> None:
+    """Print as much as is known: where a product is missing, there is no hash yet."""
+    try:
+        _print(agreement)
+    except LocalError as lack:
+        print(f"  {'hash:':<11} not known. {shown(str(lack))}")
+
+
 def _hand_over(agreement: Agreement, spec: dict[str, Any]) -> None:
     print(f"\nHand this to {agreement.provider}, whose steward runs it:\n")
     patch = yaml.safe_dump({"spec": spec}, sort_keys=False, width=2000)
@@ -149,7 +157,7 @@ def verify(place: Place, jwks: tuple[str, ...], output: str) -> int:
 def say(place: Place) -> int:
     """Say what is agreed, what its fields mean, and how far the parties are."""
     agreement = _agreement(place)
-    _print(agreement)
+    _told(agreement)
     print(f"  {'signed by:':<11} {', '.join(s.party for s in agreement.spec.signatures) or 'no party'}")
     print(f"  {'state:':<11} {agreement.status.get('negotiation', 'not known: the operator has not seen it')}, mode {agreement.spec.mode}")
     for condition in agreement.status.get("conditions") or ():

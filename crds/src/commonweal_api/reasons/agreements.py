@@ -87,11 +87,10 @@ AGREEMENTS: dict[Reason, Entry] = {
         "A field means something else than when the agreement was signed, so nothing is opened.",
         "Put the DataProduct back as it was, or have both parties run `commonweal agreement sign --renew` over what it means now.",
     ),
-    _R.SIGNED_BEFORE: Entry(
-        (_T.COUNTER_SIGNED,),
-        "True",
-        "Both have signed in the form of an earlier release, which does not cover what the fields mean; it holds for a last term, and cannot be changed.",
-        "Have both parties run `commonweal agreement sign --renew` before that term ends.",
+    _R.SIGNED_BEFORE: yes(
+        _T.COUNTER_SIGNED,
+        "Both have signed in the form of an earlier release, which does not cover what the fields mean; it holds for a last term and cannot be changed, so have"
+        " both parties run `commonweal agreement sign --renew` before that ends.",
     ),
     _R.REVOKED: no(
         _T.COUNTER_SIGNED,
