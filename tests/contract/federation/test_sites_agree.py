@@ -103,31 +103,6 @@ def test_what_is_said_at_one_site_holds_at_the_others_and_is_taken_once(run: Run
     run(script)
 
 
-def test_what_a_party_revoked_at_one_site_is_over_at_all_of_them(run: Run) -> None:
-    """Attack l, between sites: taken out of one site's manifest, a revocation that another site had heard of still holds, and one whose term is over is not told."""
-
-    async def ended(site: SiteStore) -> set[tuple[str, str]]:
-        return {tuple(row) for row in await site.root.fetch("select nonce, why from agreement.nonce where ended_at is not null")}
-
-    async def script(east: SiteStore, north: SiteStore, west: SiteStore) -> None:
-        until = datetime.now(UTC) + timedelta(days=30)
-        await west.root.execute("insert into agreement.nonce (nonce, number, signed, until) values ('n1', 7, 'sha256:a', $1)", until)
-        await east.root.execute("select agreement.end_nonce('n1', $1, 'Revoked'), agreement.end_nonce('n2', null, 'Revoked')", until)
-        await east.root.execute("select agreement.end_nonce('n3', clock_timestamp() - interval '1 s', 'Revoked')")
-        await east.root.execute("insert into agreement.nonce (nonce, ended_at, why) values ('n4', now(), 'Replaced')")
-        for _ in range(2):
-            await exchange(east, north, west)
-            for site in (north, west):
-                assert await ended(site) == {("n1", "Revoked"), ("n2", "Revoked")}
-        kept = await west.root.fetchrow("select number, signed, until from agreement.nonce where nonce = 'n1'")
-        assert tuple(kept) == (7, "sha256:a", until), "what it was stays known"
-        await north.hear(west)
-        assert await north.root.fetchval("select until from agreement.nonce where nonce = 'n1'") == until
-        assert await west.root.fetchval("select count(*) from agreement.nonce where until = 'infinity'") == 1
-
-    run(script)
-
-
 def test_a_yes_after_a_known_no_holds_at_once_and_everywhere(run: Run) -> None:
     async def script(east: SiteStore, north: SiteStore, west: SiteStore) -> None:
         who = PEOPLE[0]
