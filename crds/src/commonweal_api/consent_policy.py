@@ -186,11 +186,11 @@ REVOKERS = cel(
 )
 NEW_FORM = cel(
     "has(self.nonce) || !has(self.signatures) || self.signatures.all(s, has(oldSelf.signatures) && oldSelf.signatures.exists(t, t == s))",
-    "spec.nonce: is missing, and what is signed anew needs one; sign with `commonweal agreement sign`, which writes it.",
+    "spec.nonce: is missing, and what is signed again needs one; sign with `commonweal agreement sign`, which writes it.",
 )
 REVOKED_STAYS = cel(
     "!has(oldSelf.revocations) || oldSelf.revocations.all(r, has(self.revocations) && self.revocations.exists(s, s == r))",
-    "spec.revocations: what is revoked stays revoked; agree anew with `commonweal agreement sign --renew`, which writes another spec.nonce.",
+    "spec.revocations: what is revoked stays revoked; agree again with `commonweal agreement sign --renew`, which writes another spec.nonce.",
 )
 SPEC_RULES = (
     LEGAL_POWER, CONDITION, CONSENT_DAYS, NO_OBJECTION, OBJECTION, BRIEF, PURPOSES, FIELDS, CLIENTS, DELEGATION, DPIA, REVIEW, PARTIES, ONE_HASH, REVOKERS, NEW_FORM, REVOKED_STAYS,

@@ -1,7 +1,7 @@
-"""What the fields of an agreement mean: where each value comes from, of whom, and what a mask or an answer stands before. Pure.
+"""What the fields of an agreement mean: where each value comes from, about which person, and what a mask or an answer stands before. Pure.
 
 Both parties sign it with the agreement. It is the definition and not the words about it: a description, a classification, a quality check or how often a
-source is read can change without anybody signing anew; where a value comes from cannot.
+source is read can change without anybody signing again; where a value comes from cannot.
 """
 
 from __future__ import annotations

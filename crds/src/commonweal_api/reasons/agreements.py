@@ -95,12 +95,12 @@ AGREEMENTS: dict[Reason, Entry] = {
     _R.REVOKED: no(
         _T.COUNTER_SIGNED,
         "A party has revoked the agreement, and it never opens again.",
-        "Delete it, or have both parties agree anew with `commonweal agreement sign --renew`.",
+        "Delete it, or have both parties agree again with `commonweal agreement sign --renew`.",
     ),
     _R.REVOCATION_INVALID: no(
         _T.COUNTER_SIGNED,
         "A revocation does not verify against the keys of the parties; until it is known whose it is, the agreement is closed.",
-        "Have the party that wants it over run `commonweal agreement revoke`, or have both agree anew with `commonweal agreement sign --renew`.",
+        "Have the party that wants it over run `commonweal agreement revoke`, or have both agree again with `commonweal agreement sign --renew`.",
     ),
     _R.IN_FORCE: yes(_T.IN_FORCE, "The agreement's term has begun and has not ended."),
     _R.NOT_YET_IN_FORCE: no(
@@ -113,12 +113,12 @@ AGREEMENTS: dict[Reason, Entry] = {
     _R.NONCE_ENDED: no(
         _T.ENFORCED,
         "The store has kept that this nonce is over: the agreement was revoked, or others took its place.",
-        "Have both parties agree anew with `commonweal agreement sign --renew`, which writes another spec.nonce.",
+        "Have both parties agree again with `commonweal agreement sign --renew`, which writes another spec.nonce.",
     ),
     _R.NONCE_USED: no(
         _T.ENFORCED,
         "The store knows this nonce as that of another agreement, of one that was deleted, or of other terms.",
-        "Have both parties agree anew with `commonweal agreement sign --renew`, which writes another spec.nonce.",
+        "Have both parties agree again with `commonweal agreement sign --renew`, which writes another spec.nonce.",
     ),
     _R.LAPSED: no(
         _T.ENFORCED,

@@ -145,7 +145,7 @@ def _with_term(finding: Finding, outcome: Outcome | None) -> Finding:
 
 
 def _signed_meaning(record: Record, terms: Terms) -> dict[str, Any] | None:
-    """Return what the fields meant when they were signed, while they mean something else: a status is where it is kept until both have signed anew."""
+    """Return what the fields meant when they were signed, while they mean something else: a status is where it is kept until both have signed again."""
     if terms.signatures.finding.reason is not _R.MEANING_CHANGED:
         return None
     found = next((m for s in record.parsed.spec.signatures if (m := meant_when_signed(record, s.hash)) is not None), None)

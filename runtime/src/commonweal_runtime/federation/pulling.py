@@ -48,7 +48,7 @@ class _Link:
 class Feed:
     """Follows the other sites of the department, one task each. `connect` gives a superuser's connection to the store.
 
-    `ended` is called after another site has told of an agreement that a party revoked there: the plan has to be carried out anew.
+    `ended` is called after another site has told of an agreement that a party revoked there: the plan has to be carried out again.
     """
 
     def __init__(self, connect: Connect, sector_key: bytes, ended: Callable[[], None] = lambda: None) -> None:

@@ -1,6 +1,6 @@
 """What the store itself knows of signatures: which nonces are over, and what was signed in the form of earlier releases.
 
-The operator checks who has signed. This holds against what it cannot see: an agreement that is made anew with old signatures, a revocation that was taken
+The operator checks who has signed. This holds against what it cannot see: an agreement that is made again with old signatures, a revocation that was taken
 out again, a version of a product that ended since the plan was made.
 """
 
