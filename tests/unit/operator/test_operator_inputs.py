@@ -280,6 +280,7 @@ def department(
         departments=frozenset({CONSUMER}),
         claims=frozenset(),
         report=report,
+        old_store=unsplit,
         unsplit=unsplit,
         running=Running(**({"quota_counted": True, "store": UP, "data_api": UP, "models": UP} | running)),
         data_api_url="http://api",

@@ -124,7 +124,7 @@ def test_a_store_of_that_name_in_the_departments_namespace_counts_for_nothing_on
 
 def test_while_a_department_is_split_both_are_there_and_only_the_old_store_has_a_plan(site: Site) -> None:
     department = site.body(DEPARTMENT)
-    meta = department["metadata"] | {"annotations": {"commonweal.dev/arriving": "split"}}
+    meta = department["metadata"] | {"annotations": {"commonweal.dev/arriving": "split", "commonweal.dev/splitting": "split"}}
     site.put(department | {"metadata": meta}, 2, keys=keys_status("companies-registry"))
     site.observed.known["StatefulSet", REGISTRY, "store"] = site.observed.known["StatefulSet", OURS, "store"] = UP
     children = site.children(DEPARTMENT)
@@ -133,6 +133,14 @@ def test_while_a_department_is_split_both_are_there_and_only_the_old_store_has_a
     wanted = site.rules.keys_of(site.gathered(DEPARTMENT))
     assert wanted is not None
     assert (wanted.make, wanted.owner.namespace) == (False, OURS), "its keys are brought, not made"
+    assert site.rules.status(site.gathered(DEPARTMENT), ())["dataApi"] == f"http://data-api.{REGISTRY}.svc.cluster.local"
+    taken_up = meta | {"annotations": {"commonweal.dev/splitting": "split"}}
+    site.put(department | {"metadata": taken_up}, 2, keys=keys_status("companies-registry"))
+    children = site.children(DEPARTMENT)
+    assert {c.namespace for c in children if c.name in (STORE_PLAN, MODEL_PLAN)} == {REGISTRY, OURS}, (
+        "until it has gone, the old store is told too"
+    )
+    assert site.rules.status(site.gathered(DEPARTMENT), ())["dataApi"] == f"http://data-api.{OURS}.svc.cluster.local"
 
 
 def test_a_change_in_either_namespace_asks_for_the_department(site: Site) -> None:

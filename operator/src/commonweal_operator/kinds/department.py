@@ -44,7 +44,7 @@ class DepartmentInput:
     `site` is this site's name, if it has one; `signing` the department's public key, while known. `contracts`, `agreements` and `models` are its own;
     `consumed` are the agreements that name it as consumer, `calling` the models that name it as caller, wherever they are. `departments` are those that
     exist of all whom these name. `claims` are the volume claims of its sources that exist and are opened to its store. `report` is the keeper's last
-    one. `unsplit`: its store lies in its own namespace yet, and nothing may be made beside it. `data_api_url` and `models_url` are base URLs.
+    one. `old_store`: a store in its own namespace is to be told what is revoked; `unsplit`: it is the one that serves, and nothing may be made beside it. `data_api_url` and `models_url` are base URLs.
     """
 
     now: datetime
@@ -60,6 +60,7 @@ class DepartmentInput:
     claims: frozenset[str]
     report: StoreReport | None
     running: Running
+    old_store: bool
     unsplit: bool
     data_api_url: str
     models_url: str

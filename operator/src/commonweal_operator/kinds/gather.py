@@ -84,6 +84,7 @@ class _Gathering:
             claims=self._claims(tenant, contracts),
             report=view.store_report(tenant),
             running=self._running(tenant),
+            old_store=view.old_store(tenant),
             unsplit=view.unsplit(tenant),
             data_api_url=view.base_url("data-api", tenant),
             models_url=view.base_url("models", tenant),

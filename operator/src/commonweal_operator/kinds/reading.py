@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from commonweal_api import ConsentPolicy, DataProduct, Department, ModelService, namespace_of
 from commonweal_api.common import API_VERSION, PLATFORM_SUFFIX
-from commonweal_api.move import ARRIVING
+from commonweal_api.move import ARRIVING, SPLITTING
 from commonweal_kube.objects import Record
 from commonweal_kube.queue import Key
 
@@ -54,8 +54,10 @@ def read(body: Mapping[str, Any], old: Record | None) -> Record:
         parsed, invalid = old.parsed, old.invalid
     else:
         parsed, invalid = _parse(MODELS[key.kind], body)
-    arriving = ARRIVING in (meta.get("annotations") or {})
-    return Record(key, uid, int(meta["resourceVersion"]), generation, "deletionTimestamp" in meta, parsed, invalid, status, arriving)
+    arriving, splitting = (mark in (meta.get("annotations") or {}) for mark in (ARRIVING, SPLITTING))
+    return Record(
+        key, uid, int(meta["resourceVersion"]), generation, "deletionTimestamp" in meta, parsed, invalid, status, arriving, splitting
+    )
 
 
 def _parse(model: type[BaseModel], body: Mapping[str, Any]) -> tuple[Any, str]:

@@ -11,7 +11,7 @@ from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, STORE_PLAN, STORE_REPO
 from commonweal_api.reasons import ConditionType
 from commonweal_kube.objects import Change, Record
 from commonweal_kube.queue import Key, Priority
-from commonweal_operator.desired import Child, NamespaceContent, PlatformConfig, department_children
+from commonweal_operator.desired import Child, department_children
 from commonweal_operator.desired.manifest import Owner
 from commonweal_operator.desired.plans import plans
 from commonweal_operator.engine.apply import Problem
@@ -99,14 +99,15 @@ class KindRules:
         if not isinstance(inputs, DepartmentInput):
             return ()
         content, arriving = department.content(inputs), inputs.record.arriving
-        if inputs.unsplit:
-            # A store that still runs must hear of what is revoked; beside it nothing is made, for an empty store would take its place.
-            old = plans(Owner(content.name, content.uid), content.store, content.models) if inputs.signing is not None else []
-            return [*old, *(_without_plans(content, self.view.platform) if arriving else [])]
-        if arriving:
-            return _without_plans(content, self.view.platform)
+        # A store that still runs must hear of what is revoked; beside it nothing is made, for an empty store would take its place.
+        told = inputs.old_store and inputs.signing is not None
+        old = plans(Owner(content.name, content.uid), content.store, content.models) if told else []
+        if inputs.unsplit and not arriving:
+            return old
         found = department_children(content, self.view.platform)
-        return found if inputs.signing is not None else [c for c in found if not c.remembered]
+        if arriving:
+            return [*old, *(c for c in found if c.name not in (STORE_PLAN, MODEL_PLAN))]
+        return [*old, *(found if inputs.signing is not None else [c for c in found if not c.remembered])]
 
     def complete(self, inputs: Input) -> bool:
         """Return whether `children` names all that the object shall own; if not, it does so once its keys are there."""
@@ -161,10 +162,6 @@ class KindRules:
             yield from (_department_key(name) for name in _counterparts(record))
         if kind != "ModelService":
             yield from (m.key for m in self.view.models_reading(own))
-
-
-def _without_plans(content: NamespaceContent, platform: PlatformConfig) -> list[Child]:
-    return [c for c in department_children(content, platform) if c.name not in (STORE_PLAN, MODEL_PLAN)]
 
 
 def _counterparts(record: Record | None) -> set[str]:

@@ -136,16 +136,23 @@ class ClusterView:
             had = self._last_plans[tenant] = (found, products)
         return had[1]
 
-    def unsplit(self, tenant: str) -> bool:
-        """Return whether a department's store still lies in its own namespace, as it did before there was one for the platform.
+    def old_store(self, tenant: str) -> bool:
+        """Return whether there is a store in a department's own namespace, where it lay before there was one for the platform, that must still be told its plan.
 
-        Once a store is in the platform's namespace it is the only one that counts, whatever else bears its name; but for a department that a command is moving there.
+        Once a store is in the platform's namespace it is the only one that counts, whatever else bears its name; but for a department that a command moves there.
         """
         if self.observed("StatefulSet", tenant, STORE) is None:
             return False
         department = self.department(department_of(tenant))
-        moving = department is not None and department.arriving
-        return moving or self.observed("StatefulSet", platform_namespace_of(department_of(tenant)), STORE) is None
+        return (department is not None and department.splitting) or self._alone(tenant)
+
+    def unsplit(self, tenant: str) -> bool:
+        """Return whether that store is the one that serves."""
+        department = self.department(department_of(tenant))
+        return self.old_store(tenant) and (self._alone(tenant) or (department is not None and department.arriving))
+
+    def _alone(self, tenant: str) -> bool:
+        return self.observed("StatefulSet", platform_namespace_of(department_of(tenant)), STORE) is None
 
     def home(self, tenant: str) -> str:
         """Return the namespace in which what the platform runs for a department is found."""
