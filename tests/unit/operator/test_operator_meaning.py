@@ -192,9 +192,9 @@ def test_taken_out_again_before_the_store_knew_it_is_told_all_the_same(site: Sit
     site.apply_plan()
     site.put(signed(site.body(AGREEMENT)), 3)
     assert department.store_plan(site.department()).revoked == [nonce], "the plan in the cluster is the memory until the store has it"
-    digest = site.observed.known["ConfigMap", REGISTRY, "commonweal-store-plan"][0]
+    digest = site.observed.known["ConfigMap", f"{REGISTRY}-platform", "commonweal-store-plan"][0]
     report = orjson.dumps(StoreReport(plan=digest).wire()).decode()
-    site.observed.known["ConfigMap", REGISTRY, "commonweal-store-report"] = report
+    site.observed.known["ConfigMap", f"{REGISTRY}-platform", "commonweal-store-report"] = report
     assert department.store_plan(site.department()).revoked is None, "from then on it is the store that keeps it closed"
     record = site.record("ConsentPolicy", NAME)
     told = Outcome(uid=record.uid, generation=3, ready=False, reason="NonceEnded", message=f"spec.nonce: {nonce}, Revoked.")
