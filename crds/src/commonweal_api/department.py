@@ -101,8 +101,8 @@ class Steward(Strict, json_schema_extra=validations(ACCOUNT_NAMESPACE, NO_SYSTEM
     """Who may sign for the department, in the words of Kubernetes' RBAC."""
 
     kind: Literal["User", "Group", "ServiceAccount"] = Field(description="What is named.")
-    name: str = Field(min_length=1, max_length=253, description="Name of the user, the group or the ServiceAccount.")
-    namespace: str | None = Field(
+    name: Text = Field(min_length=1, max_length=253, description="Name of the user, the group or the ServiceAccount.")
+    namespace: Text | None = Field(
         default=None, min_length=1, max_length=63, description="Namespace of the ServiceAccount; without it, the department's own."
     )
 
