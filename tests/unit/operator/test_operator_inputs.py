@@ -74,10 +74,6 @@ def unrepeated(message: str) -> bool:
     return len(set(said)) == len(said)
 
 
-def _named(value: Any) -> str:
-    return str(value) if isinstance(value, str) else ""
-
-
 class NoKeys:
     def public(self, uid: str) -> None:
         """No key is known before a status shows it."""

@@ -63,7 +63,7 @@ def about_one(function: Callable[..., int]) -> Callable[..., int]:
 
 @agreement.command("sign")
 @click.option("--as", "party", required=True, metavar="DEPARTMENT", help="for which party you sign")
-@click.option("--renew", is_flag=True, help="begin again: another nonce, and nobody's signature but yours")
+@click.option("--renew", is_flag=True, help="begin again: another nonce, and no signature but yours")
 @about_one
 def sign(place: Place, party: str, *, renew: bool) -> int:
     """Sign an agreement for a department, with its Secret commonweal-signing."""
