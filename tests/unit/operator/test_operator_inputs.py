@@ -74,6 +74,10 @@ def unrepeated(message: str) -> bool:
     return len(set(said)) == len(said)
 
 
+def _named(value: Any) -> str:
+    return str(value) if isinstance(value, str) else ""
+
+
 class NoKeys:
     def public(self, uid: str) -> None:
         """No key is known before a status shows it."""
@@ -192,19 +196,9 @@ UNPARSED = replace(SERVED.record, parsed=None, invalid="spec.version: no.")
 LINKED = {"linkage": {"on": "companyName"}}
 LIVE_PRODUCT = live("Serving", ready=True).record
 STORE_SAYS = (
-    "ProductNotFound",
-    "ProductNotReady",
-    "VersionUnknown",
-    "FieldNotOffered",
-    "MaskAndRawTogether",
-    "LinkageNotLive",
-    "StoreRefused",
-    "PersonKeyGiven",
-    "NonceEnded",
-    "NonceUsed",
-    "Lapsed",
-    "MeaningChanged",
-)
+    "ProductNotFound", "ProductNotReady", "VersionUnknown", "FieldNotOffered", "MaskAndRawTogether", "LinkageNotLive", "StoreRefused", "PersonKeyGiven",
+    "NonceEnded", "NonceUsed", "Lapsed", "MeaningChanged",
+)  # fmt: skip
 OFFERED = with_nonce(next(b for b in documents("40-agreements") if b["metadata"]["name"] == "tax-registers-business"))
 OVER = [revocation(OFFERED, CONSUMER)]
 FORGED = [revocation(OFFERED, CONSUMER, seed_of(PROVIDER))]
