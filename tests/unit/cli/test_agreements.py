@@ -189,6 +189,17 @@ def test_a_revocation_is_the_partys_own_word_about_this_nonce() -> None:
     assert all(jws.verify_revocation(s.jws, key_of(s.party)) is None for s in agreement.spec.signatures), "nor is a signature a revocation"
 
 
+def test_who_wants_it_over_needs_no_product_and_says_so_once() -> None:
+    manifest = signed(consent_policy())
+    agreement = signing.agreement_of(manifest)
+    (made,) = signing.revocations_with(agreement, "tax", seed_of("tax"), 7)
+    assert made["hash"] == manifest["spec"]["signatures"][0]["hash"], "its product is gone, so what was signed is named"
+    again = signing.agreement_of(manifest | {"spec": manifest["spec"] | {"revocations": [made]}})
+    with pytest.raises(LocalError, match="tax has revoked .* already"):
+        signing.revocations_with(again, "tax", seed_of("tax"), 8)
+    assert [r["party"] for r in signing.revocations_with(again, "benefits", seed_of("benefits"), 8)] == ["tax", "benefits"]
+
+
 def test_who_is_no_party_revokes_nothing_and_without_a_nonce_there_is_nothing_to_revoke() -> None:
     agreement = signing.agreement_of(signed(consent_policy()), data_product())
     with pytest.raises(LocalError, match="health is no party"):

@@ -93,7 +93,7 @@ def sign(place: Place, party: str, *, renew: bool) -> int:
 def revoke(place: Place, party: str) -> int:
     """Take an agreement back for ever, with your department's Secret commonweal-signing; the other party cannot undo it."""
     kubectl, agreement = place.kubectl, _agreement(place)
-    _print(agreement)
+    _told(agreement)
     seed = signing.seed_of(kubectl, party)
     if agreement.version:
         try:

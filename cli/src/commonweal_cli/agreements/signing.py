@@ -20,7 +20,7 @@ from commonweal_api.data_product import DataProductSpec
 from commonweal_api.jwk import Jwk
 from commonweal_api.meaning import Meaning
 from commonweal_api.versions import meaning_for
-from commonweal_cli.exceptions import KubectlConflictError
+from commonweal_cli.exceptions import KubectlConflictError, KubectlError
 from commonweal_cli.kubectl import Kubectl
 from commonweal_local.exceptions import LocalError
 
@@ -102,7 +102,10 @@ def read(kubectl: Kubectl, name: str, namespace: str) -> Agreement:
     found = agreement_of(manifest := kubectl.get(KIND, name, namespace))
     if found.meaning is not None and found.status.get("observedGeneration") == manifest["metadata"].get("generation"):
         return found
-    return agreement_of(manifest, kubectl.get(PRODUCTS, found.spec.product.name, namespace))
+    try:
+        return agreement_of(manifest, kubectl.get(PRODUCTS, found.spec.product.name, namespace))
+    except KubectlError:  # it is gone, or not to be read: then nothing can be signed, and the rest is said all the same
+        return replace(found, meaning=None)
 
 
 def _said(spec: ConsentPolicySpec, status: Mapping[str, Any]) -> Meaning | None:
@@ -139,9 +142,18 @@ def revocations_with(agreement: Agreement, party: str, seed: bytes, at: int) -> 
             "spec.nonce: is missing, so there is nothing that could be revoked",
             "Take spec.signatures out: what was signed without a nonce does not come back once it is closed.",
         )
-    others = [r for r in agreement.spec.revocations or () if (r.party, r.nonce) != (party, nonce)]
-    mine = {"party": party, "nonce": nonce, "hash": agreement.hash}
-    return [*(r.wire() for r in others), mine | {"jws": jws.revoke(seed, jws.Revoked(nonce, agreement.hash, party, at))}]
+    others = [r.wire() for r in agreement.spec.revocations or ()]
+    if any((r["party"], r["nonce"]) == (party, nonce) for r in others):
+        raise LocalError(f"spec.revocations: {party} has revoked {nonce} already", "Nothing is left to do; it cannot be taken out again.")
+    stood = _stood(agreement)
+    return [*others, {"party": party, "nonce": nonce, "hash": stood, "jws": jws.revoke(seed, jws.Revoked(nonce, stood, party, at))}]
+
+
+def _stood(agreement: Agreement) -> str:
+    """Return the hash of an agreement that is taken back; that of a signature when its product is gone, for who wants it over must not need one."""
+    if agreement.meaning is not None and agreement.meaning.whole(agreement.spec.fields):
+        return agreement.hash
+    return next((s.hash for s in agreement.spec.signatures), "sha256:" + "0" * 64)
 
 
 def revoke(kubectl: Kubectl, agreement: Agreement, party: str, seed: bytes) -> None:
