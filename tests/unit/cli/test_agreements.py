@@ -195,7 +195,7 @@ def test_who_wants_it_over_needs_no_product_and_says_so_once() -> None:
     (made,) = signing.revocations_with(agreement, "tax", seed_of("tax"), 7)
     assert made["hash"] == manifest["spec"]["signatures"][0]["hash"], "its product is gone, so what was signed is named"
     again = signing.agreement_of(manifest | {"spec": manifest["spec"] | {"revocations": [made]}})
-    with pytest.raises(LocalError, match="tax has revoked .* already"):
+    with pytest.raises(LocalError, match=r"tax has revoked .* already"):
         signing.revocations_with(again, "tax", seed_of("tax"), 8)
     assert [r["party"] for r in signing.revocations_with(again, "benefits", seed_of("benefits"), 8)] == ["tax", "benefits"]
 
