@@ -29,6 +29,7 @@ from commonweal_runtime.plan_exchange import DirectoryExchange, PlanExchange
 from commonweal_runtime.store.logins import password_of
 from support.loopback import Loopback
 from support.postgres import HeritageServer, StoreServer, free_port
+from support.signing import nonce_of
 from support.waiting import EVERY, HANG
 
 DEPARTMENT = "registry"
@@ -345,6 +346,9 @@ def plan(products: Mapping[str, dict[str, Any]], agreements: Mapping[str, dict[s
             "displayName": "The Registry",
             "contact": "mailto:registry@example.test",
             "products": [{"name": n, "uid": f"p-{n}{uid}", "generation": 1, "spec": s} for n, s in products.items()],
-            "agreements": [{"name": n, "uid": f"a-{n}{uid}", "generation": 1, "spec": s} for n, s in agreements.items()],
+            "agreements": [
+                {"name": n, "uid": f"a-{n}{uid}", "generation": 1, "spec": {"nonce": nonce_of(f"a-{n}{uid}")} | s}
+                for n, s in agreements.items()
+            ],
         }
     )

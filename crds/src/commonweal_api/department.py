@@ -18,6 +18,7 @@ from commonweal_api.common import (
     Name,
     Status,
     Strict,
+    Text,
     cel,
     check,
     validations,
@@ -100,8 +101,8 @@ class Steward(Strict, json_schema_extra=validations(ACCOUNT_NAMESPACE, NO_SYSTEM
     """Who may sign for the department, in the words of Kubernetes' RBAC."""
 
     kind: Literal["User", "Group", "ServiceAccount"] = Field(description="What is named.")
-    name: str = Field(min_length=1, max_length=253, description="Name of the user, the group or the ServiceAccount.")
-    namespace: str | None = Field(
+    name: Text = Field(min_length=1, max_length=253, description="Name of the user, the group or the ServiceAccount.")
+    namespace: Text | None = Field(
         default=None, min_length=1, max_length=63, description="Namespace of the ServiceAccount; without it, the department's own."
     )
 
@@ -129,7 +130,7 @@ PLATFORMS_NAME = cel(
 
 
 class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS, STEWARDS)):
-    display_name: str = Field(min_length=1, max_length=120, description="Name shown to people.")
+    display_name: Text = Field(min_length=1, max_length=120, description="Name shown to people.")
     contact: Contact = Field(description="Where a person asks or complains: mailto: or https:.")
     quota: Quota = Field(default_factory=Quota)
     store: Store = Field(default_factory=Store)

@@ -17,6 +17,7 @@ from commonweal_api.common import (
     PurposeKey,
     Status,
     Strict,
+    Text,
     cel,
     validations,
 )
@@ -91,7 +92,7 @@ SPEC_RULES = (
 
 
 class ModelServiceSpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
-    title: str = Field(min_length=1, max_length=120, description="Name shown to people.")
+    title: Text = Field(min_length=1, max_length=120, description="Name shown to people.")
     purpose: PurposeKey = Field(description="The purpose under which it reads; an agreement must list it.")
     features: list[Feature] = Field(min_length=1, max_length=50, description="What it may learn from.")
     callers: list[Caller] = Field(min_length=1, max_length=20, description="Who may ask it.")

@@ -45,6 +45,7 @@ class DepartmentInput:
     `consumed` are the agreements that name it as consumer, `calling` the models that name it as caller, wherever they are. `departments` are those that
     exist of all whom these name. `claims` are the volume claims of its sources that exist and are opened to its store. `report` is the keeper's last
     one. `old_store`: a store in its own namespace is to be told what is revoked; `unsplit`: it is the one that serves, and nothing may be made beside it. `data_api_url` and `models_url` are base URLs.
+    `revoked` are the nonces that a party has revoked.
     """
 
     now: datetime
@@ -64,6 +65,7 @@ class DepartmentInput:
     unsplit: bool
     data_api_url: str
     models_url: str
+    revoked: tuple[str, ...] = ()
 
 
 def content(inputs: DepartmentInput) -> NamespaceContent:
@@ -100,13 +102,16 @@ def store_plan(inputs: DepartmentInput) -> StorePlan:
         max_staleness_seconds=feed.max_staleness_seconds if feed is not None else None,
         registrars=list(department.spec.registrars),
         signing=inputs.signing,
+        revoked=list(inputs.revoked) or None,
     )
 
 
 def _agreement(agreement: Agreement) -> AgreementPlan:
     # Without its signatures: they have been checked, the store has no use for them, and they would be half of a plan whose size is bounded.
-    spec, record = agreement.spec.model_copy(update={"signatures": []}), agreement.record
-    return AgreementPlan(name=record.key.name, uid=record.uid, generation=record.generation, spec=spec, dry_run=spec.mode == "DryRun")
+    spec, record = agreement.spec.model_copy(update={"signatures": [], "revocations": None}), agreement.record
+    dry = spec.mode == "DryRun"
+    signed = agreement.terms.hash if spec.nonce is not None and not dry else None
+    return AgreementPlan(name=record.key.name, uid=record.uid, generation=record.generation, spec=spec, dry_run=dry, signed=signed)
 
 
 def model_plan(inputs: DepartmentInput) -> ModelPlan:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from commonweal_api import namespace_of
+from commonweal_api.jwk import Jwk
 from commonweal_api.reasons import Reason
 from commonweal_kube.objects import Record
 from commonweal_kube.queue import Key
@@ -21,7 +23,7 @@ from commonweal_operator.kinds.data_product import DataProductInput
 from commonweal_operator.kinds.department import DepartmentInput, Running
 from commonweal_operator.kinds.model_service import ModelServiceInput, Need, NeededProduct, needs
 from commonweal_operator.kinds.reading import department_of
-from commonweal_operator.kinds.signatures import parties_of, signature_state
+from commonweal_operator.kinds.signatures import examined, parties_of, revoked
 from commonweal_operator.kinds.terms import Parties, Terms, consumer_known, terms_for, terms_without_product
 from commonweal_operator.kinds.view import ClusterView
 
@@ -68,7 +70,7 @@ class _Gathering:
         view, tenant = self._view, record.key.tenant
         contracts = tuple(self._contract(p) for p in view.usable("DataProduct", tenant))
         consumed, models = view.agreements_for(record.key.name), view.usable("ModelService", tenant)
-        calling = view.models_called_by(record.key.name)
+        calling, own = view.models_called_by(record.key.name), view.usable("ConsentPolicy", tenant)
         named = {department_of(r.key.tenant) for r in (*consumed, *calling)} | {c.department for m in models for c in m.parsed.spec.callers}
         return DepartmentInput(
             now=self._now,
@@ -76,7 +78,7 @@ class _Gathering:
             record=record,
             signing=view.signing_key(record),
             contracts=contracts,
-            agreements=self._agreements(view.usable("ConsentPolicy", tenant)),
+            agreements=self._agreements(own),
             consumed=self._agreements(consumed),
             models=tuple(models),
             calling=tuple(calling),
@@ -88,6 +90,7 @@ class _Gathering:
             unsplit=view.unsplit(tenant),
             data_api_url=view.base_url("data-api", tenant),
             models_url=view.base_url("models", tenant),
+            revoked=self._revoked(own, tenant),
         )
 
     def data_product(self, record: Record) -> DataProductInput:
@@ -142,7 +145,7 @@ class _Gathering:
     def _agreement(self, policy: Record) -> Agreement:
         found = self._examined.get(policy.key)
         if found is None:
-            found = self._examined[policy.key] = Agreement(policy, self._parties_of(policy).hash, self._terms(policy))
+            found = self._examined[policy.key] = Agreement(policy, self._terms(policy))
         return found
 
     def _terms(self, policy: Record) -> Terms:
@@ -154,12 +157,18 @@ class _Gathering:
     def _parties_of(self, policy: Record) -> Parties:
         found = self._parties.get(policy.key)
         if found is None:
-            spec, names, digest = policy.parsed.spec, parties_of(policy), self._view.hash_of(policy)
-            keys = {name: key for name in names if (key := self._view.agreement_key(name)) is not None}
-            state = signature_state(policy, digest, keys)
+            spec, examine = policy.parsed.spec, partial(examined, policy, self._keys_of(policy), self._view.hash_of)
             exists = self._view.department(spec.consumer.department) is not None
-            found = self._parties[policy.key] = Parties(digest, consumer_known(spec, exists=exists), state)
+            found = self._parties[policy.key] = Parties(consumer_known(spec, exists=exists), examine)
         return found
+
+    def _keys_of(self, policy: Record) -> dict[str, Jwk]:
+        return {name: key for name in parties_of(policy) if (key := self._view.agreement_key(name)) is not None}
+
+    def _revoked(self, policies: Iterable[Record], tenant: str) -> tuple[str, ...]:
+        """Return what stands revoked, and what the store has been told and not yet said that it knows: whoever takes it out meanwhile is too late."""
+        found = {nonce for p in policies if p.parsed.spec.revocations for nonce in revoked(p, self._keys_of(p))}
+        return tuple(sorted(found | self._view.unconfirmed_revocations(tenant)))
 
     def _contract(self, product: Record) -> Contract:
         found = self._contracts.get(product.key)
