@@ -21,6 +21,9 @@ from commonweal_api.common import (
     validations,
 )
 
+RUNTIME_CLIENT = "models"
+"""The ServiceAccount under which every model runtime reads, and which no other consumer has."""
+
 
 class Feature(Strict, json_schema_extra=validations(
     cel("self.encoding == 'Number' ? has(self.min) && has(self.max) : !has(self.min) && !has(self.max)", "spec.features[]: a Number needs min and max (both, to scale it); a Category has neither."),

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from commonweal_api import ModelService
+from commonweal_api.model_service import RUNTIME_CLIENT, Caller
 from commonweal_api.plan import Outcome
 from commonweal_api.reasons import ConditionType, Reason, entry_of
 from commonweal_kube.objects import Record
@@ -16,7 +17,6 @@ from commonweal_operator.kinds.consent_policy import Agreement, admitted
 from commonweal_operator.kinds.reading import department_of
 
 _C, _R = ConditionType, Reason
-CLIENT = "models"  # the ServiceAccount of every model runtime
 
 
 class Need(NamedTuple):
@@ -99,7 +99,7 @@ def _bound(needed: NeededProduct, model: Record, now: datetime) -> Finding:
         (_R.FIELD_NOT_AGREED, lambda a: set(need.fields) <= set(a.spec.fields)),
         (_R.AGREEMENT_NOT_IN_FORCE, lambda a: admitted(a, now) and status_of(a.record.status, _C.ENFORCED, a.record.generation)),
     )
-    wish = f"Needed: {need.department}/{need.product} for {consumer}, client {CLIENT}, purpose {purpose}, fields {', '.join(need.fields)}."
+    wish = f"Needed: {need.department}/{need.product} for {consumer}, client {RUNTIME_CLIENT}, purpose {purpose}, fields {', '.join(need.fields)}."
     for reason, check in checks:
         passed = tuple(a for a in left if check(a))
         if not passed:
@@ -115,7 +115,7 @@ def _for_purpose(agreement: Agreement, purpose: str) -> bool:
 
 
 def _for_client(agreement: Agreement) -> bool:
-    return CLIENT in agreement.spec.consumer.clients
+    return RUNTIME_CLIENT in agreement.spec.consumer.clients
 
 
 def _runtime(record: Record, outcome: Outcome | None) -> Finding:

@@ -122,8 +122,8 @@ def _paths(product: Product, spec: DataProductSpec, name: str) -> dict[str, Any]
                 item,
                 tag=product.name,
                 who="client",
-                parameters=("subject", "Purpose", "fields"),
-                reasons=("NotFound", *_REFUSED),
+                parameters=("subject", "Purpose", "Caller", "Caller-Gets", "fields"),
+                reasons=("NotFound", "CallerNotAccepted", "CallerNotAgreed", *_REFUSED),
                 versioned=True,
             )
         },
