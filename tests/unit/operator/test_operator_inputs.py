@@ -238,6 +238,10 @@ def model(*agreements: Agreement, served: bool = True, there: bool = True, told:
     return ModelServiceInput(NOW, MODEL, (NeededProduct(NEED, made if there else None, agreements),), told, "http://models")
 
 
+def called_by(caller: dict[str, str], *agreements: Agreement) -> ModelServiceInput:
+    return replace(model(*agreements), record=record("50-model", "next-step", {"callers": [caller]}))
+
+
 BOUND = model(agreement(COVERING), told=outcome("RuntimeReady", ready=True))
 MODELS: list[tuple[Input, ConditionType, Reason]] = [
     *((BOUND, t, Reason(t)) for t in CONDITIONS_OF["ModelService"] if t is not _C.READY),
@@ -249,6 +253,7 @@ MODELS: list[tuple[Input, ConditionType, Reason]] = [
     (model(agreement(COVERING | {"consumer": {"department": CONSUMER, "clients": ["app"]}})), _C.AGREEMENTS_BOUND, _R.CLIENT_NOT_AGREED),
     (model(agreement(COVERING | {"fields": ["companyName"]})), _C.AGREEMENTS_BOUND, _R.FIELD_NOT_AGREED),
     (model(agreement(COVERING | {"validity": EXPIRED, "assurance": None})), _C.AGREEMENTS_BOUND, _R.AGREEMENT_NOT_IN_FORCE),
+    (called_by({"department": "benefits-department", "client": "benefits-app"}), _C.CALLERS_AGREED, _R.CALLER_NOT_AGREED),
     (model(), _C.RUNTIME_READY, _R.RUNTIME_PENDING),
     (model(told=outcome("RuntimeRefused", "spec.learner: no.")), _C.RUNTIME_READY, _R.RUNTIME_REFUSED),
 ]
@@ -271,6 +276,7 @@ def department(
         agreements=(agreement(),),
         consumed=(),
         models=own_models,
+        needed={m.key: () for m in own_models},
         calling=(),
         departments=frozenset({CONSUMER}),
         claims=frozenset(),

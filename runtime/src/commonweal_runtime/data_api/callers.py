@@ -51,7 +51,9 @@ def calling_of(caller: str | None, gets: str | None) -> Calling | None:
         return None
     department, _, client = (caller or "").partition("/")
     if not re.fullmatch(NAME_PATTERN, department) or not re.fullmatch(CLIENT_PATTERN, client):
-        raise invalid_request("The header Caller does not name a caller.", "Write `department/client`, as in spec.callers of the ModelService.")
+        raise invalid_request(
+            "The header Caller does not name a caller.", "Write `department/client`, as in spec.callers of the ModelService."
+        )
     if gets not in get_args(Gets):
         raise invalid_request("The header Caller-Gets says neither Decision nor Values.", "Send it with Caller: Decision or Values.")
     return Calling(Client(department, client), cast("Gets", gets))

@@ -35,6 +35,7 @@ _MASKED: dict[MaskKind, FieldType] = {
 # the store keeps the source's address to itself; the model wants one
 _NO_SOURCE = {"postgres": {"host": "hidden", "database": "hidden", "table": "hidden", "credentials": {"name": "hidden"}}}
 _REFUSED = (
+    "CallerMissing",
     "NoAgreement",
     "PurposeMissing",
     "PurposeNotAgreed",
