@@ -121,7 +121,7 @@ class ModelsProcess:
         for department in ("tax", "companies"):
             (folder / "tokens" / department).write_text(f"token-for-{department}\n")
         self._env = {
-            "PATH": os.environ["PATH"],
+            **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
             "COMMONWEAL_DEPARTMENT": DEPARTMENT,
             "COMMONWEAL_AUDIENCE": audience_of(DEPARTMENT),
             "COMMONWEAL_CLIENT_ISSUER": ISSUER,

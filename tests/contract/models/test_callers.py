@@ -136,11 +136,24 @@ def everything_asked(caller: Caller, who: UUID) -> list[tuple[int, Any]]:
     for n in range(4):
         found += [explained(caller, who, f"e{n}"), explained(caller, who, f"e{n}")]
         found += [caller.post("activate", {"eventId": f"e{n}"}), caller.get("/v1/models/m"), caller.get("/v2/models/m")]
-        found += [infer(caller, about), infer(caller, about, guesses[0]), infer(caller, about, guesses[1]), infer(caller, *guesses), infer(caller)]
+        found += [
+            infer(caller, about),
+            infer(caller, about, guesses[0]),
+            infer(caller, about, guesses[1]),
+            infer(caller, *guesses),
+            infer(caller),
+        ]
         found += [caller.post("reward", {"eventId": f"e{n}", "value": 1.0}), caller.post("reward", {"eventId": f"e{n}", "value": 1.0})]
         found += [caller.post("reward", {"eventId": f"e{n}", "value": 0.5}), caller.get("/v1/models"), caller.get("/v1/models/m")]
-        found += [caller.get("/v2/models/m"), caller.get("/v2/models/m/versions/0123456789ab"), infer(caller, version="/versions/0123456789ab")]
-    found += [caller.post("rank", {**question(who, "e0"), "context": {"k": 1}}), caller.post("forget", {"subjects": {DEPARTMENT: str(who)}})]
+        found += [
+            caller.get("/v2/models/m"),
+            caller.get("/v2/models/m/versions/0123456789ab"),
+            infer(caller, version="/versions/0123456789ab"),
+        ]
+    found += [
+        caller.post("rank", {**question(who, "e0"), "context": {"k": 1}}),
+        caller.post("forget", {"subjects": {DEPARTMENT: str(who)}}),
+    ]
     found.append(caller.get("/v1/models/m"))
     return [(a.status_code, {k: v for k, v in a.json().items() if k not in ("action", "decisionId")}) for a in found]
 
@@ -269,7 +282,12 @@ def test_only_a_model_runtime_names_a_caller_and_in_one_form(
 
 
 def test_a_model_runtime_reads_no_pages(department: Department) -> None:
-    headers = {"Authorization": f"Bearer {department.client('tax', 'models')}", "Purpose": PURPOSE, "Caller": "tax/app", "Caller-Gets": "Decision"}
+    headers = {
+        "Authorization": f"Bearer {department.client('tax', 'models')}",
+        "Purpose": PURPOSE,
+        "Caller": "tax/app",
+        "Caller-Gets": "Decision",
+    }
     assert department.http.get("/v1/people/subjects", headers=headers).json()["reason"] == "CallerMissing"
 
 
