@@ -120,7 +120,7 @@ PARAMETERS: Mapping[str, Schema] = {
         "Caller",
         "header",
         {"type": "string", "maxLength": 104},
-        "Whom a model runtime answers, as department/client; of nobody else is it taken.",
+        "The service that a model runtime answers, as department/client; taken of model runtimes only.",
         example="tax/app",
     ),
     "Caller-Gets": parameter(

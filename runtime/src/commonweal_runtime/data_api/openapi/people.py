@@ -24,7 +24,10 @@ SCHEMAS: Mapping[str, Schema] = {
             "id": TEXT,
             "at": MOMENT,
             "client": TEXT,
-            "caller": {"type": ["string", "null"], "description": "Where a model read: whom it answered, as department/client."},
+            "caller": {
+                "type": ["string", "null"],
+                "description": "Where a model read: the service that it answered, as department/client.",
+            },
             "agreement": TEXT,
             "product": TEXT,
             "consumer": TEXT,
