@@ -103,7 +103,7 @@ def caller_not_accepted(client: str) -> ProblemError:
         403,
         "CallerNotAccepted",
         "Caller not accepted",
-        f"{client} is no model runtime, so it reads for nobody but itself.",
+        f"{client} is no model runtime, so it reads for itself only.",
         "Leave the headers Caller and Caller-Gets out.",
     )
 
