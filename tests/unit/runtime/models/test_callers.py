@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from commonweal_runtime.exceptions import ProblemError
-from commonweal_runtime.models import answers, oip
+from commonweal_runtime.models import answers, oip, service
 from commonweal_runtime.models.bodies import RankBody
 from commonweal_runtime.models.calls import Call, call_of
 from commonweal_runtime.models.features import space_of
@@ -115,3 +115,19 @@ def test_scores_are_for_callers_that_are_named_and_without_a_person_nothing_is_r
 def test_the_version_moves_with_what_was_learnt_and_is_shown_on_demand_only() -> None:
     assert "versions" not in oip.metadata(loaded(), versioned=False)
     assert oip.metadata(loaded(), versioned=True)["versions"]
+
+
+@pytest.mark.parametrize(("agreed", "waits"), [((), True), ((APP,), False)])
+def test_a_choice_alone_is_answered_on_a_tick(monkeypatch: pytest.MonkeyPatch, agreed: tuple[dict[str, str], ...], waits: bool) -> None:
+    waited: list[float] = []
+
+    async def noted(seconds: float) -> None:
+        waited.append(seconds)
+
+    async def answered() -> None:
+        async with service._on_tick(called(loaded(*agreed))):
+            pass
+
+    monkeypatch.setattr(service.asyncio, "sleep", noted)
+    asyncio.run(answered())
+    assert [0 < seconds <= service.TICK for seconds in waited] == [True] * waits
