@@ -36,7 +36,7 @@ def fresh() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def base_line() -> Iterator[dict[str, str]]:
+def base_line() -> dict[str, str]:
     """The schema of the base line alone."""
 
     async def script(root: Any) -> dict[str, str]:
@@ -46,7 +46,7 @@ def base_line() -> Iterator[dict[str, str]]:
     with StoreServer() as server, pytest.MonkeyPatch.context() as patch:
         patch.setattr(schema, "migrations", lambda: migrations()[:1])
         found = asyncio.run(_with(server, script))
-    yield found
+    return found
 
 
 @pytest.fixture
