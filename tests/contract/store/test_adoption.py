@@ -45,8 +45,7 @@ def base_line() -> dict[str, str]:
 
     with StoreServer() as server, pytest.MonkeyPatch.context() as patch:
         patch.setattr(schema, "migrations", lambda: migrations()[:1])
-        found = asyncio.run(_with(server, script))
-    return found
+        return asyncio.run(_with(server, script))
 
 
 @pytest.fixture
