@@ -19,6 +19,7 @@ import jwt
 import orjson
 
 from commonweal_api.common import PLATFORM_SUFFIX, department_at
+from commonweal_api.model_service import RUNTIME_CLIENT as MODELS
 from commonweal_runtime.exceptions import KeysUnavailableError, ProblemError
 from commonweal_runtime.pairwise import pairwise
 from commonweal_runtime.problems import issuer_not_set, keys_unavailable, token_invalid, token_missing
@@ -38,7 +39,6 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 CLUSTER_JWKS = "https://kubernetes.default.svc/openid/v1/jwks"
 
 _SUBJECT = re.compile(r"^system:serviceaccount:(dept-[a-z](?:[a-z0-9-]{0,47}[a-z0-9])?):([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)$")
-MODELS = "models"
 
 Keys = Mapping[str, jwt.PyJWK]
 Fetch = Callable[[], Awaitable[Mapping[str, Any]]]
