@@ -12,12 +12,13 @@ from datetime import datetime
 from typing import Literal, cast, get_args
 
 from commonweal_api.common import CLIENT_PATTERN, NAME_PATTERN
+from commonweal_api.model_service import RUNTIME_CLIENT
 from commonweal_runtime.data_api import problems
 from commonweal_runtime.data_api.catalogue import Agreement, Catalogue
 from commonweal_runtime.data_api.reads import ReadRequest
 from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.problems import invalid_request
-from commonweal_runtime.tokens import MODELS, Client
+from commonweal_runtime.tokens import Client
 
 Gets = Literal["Decision", "Values"]
 
@@ -60,7 +61,7 @@ def calling_of(caller: str | None, gets: str | None) -> Calling | None:
 
 def read_request(catalogue: Catalogue, client: Client, asked: Asked, calling: Calling | None, now: datetime) -> ReadRequest:
     """Return who asks for what under which agreement, or raise why not."""
-    if (client.client == MODELS) != (calling is not None):
+    if (client.client == RUNTIME_CLIENT) != (calling is not None):
         raise problems.caller_missing() if calling is None else problems.caller_not_accepted(str(client))
     agreement = catalogue.choose(asked.product, client, asked.purpose, asked.fields, now)
     read = asked.by(client, agreement)
