@@ -21,6 +21,8 @@ import asyncpg
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from commonweal_api.common import namespace_of, platform_namespace_of
+from commonweal_api.model_service import RUNTIME_CLIENT
 from commonweal_api.plan import PLAN_KEY, REPORT_KEY, StorePlan, StoreReport, audience_of, digest_of
 from commonweal_api.rights import RIGHTS, BasisType
 from commonweal_runtime.keeper.keeper import Keeper
@@ -60,8 +62,9 @@ class Issuer(Loopback):
         return jwt.encode({k: v for k, v in body.items() if v is not None}, self._key, algorithm="RS256", headers={"kid": "test"})
 
     def client(self, department: str, client: str, **claims: Any) -> str:
-        """Return a ServiceAccount's token."""
-        return self.token(**{"iss": CLIENT_ISSUER, "sub": f"system:serviceaccount:dept-{department}:{client}", **claims})
+        """Return a ServiceAccount's token; a model runtime's account is one of the platform's namespace."""
+        namespace = platform_namespace_of(department) if client == RUNTIME_CLIENT else namespace_of(department)
+        return self.token(**{"iss": CLIENT_ISSUER, "sub": f"system:serviceaccount:{namespace}:{client}", **claims})
 
     def person(self, who: UUID, **claims: Any) -> str:
         """Return a person's token."""

@@ -33,6 +33,7 @@ class ConditionType(StrEnum):
     ENFORCED = "Enforced"
     DATA_PRODUCTS_READY = "DataProductsReady"
     AGREEMENTS_BOUND = "AgreementsBound"
+    CALLERS_AGREED = "CallersAgreed"
     RUNTIME_READY = "RuntimeReady"
     READY = "Ready"
 
@@ -46,7 +47,7 @@ CONDITIONS_OF: dict[str, tuple[ConditionType, ...]] = {
     "ConsentPolicy": (
         _T.PRODUCT_RESOLVED, _T.FIELDS_PERMITTED, _T.CONSUMER_KNOWN, _T.COUNTER_SIGNED, _T.IN_FORCE, _T.ENFORCED, _T.READY,
     ),
-    "ModelService": (_T.DATA_PRODUCTS_READY, _T.AGREEMENTS_BOUND, _T.RUNTIME_READY, _T.READY),
+    "ModelService": (_T.DATA_PRODUCTS_READY, _T.AGREEMENTS_BOUND, _T.CALLERS_AGREED, _T.RUNTIME_READY, _T.READY),
 }  # fmt: skip
 
 
@@ -149,6 +150,8 @@ class Reason(StrEnum):
     CLIENT_NOT_AGREED = "ClientNotAgreed"
     FIELD_NOT_AGREED = "FieldNotAgreed"
     AGREEMENT_NOT_IN_FORCE = "AgreementNotInForce"
+    CALLERS_AGREED = "CallersAgreed"
+    CALLER_NOT_AGREED = "CallerNotAgreed"
     RUNTIME_READY = "RuntimeReady"
     RUNTIME_PENDING = "RuntimePending"
     RUNTIME_REFUSED = "RuntimeRefused"
