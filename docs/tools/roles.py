@@ -139,7 +139,8 @@ def page(templates: Path = TEMPLATES, schemas: Path = ROOT / "crds") -> str:
         "| role | |\n|---|---|",
         *(f"| `{role['metadata']['name']}` | {role['metadata']['annotations'][SAID]} |" for role in roles),
         "",
-        BIND + "## What each may do\n\n`read` is get, list and watch; `write` is create, update, patch and delete. What is not here, nobody may.\n",
+        BIND
+        + "## What each may do\n\n`read` is get, list and watch; `write` is create, update, patch and delete. What is not here, nobody may.\n",
         *matrix(roles),
         "\nA verb on `departments` is held in the namespace of that Department, by the same RoleBinding; nobody of a department reads or writes the Department itself.",
         "In `dept-<name>-platform`, in other departments' namespaces and on what belongs to no namespace, none of them may anything.\n",

@@ -92,15 +92,15 @@ def test_each_changed_field_is_named(people: Mapping[str, KubeApi]) -> None:
     assert "spec.title" not in message
 
 
-def test_c_a_product_is_not_changed_by_making_it_anew(plane: ControlPlane, people: Mapping[str, KubeApi]) -> None:
+def test_c_a_product_is_not_changed_by_making_it_again(plane: ControlPlane, people: Mapping[str, KubeApi]) -> None:
     """Deleting closes and is allowed; what an agreement names is then not made again by an editor."""
     editor = people["editor"]
     plane.apply(consent_policy(put("spec.product.name", "vanished"), name="outlives-it"))
-    anew = data_product_in_full(*MANY, name="vanished")
-    message = wait_for("the agreement to be known", lambda: said(editor, anew))
+    again = data_product_in_full(*MANY, name="vanished")
+    message = wait_for("the agreement to be known", lambda: said(editor, again))
     assert "metadata.name: the ConsentPolicy outlives-it names the DataProduct vanished" in message
     assert "choose another name, or ask a steward" in message
-    assert said(people["steward"], anew) == ""
+    assert said(people["steward"], again) == ""
     assert said(editor, data_product_in_full(name="a-draft")) == "", "what no agreement names reaches nobody"
     editor.delete(PRODUCT, dry_run=True)
     editor.delete(MODEL, dry_run=True)
@@ -147,7 +147,10 @@ def test_i_a_registrar_is_named_with_the_departments_consent(plane: ControlPlane
     wait_for("the role to be known", lambda: _reads(clerk))
     assert _applied(clerk, department(drop("spec.contact"), put("spec.contact", "mailto:new@tax.example"))) == "", "court is taken away"
     message = _applied(clerk, more)
-    assert "spec.registrars: app would say who acts for whom, and clerk does not hold the verb consent on the Department tax" in message
+    assert (
+        "spec.registrars: app would decide who may act for which person, and clerk does not hold the verb consent on the Department tax"
+        in message
+    )
     assert "commonweal-department-steward in dept-tax" in message
     plane.allow("clerk", "commonweal-department-steward", "dept-tax")
     wait_for("the steward's role to be known", lambda: not _applied(clerk, more) or None)
