@@ -75,8 +75,9 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
         plane.apply(department(put("spec.registrars", ["court"])))
         plane.apply(department(name="benefits"))
         for name, owner in NAMESPACES.items():
-            made = namespace(owner)
-            plane.apply(made | {"metadata": made["metadata"] | {"name": name}})
+            scope = {"commonweal.dev/scope": "platform" if name.endswith("-platform") else "department"}
+            labels = namespace(owner)["metadata"]["labels"] | scope
+            plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
         for name, (where, roles) in PEOPLE.items():
             for manifest in (account(name, where), *(binding(role, name, where) for role in roles)):
                 plane.apply(manifest)
