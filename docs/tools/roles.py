@@ -27,8 +27,9 @@ HEAD = """\
 
 <!-- Made by `python docs/tools/roles.py` from the chart (`templates/access`, `templates/admission`) and the kinds' schemas; change those, not this page. -->
 
-Four ClusterRoles come with the chart. The platform team binds them, by a RoleBinding in the department's own namespace `dept-<name>`; they stand by themselves and add up. Do not bind Kubernetes' `view`,
-`edit` or `admin` there: they know nothing of our kinds, and `edit` gives shells, Secrets and the tokens of every account.
+Four ClusterRoles come with the chart, and hold in the department's own namespace `dept-<name>`; they stand by themselves and add up. The platform team binds viewers, editors and registrars by a RoleBinding there,
+and names stewards in `spec.stewards` of the Department, for which the operator makes the binding and lets them read the signing key. Do not bind Kubernetes' `view`, `edit` or `admin` there:
+they know nothing of our kinds, and `edit` gives shells, Secrets and the tokens of every account.
 
 """
 BIND = """\
@@ -52,6 +53,7 @@ TAIL = """
 - *No network policies, quotas, roles and bindings*: they are how a department is kept apart, and the platform team's.
 - *Who decides what a source holds* decides what comes out of it. `consent` guards where a product reads, not what the database there answers: run the source where editors do not reach.
 - *A draft is free until an agreement names it.* An editor makes a product, deletes it and makes it again; changing one needs `consent` always, for whether somebody signs meanwhile is not for a race to decide.
+- *Who writes Departments names the stewards*, and so decides who consents: that right is the platform team's, and no role of a department has it.
 - *Name as registrar an account that nothing runs as.* What runs as it already goes on running.
 
 Every cell of the first table is held by `tests/contract/roles` against a table written by hand, with a real token of each role and every verb on every kind that an API server has; the second one by requests.
@@ -143,7 +145,7 @@ def page(templates: Path = TEMPLATES, schemas: Path = ROOT / "crds") -> str:
         + "## What each may do\n\n`read` is get, list and watch; `write` is create, update, patch and delete. What is not here, nobody may.\n",
         *matrix(roles),
         "\nA verb on `departments` is held in the namespace of that Department, by the same RoleBinding; nobody of a department reads or writes the Department itself.",
-        "In `dept-<name>-platform`, in other departments' namespaces and on what belongs to no namespace, none of them may anything.\n",
+        "In `dept-<name>-platform`, but for a steward's `get` of the one Secret `commonweal-signing`, in other departments' namespaces and on what belongs to no namespace, none of them may anything.\n",
         "## What `consent` and `register` guard\n\nNo request has these verbs; admission asks for them beside the verb of the request.\n",
         *guards(policies),
         "\nWhat leaves follows from these fields of `spec`; a field that is new is guarded until the policy frees it. Deleting closes, and needs no `consent`.\n",
