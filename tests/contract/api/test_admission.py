@@ -14,7 +14,8 @@ from support.manifests import Body, consent_policy, data_product, department, mo
 from support.signing import signed
 from support.waiting import wait_for
 
-POLICIES = REPOSITORY / "charts" / "commonweal" / "templates" / "admission"
+TEMPLATES = REPOSITORY / "charts" / "commonweal" / "templates"
+POLICIES = TEMPLATES / "admission"
 USERS = {
     "editor": User("editor", ("tax-office",)),
     "steward": User("steward", ("tax-office",)),
@@ -58,11 +59,10 @@ POD = _object("Pod", "store-0", OWNED, spec={"serviceAccountName": "app", "conta
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A site with our kinds, roles and policies, the departments' namespaces, and what the operator made in that of tax."""
-    controllers = ("namespace-controller", "garbage-collector-controller", "clusterrole-aggregation-controller")
-    with ControlPlane(
-        tmp_path_factory.mktemp("admission"), (*controllers, "validatingadmissionpolicy-status-controller"), users=USERS
-    ) as plane:
+    controllers = ("namespace-controller", "garbage-collector-controller", "validatingadmissionpolicy-status-controller")
+    with ControlPlane(tmp_path_factory.mktemp("admission"), controllers, users=USERS) as plane:
         plane.install_crds()
+        plane.apply(TEMPLATES / "access")
         plane.apply(POLICIES)
         for made in (
             department(),
@@ -79,8 +79,8 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
         plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "attic"}})
         for user in ("operator", "tenant", "keeper", "stranger", "provisioner", "replicas"):
             plane.allow(user, "cluster-admin")
-        plane.allow("editor", "edit", "dept-tax")
-        plane.allow("steward", "admin", "dept-tax")
+        plane.allow("editor", "commonweal-department-editor", "dept-tax")
+        plane.allow("steward", "commonweal-department-steward", "dept-tax")
         # Each policy comes into force by itself, and not in the order in which they were written.
         for refused in (data_product(put("metadata.namespace", "attic")), _deployment(_template({"app": "a"}, "store")), _annotated(PLAN)):
             wait_for("the policies to be enforced", lambda refused=refused: _refusal(plane, "tenant", refused))  # type: ignore[misc]
@@ -229,11 +229,15 @@ def test_only_the_operator_takes_its_finalizers_off(plane: ControlPlane, tenant:
 
 
 def test_editing_is_not_granting(plane: ControlPlane) -> None:
-    """An editor may publish; only who holds `consent` on the product, as the department's administrator does, may write the agreement."""
-    wait_for("the roles to be aggregated", lambda: _may(plane, "steward", consent_policy()))
-    plane.api("editor").apply(data_product(), dry_run=True)
+    """An editor may publish; only who holds `consent` on the product, as a steward does, may write the agreement."""
+    wait_for("the roles to be known", lambda: _may(plane, "steward", consent_policy()))
+    plane.api("editor").apply(data_product(name="draft"), dry_run=True)
     _refused(
-        plane, "editor", consent_policy(), "spec.product.name: editor may not grant access to the DataProduct people", "commonweal-steward"
+        plane,
+        "editor",
+        consent_policy(),
+        "spec.product.name: editor may not grant access to the DataProduct people",
+        "commonweal-department-steward",
     )
 
 
@@ -247,7 +251,7 @@ def _may(plane: ControlPlane, user: str, manifest: Body) -> bool | None:
 def test_signatures_are_put_in_and_taken_out_by_the_steward_only(plane: ControlPlane) -> None:
     """A signature under the provider's name opens data: changing it is granting."""
     unsigned, agreed = consent_policy(name="signed"), signed(consent_policy(name="signed"))
-    wait_for("the roles to be aggregated", lambda: _may(plane, "steward", consent_policy()))
+    wait_for("the roles to be known", lambda: _may(plane, "steward", consent_policy()))
     plane.apply(unsigned)
     _refused(plane, "editor", agreed, "editor may not grant access to the DataProduct people")
     plane.apply(agreed, user="steward")

@@ -42,9 +42,11 @@ def test_the_definitions_come_out_as_they_are_in_crds_but_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "written", manifests_in(CHARTS / "commonweal" / "templates" / "admission"), ids=lambda m: f"{m['kind']}-{m['metadata']['name']}"
+    "written",
+    [found for folder in ("access", "admission") for found in manifests_in(CHARTS / "commonweal" / "templates" / folder)],
+    ids=lambda m: f"{m['kind']}-{m['metadata']['name']}",
 )
-def test_the_admission_policies_come_out_as_written(written: dict[str, Any], platform: dict[tuple[str, str], dict[str, Any]]) -> None:
+def test_roles_and_admission_policies_come_out_as_written(written: dict[str, Any], platform: dict[tuple[str, str], dict[str, Any]]) -> None:
     assert platform[written["kind"], written["metadata"]["name"]] == written
 
 
@@ -57,5 +59,5 @@ def platform() -> dict[tuple[str, str], dict[str, Any]]:
 def test_the_policies_know_the_operator_under_the_name_that_the_chart_gives_it(platform: dict[tuple[str, str], dict[str, Any]]) -> None:
     (operator,) = platform["ClusterRoleBinding", "commonweal-operator"]["subjects"]
     known = f"system:serviceaccount:{operator['namespace']}:{operator['name']}"
-    for name in ("commonweal-owned-objects", "commonweal-reported-status", "commonweal-borrowed-identity"):
+    for name in ("commonweal-owned-objects", "commonweal-reported-status", "commonweal-borrowed-identity", "commonweal-registrars"):
         assert known in yaml.safe_dump(platform["ValidatingAdmissionPolicy", name], width=10_000)

@@ -27,6 +27,7 @@ SETTLES_SECONDS: Final = 60.0  # what a server may take to know of a new binding
 THEIRS: Final = {"labelSelector": f"!{LABEL}"}  # what is there and no probe made
 COUNTED: Final = ("limits.memory", "requests.cpu", "requests.storage")
 USER: Final = f"system:serviceaccount:dept-{A}:default"
+EDITOR: Final = "commonweal-department-editor"
 RBAC: Final = f"/apis/rbac.authorization.k8s.io/v1/namespaces/dept-{A}/rolebindings"
 
 
@@ -106,8 +107,7 @@ def _hungry() -> dict[str, Any]:
 
 def verdicts(api: Api) -> dict[str, Verdict]:
     """Return what the two departments, once furnished, show. The claim `probe` in the first one stays, for a pod to use."""
-    for role in ("edit", "commonweal-edit"):
-        _bind(api, role)
+    _bind(api, EDITOR)
     posing = pod("commonweal-probe-posing", serviceAccountName="store")
     claims = f"{space(A)}/persistentvolumeclaims"
     ours = f"/apis/apps/v1/namespaces/dept-{A}/deployments/volumes"
