@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from commonweal_api.data_product import DataProductSpec
+from commonweal_api.sizes import MOST_BYTES, size_of
+from support.manifests import data_product
 
 
 def spec(*fields: dict[str, Any], **over: Any) -> DataProductSpec:
@@ -20,3 +22,20 @@ def spec(*fields: dict[str, Any], **over: Any) -> DataProductSpec:
             **over,
         }
     )
+
+
+def largest_product(letter: str = "x", name: str = "people") -> dict[str, Any]:
+    """Return the manifest of a product that is as large as one may be: a hundred fields whose texts of one letter take all the room that there is."""
+    body, fields, each = data_product(name=name), [], len(letter.encode())
+    room = MOST_BYTES
+    for n in range(100):
+        field = {"name": f"f{n:02}".ljust(63, "n"), "from": letter, "type": "String", "description": ""}
+        room -= size_of(spec(field)) - each
+        fields.append(field)
+    for n, field in enumerate(fields):
+        letters = room // (100 - n) // each
+        field["from"] = letter * min(letters, 250)
+        field["description"] = letter * (letters - len(field["from"]))
+        room -= letters * each
+    body["spec"]["fields"] = fields
+    return body

@@ -13,8 +13,8 @@ from commonweal_runtime.store.agreements import revoke_sql
 from commonweal_runtime.store.names import login_of
 from commonweal_runtime.store.product_tables import CHANNEL
 
-# The agreement is being opened or altered at this moment; who does that looks at the list once more before it commits.
-_CROSSED = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.InternalServerError)
+# Two hands are at one agreement: the plan's and the list's. Who opens looks at the list once more before committing, and both come again.
+CROSSED = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.InternalServerError)
 
 
 async def shut(connection: Any, number: int) -> None:
@@ -36,7 +36,7 @@ async def shut_unlisted(connection: Any, closings: StoreClosings) -> bool:
             continue
         try:
             await shut(connection, row["number"])
-        except _CROSSED:
+        except CROSSED:
             done = False
     return done
 

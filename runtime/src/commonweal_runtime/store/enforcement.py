@@ -25,7 +25,7 @@ from commonweal_runtime.store.agreements import (
     compile_agreement,
     widens,
 )
-from commonweal_runtime.store.closing import shut
+from commonweal_runtime.store.closing import CROSSED, shut
 from commonweal_runtime.store.failures import Work, failure_of
 from commonweal_runtime.store.logins import verifier_of
 from commonweal_runtime.store.names import literal, login_of
@@ -128,11 +128,11 @@ class Enforcement:
 
     async def _close(self, number: int, product: str | None) -> None:
         """Close one agreement: at once, then remove what is left of it if the product's table is free, else the next time."""
-        await shut(self._db, number)
         try:
+            await shut(self._db, number)
             await self._clear(number, product)
-        except (TableBusyError, asyncpg.LockNotAvailableError):
-            return
+        except (TableBusyError, *CROSSED) as error:
+            self._tables.unfinished |= not isinstance(error, asyncpg.LockNotAvailableError)
 
     async def _clear(self, number: int, product: str | None) -> None:
         async with self._tables.held(product or ""):
