@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 from commonweal_api.data_product import DataProductSpec
@@ -26,8 +28,14 @@ def spec(*fields: dict[str, Any], **over: Any) -> DataProductSpec:
 
 def largest_product(letter: str = "x", name: str = "people") -> dict[str, Any]:
     """Return the manifest of a product that is as large as one may be: a hundred fields whose texts of one letter take all the room that there is."""
-    body, fields, each = data_product(name=name), [], len(letter.encode())
-    room = MOST_BYTES
+    body = data_product(name=name)
+    body["spec"]["fields"] = deepcopy(_largest_fields(letter))
+    return body
+
+
+@cache
+def _largest_fields(letter: str) -> list[dict[str, Any]]:
+    fields, each, room = [], len(letter.encode()), MOST_BYTES
     for n in range(100):
         field = {"name": f"f{n:02}".ljust(63, "n"), "from": letter, "type": "String", "description": ""}
         room -= size_of(spec(field)) - each
@@ -37,5 +45,11 @@ def largest_product(letter: str = "x", name: str = "people") -> dict[str, Any]:
         field["from"] = letter * min(letters, 250)
         field["description"] = letter * (letters - len(field["from"]))
         room -= letters * each
-    body["spec"]["fields"] = fields
-    return body
+    return fields
+
+
+def one_byte_too_large() -> list[dict[str, Any]]:
+    """Return the fields of a product that is as large as one may be, and one letter."""
+    fields = deepcopy(_largest_fields("x"))
+    fields[-1]["description"] += "x"
+    return fields
