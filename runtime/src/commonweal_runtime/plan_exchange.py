@@ -20,7 +20,7 @@ import orjson
 
 from commonweal_api.closings import CLOSINGS_KEY, STORE_CLOSINGS
 from commonweal_api.plan import PLAN_KEY, REPORT_KEY
-from commonweal_kube.client import WATCH_SECONDS, Api
+from commonweal_kube.client import Api
 from commonweal_kube.cluster import Cluster
 from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError, ResourceExpiredError
 from commonweal_kube.protocol import JSON, MERGE
@@ -29,6 +29,7 @@ CONNECTIONS = 5  # the watches of plan and closings, and what is read and left m
 FIELD_MANAGER = "commonweal-runtime"
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 LOOK_SECONDS = 0.1
+WATCH_SECONDS = 45  # one object only, so that to begin anew costs little; no plan waits longer for a connection that died without a word
 _FAULTS = (ApiError, ApiServerUnavailableError, ResourceExpiredError, OSError, ValueError)
 
 _logger = logging.getLogger(__name__)

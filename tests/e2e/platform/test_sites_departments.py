@@ -136,14 +136,19 @@ def test_consents_and_uses_survive_the_death_of_the_store(brought: bring_up.Brou
 
 def brief(cluster: Kubectl, opens: Callable[[float], Answer]) -> tuple[dict[str, Any], datetime]:
     """Have an agreement that is open now and ends soon; return it and its end. On a machine so slow that it ends before it opens, a longer one."""
+    tried = []
     for seconds in (20, 60, 180):
         until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
         manifest = short_agreement(until)
         cluster.apply_object(manifest)
-        assert sign_all(cluster, [namespace_of(REGISTRY)]) == [f"{namespace_of(REGISTRY)}/{manifest['metadata']['name']}"]
-        if opens((until - datetime.now(UTC)).total_seconds()).status == 200:
+        name = manifest["metadata"]["name"]
+        assert sign_all(cluster, [namespace_of(REGISTRY)]) == [f"{namespace_of(REGISTRY)}/{name}"]
+        answer = opens((until - datetime.now(UTC)).total_seconds())
+        if answer.status == 200:
             return manifest, until
-    pytest.fail("the agreement never opened")
+        tried.append((answer.brief(), cluster.get("consentpolicies", name, namespace_of(REGISTRY)).get("status")))
+        cluster.run("delete", "consentpolicy", name, "-n", namespace_of(REGISTRY), "--wait=false")
+    pytest.fail(f"the agreement never opened: {tried}")
 
 
 def test_an_agreement_ends_on_time_while_the_operator_is_stopped(brought: bring_up.Brought, onprem: Kubectl) -> None:
