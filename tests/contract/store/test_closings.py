@@ -25,7 +25,11 @@ def two(bench: Bench) -> StorePlan:
 async def opened(root: Any, wanted: StorePlan) -> None:
     """Return when all of the plan is open; a report may be of the same plan in the test before."""
     names = [a.uid for a in wanted.agreements]
-    await until_none(root, "select 1 from unnest($1::text[]) u where not exists (select from agreement.register where in_force and uid = u) limit 1", names)
+    await until_none(
+        root,
+        "select 1 from unnest($1::text[]) u where not exists (select from agreement.register where in_force and uid = u) limit 1",
+        names,
+    )
 
 
 async def read(bench: Bench, root: Any, uid: str, client: str) -> str | None:

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 import pytest
 
-from commonweal_api.move import ARRIVING
 from commonweal_api.closings import STORE_CLOSINGS
+from commonweal_api.move import ARRIVING
 from commonweal_api.plan import MODEL_PLAN, STORE_PLAN
 from commonweal_kube.queue import Key
 from commonweal_operator.desired.keys import keys, signing

@@ -107,7 +107,9 @@ def test_the_order_is_dry_runs_then_what_nobody_reads_then_the_largest(site: Sit
 
     def about(name: str, *, dry_run: bool = False) -> AgreementPlan:
         spec = agreement.spec.model_copy(update={"product": agreement.spec.product.model_copy(update={"name": name})})
-        return agreement.model_copy(update={"name": f"on-{name}{'-dry' * dry_run}", "uid": f"{name}{dry_run}", "spec": spec, "dry_run": dry_run})
+        return agreement.model_copy(
+            update={"name": f"on-{name}{'-dry' * dry_run}", "uid": f"{name}{dry_run}", "spec": spec, "dry_run": dry_run}
+        )
 
     plan = StorePlan(
         department="d",

@@ -59,9 +59,8 @@ class Probes:
         serving = _Serving(self._answer, host, port)
 
         def run() -> None:
-            fault = serving.run(lambda bound: loop.call_soon_threadsafe(listening, bound))
-            with contextlib.suppress(RuntimeError):  # the loop has ended before
-                loop.call_soon_threadsafe(_settle, ended, fault)
+            fault = serving.run(lambda bound: _tell(loop, listening, bound))
+            _tell(loop, _settle, ended, fault)
 
         thread = threading.Thread(target=run, name="probes", daemon=True)
         thread.start()
@@ -124,6 +123,11 @@ class _Serving:
         async with server:
             listening(server.sockets[0].getsockname()[1])
             await self._stop.wait()
+
+
+def _tell(loop: asyncio.AbstractEventLoop, what: Callable[..., None], *told: object) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop has ended before
+        loop.call_soon_threadsafe(what, *told)
 
 
 def _settle(ended: asyncio.Future[None], fault: BaseException | None) -> None:

@@ -71,7 +71,7 @@ def _parts(plan: StorePlan) -> list[_Part]:
 
 
 def _left_out(plan: StorePlan | ModelPlan, parts: Sequence[_Part], most: int) -> list[Strict]:
-    empty = {"products": [], "agreements": []} if isinstance(plan, StorePlan) else {"models": []}
+    empty: dict[str, list[Strict]] = {"products": [], "agreements": []} if isinstance(plan, StorePlan) else {"models": []}
     size = _size(plan.model_copy(update=empty)) + sum(part.size for part in parts)
     gone: list[Strict] = []
     for part in sorted(parts, key=lambda p: (p.step, -p.size)):

@@ -33,7 +33,7 @@ class Closing:
             await connection.execute("set lock_timeout = '1s'")
             async for text in self._exchange.closings():
                 self.listed = self.identities.closings(understood(text))
-                while not await shut_unlisted(connection, self.listed):
+                while not await shut_unlisted(connection, self.listed):  # noqa: ASYNC110 - PostgreSQL has no event for it
                     await asyncio.sleep(AGAIN_SECONDS)
                 self._heard()
         finally:

@@ -238,7 +238,9 @@ class Enforcement:
             await self._admit(login_of(entry.number))
             await self._record(entry, agreement, product, compiled)
             await self._db.execute(f"notify {CHANNEL}")
-            if not self._admits(agreement.uid, agreement.spec):  # closed meanwhile: who closed it waits for this row, and finds it as it was
+            if not self._admits(
+                agreement.uid, agreement.spec
+            ):  # closed meanwhile: who closed it waits for this row, and finds it as it was
                 raise AgreementClosedError(Reason.STORE_PENDING, "")
 
     async def _record(self, entry: Entry, agreement: AgreementPlan, product: Served, compiled: CompiledAgreement) -> None:
