@@ -46,7 +46,7 @@ def test_an_objection_is_lifted_a_hundred_times_a_day_and_made_always(doors: Doo
                 await told.call("object", who, who, "task", False)
             await told.call("object", who, who, "task", True)
             assert await told.state("object", who, who, "task", False) == "CW015"
-            assert (await told.call("object", who, who, "task", True))["objection"]["objected"]
+            assert (await told.call("object", who, who, "task", True))["objected"]["state"] == "Objected"
 
     doors.run(script)
 
