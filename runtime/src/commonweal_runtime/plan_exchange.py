@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import orjson
 
+from commonweal_api import namespace_of
 from commonweal_api.closings import CLOSINGS_KEY, STORE_CLOSINGS
 from commonweal_api.plan import PLAN_KEY, REPORT_KEY
 from commonweal_kube.client import Api
@@ -53,13 +54,13 @@ class PlanExchange(Protocol):
 
 
 class KubernetesExchange:
-    """An exchange in the department's namespace, opened with the pod's ServiceAccount.
+    """An exchange in the pod's namespace, opened with its ServiceAccount; the Secrets lie in `secrets`, the department's own namespace.
 
     It needs get, list and watch on the plan (and on the closings, if they are followed), get and patch on the report (which the operator makes), and get on the Secrets.
     """
 
-    def __init__(self, api: Api, namespace: str, plan: str, report: str, *, pause: Pause = asyncio.sleep) -> None:
-        self._api, self._pause = api, pause
+    def __init__(self, api: Api, namespace: str, plan: str, report: str, *, secrets: str, pause: Pause = asyncio.sleep) -> None:
+        self._api, self._pause, self._secrets = api, pause, f"/api/v1/namespaces/{secrets}/secrets"
         self._base, self._plan, self._report = f"/api/v1/namespaces/{namespace}", plan, report
         self._reported: str | None = None
 
@@ -87,9 +88,9 @@ class KubernetesExchange:
                 return
 
     async def secret(self, name: str) -> dict[str, str] | None:
-        """Return the decoded values of a Secret of the namespace."""
+        """Return the decoded values of a Secret of the department."""
         try:
-            data = _data(await self._api.call("GET", f"{self._base}/secrets/{name}"))
+            data = _data(await self._api.call("GET", f"{self._secrets}/{name}"))
         except ApiError as error:
             if error.status in {403, 404}:
                 return None
@@ -188,14 +189,16 @@ class DirectoryExchange:
 
 @contextlib.asynccontextmanager
 async def open_exchange(plan: str, report: str) -> AsyncIterator[PlanExchange]:
-    """Open the exchange that the environment names: the directory COMMONWEAL_PLAN_EXCHANGE, else ConfigMaps in COMMONWEAL_NAMESPACE."""
+    """Open the exchange that the environment names: the directory COMMONWEAL_PLAN_EXCHANGE, else ConfigMaps in COMMONWEAL_NAMESPACE, beside COMMONWEAL_DEPARTMENT's own."""
     folder = os.environ.get("COMMONWEAL_PLAN_EXCHANGE")
     if folder:
         yield DirectoryExchange(Path(folder))
         return
     api = Api(Cluster.in_pod(), CONNECTIONS, FIELD_MANAGER)
     try:
-        yield KubernetesExchange(api, os.environ["COMMONWEAL_NAMESPACE"], plan, report)
+        yield KubernetesExchange(
+            api, os.environ["COMMONWEAL_NAMESPACE"], plan, report, secrets=namespace_of(os.environ["COMMONWEAL_DEPARTMENT"])
+        )
     finally:
         await api.close()
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("business")
 
 
 def held(plane: ControlPlane, name: str, key: str) -> str:
-    found: str = plane.api().request("GET", f"/api/v1/namespaces/{REGISTRY}/configmaps/{name}")["data"][key]
+    found: str = plane.api().request("GET", f"/api/v1/namespaces/{REGISTRY}-platform/configmaps/{name}")["data"][key]
     return found
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from commonweal_api.closings import CLOSINGS_KEY, StoreClosings, closings_of
 from commonweal_api.plan import PLAN_KEY, StorePlan
+from commonweal_runtime.store.closing import shut_unlisted
 from support.data_api import agreement, login, person_product, plan, subject
 from support.keeper import Bench
 from support.waiting import HANG, until_none
@@ -144,3 +145,21 @@ def test_nothing_opens_behind_the_back_of_the_list(bench: Bench) -> None:
         assert await root.fetchval(OPEN, "a-taken") is None
 
     bench.run(plan({"people": person_product(bench.heritage)}, {}), script)
+
+
+def test_a_copy_that_a_move_has_laid_down_is_left_as_it_is(bench: Bench) -> None:
+    """It lets nobody read until it is the authority, and its people must be able to speak about what was in force; the list comes with its first plan."""
+    wanted = two(bench)
+
+    async def script(root: Any) -> None:
+        await opened(root, wanted)
+        await root.execute("insert into move.standing (id, state) values ('m', 'Arrived')")
+        try:
+            assert await shut_unlisted(root, StoreClosings())
+            await opened(root, wanted)
+        finally:
+            await root.execute("delete from move.standing")
+        assert await shut_unlisted(root, StoreClosings())
+        assert await root.fetchval("select count(*) from agreement.register where in_force") == 0
+
+    bench.run(wanted, script)

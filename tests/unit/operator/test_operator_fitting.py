@@ -163,7 +163,7 @@ def test_e_a_departments_hundred_largest_products_delay_no_other_departments_rev
 
         async def watched(path: str, body: bytes) -> dict[str, Any]:
             wrote.set()
-            if path.endswith(f"/dept-{other['metadata']['name']}/configmaps/{STORE_CLOSINGS}"):
+            if path.endswith(f"/dept-{other['metadata']['name']}-platform/configmaps/{STORE_CLOSINGS}"):
                 left.append(len(e.queue))
                 closed.set()
             await asyncio.sleep(0)

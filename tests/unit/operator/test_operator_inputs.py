@@ -267,6 +267,7 @@ def department(
     own_models: tuple[Record, ...] = (MODEL,),
     contracts: tuple[Contract, ...] = (SERVED.contract,),
     report: StoreReport | None = None,
+    unsplit: bool = False,
     **running: Any,
 ) -> tuple[DepartmentInput, tuple[Problem, ...]]:
     inputs = DepartmentInput(
@@ -282,6 +283,8 @@ def department(
         departments=frozenset({CONSUMER}),
         claims=frozenset(),
         report=report,
+        old_store=unsplit,
+        unsplit=unsplit,
         running=Running(**({"quota_counted": True, "store": UP, "data_api": UP, "models": UP} | running)),
         data_api_url="http://api",
         models_url="http://models",
@@ -304,6 +307,7 @@ DEPARTMENTS: list[tuple[tuple[DepartmentInput, tuple[Problem, ...]], ConditionTy
     (RUNNING, _C.DATA_API_READY, _R.DATA_API_RUNNING),
     (RUNNING, _C.MODELS_READY, _R.MODELS_RUNNING),
     (department(quota_counted=False), _C.NAMESPACE_READY, _R.NAMESPACE_PENDING),
+    (department(unsplit=True), _C.NAMESPACE_READY, _R.LAYOUT_OUTDATED),
     (department(problem("Refused")), _C.NAMESPACE_READY, _R.NAMESPACE_PENDING),
     (department(problem("NameConflict")), _C.NAMESPACE_READY, _R.NAME_CONFLICT),
     (department(problem("Terminating", "Namespace")), _C.NAMESPACE_READY, _R.NAMESPACE_TERMINATING),

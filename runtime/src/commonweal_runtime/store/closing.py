@@ -13,6 +13,8 @@ from commonweal_runtime.store.agreements import revoke_sql
 from commonweal_runtime.store.names import login_of
 from commonweal_runtime.store.product_tables import CHANNEL
 
+# A copy that a move has laid down lets nobody read, and there is no list for it yet: what it holds is closed or not by the first plan that is its own.
+_OPEN = "select number, uid, spec::text from agreement.register where in_force and not exists (select from move.standing where state = 'Arrived') order by number"
 # Two hands are at one agreement: the plan's and the list's. Who opens looks at the list once more before committing, and both come again.
 CROSSED = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.InternalServerError)
 
@@ -31,7 +33,7 @@ async def shut(connection: Any, number: int) -> None:
 async def shut_unlisted(connection: Any, closings: StoreClosings) -> bool:
     """Close every agreement in force that may not be open as it is; return whether all are closed. One that is in somebody's hands is to be asked for again."""
     done = True
-    for row in await connection.fetch("select number, uid, spec::text from agreement.register where in_force order by number"):
+    for row in await connection.fetch(_OPEN):
         if _admitted(closings, row["uid"], row["spec"]):
             continue
         try:
