@@ -49,7 +49,7 @@ ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
         (
             "COMMONWEAL_PLAN_EXCHANGE",
             "none: ConfigMaps",
-            "A directory instead of the cluster, with `plan.json`, `report.json` and `secrets/<name>/<key>`.",
+            "A directory instead of the cluster, with `plan.json`, `closings.json` (what may be open; without it nothing is), `report.json` and `secrets/<name>/<key>`.",
         ),
         ("COMMONWEAL_LISTEN", "`0.0.0.0`", "The address that a server listens on; of PostgreSQL, its `listen_addresses`."),
         ("COMMONWEAL_PORT", "the part's own", "The port that a web server listens on."),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from commonweal_api.closings import CLOSINGS_KEY, STORE_CLOSINGS
 from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, PLAN_KEY, REPORT_KEY
 from commonweal_kube.client import Api
 from commonweal_kube.cluster import Cluster, Token
@@ -21,7 +22,7 @@ from support.waiting import HANG
 
 NAMESPACE = "dept-tax"
 ROLE: list[dict[str, Any]] = [
-    {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [MODEL_PLAN], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [MODEL_PLAN, STORE_CLOSINGS], "verbs": ["get", "list", "watch"]},
     {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [MODEL_REPORT], "verbs": ["get", "patch"]},
     {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["login", "not-made"], "verbs": ["get"]},
 ]
@@ -92,6 +93,25 @@ def test_a_plan_that_was_there_before_is_heard_first(plane: ControlPlane, api: K
             return await anext(d.plans())
 
     assert asyncio.run(first()) == "already there"
+
+
+def test_closings_are_heard_and_so_is_that_there_are_none(plane: ControlPlane, api: KubeApi) -> None:
+    """Missing, made, changed, deleted: who takes the list away has closed everything, not kept it as it was."""
+
+    async def follow() -> list[str]:
+        async with asyncio.timeout(HANG), exchange(plane) as d:
+            closings, heard = d.closings(), []
+            heard.append(await anext(closings))
+            for text in ("one", "two"):
+                waiting = asyncio.ensure_future(anext(closings))
+                await asyncio.to_thread(api.apply, configmap(STORE_CLOSINGS, **{CLOSINGS_KEY: text}))
+                heard.append(await waiting)
+            waiting = asyncio.ensure_future(anext(closings))
+            path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/{STORE_CLOSINGS}"
+            await asyncio.to_thread(api.request, "DELETE", path)
+            return [*heard, await waiting]
+
+    assert asyncio.run(follow()) == ["", "one", "two", ""]
 
 
 def test_a_report_is_written_once_and_read_by_whoever_looks(plane: ControlPlane, api: KubeApi) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from commonweal_api import DataProduct
 from commonweal_api.plan import Outcome, StoreReport
 from commonweal_api.quality import QualityCount
 from commonweal_api.reasons import CONDITIONS_OF, REASONS, ConditionType, Reason, entry_of
@@ -30,6 +31,7 @@ from commonweal_operator.kinds.rules import KindRules
 from commonweal_operator.kinds.signatures import Examined, SignatureState, signature_state
 from commonweal_operator.kinds.terms import Parties, consumer_known, terms_for, terms_without_product
 from commonweal_operator.kinds.view import ClusterView
+from support.products import largest_product
 from support.signing import hash_of, revocation, seed_of, signature, with_nonce
 from support.signing import key_of as signing_key
 from support.site import NOW, PLATFORM, documents
@@ -286,6 +288,7 @@ def department(
     problems: tuple[Problem, ...] = (),
     *,
     own_models: tuple[Record, ...] = (MODEL,),
+    contracts: tuple[Contract, ...] = (SERVED.contract,),
     report: StoreReport | None = None,
     unsplit: bool = False,
     **running: Any,
@@ -295,7 +298,7 @@ def department(
         site="",
         record=record("10-departments", PROVIDER),
         signing=None,
-        contracts=(SERVED.contract,),
+        contracts=contracts,
         agreements=(agreement(),),
         consumed=(),
         models=own_models,
@@ -317,9 +320,13 @@ def problem(reason: str, kind: str = "Role") -> tuple[Problem, ...]:
     return (Problem(kind, "store", reason, f"{kind} store exists and does not belong to this department; it is left alone."),)
 
 
+LARGEST_SPEC = DataProduct.model_validate(largest_product()).spec
+LARGEST = (Contract(SERVED.record, SERVED.contract.plan.model_copy(update={"spec": LARGEST_SPEC})),) * 20
 RUNNING = department(report=StoreReport(plan="d"))
 DEPARTMENTS: list[tuple[tuple[DepartmentInput, tuple[Problem, ...]], ConditionType, Reason]] = [
     (RUNNING, _C.NAMESPACE_READY, _R.NAMESPACE_ACTIVE),
+    (RUNNING, _C.PLAN_COMPLETE, _R.PLAN_COMPLETE),
+    (department(contracts=LARGEST), _C.PLAN_COMPLETE, _R.PLAN_TOO_LARGE),
     (RUNNING, _C.STORE_READY, _R.STORE_RUNNING),
     (RUNNING, _C.DATA_API_READY, _R.DATA_API_RUNNING),
     (RUNNING, _C.MODELS_READY, _R.MODELS_RUNNING),

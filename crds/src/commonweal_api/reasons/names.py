@@ -14,6 +14,7 @@ class ConditionType(StrEnum):
     """
 
     NAMESPACE_READY = "NamespaceReady"
+    PLAN_COMPLETE = "PlanComplete"
     STORE_READY = "StoreReady"
     DATA_API_READY = "DataApiReady"
     MODELS_READY = "ModelsReady"
@@ -40,7 +41,7 @@ class ConditionType(StrEnum):
 
 _T = ConditionType
 CONDITIONS_OF: dict[str, tuple[ConditionType, ...]] = {
-    "Department": (_T.NAMESPACE_READY, _T.STORE_READY, _T.DATA_API_READY, _T.MODELS_READY, _T.READY),
+    "Department": (_T.NAMESPACE_READY, _T.PLAN_COMPLETE, _T.STORE_READY, _T.DATA_API_READY, _T.MODELS_READY, _T.READY),
     "DataProduct": (
         _T.MAPPING_VALID, _T.COMPATIBLE, _T.SOURCE_REACHABLE, _T.PUSHDOWN_SAFE, _T.LOADED, _T.QUALITY_PASSED, _T.SLA_MET, _T.SERVING, _T.READY,
     ),
@@ -65,6 +66,8 @@ class Reason(StrEnum):
     LAYOUT_OUTDATED = "LayoutOutdated"
     NAME_CONFLICT = "NameConflict"
     QUOTA_EXCEEDED = "QuotaExceeded"
+    PLAN_COMPLETE = "PlanComplete"
+    PLAN_TOO_LARGE = "PlanTooLarge"
     STORE_RUNNING = "StoreRunning"
     STORE_STARTING = "StoreStarting"
     DATA_API_RUNNING = "DataApiRunning"

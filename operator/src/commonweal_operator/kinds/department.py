@@ -21,11 +21,13 @@ from commonweal_operator.kinds import data_product
 from commonweal_operator.kinds.conditions import Finding, conditions
 from commonweal_operator.kinds.consent_policy import Agreement, next_boundary, planned, reachable
 from commonweal_operator.kinds.contract import Contract
+from commonweal_operator.kinds.fitting import fitted_models, fitted_store
 from commonweal_operator.kinds.model_service import NeededProduct, agreed, needs
 from commonweal_operator.kinds.reading import department_of
 from commonweal_operator.kinds.signatures import key_for
 
 _C, _R = ConditionType, Reason
+_NAMED = 10  # of what was left out of the plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,8 @@ def content(inputs: DepartmentInput) -> NamespaceContent:
         name=inputs.record.key.name,
         uid=inputs.record.uid,
         spec=inputs.record.parsed.spec,
-        store=store_plan(inputs),
-        models=model_plan(inputs),
+        store=fitted_store(store_plan(inputs)).plan,
+        models=fitted_models(model_plan(inputs)).plan,
         consumers=frozenset(a.spec.consumer.department for a in inputs.agreements if reachable(a, now)),
         callers=frozenset(c.department for m in inputs.models for c in m.parsed.spec.callers) & exist,
         peers=exist & (may_read | may_call),
@@ -145,6 +147,7 @@ def status(inputs: DepartmentInput, problems: Sequence[Problem]) -> dict[str, An
     record, running = inputs.record, inputs.running
     findings = [
         _namespace(inputs, problems),
+        _plan(inputs),
         _store(running.store, inputs.report),
         _data_api(running.data_api),
         _models(running.models, unused=not inputs.models),
@@ -179,6 +182,14 @@ def _namespace(inputs: DepartmentInput, problems: Sequence[Problem]) -> Finding:
     if not inputs.running.quota_counted:
         return Finding(_C.NAMESPACE_READY, _R.NAMESPACE_PENDING, "Its ResourceQuota is not counted yet, so objects would be refused.")
     return Finding(_C.NAMESPACE_READY, _R.NAMESPACE_ACTIVE)
+
+
+def _plan(inputs: DepartmentInput) -> Finding:
+    left_out = [*fitted_store(store_plan(inputs)).left_out, *fitted_models(model_plan(inputs)).left_out]
+    if not left_out:
+        return Finding(_C.PLAN_COMPLETE, _R.PLAN_COMPLETE)
+    more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+    return Finding(_C.PLAN_COMPLETE, _R.PLAN_TOO_LARGE, f"Left out: {', '.join(left_out[:_NAMED])}{more}.")
 
 
 def _store(load: Workload | None, report: StoreReport | None) -> Finding:

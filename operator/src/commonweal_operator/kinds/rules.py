@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from commonweal_api import ConsentPolicy, department_at, namespace_of
+from commonweal_api.closings import STORE_CLOSINGS
 from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, STORE_PLAN, STORE_REPORT
 from commonweal_api.reasons import ConditionType
 from commonweal_kube.objects import Change, Record
@@ -106,7 +107,7 @@ class KindRules:
             return old
         found = department_children(content, self.view.platform)
         if arriving:
-            return [*old, *(c for c in found if c.name not in (STORE_PLAN, MODEL_PLAN))]
+            return [*old, *(c for c in found if c.name not in (STORE_CLOSINGS, STORE_PLAN, MODEL_PLAN))]
         return [*old, *(found if inputs.signing is not None else [c for c in found if not c.remembered])]
 
     def complete(self, inputs: Input) -> bool:

@@ -17,6 +17,7 @@ from commonweal_runtime.store.problems import (
     purpose_not_agreed,
     quality_stopped,
     rate_limit,
+    saying_limit,
     source_unavailable,
     store_unavailable,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "purpose_not_agreed",
     "quality_stopped",
     "rate_limit",
+    "saying_limit",
     "source_unavailable",
     "store_unavailable",
 ]

@@ -47,6 +47,7 @@ _EXAMPLES: tuple[ProblemError, ...] = (
     serving.too_large(8192),
     problems.frequency_limit(3600),
     problems.rate_limit(20),
+    problems.saying_limit(3600),
     serving.fault("data API"),
     problems.store_unavailable(),
     keys_unavailable("https://people.example"),

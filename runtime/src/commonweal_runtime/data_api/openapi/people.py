@@ -146,7 +146,7 @@ def _decision(name: str, summary: str, body: type[Body]) -> Schema:
         summary,
         ref("schemas", "Agreement"),
         parameters=("agreement",),
-        reasons=("NotFound", "NothingToDecide", _MOVED),
+        reasons=("NotFound", "NothingToDecide", "SayingLimit", _MOVED),
         body=schema_of(body),
         read=False,
     )
@@ -198,7 +198,7 @@ PATHS: Mapping[str, Any] = {
             ref("schemas", "Delegation"),
             body=schema_of(DelegationBody),
             status=201,
-            reasons=("NotFound", "DelegationNotPossible", _MOVED),
+            reasons=("NotFound", "DelegationNotPossible", "SayingLimit", _MOVED),
             read=False,
         ),
     },
