@@ -23,7 +23,7 @@ COMMAND = ("python3", "--version")
 SERVER_DIRECTORIES: Mapping[str, int] = {"var/lib/postgresql/data": 0o755, "run/postgresql": 0o1777}
 # What libraries ask for and no process of an image imports: a quarter of what would be installed. A test starts the images' code without them.
 UNUSED: Mapping[str, tuple[str, ...]] = {
-    "the command lines of kopf, granian and litestar": ("click", "markdown-it-py", "mdurl", "pygments", "rich", "rich-click"),
+    "the command line of litestar": ("markdown-it-py", "mdurl", "pygments", "rich", "rich-click"),
     "litestar's client for tests": ("certifi", "h11", "httpcore", "httpx"),
     "litestar's examples in OpenAPI documents of its own": ("faker", "polyfactory"),
     "litestar's plug-in for HTMX": ("litestar-htmx",),
