@@ -63,6 +63,10 @@ class KeysUnavailableError(Exception):
     """No key of the issuer has ever been fetched. Whoever checks a token makes a problem of status 503 of it."""
 
 
+class SignInBusyError(Exception):
+    """As many passwords wait to be checked as may. The issuer shows its page again and asks the person to try in a moment."""
+
+
 class SignInShownError(Exception):
     """Shown to the person, who is sent nowhere: the application or its address is not known, so the address cannot be trusted."""
 
