@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Callable
 
 import uvicorn
+import uvloop
 
 from commonweal_runtime.listening.connection import Connection
 from commonweal_runtime.listening.limits import Limits
@@ -28,7 +29,7 @@ def serve(factory: str, port: int, *, tls: ssl.SSLContext | None = None) -> None
     _allow_files(limits.connections + OTHER_FILES)
     host = os.environ.get("COMMONWEAL_LISTEN", "0.0.0.0")  # noqa: S104 - the pod's own address; a NetworkPolicy says who reaches it
     address = host, int(os.environ.get("COMMONWEAL_PORT", port))
-    Server(configuration(factory, limits), address, limits, tls).run()
+    uvloop.run(Server(configuration(factory, limits), address, limits, tls).serve())
 
 
 def configuration(factory: str, limits: Limits) -> uvicorn.Config:
@@ -37,7 +38,6 @@ def configuration(factory: str, limits: Limits) -> uvicorn.Config:
         factory,
         factory=True,
         interface="asgi3",
-        loop="uvloop",
         http=Connection,
         ws="none",
         lifespan="on",

@@ -44,7 +44,7 @@ def text(image: Image, root: Path) -> str:
         _run(f"python3 -m venv {BUILD}"),
         _run(_words(f"{BUILD}/bin/pip install --no-cache-dir --only-binary=:all:", wanted)),
         "# Nothing in the image imports these.",
-        _run(_words(f"{BUILD}/bin/pip uninstall --yes", sorted(contents.unused() | {"pip", "setuptools"}))),
+        _run(_words(f"{BUILD}/bin/pip uninstall --yes", sorted(contents.unused(image.extras) | {"pip", "setuptools"}))),
         *copied,
         _run(compiled),
         "",

@@ -91,7 +91,7 @@ def _finish_postgres(tree: Tree) -> None:
 
 
 def _libraries(extra: str, python: str) -> Layer:
-    pinned = wheels.pins(wheels.extra(_pyproject(), extra), without=contents.unused())
+    pinned = wheels.pins(wheels.extra(_pyproject(), extra), without=contents.unused([extra]))
 
     def fill(tree: Tree) -> None:
         wheels.add_to(tree, pinned, python, LIBRARIES)

@@ -8,6 +8,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from commonweal_runtime.exceptions import HeadTooLongError
 from commonweal_runtime.listening.limits import Limits
 from commonweal_runtime.listening.shares import Phase
 
@@ -17,10 +18,6 @@ _TOO_LONG = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
     b"content-length: %d\r\nconnection: close\r\n\r\n%b"
 )
-
-
-class _TooLongError(Exception):
-    """A head is longer than allowed; the parser turns it into its own error."""
 
 
 class Connection(HttpToolsProtocol):
@@ -126,7 +123,7 @@ class Connection(HttpToolsProtocol):
         self._size += size
         if self._size > self._limits.longest_head:
             self._is_too_long = True
-            raise _TooLongError
+            raise HeadTooLongError
 
     def _refuse(self) -> None:
         text = f"The head of the request is too large. Send at most {self._limits.longest_head} bytes.".encode()
