@@ -43,7 +43,8 @@ def _debian(package: Package) -> Component:
 
 def _python(pin: str) -> Component:
     name, _, version = pin.partition("==")
-    licence = metadata.metadata(name).get("License-Expression")
+    said = metadata.metadata(name)
+    licence = said["License-Expression"] if "License-Expression" in said else None  # noqa: SIM401 - it has no `get` for a type checker
     return _component(name, version, f"pkg:pypi/{name}@{quote(version, safe='')}") | (
         {"licenses": [{"expression": licence}]} if licence else {}
     )
