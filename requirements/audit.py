@@ -22,7 +22,7 @@ def main() -> int:
     print(done.stdout + done.stderr, end="")
     if done.returncode and any(word in done.stderr for word in SILENT):
         print(
-            "The database of weaknesses did not answer, so nothing is known of these packages. Run `make audit` where there is a network."
+            "The database of weaknesses did not answer for all, so too little is known. Run `make audit` where the public package index can be reached."
         )
         return 3
     return done.returncode
