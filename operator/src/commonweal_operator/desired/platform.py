@@ -33,6 +33,7 @@ class PlatformConfig(Strict):
     site: str = Field(default="", max_length=40)
     expose: Literal["LoadBalancer", "ClusterIP"] = "ClusterIP"
     client_cidrs: list[IPv4Network | IPv6Network] = Field(default_factory=list)
+    trusted_proxies: list[IPv4Network | IPv6Network] = Field(default_factory=list)
     storage_class: str = "std-rwo"
     client_issuer: str = ""
     person_issuer: str = ""
