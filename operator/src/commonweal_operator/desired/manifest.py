@@ -64,6 +64,7 @@ class Stage(IntEnum):
     NAMESPACE = 0
     ACCESS = 1
     REST = 2
+    BOUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
