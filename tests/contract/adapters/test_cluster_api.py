@@ -118,7 +118,9 @@ def reconciled(management: ClusterApi, name: str) -> Manifest | None:
     return cluster if state.get("status") == "True" else None
 
 
-@pytest.mark.parametrize(("before", "after"), [("r1", "r2"), ("r2", "r1"), ("r2", "r3"), ("r3", "r2"), ("r3", "r1"), ("r2", "r4"), ("r4", "r5"), ("r5", "r4")])
+@pytest.mark.parametrize(
+    ("before", "after"), [("r1", "r2"), ("r2", "r1"), ("r2", "r3"), ("r3", "r2"), ("r3", "r1"), ("r2", "r4"), ("r4", "r5"), ("r5", "r4")]
+)
 def test_a_revision_is_refused_in_preview_exactly_when_cluster_api_refuses_it(management: ClusterApi, before: str, after: str) -> None:
     name = f"goes-{before}-{after}"
     for blueprint in (before, after):

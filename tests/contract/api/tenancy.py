@@ -158,9 +158,7 @@ def _allow(plane: ControlPlane) -> None:
         {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]},
         {"apiGroups": [""], "resources": ["pods/eviction"], "verbs": ["create"]},
     ]
-    plane.apply(
-        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "drains"}, "rules": rules}
-    )
+    plane.apply({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "drains"}, "rules": rules})
     plane.allow("drainer", "drains")
 
 

@@ -10,7 +10,6 @@ import pytest
 from contract.api.tenancy import (
     ACCOUNT,
     CLAIM,
-    MODEL_REPORT,
     OWNED,
     PLAN,
     POD,
@@ -221,9 +220,15 @@ def test_no_token_of_the_platforms_accounts(plane: ControlPlane, tenant: KubeApi
 
 
 def test_no_workload_runs_or_poses_as_the_platform(plane: ControlPlane, tenant: KubeApi) -> None:
-    cron = made("CronJob", "nightly", spec={"schedule": "0 3 * * *", "jobTemplate": {"spec": {"template": template({}, serviceAccountName="models")}}})
+    cron = made(
+        "CronJob",
+        "nightly",
+        spec={"schedule": "0 3 * * *", "jobTemplate": {"spec": {"template": template({}, serviceAccountName="models")}}},
+    )
     cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]["restartPolicy"] = "Never"
-    refused(plane, "tenant", deployment(template({"app": "a"}, serviceAccountName="store")), "spec.serviceAccountName", "make a ServiceAccount")
+    refused(
+        plane, "tenant", deployment(template({"app": "a"}, serviceAccountName="store")), "spec.serviceAccountName", "make a ServiceAccount"
+    )
     refused(plane, "tenant", cron, "spec.serviceAccountName")
     refused(plane, "tenant", made("Pod", "p", spec=pod_spec(serviceAccountName="store")), "spec.serviceAccountName")
     refused(plane, "tenant", deployment(template({"app": "a", "commonweal.dev/department": "tax"})), "leave that label off")

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
+from commonweal_api.department import Quota
+from commonweal_operator.desired.manifest import Owner
+from commonweal_operator.desired.quota import quota
 from contract.api.tenancy import (
     ACCOUNT,
     CLAIM,
@@ -92,7 +96,9 @@ REFUSALS: dict[str, tuple[Body, tuple[str, ...]]] = {
     ),
     "g: a copy of the store's volume": (claim(**COPIED), ("copy the store's volume",)),
     "g: a copy for a pod": (
-        deployment(template({"app": "a"}, volumes=[{"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": claim(**COPIED)["spec"]}}}])),
+        deployment(
+            template({"app": "a"}, volumes=[{"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": claim(**COPIED)["spec"]}}}])
+        ),
         ("spec.template.spec.volumes",),
     ),
     "g: a copy for a set": (
@@ -135,8 +141,14 @@ REFUSALS: dict[str, tuple[Body, tuple[str, ...]]] = {
         deployment(template({"app": "a", "app.kubernetes.io/component": "models"})),
         ("spec.template.metadata.labels", "leave that label off"),
     ),
-    "i: a token without an end": (made("Secret", "token", type="kubernetes.io/service-account-token"), ("never ends", "kubectl create token")),
-    "l: a policy on our pods": (made("NetworkPolicy", "mine", spec={"podSelector": {}, "ingress": [OPEN]}), ("spec.podSelector", "DoesNotExist")),
+    "i: a token without an end": (
+        made("Secret", "token", type="kubernetes.io/service-account-token"),
+        ("never ends", "kubectl create token"),
+    ),
+    "l: a policy on our pods": (
+        made("NetworkPolicy", "mine", spec={"podSelector": {}, "ingress": [OPEN]}),
+        ("spec.podSelector", "DoesNotExist"),
+    ),
     "l: a policy on our pods by our labels": (
         made("NetworkPolicy", "mine", spec={"podSelector": {"matchLabels": {"app.kubernetes.io/component": "store"}}, "ingress": [OPEN]}),
         ("spec.podSelector",),
@@ -165,11 +177,9 @@ def _a_class(plane: ControlPlane) -> None:
 @pytest.mark.parametrize(("body", "words"), REFUSALS.values(), ids=REFUSALS)
 def test_a_tenant_is_refused(plane: ControlPlane, body: Body, words: tuple[str, ...]) -> None:
     refused(plane, "tenant", body, *words)
-    body = body | {"metadata": body["metadata"] | {"namespace": "attic"}}
-    for allowed in ("tenant",):
-        # What departments may not do, others may: the policies hold in departments' namespaces only.
-        if body["kind"] not in ("Pod", "Deployment", "CronJob", "StatefulSet"):
-            plane.api(allowed).apply(body, dry_run=True)
+    # What departments may not do, others may: the policies hold in departments' namespaces only.
+    if body["kind"] not in ("Pod", "Deployment", "CronJob", "StatefulSet"):
+        plane.api("tenant").apply(_in(body, "attic"), dry_run=True)
 
 
 ALLOWED: dict[str, Body] = {
@@ -215,7 +225,9 @@ NODES: dict[str, Body] = {
 def test_pod_security_keeps_pods_from_the_node(tenant: KubeApi, spec: Body) -> None:
     """No policy of ours says it again: the namespace's own label does."""
     with pytest.raises(Refused, match="violates PodSecurity"):
-        tenant.apply(made("Pod", "mine", spec=pod_spec(**{k: dict(v) if isinstance(v, dict) else v for k, v in spec.items()})), dry_run=True)
+        tenant.apply(
+            made("Pod", "mine", spec=pod_spec(**{k: dict(v) if isinstance(v, dict) else v for k, v in spec.items()})), dry_run=True
+        )
 
 
 def test_the_clusters_controllers_make_no_pod_of_a_higher_priority(plane: ControlPlane) -> None:
@@ -251,7 +263,11 @@ def test_what_carries_no_labels_is_known_by_its_place(plane: ControlPlane, user:
         ("GET", f"{api.path_of(_in(SERVICE, space))}/proxy/", None),
         ("GET", f"{api.path_of(_in(SERVICE, space)).rpartition('/')[0]}/http:store:5432/proxy/", None),
         ("PUT", f"{owned}/scale", SCALE | {"metadata": {"name": "store", "namespace": space}}),
-        ("POST", f"{api.path_of(_in(ACCOUNT, space))}/token", {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}),
+        (
+            "POST",
+            f"{api.path_of(_in(ACCOUNT, space))}/token",
+            {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}},
+        ),
     ]
     for method, path, body in attempts:
         with pytest.raises(Refused) as refusal:
@@ -341,3 +357,30 @@ def test_a_claim_is_given_no_volume_by_name_later(plane: ControlPlane, tenant: K
     with pytest.raises(Refused) as refusal:
         tenant.request("PATCH", tenant.path_of(claim("empty")), {"spec": {"volumeName": "pv-7"}}, content_type=MERGE, dryRun="All")
     says(refusal.value, "spec.volumeName")
+
+
+_UNCOUNTED = {"bindings", "localsubjectaccessreviews"}  # nothing of them is kept
+
+
+def test_every_kind_that_an_editor_may_make_is_counted(plane: ControlPlane) -> None:
+    """l: ConfigMaps, pods and addresses without a bound filled the site."""
+    hard = orjson.loads(quota(Owner("tax", "u"), Quota()).body)["spec"]["hard"]
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": "dept-tax"}}
+    rules = plane.api("editor").request("POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", review)["status"]["resourceRules"]
+    made_by_editor = {
+        (group, resource)
+        for rule in rules
+        if "create" in rule["verbs"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        if "/" not in resource
+        and (group, resource) not in {("extensions", resource), ("authorization.k8s.io", resource), ("authentication.k8s.io", resource)}
+    }
+    assert ("", "configmaps") in made_by_editor
+    keys = {
+        (group, resource): {resource, f"count/{resource}.{group}" if group else f"count/{resource}"} for group, resource in made_by_editor
+    }
+    uncounted = [resource for (_, resource), names in keys.items() if not names & hard.keys()]
+    assert set(uncounted) <= _UNCOUNTED, uncounted
+    plane.apply(made("ResourceQuota", "tried", spec={"hard": hard}))
+    plane.api().delete(made("ResourceQuota", "tried"))

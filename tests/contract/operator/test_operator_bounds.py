@@ -49,7 +49,12 @@ def _object(kind: str, name: str, namespace: str, **content: Any) -> Body:
 
 
 def _pod(**more: Any) -> Body:
-    container = {"name": "c", "image": IMAGES["runtime"], "command": ["python3", "-m", "commonweal_runtime.data_api"], **more.pop("container", {})}
+    container = {
+        "name": "c",
+        "image": IMAGES["runtime"],
+        "command": ["python3", "-m", "commonweal_runtime.data_api"],
+        **more.pop("container", {}),
+    }
     return {"serviceAccountName": "store", "containers": [container], **more}
 
 
@@ -69,7 +74,9 @@ EVERYBODY: Body = {"apiGroup": RBAC, "kind": "Group", "name": "system:authentica
 
 # Elsewhere, and of kinds that no department is made of.
 FOREIGN: dict[str, Body] = {
-    "a privileged pod beside the API server": _object("Pod", "p", "kube-system", spec=_pod(container={"securityContext": {"privileged": True}})),
+    "a privileged pod beside the API server": _object(
+        "Pod", "p", "kube-system", spec=_pod(container={"securityContext": {"privileged": True}})
+    ),
     "a workload of ours beside the API server": _deployment("kube-system"),
     "a workload in the platform's own namespace": _deployment(SYSTEM),
     "a binding of itself": {
@@ -106,14 +113,22 @@ def test_it_writes_nothing_but_what_departments_are_made_of(taken_over: KubeApi,
 # In a department's namespace, with the Department as owner: what has another shape than ours.
 SHAPES: dict[str, tuple[Body, str]] = {
     "another image": (_deployment(container={"image": "registry.example/tool:1"}), "spec.template.spec.containers"),
-    "an image that begins like ours": (_deployment(container={"image": "localhost/commonweal/runtime-tool:1"}), "spec.template.spec.containers"),
+    "an image that begins like ours": (
+        _deployment(container={"image": "localhost/commonweal/runtime-tool:1"}),
+        "spec.template.spec.containers",
+    ),
     "another command": (_deployment(container={"command": ["sh", "-c", "id"]}), "spec.template.spec.containers"),
     "a command behind ours": (_deployment(container={"args": ["-c", "id"]}), "spec.template.spec.containers"),
     "another account": (_deployment(serviceAccountName="app"), "spec.template.spec.serviceAccountName"),
     "a role on everything": (_object("Role", "more", REGISTRY, rules=[{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]), "rules:"),
-    "a role on all Secrets": (_object("Role", "more", REGISTRY, rules=[{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]), "rules:"),
+    "a role on all Secrets": (
+        _object("Role", "more", REGISTRY, rules=[{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]),
+        "rules:",
+    ),
     "a role to write a Secret": (
-        _object("Role", "more", REGISTRY, rules=[{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["x"], "verbs": ["patch"]}]),
+        _object(
+            "Role", "more", REGISTRY, rules=[{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["x"], "verbs": ["patch"]}]
+        ),
         "rules:",
     ),
     "the cluster's administrator": (_binding(REGISTRY, "cluster-admin", OPERATOR), "roleRef:"),
@@ -125,10 +140,18 @@ SHAPES: dict[str, tuple[Body, str]] = {
         "roleRef:",
     ),
     "addresses of others": (
-        _object("Service", "more", REGISTRY, spec={"externalIPs": ["10.0.0.1"], "ports": [{"port": 80}], "selector": {"commonweal.dev/department": NAME}}),
+        _object(
+            "Service",
+            "more",
+            REGISTRY,
+            spec={"externalIPs": ["10.0.0.1"], "ports": [{"port": 80}], "selector": {"commonweal.dev/department": NAME}},
+        ),
         "spec: the operator's Services",
     ),
-    "a Service of others' pods": (_object("Service", "more", REGISTRY, spec={"ports": [{"port": 80}], "selector": {"app": "a"}}), "Services"),
+    "a Service of others' pods": (
+        _object("Service", "more", REGISTRY, spec={"ports": [{"port": 80}], "selector": {"app": "a"}}),
+        "Services",
+    ),
     "a token": (
         _object("Secret", "commonweal-token", REGISTRY, type="kubernetes.io/service-account-token"),
         "type: the operator makes Secrets",
@@ -148,7 +171,10 @@ def test_it_leaves_alone_what_was_there_before(plane: ControlPlane, taken_over: 
     """By owner, not by a label that it could put on."""
     mine = _object("ConfigMap", "of-the-department", REGISTRY)
     plane.apply(mine)
-    claimed = {**mine, "metadata": {**mine["metadata"], "ownerReferences": [_owner(plane)], "labels": {"app.kubernetes.io/managed-by": "commonweal"}}}
+    claimed = {
+        **mine,
+        "metadata": {**mine["metadata"], "ownerReferences": [_owner(plane)], "labels": {"app.kubernetes.io/managed-by": "commonweal"}},
+    }
     with pytest.raises(Refused, match=r"metadata\.ownerReferences: what the operator writes .* what was there before it leaves alone"):
         taken_over.apply(claimed, dry_run=True)
 
@@ -177,7 +203,7 @@ OURS = {"commonweal.dev/department": NAME, **RESTRICTED}
         (REGISTRY, OURS, {"uid": "11111111-2222-3333-4444-555555555555"}, "or to another one"),
     ],
 )
-def test_it_writes_no_namespace_that_a_department_does_not_own(  # noqa: PLR0913
+def test_it_writes_no_namespace_that_a_department_does_not_own(
     plane: ControlPlane, taken_over: KubeApi, name: str, labels: dict[str, str], owner: Body, said: str
 ) -> None:
     with pytest.raises(Refused) as refusal:
@@ -211,7 +237,12 @@ def test_it_may_not_write_the_policies_that_bind_it(plane: ControlPlane) -> None
 
 
 def test_a_lease_of_its_own_and_no_other(taken_over: KubeApi) -> None:
-    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "commonweal-operator", "namespace": SYSTEM}, "spec": {}}
+    lease = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": "commonweal-operator", "namespace": SYSTEM},
+        "spec": {},
+    }
     taken_over.apply(lease, dry_run=True)
     for change in ({"name": "commonweal-probe"}, {"namespace": "kube-system"}):
         with pytest.raises(Refused, match="its own Lease"):

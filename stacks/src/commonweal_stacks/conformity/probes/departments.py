@@ -119,9 +119,7 @@ def verdicts(api: Api) -> dict[str, Verdict]:
     policies = f"/apis/commonweal.dev/v1alpha1/namespaces/dept-{A}/consentpolicies"
     return {
         "access.cross-department": _apart(api),
-        "admission.addresses": _settled(
-            lambda: _addressed(api.ask("POST", f"{space(A)}/services", taking, query=DRY, user=USER))
-        ),
+        "admission.addresses": _settled(lambda: _addressed(api.ask("POST", f"{space(A)}/services", taking, query=DRY, user=USER))),
         "admission.borrowed-identity": _settled(
             lambda: refused(api.ask("POST", f"{space(A)}/pods", posing, query=DRY, user=USER), "are the platform's own")
         ),
