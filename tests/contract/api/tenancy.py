@@ -72,6 +72,12 @@ def deployment(template_: Body, name: str = "app", **content: Any) -> Body:
     return made("Deployment", name, **content, spec={"selector": {"matchLabels": {"app": "a"}}, "template": template_})
 
 
+def _endless(name: str) -> Body:
+    found = made("Secret", name, type="kubernetes.io/service-account-token")
+    found["metadata"]["annotations"] = {"kubernetes.io/service-account.name": "app"}
+    return found
+
+
 def annotated(owned: Body) -> Body:
     """Return the object with one annotation more."""
     return owned | {"metadata": owned["metadata"] | {"annotations": {"a": "b"}}}
@@ -113,6 +119,7 @@ SETS = tuple(
     made("StatefulSet", "store", OWNED, space=space, spec={"serviceName": "store", "selector": {"matchLabels": {"app": "a"}}})
     for space in ("dept-tax", "dept-tax-platform")
 )
+TOKEN = _endless("token")
 SERVICE = made("Service", "store", OWNED, spec={"ports": [{"port": 5432}], "clusterIP": "None"})
 
 
@@ -145,7 +152,7 @@ _PROBES: tuple[Body, ...] = (
     platform_twin(annotated(PLAN)),
     namespace("fake"),
     made("Endpoints", "mine"),
-    made("Secret", "token", type="kubernetes.io/service-account-token"),
+    TOKEN,
 )
 
 

@@ -21,6 +21,7 @@ from contract.api.tenancy import (
     POD,
     SERVICE,
     SETS,
+    TOKEN,
     annotated,
     deployment,
     made,
@@ -142,7 +143,7 @@ REFUSALS: dict[str, tuple[Body, tuple[str, ...]]] = {
         ("spec.template.metadata.labels", "leave that label off"),
     ),
     "i: a token without an end": (
-        made("Secret", "token", type="kubernetes.io/service-account-token"),
+        TOKEN,
         ("never ends", "kubectl create token"),
     ),
     "l: a policy on our pods": (
@@ -276,7 +277,11 @@ def test_what_carries_no_labels_is_known_by_its_place(plane: ControlPlane, user:
 
 
 def test_a_container_is_put_into_no_pod_of_ours(plane: ControlPlane, tenant: KubeApi) -> None:
-    body = {"spec": {"ephemeralContainers": [{"name": "e", "image": "busybox"}]}}
+    body = {
+        "spec": {
+            "ephemeralContainers": [{"name": "e", "image": "tools:1", "securityContext": pod_spec()["containers"][0]["securityContext"]}]
+        }
+    }
     for space in SPACES:
         path = f"{tenant.path_of(_in(POD, space))}/ephemeralcontainers"
         with pytest.raises(Refused) as refusal:

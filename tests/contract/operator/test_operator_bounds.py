@@ -13,7 +13,7 @@ from support.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("business")
 NAME = "companies-registry"
-REGISTRY = f"dept-{NAME}"
+OWN, OURS = f"dept-{NAME}", f"dept-{NAME}-platform"
 RBAC = "rbac.authorization.k8s.io"
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
 BOUNDS = ("commonweal-operator-namespaces", "commonweal-operator-objects")
@@ -24,8 +24,8 @@ Body = dict[str, Any]
 def taken_over(plane: ControlPlane) -> KubeApi:
     """The operator's own token, in the hands of somebody for whom access rules were made wide: only admission stands in the way."""
     plane.allow("operator", "cluster-admin")
-    for name in ("other", "foreign"):
-        plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"dept-{name}"}})
+    plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "dept-other"}})
+    plane.apply(_object("ServiceAccount", "store", "kube-system"))
     api = plane.api("operator")
     wait_for("the operator to be an administrator", lambda: _reads_secrets(api))
     return api
@@ -58,7 +58,11 @@ def _pod(**more: Any) -> Body:
     return {"serviceAccountName": "store", "containers": [container], **more}
 
 
-def _deployment(namespace: str = REGISTRY, **more: Any) -> Body:
+SAFE: Body = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+WHO: Body = {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+def _deployment(namespace: str = OURS, **more: Any) -> Body:
     template = {"metadata": {"labels": {"app": "a"}}, "spec": _pod(**more)}
     return _object("Deployment", "more", namespace, spec={"selector": {"matchLabels": {"app": "a"}}, "template": template})
 
@@ -69,7 +73,7 @@ def _binding(namespace: str, role: str, subject: Body, kind: str = "ClusterRole"
 
 
 OPERATOR: Body = {"kind": "ServiceAccount", "name": "commonweal-operator", "namespace": SYSTEM}
-STORE: Body = {"kind": "ServiceAccount", "name": "store", "namespace": REGISTRY}
+STORE: Body = {"kind": "ServiceAccount", "name": "store", "namespace": OURS}
 EVERYBODY: Body = {"apiGroup": RBAC, "kind": "Group", "name": "system:authenticated"}
 
 # Elsewhere, and of kinds that no department is made of.
@@ -89,8 +93,8 @@ FOREIGN: dict[str, Body] = {
     "its reading of Secrets elsewhere": _binding("kube-system", "commonweal-department-secrets", OPERATOR),
     "a Secret elsewhere": _object("Secret", "commonweal-keys", "default"),
     "a namespace's content that no Department owns": _object("ConfigMap", "commonweal-x", "dept-other"),
-    "a pod": _object("Pod", "p", REGISTRY, spec=_pod()),
-    "a job": _object("Job", "p", REGISTRY, spec={"template": {"spec": _pod(restartPolicy="Never")}}),
+    "a pod": _object("Pod", "p", OURS, spec=_pod(container={"securityContext": SAFE}, securityContext=WHO)),
+    "a job": _object("Job", "p", OURS, spec={"template": {"spec": _pod(restartPolicy="Never")}}),
     "a Department": {
         "apiVersion": "commonweal.dev/v1alpha1",
         "kind": "Department",
@@ -120,40 +124,41 @@ SHAPES: dict[str, tuple[Body, str]] = {
     "another command": (_deployment(container={"command": ["sh", "-c", "id"]}), "spec.template.spec.containers"),
     "a command behind ours": (_deployment(container={"args": ["-c", "id"]}), "spec.template.spec.containers"),
     "another account": (_deployment(serviceAccountName="app"), "spec.template.spec.serviceAccountName"),
-    "a role on everything": (_object("Role", "more", REGISTRY, rules=[{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]), "rules:"),
+    "a role on everything": (_object("Role", "more", OURS, rules=[{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]), "rules:"),
     "a role on all Secrets": (
-        _object("Role", "more", REGISTRY, rules=[{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]),
+        _object("Role", "more", OURS, rules=[{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]),
         "rules:",
     ),
     "a role to write a Secret": (
-        _object(
-            "Role", "more", REGISTRY, rules=[{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["x"], "verbs": ["patch"]}]
-        ),
+        _object("Role", "more", OURS, rules=[{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["x"], "verbs": ["patch"]}]),
         "rules:",
     ),
-    "the cluster's administrator": (_binding(REGISTRY, "cluster-admin", OPERATOR), "roleRef:"),
-    "its own role for a component": (_binding(REGISTRY, "commonweal-department-secrets", STORE), "roleRef:"),
-    "a role of components for everybody": (_binding(REGISTRY, "store", EVERYBODY, "Role"), "roleRef:"),
-    "a steward's role for everybody": (_binding(REGISTRY, "commonweal-department-steward", EVERYBODY), "roleRef:"),
+    "the cluster's administrator": (_binding(OURS, "cluster-admin", OPERATOR), "roleRef:"),
+    "its own role for a component": (_binding(OURS, "commonweal-department-secrets", STORE), "roleRef:"),
+    "a role of components for everybody": (_binding(OURS, "store", EVERYBODY, "Role"), "roleRef:"),
+    "a steward's role for everybody": (_binding(OURS, "commonweal-department-steward", EVERYBODY), "roleRef:"),
     "a role for another department's store": (
-        _binding(REGISTRY, "store", {**STORE, "namespace": "dept-tax-authority"}, "Role"),
+        _binding(OURS, "store", {**STORE, "namespace": "dept-tax-authority"}, "Role"),
         "roleRef:",
     ),
     "addresses of others": (
         _object(
             "Service",
             "more",
-            REGISTRY,
+            OURS,
             spec={"externalIPs": ["10.0.0.1"], "ports": [{"port": 80}], "selector": {"commonweal.dev/department": NAME}},
         ),
         "spec: the operator's Services",
     ),
     "a Service of others' pods": (
-        _object("Service", "more", REGISTRY, spec={"ports": [{"port": 80}], "selector": {"app": "a"}}),
+        _object("Service", "more", OURS, spec={"ports": [{"port": 80}], "selector": {"app": "a"}}),
         "Services",
     ),
     "a token": (
-        _object("Secret", "commonweal-token", REGISTRY, type="kubernetes.io/service-account-token"),
+        {
+            **_object("Secret", "commonweal-token", OURS, type="kubernetes.io/service-account-token"),
+            "metadata": {"name": "commonweal-token", "namespace": OURS, "annotations": {"kubernetes.io/service-account.name": "store"}},
+        },
         "type: the operator makes Secrets",
     ),
 }
@@ -169,7 +174,7 @@ def test_it_writes_no_other_shapes_than_ours(plane: ControlPlane, taken_over: Ku
 
 def test_it_leaves_alone_what_was_there_before(plane: ControlPlane, taken_over: KubeApi) -> None:
     """By owner, not by a label that it could put on."""
-    mine = _object("ConfigMap", "of-the-department", REGISTRY)
+    mine = _object("ConfigMap", "of-the-department", OURS)
     plane.apply(mine)
     claimed = {
         **mine,
@@ -184,23 +189,23 @@ def _space(plane: ControlPlane, name: str, labels: dict[str, str], **owner: Any)
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
-OURS = {"commonweal.dev/department": NAME, **RESTRICTED}
+LABELS = {"commonweal.dev/department": NAME, **RESTRICTED}
 
 
 @pytest.mark.parametrize(
     ("name", "labels", "owner", "said"),
     [
-        (REGISTRY, OURS | {"pod-security.kubernetes.io/enforce": "privileged"}, {}, "Pod Security restricted"),
-        (REGISTRY, OURS | {"pod-security.kubernetes.io/enforce-version": "v1.0"}, {}, "Pod Security restricted"),
-        (REGISTRY, {"commonweal.dev/department": "tax-authority", **RESTRICTED}, {}, "must be the owner's name"),
-        (REGISTRY, OURS | {"commonweal.dev/scope": "platform"}, {}, "what the namespace's name says"),
-        ("dept-other", OURS | {"commonweal.dev/department": "other"}, {"name": "other"}, "was there before and belongs to no Department"),
-        ("dept-other", OURS, {}, "namespaces named dept-<name>"),
-        ("kube-system", OURS, {}, "namespaces named dept-<name>"),
-        ("commonweal-system", OURS, {}, "namespaces named dept-<name>"),
-        ("anything", OURS, {}, "namespaces named dept-<name>"),
-        (REGISTRY, OURS, {"kind": "DataProduct"}, "namespaces named dept-<name>"),
-        (REGISTRY, OURS, {"uid": "11111111-2222-3333-4444-555555555555"}, "or to another one"),
+        (OWN, LABELS | {"pod-security.kubernetes.io/enforce": "privileged"}, {}, "Pod Security restricted"),
+        (OWN, LABELS | {"pod-security.kubernetes.io/enforce-version": "v1.0"}, {}, "Pod Security restricted"),
+        (OWN, {"commonweal.dev/department": "tax-authority", **RESTRICTED}, {}, "must be the owner's name"),
+        (OWN, LABELS | {"commonweal.dev/scope": "platform"}, {}, "what the namespace's name says"),
+        ("dept-other", LABELS | {"commonweal.dev/department": "other"}, {"name": "other"}, "was there before and belongs to no Department"),
+        ("dept-other", LABELS, {}, "namespaces named dept-<name>"),
+        ("kube-system", LABELS, {}, "namespaces named dept-<name>"),
+        ("commonweal-system", LABELS, {}, "namespaces named dept-<name>"),
+        ("anything", LABELS, {}, "namespaces named dept-<name>"),
+        (OWN, LABELS, {"kind": "DataProduct"}, "namespaces named dept-<name>"),
+        (OWN, LABELS, {"uid": "11111111-2222-3333-4444-555555555555", "controller": False}, "namespaces named dept-<name>"),
     ],
 )
 def test_it_writes_no_namespace_that_a_department_does_not_own(
@@ -212,14 +217,14 @@ def test_it_writes_no_namespace_that_a_department_does_not_own(
 
 
 def test_the_platforms_namespace_of_a_department_it_may_make(plane: ControlPlane, taken_over: KubeApi) -> None:
-    taken_over.apply(_space(plane, f"{REGISTRY}-platform", OURS | {"commonweal.dev/scope": "platform"}), dry_run=True)
-    taken_over.apply(_space(plane, REGISTRY, OURS | {"commonweal.dev/scope": "department"}), dry_run=True)
+    taken_over.apply(_space(plane, OURS, LABELS | {"commonweal.dev/scope": "platform"}), dry_run=True)
+    taken_over.apply(_space(plane, OWN, LABELS | {"commonweal.dev/scope": "department"}), dry_run=True)
 
 
 def test_it_deletes_and_connects_to_nothing(taken_over: KubeApi) -> None:
-    paths = [f"/api/v1/namespaces/{REGISTRY}", f"/api/v1/namespaces/{REGISTRY}/configmaps/commonweal-store-plan"]
+    paths = [f"/api/v1/namespaces/{OURS}", f"/api/v1/namespaces/{OURS}/configmaps/commonweal-store-plan"]
     attempts: list[tuple[str, str, Body | None]] = [("DELETE", path, None) for path in paths]
-    attempts.append(("PUT", f"/api/v1/namespaces/{REGISTRY}/finalize", {"metadata": {"name": REGISTRY}, "spec": {"finalizers": []}}))
+    attempts.append(("PUT", f"/api/v1/namespaces/{OURS}/finalize", {"metadata": {"name": OURS}, "spec": {"finalizers": []}}))
     for method, path, body in attempts:
         with pytest.raises(Refused) as refusal:
             taken_over.request(method, path, body, dryRun="All")
@@ -251,7 +256,7 @@ def test_a_lease_of_its_own_and_no_other(taken_over: KubeApi) -> None:
 
 def test_its_own_work_goes_on(plane: ControlPlane, taken_over: KubeApi, operator: Any) -> None:
     """What it made is repaired as ever, by the same account, under the same policies."""
-    path = f"/apis/apps/v1/namespaces/{REGISTRY}/deployments/data-api"
+    path = f"/apis/apps/v1/namespaces/{OURS}/deployments/data-api"
     plane.api().request("PATCH", path, {"spec": {"replicas": 3}}, content_type=MERGE)
     wait_for("the repair", lambda: plane.api().request("GET", path)["spec"]["replicas"] == 1 or None)
     operator.settled()
