@@ -160,6 +160,7 @@ def _allow(plane: ControlPlane) -> None:
     for user in ("operator", "tenant", "keeper", "learner", "stranger", "platform-keeper", "provisioner", "replicas"):
         plane.allow(user, "cluster-admin")
     plane.allow("editor", "edit", "dept-tax")
+    plane.allow("editor", "edit", "dept-tax-platform")  # as nobody should
     plane.allow("steward", "admin", "dept-tax")
     rules = [
         {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "patch"]},

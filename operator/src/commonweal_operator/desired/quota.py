@@ -27,6 +27,8 @@ COUNTED = (
     "count/poddisruptionbudgets.policy",
     "count/podtemplates",
     "count/replicasets.apps",
+    "count/resourceclaims.resource.k8s.io",
+    "count/resourceclaimtemplates.resource.k8s.io",
     "count/rolebindings.rbac.authorization.k8s.io",
     "count/roles.rbac.authorization.k8s.io",
     "count/serviceaccounts",
