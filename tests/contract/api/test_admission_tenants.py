@@ -225,7 +225,7 @@ NODES: dict[str, Body] = {
 @pytest.mark.parametrize("spec", NODES.values(), ids=NODES)
 def test_pod_security_keeps_pods_from_the_node(tenant: KubeApi, spec: Body) -> None:
     """No policy of ours says it again: the namespace's own label does."""
-    with pytest.raises(Refused, match="violates PodSecurity|disallowed by cluster policy"):
+    with pytest.raises(Refused, match=r"violates PodSecurity|disallowed by cluster policy"):
         tenant.apply(
             made("Pod", "mine", spec=pod_spec(**{k: dict(v) if isinstance(v, dict) else v for k, v in spec.items()})), dry_run=True
         )
