@@ -78,8 +78,9 @@ EVERYBODY: Body = {"apiGroup": RBAC, "kind": "Group", "name": "system:authentica
 
 # Elsewhere, and of kinds that no department is made of.
 FOREIGN: dict[str, Body] = {
-    "a privileged pod beside the API server": _object(
-        "Pod", "p", "kube-system", spec=_pod(container={"securityContext": {"privileged": True}})
+    # `privileged` is refused by this server itself, whoever asks; to have the node's processes and disk is as good.
+    "a pod that takes its node beside the API server": _object(
+        "Pod", "p", "kube-system", spec=_pod(hostPID=True, volumes=[{"name": "node", "hostPath": {"path": "/"}}])
     ),
     "a workload of ours beside the API server": _deployment("kube-system"),
     "a workload in the platform's own namespace": _deployment(SYSTEM),
@@ -184,8 +185,8 @@ def test_it_leaves_alone_what_was_there_before(plane: ControlPlane, taken_over: 
         taken_over.apply(claimed, dry_run=True)
 
 
-def _space(plane: ControlPlane, name: str, labels: dict[str, str], **owner: Any) -> Body:
-    metadata = {"name": name, "labels": labels, "ownerReferences": [_owner(plane) | owner]}
+def _space(plane: ControlPlane, space: str, labels: dict[str, str], **owner: Any) -> Body:
+    metadata = {"name": space, "labels": labels, "ownerReferences": [_owner(plane) | owner]}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
