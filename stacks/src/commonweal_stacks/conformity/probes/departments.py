@@ -108,7 +108,7 @@ def verdicts(api: Api) -> dict[str, Verdict]:
     """Return what the two departments, once furnished, show. The claim `probe` in the first one stays, for a pod to use."""
     for role in ("edit", "commonweal-edit"):
         _bind(api, role)
-    posing = pod("commonweal-probe-posing", serviceAccountName="store")
+    posing = pod("commonweal-probe-posing", serviceAccountName="volumes")
     claims = f"{space(A)}/persistentvolumeclaims"
     ours = f"/apis/apps/v1/namespaces/dept-{A}/deployments/volumes"
     policies = f"/apis/commonweal.dev/v1alpha1/namespaces/dept-{A}/consentpolicies"
