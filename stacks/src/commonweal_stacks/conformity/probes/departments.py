@@ -111,7 +111,7 @@ def _hungry() -> dict[str, Any]:
 def verdicts(api: Api) -> dict[str, Verdict]:
     """Return what the two departments, once furnished, show. The claim `probe` in the first one stays, for a pod to use."""
     _bind(api, EDITOR)
-    posing = pod("commonweal-probe-posing", serviceAccountName="store")
+    posing = pod("commonweal-probe-posing", serviceAccountName="volumes")
     eager = pod("commonweal-probe-eager", priorityClassName="system-node-critical")
     taking = {"apiVersion": "v1", "kind": "Service", "metadata": meta("commonweal-probe"), "spec": addressed()}
     claims = f"{space(A)}/persistentvolumeclaims"
