@@ -58,7 +58,7 @@ def api(plane: ControlPlane) -> KubeApi:
 async def exchange(plane: ControlPlane, **more: Any) -> AsyncIterator[KubernetesExchange]:
     api = client(plane, plane.url)
     try:
-        yield KubernetesExchange(api, NAMESPACE, MODEL_PLAN, MODEL_REPORT, **more)
+        yield KubernetesExchange(api, NAMESPACE, MODEL_PLAN, MODEL_REPORT, secrets=NAMESPACE, **more)
     finally:
         await api.close()
 
