@@ -22,6 +22,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from commonweal_api.closings import CLOSINGS_KEY, StoreClosings, closings_of
+from commonweal_api.common import namespace_of, platform_namespace_of
+from commonweal_api.model_service import RUNTIME_CLIENT
 from commonweal_api.plan import PLAN_KEY, REPORT_KEY, StorePlan, StoreReport, audience_of, digest_of
 from commonweal_api.rights import RIGHTS, BasisType
 from commonweal_runtime.keeper.keeper import Keeper
@@ -30,6 +32,7 @@ from commonweal_runtime.plan_exchange import DirectoryExchange, PlanExchange
 from commonweal_runtime.store.logins import password_of
 from support.loopback import Loopback
 from support.postgres import HeritageServer, StoreServer, free_port
+from support.signing import nonce_of
 from support.waiting import EVERY, HANG
 
 DEPARTMENT = "registry"
@@ -60,8 +63,9 @@ class Issuer(Loopback):
         return jwt.encode({k: v for k, v in body.items() if v is not None}, self._key, algorithm="RS256", headers={"kid": "test"})
 
     def client(self, department: str, client: str, **claims: Any) -> str:
-        """Return a ServiceAccount's token."""
-        return self.token(**{"iss": CLIENT_ISSUER, "sub": f"system:serviceaccount:dept-{department}:{client}", **claims})
+        """Return a ServiceAccount's token; a model runtime's account is one of the platform's namespace."""
+        namespace = platform_namespace_of(department) if client == RUNTIME_CLIENT else namespace_of(department)
+        return self.token(**{"iss": CLIENT_ISSUER, "sub": f"system:serviceaccount:{namespace}:{client}", **claims})
 
     def person(self, who: UUID, **claims: Any) -> str:
         """Return a person's token."""
@@ -355,6 +359,9 @@ def plan(products: Mapping[str, dict[str, Any]], agreements: Mapping[str, dict[s
             "displayName": "The Registry",
             "contact": "mailto:registry@example.test",
             "products": [{"name": n, "uid": f"p-{n}{uid}", "generation": 1, "spec": s} for n, s in products.items()],
-            "agreements": [{"name": n, "uid": f"a-{n}{uid}", "generation": 1, "spec": s} for n, s in agreements.items()],
+            "agreements": [
+                {"name": n, "uid": f"a-{n}{uid}", "generation": 1, "spec": {"nonce": nonce_of(f"a-{n}{uid}")} | s}
+                for n, s in agreements.items()
+            ],
         }
     )

@@ -19,6 +19,7 @@ from commonweal_api.common import (
     Name,
     Status,
     Strict,
+    Text,
     cel,
     check,
     validations,
@@ -208,8 +209,8 @@ def major_of(version: str) -> int:
 
 
 class DataProductSpec(Offer, json_schema_extra=validations(*RULES)):
-    title: str = Field(min_length=1, max_length=120, description="Name shown to people.")
-    description: str | None = Field(default=None, max_length=1000, description="What the records are, for consumers.")
+    title: Text = Field(min_length=1, max_length=120, description="Name shown to people.")
+    description: Text | None = Field(default=None, max_length=1000, description="What the records are, for consumers.")
     owner: Steward | None = None
     version: Version = Field(description="Semantic version of the contract.")
     data_class: DataClass = Field(alias="class")

@@ -20,12 +20,12 @@ from support.control_plane import ControlPlane, User
 from support.kube_api import KubeApi
 from support.waiting import HANG
 
-NAMESPACE = "dept-tax"
+NAMESPACE, SECRETS = "dept-tax-platform", "dept-tax"
 ROLE: list[dict[str, Any]] = [
     {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [MODEL_PLAN, STORE_CLOSINGS], "verbs": ["get", "list", "watch"]},
     {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [MODEL_REPORT], "verbs": ["get", "patch"]},
-    {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["login", "not-made"], "verbs": ["get"]},
 ]
+READ = [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["login", "not-made"], "verbs": ["get"]}]
 
 
 def configmap(name: str, **data: str) -> dict[str, Any]:
@@ -35,13 +35,16 @@ def configmap(name: str, **data: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     with ControlPlane(tmp_path_factory.mktemp("exchange"), users={"models": User("models")}) as plane:
-        metadata = {"name": "models", "namespace": NAMESPACE}
         rbac = "rbac.authorization.k8s.io"
-        plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-        plane.apply({"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": ROLE})
         subjects = [{"kind": "User", "name": "models", "apiGroup": rbac}]
         reference = {"kind": "Role", "name": "models", "apiGroup": rbac}
-        plane.apply({"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", "metadata": metadata, "subjects": subjects, "roleRef": reference})
+        for space, rules in ((NAMESPACE, ROLE), (SECRETS, READ)):
+            metadata = {"name": "models", "namespace": space}
+            plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}})
+            plane.apply({"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": rules})
+            plane.apply(
+                {"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", "metadata": metadata, "subjects": subjects, "roleRef": reference}
+            )
         account = plane.home / "account"
         account.mkdir()
         (account / "token").write_text(plane.token("models"))
@@ -58,7 +61,7 @@ def api(plane: ControlPlane) -> KubeApi:
 async def exchange(plane: ControlPlane, **more: Any) -> AsyncIterator[KubernetesExchange]:
     api = client(plane, plane.url)
     try:
-        yield KubernetesExchange(api, NAMESPACE, MODEL_PLAN, MODEL_REPORT, secrets=NAMESPACE, **more)
+        yield KubernetesExchange(api, NAMESPACE, MODEL_PLAN, MODEL_REPORT, secrets=SECRETS, **more)
     finally:
         await api.close()
 
@@ -181,7 +184,7 @@ def test_a_watch_that_the_server_ends_is_begun_again_without_a_warning(
 
 
 def test_a_secret_is_read_and_one_that_is_not_there_or_not_granted_is_none(plane: ControlPlane, api: KubeApi) -> None:
-    metadata = {"name": "login", "namespace": NAMESPACE}
+    metadata = {"name": "login", "namespace": SECRETS}
     api.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"username": "u", "password": "p"}})
 
     async def read(*names: str) -> list[dict[str, str] | None]:

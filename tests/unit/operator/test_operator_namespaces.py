@@ -99,6 +99,8 @@ def test_who_signs_is_named_by_the_department_object_and_may_read_one_secret(sit
 
 
 def test_without_stewards_both_bindings_stand_and_bind_nobody(site: Site) -> None:
+    department = site.body(DEPARTMENT)
+    site.put(department | {"spec": department["spec"] | {"stewards": []}}, 2)
     children = site.children(DEPARTMENT)
     assert "subjects" not in body(children, "RoleBinding", REGISTRY, "commonweal-stewards")
     assert "subjects" not in body(children, "RoleBinding", OURS, "commonweal-steward-signing")

@@ -34,6 +34,7 @@ class ConditionType(StrEnum):
     ENFORCED = "Enforced"
     DATA_PRODUCTS_READY = "DataProductsReady"
     AGREEMENTS_BOUND = "AgreementsBound"
+    CALLERS_AGREED = "CallersAgreed"
     RUNTIME_READY = "RuntimeReady"
     READY = "Ready"
 
@@ -47,7 +48,7 @@ CONDITIONS_OF: dict[str, tuple[ConditionType, ...]] = {
     "ConsentPolicy": (
         _T.PRODUCT_RESOLVED, _T.FIELDS_PERMITTED, _T.CONSUMER_KNOWN, _T.COUNTER_SIGNED, _T.IN_FORCE, _T.ENFORCED, _T.READY,
     ),
-    "ModelService": (_T.DATA_PRODUCTS_READY, _T.AGREEMENTS_BOUND, _T.RUNTIME_READY, _T.READY),
+    "ModelService": (_T.DATA_PRODUCTS_READY, _T.AGREEMENTS_BOUND, _T.CALLERS_AGREED, _T.RUNTIME_READY, _T.READY),
 }  # fmt: skip
 
 
@@ -123,6 +124,7 @@ class Reason(StrEnum):
     MASK_AND_RAW_TOGETHER = "MaskAndRawTogether"
     LINKAGE_FIELD_UNKNOWN = "LinkageFieldUnknown"
     LINKAGE_NOT_LIVE = "LinkageNotLive"
+    PERSON_KEY_GIVEN = "PersonKeyGiven"
     CONSUMER_KNOWN = "ConsumerKnown"
     CONSUMER_NOT_FOUND = "ConsumerNotFound"
     COUNTER_SIGNED = "CounterSigned"
@@ -131,11 +133,18 @@ class Reason(StrEnum):
     SIGNED_OTHER_TERMS = "SignedOtherTerms"
     SIGNED_BY_STRANGER = "SignedByStranger"
     PARTY_KEY_UNKNOWN = "PartyKeyUnknown"
+    MEANING_CHANGED = "MeaningChanged"
+    SIGNED_BEFORE = "SignedBefore"
+    REVOKED = "Revoked"
+    REVOCATION_INVALID = "RevocationInvalid"
     IN_FORCE = "InForce"
     NOT_YET_IN_FORCE = "NotYetInForce"
     EXPIRED = "Expired"
     ENFORCED = "Enforced"
     DRY_RUN = "DryRun"
+    NONCE_ENDED = "NonceEnded"
+    NONCE_USED = "NonceUsed"
+    LAPSED = "Lapsed"
     # ModelService
     DATA_PRODUCTS_READY = "DataProductsReady"
     AGREEMENTS_BOUND = "AgreementsBound"
@@ -144,6 +153,8 @@ class Reason(StrEnum):
     CLIENT_NOT_AGREED = "ClientNotAgreed"
     FIELD_NOT_AGREED = "FieldNotAgreed"
     AGREEMENT_NOT_IN_FORCE = "AgreementNotInForce"
+    CALLERS_AGREED = "CallersAgreed"
+    CALLER_NOT_AGREED = "CallerNotAgreed"
     RUNTIME_READY = "RuntimeReady"
     RUNTIME_PENDING = "RuntimePending"
     RUNTIME_REFUSED = "RuntimeRefused"

@@ -66,6 +66,7 @@ class Stage(IntEnum):
     CLOSING = 1
     ACCESS = 2
     REST = 3
+    BOUNDS = 4
 
 
 @dataclass(frozen=True, slots=True)

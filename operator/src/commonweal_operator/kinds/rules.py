@@ -162,7 +162,14 @@ class KindRules:
                 yield Key(tenant, "DataProduct", record.parsed.spec.product.name)  # whose next contract it may hold back
             yield from (_department_key(name) for name in _counterparts(record))
         if kind != "ModelService":
-            yield from (m.key for m in self.view.models_reading(own))
+            yield from self._models_reading(own, plans=kind == "ConsentPolicy")
+
+    def _models_reading(self, provider: str, *, plans: bool) -> Iterator[Key]:
+        """Return the models that read a department's products, and with `plans` their departments: which callers are agreed stands in their plans."""
+        for model in self.view.models_reading(provider):
+            yield model.key
+            if plans:
+                yield _department_key(department_of(model.key.tenant))
 
 
 def _counterparts(record: Record | None) -> set[str]:

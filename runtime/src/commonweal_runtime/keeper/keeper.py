@@ -52,7 +52,7 @@ class Keeper:
         self._closing = Closing(connect, exchange, self._judge.set)
         self._health = ProductHealth(connect, self._news.set)
         self._seal_key = SealKey.of(database_key)
-        self._feed = Feed(connect, sector_key)
+        self._feed = Feed(connect, sector_key, self._judge.set)
         self._linker = Linker(connect, database_key)
         self._next_end: asyncio.TimerHandle | None = None
 

@@ -32,6 +32,7 @@ from commonweal_runtime.store.names import literal, login_of
 from commonweal_runtime.store.preconditions import preconditions_of
 from commonweal_runtime.store.product_tables import CHANNEL, ProductTables, TableLocks, outcome_of, served_product
 from commonweal_runtime.store.schema import SERVICES, migrate
+from commonweal_runtime.store.signed_terms import Before, SignedTerms, bounded
 from commonweal_runtime.store.versions import resolve
 from commonweal_runtime.store.what_if import WhatIfCounter
 
@@ -64,11 +65,13 @@ class Enforcement:
         self._tables = TableLocks()
         self._products = ProductTables(connection, self._tables, self._close)
         self._what_if = WhatIfCounter(connection)
+        self._signed = SignedTerms(connection)
         self._one = asyncio.Lock()
 
     async def prepare(self) -> None:
         """Bring schema and service logins to this release."""
         await migrate(self._db)
+        await self._signed.keep_before()
         await self._db.execute(f"set lock_timeout = '{_LOCK_TIMEOUT}'")
         for role in SERVICES:
             await self._db.execute(f"alter role {role} password {literal(verifier_of(self._key, role))}")
@@ -110,11 +113,15 @@ class Enforcement:
         """
         async with self._one:
             self._tables.unfinished = False
-            await self._close_absent({a.uid for a in plan.agreements})
+            await self._signed.end(plan)
+            faults, before = await self._signed.faults(plan, datetime.now(UTC)), await self._signed.before()
+            wanted = {a.uid for a in plan.agreements}
+            await self._close_absent(wanted - set(faults))  # before products change: no field means something else under old signatures
+            await self._signed.forget_before(wanted)
             await self._name_department(plan)
             await self._products.drop_absent({p.uid for p in plan.products})
             products = {p.name: await self._products.reconcile(p) for p in plan.products}
-            agreements = {a.name: await self._enforce(a, plan) for a in plan.agreements}
+            agreements = {a.name: await self._enforce(a, plan, faults.get(a.uid), before.get(a.uid)) for a in plan.agreements}
             return products, agreements
 
     # closing
@@ -159,11 +166,14 @@ class Enforcement:
 
     # agreements
 
-    async def _enforce(self, agreement: AgreementPlan, plan: StorePlan) -> Outcome:
+    async def _enforce(self, wanted: AgreementPlan, plan: StorePlan, fault: AgreementClosedError | None, before: Before | None) -> Outcome:
         """Open one agreement as the plan says it, or leave it closed and say why."""
         entry: Entry | None = None
+        agreement = bounded(wanted, before)
         try:
             entry = await self._entry(agreement)
+            if fault is not None:
+                raise fault
             product = await self._product_of(agreement, plan)
             preconditions = preconditions_of(agreement.spec, product, fed=bool(plan.peers))
             publisher = PublisherContext(plan.department, plan.display_name, plan.contact, preconditions)
@@ -172,13 +182,17 @@ class Enforcement:
                 return await self._dry_run(entry, agreement, product, compiled)
             if entry.product not in (None, product.uid):
                 entry = await self._move(entry, product)
+            await self._signed.opens(entry.number, agreement)
             await self._open(entry, agreement, product, compiled)
         except (AgreementClosedError, PlanRefusedError, TableBusyError, asyncpg.PostgresError) as error:
             if entry is not None and (entry.in_force or entry.opened):
                 await self._close(entry.number, entry.product)
             return outcome_of(agreement, *failure_of(error, Work.AGREEMENT), ready=False, number=entry.number if entry else None)
         change = self._what_if.last_change(agreement.uid, compiled)
-        return outcome_of(agreement, Reason.ENFORCED, ready=True, number=entry.number, contract=compiled.contract, what_if=change)
+        lapses = before.until if before is not None and agreement.spec.nonce is None else None
+        return outcome_of(
+            agreement, Reason.ENFORCED, ready=True, number=entry.number, contract=compiled.contract, what_if=change, lapses=lapses
+        )
 
     async def _dry_run(self, entry: Entry, agreement: AgreementPlan, product: Served, compiled: CompiledAgreement) -> Outcome:
         """Say what would open, and open nothing: what was in force is closed first."""

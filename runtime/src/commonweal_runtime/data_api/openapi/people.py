@@ -19,11 +19,15 @@ SCHEMAS: Mapping[str, Schema] = {
     "Use": {
         "type": "object",
         "description": "One use: who asked for what, when, for which purpose, on which basis, and whether it was given.",
-        "required": ["id", "at", "client", "agreement", "product", "consumer", "purpose", "basis", "fields", "given"],
+        "required": ["id", "at", "client", "caller", "agreement", "product", "consumer", "purpose", "basis", "fields", "given"],
         "properties": {
             "id": TEXT,
             "at": MOMENT,
             "client": TEXT,
+            "caller": {
+                "type": ["string", "null"],
+                "description": "Where a model read: the service that it answered, as department/client.",
+            },
             "agreement": TEXT,
             "product": TEXT,
             "consumer": TEXT,
