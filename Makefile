@@ -65,6 +65,7 @@ lint: venv ## ruff, mypy, layers, and that generated files are up to date
 	@$(BIN)/python docs/tools/layers.py --check
 	@$(BIN)/python docs/tools/commands.py --check
 	@$(BIN)/python docs/tools/decisions.py --check
+	@$(BIN)/python docs/tools/roles.py --check
 	@$(BIN)/python bench/figures.py --check
 	@$(BIN)/python bench/pictures.py --check
 
@@ -81,6 +82,7 @@ generate: venv ## write the generated files again
 	@$(BIN)/python docs/tools/layers.py
 	@$(BIN)/python docs/tools/commands.py
 	@$(BIN)/python docs/tools/decisions.py
+	@$(BIN)/python docs/tools/roles.py
 
 docs: $(DOCS)/made-from-pyproject ## the documentation as a site, in .site; a link or a page that leads nowhere is an error
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet

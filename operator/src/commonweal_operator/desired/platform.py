@@ -11,6 +11,7 @@ from commonweal_api.common import Strict
 
 SYSTEM_NAMESPACE = "commonweal-system"
 DEPARTMENT_SECRETS_ROLE = "commonweal-department-secrets"
+PRIORITY_CLASS = "commonweal-platform"
 DEPARTMENT_SOURCES_ROLE = "commonweal-department-sources"
 STEWARD_ROLE = "commonweal-department-steward"
 
