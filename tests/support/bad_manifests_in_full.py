@@ -316,6 +316,22 @@ POLICIES = [
 DEPARTMENTS = [
     _department("one registrar twice", "spec.registrars", "listed twice; remove it", add("spec.registrars", "court")),
     _department("every registrar", "spec.registrars[0]", PATTERN, put("spec.registrars", ["*"])),
+    _department("the platform's name", "metadata.name", "ends in -platform", put("metadata.name", "court-platform")),
+    _department(
+        "one steward twice", "spec.stewards", "listed twice; remove it", put("spec.stewards", [{"kind": "User", "name": "ada"}] * 2)
+    ),
+    _department(
+        "everybody a steward",
+        "spec.stewards[].name",
+        "begins with system:",
+        put("spec.stewards", [{"kind": "Group", "name": "system:authenticated"}]),
+    ),
+    _department(
+        "a person of a namespace",
+        "spec.stewards[].namespace",
+        "only a ServiceAccount has one",
+        put("spec.stewards", [{"kind": "User", "name": "ada", "namespace": "dept-tax"}]),
+    ),
     _department("a feed without sites", "spec.consentFeed.sites", EMPTY, put("spec.consentFeed.sites", [])),
     _department("one site twice", "spec.consentFeed.sites", "names must be unique", put("spec.consentFeed.sites.1.name", "north")),
     _department("a site by file", "spec.consentFeed.sites[0].url", PATTERN, put("spec.consentFeed.sites.0.url", "file:///etc/passwd")),

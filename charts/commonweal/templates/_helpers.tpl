@@ -48,6 +48,7 @@ images:
 site: {{ .Values.site | quote }}
 expose: {{ .Values.expose }}
 clientCidrs: {{ toJson .Values.clientCidrs }}
+trustedProxies: {{ toJson .Values.trustedProxies }}
 storageClass: {{ .Values.storageClass }}
 clientIssuer: {{ .Values.clientIssuer | quote }}
 personIssuer: {{ include "commonweal.personIssuer" . | trim | quote }}

@@ -39,6 +39,7 @@ from commonweal_api.offer import (
     ProductField,
 )
 from commonweal_api.quality import QualityCheck, QualityCount
+from commonweal_api.sizes import MOST_BYTES, SIZE, size_of
 
 __all__ = [
     "MASK_INPUT",
@@ -193,7 +194,7 @@ MAJORS = cel(
     "spec.earlier: one version per major number; remove the older one.",
 )
 RULES = (
-    *SPEC_RULES.values(), LIVE, LIVE_KEPT, LIVE_ONE, LIVE_STRICT, LIVE_ERASURE, CHECKS, CHECKED, EARLIER, MAJORS,
+    *SPEC_RULES.values(), LIVE, LIVE_KEPT, LIVE_ONE, LIVE_STRICT, LIVE_ERASURE, CHECKS, CHECKED, EARLIER, MAJORS, SIZE,
     cel(
         "self.subject.column == oldSelf.subject.column",
         "spec.subject.column: changing it would give every person another id; publish a new product instead.",
@@ -239,6 +240,7 @@ class DataProductSpec(Offer, json_schema_extra=validations(*RULES)):
             (any(q.field is not None and q.field not in raw for q in self.quality), CHECKED),
             (any(m >= major_of(self.version) for m in majors), EARLIER),
             (len(set(majors)) != len(majors), MAJORS),
+            (size_of(self, self.earlier, self.quality) > MOST_BYTES, SIZE),
         )
         return self
 

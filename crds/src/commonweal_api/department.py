@@ -34,7 +34,11 @@ class Quota(Strict):
     cpu: Quantity = Field(default="4", description="Processor cores that its pods may ask for.")
     memory: Quantity = Field(default="4Gi", description="Memory that its pods may ask for.")
     storage: Quantity = Field(default="20Gi", description="Volume space that its claims may ask for.")
-    objects: int = Field(default=100, ge=1, le=1000, strict=True, description="Most objects of each Commonweal kind.")
+    ephemeral_storage: Quantity = Field(default="8Gi", description="Space on the nodes' own disks that its containers may fill together.")
+    pods: int = Field(default=50, ge=1, le=1000, strict=True, description="Most pods at once.")
+    objects: int = Field(
+        default=100, ge=1, le=1000, strict=True, description="Most objects of each Commonweal kind, and of each other kind that is counted."
+    )
 
 
 class Store(Strict):

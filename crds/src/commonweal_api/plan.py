@@ -15,7 +15,7 @@ from commonweal_api.common import Strict
 from commonweal_api.consent_policy import BasisType, ConsentPolicySpec, Purpose
 from commonweal_api.data_product import DataProductSpec
 from commonweal_api.jwk import Jwk
-from commonweal_api.model_service import ModelServiceSpec
+from commonweal_api.model_service import Caller, ModelServiceSpec
 from commonweal_api.negotiation import Digest, Nonce, WhatIf
 from commonweal_api.quality import QualityCount
 from commonweal_api.signatures import digest
@@ -120,10 +120,13 @@ class FeatureSource(Strict):
 
 
 class ModelEntry(Strict):
+    """One model to serve. `agreed` are the callers that agreements name over all that it reads: they could read every value themselves."""
+
     name: str
     uid: str
     generation: int
     spec: ModelServiceSpec
+    agreed: list[Caller] = Field(default_factory=list)
 
 
 class ModelPlan(Strict):

@@ -127,7 +127,7 @@ def test_who_may_not_change_the_agreement_gets_what_the_provider_must_apply(
     plane.apply(manifest)
     own_key = [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["commonweal-signing"], "verbs": ["get"]}]
     plane.apply({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "own-key"}, "rules": own_key})
-    for role, namespace in (("commonweal-view", REGISTRY), ("own-key", f"{TAX}-platform")):
+    for role, namespace in (("commonweal-department-viewer", REGISTRY), ("own-key", f"{TAX}-platform")):
         plane.allow("tenant", role, namespace)
     words = ("sign", "handed-over", "-n", REGISTRY, "--as", "tax-authority", "--kubeconfig", str(plane.kubeconfig("tenant")))
     may = f"{API}/namespaces/{REGISTRY}/consentpolicies/handed-over"

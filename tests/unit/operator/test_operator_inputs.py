@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from commonweal_api import DataProduct
 from commonweal_api.plan import Outcome, StoreReport
 from commonweal_api.quality import QualityCount
 from commonweal_api.reasons import CONDITIONS_OF, REASONS, ConditionType, Reason, entry_of
@@ -30,6 +31,7 @@ from commonweal_operator.kinds.rules import KindRules
 from commonweal_operator.kinds.signatures import Examined, SignatureState, signature_state
 from commonweal_operator.kinds.terms import Parties, consumer_known, terms_for, terms_without_product
 from commonweal_operator.kinds.view import ClusterView
+from support.products import largest_product
 from support.signing import hash_of, revocation, seed_of, signature, with_nonce
 from support.signing import key_of as signing_key
 from support.site import NOW, PLATFORM, documents
@@ -252,6 +254,12 @@ def model(*agreements: Agreement, served: bool = True, there: bool = True, told:
     return ModelServiceInput(NOW, MODEL, (NeededProduct(NEED, made if there else None, agreements),), told, "http://models")
 
 
+def called_by(caller: dict[str, str], *agreements: Agreement) -> ModelServiceInput:
+    return replace(model(*agreements), record=record("50-model", "next-step", {"callers": [caller]}))
+
+
+BENEFITS = {"department": "benefits-department", "client": "benefits-app"}
+NAMING = COVERING | {"consumer": {"department": BENEFITS["department"], "clients": [BENEFITS["client"]]}}
 BOUND = model(agreement(COVERING), told=outcome("RuntimeReady", ready=True))
 MODELS: list[tuple[Input, ConditionType, Reason]] = [
     *((BOUND, t, Reason(t)) for t in CONDITIONS_OF["ModelService"] if t is not _C.READY),
@@ -263,6 +271,9 @@ MODELS: list[tuple[Input, ConditionType, Reason]] = [
     (model(agreement(COVERING | {"consumer": {"department": CONSUMER, "clients": ["app"]}})), _C.AGREEMENTS_BOUND, _R.CLIENT_NOT_AGREED),
     (model(agreement(COVERING | {"fields": ["companyName"]})), _C.AGREEMENTS_BOUND, _R.FIELD_NOT_AGREED),
     (model(agreement(COVERING | {"validity": EXPIRED, "assurance": None})), _C.AGREEMENTS_BOUND, _R.AGREEMENT_NOT_IN_FORCE),
+    (called_by(BENEFITS), _C.CALLERS_AGREED, _R.CALLER_NOT_AGREED),
+    (called_by(BENEFITS, agreement(NAMING | {"fields": ["sector"]})), _C.CALLERS_AGREED, _R.CALLER_NOT_AGREED),
+    (called_by(BENEFITS, agreement(NAMING)), _C.CALLERS_AGREED, _R.CALLERS_AGREED),
     (model(), _C.RUNTIME_READY, _R.RUNTIME_PENDING),
     (model(told=outcome("RuntimeRefused", "spec.learner: no.")), _C.RUNTIME_READY, _R.RUNTIME_REFUSED),
 ]
@@ -277,6 +288,7 @@ def department(
     problems: tuple[Problem, ...] = (),
     *,
     own_models: tuple[Record, ...] = (MODEL,),
+    contracts: tuple[Contract, ...] = (SERVED.contract,),
     report: StoreReport | None = None,
     unsplit: bool = False,
     **running: Any,
@@ -286,10 +298,11 @@ def department(
         site="",
         record=record("10-departments", PROVIDER),
         signing=None,
-        contracts=(SERVED.contract,),
+        contracts=contracts,
         agreements=(agreement(),),
         consumed=(),
         models=own_models,
+        needed={m.key: () for m in own_models},
         calling=(),
         departments=frozenset({CONSUMER}),
         claims=frozenset(),
@@ -307,9 +320,13 @@ def problem(reason: str, kind: str = "Role") -> tuple[Problem, ...]:
     return (Problem(kind, "store", reason, f"{kind} store exists and does not belong to this department; it is left alone."),)
 
 
+LARGEST_SPEC = DataProduct.model_validate(largest_product()).spec
+LARGEST = (Contract(SERVED.record, SERVED.contract.plan.model_copy(update={"spec": LARGEST_SPEC})),) * 20
 RUNNING = department(report=StoreReport(plan="d"))
 DEPARTMENTS: list[tuple[tuple[DepartmentInput, tuple[Problem, ...]], ConditionType, Reason]] = [
     (RUNNING, _C.NAMESPACE_READY, _R.NAMESPACE_ACTIVE),
+    (RUNNING, _C.PLAN_COMPLETE, _R.PLAN_COMPLETE),
+    (department(contracts=LARGEST), _C.PLAN_COMPLETE, _R.PLAN_TOO_LARGE),
     (RUNNING, _C.STORE_READY, _R.STORE_RUNNING),
     (RUNNING, _C.DATA_API_READY, _R.DATA_API_RUNNING),
     (RUNNING, _C.MODELS_READY, _R.MODELS_RUNNING),
@@ -389,3 +406,16 @@ def test_time_wakes_an_object_at_the_next_moment_that_it_was_given() -> None:
     about = replace(SERVED, agreements=(later.record,))
     assert data_product.next_moment(about) == begins
     assert data_product.next_moment(replace(about, now=ends + timedelta(days=1))) is None
+
+
+def test_a_caller_is_named_by_nothing_less_than_an_agreement_over_all_that_the_model_reads() -> None:
+    def named(*agreements: Agreement) -> list[dict[str, str]]:
+        found = called_by(BENEFITS, *agreements)
+        plan = department_kind.model_plan(replace(department(own_models=(found.record,))[0], needed={found.record.key: found.needed}))
+        return [c.wire() for m in plan.models for c in m.agreed]
+
+    assert named(agreement(NAMING)) == [BENEFITS]
+    less = (COVERING, NAMING | {"fields": ["sector"]}, NAMING | {"validity": EXPIRED, "assurance": None}, NAMING | {"mode": "DryRun"})
+    assert [named(agreement(spec)) for spec in less] + [named()] == [[]] * 5
+    message = found_in(called_by(BENEFITS))[_C.CALLERS_AGREED]["message"]
+    assert all(word in message for word in ("benefits-department/benefits-app", "companies-registry/companies", *NEED.fields))

@@ -5,7 +5,7 @@ Each agreement, contract and signature is examined once per pass, whoever asks f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -81,6 +81,7 @@ class _Gathering:
             agreements=self._agreements(own),
             consumed=self._agreements(consumed),
             models=tuple(models),
+            needed={m.key: self._needed(m) for m in models},
             calling=tuple(calling),
             departments=frozenset(name for name in named if view.department(name) is not None),
             claims=self._claims(tenant, contracts),
@@ -123,19 +124,23 @@ class _Gathering:
         return ModelServiceInput(
             now=self._now,
             record=record,
-            needed=tuple(self._needed(need, department_of(record.key.tenant)) for need in needs(record.parsed)),
+            needed=self._needed(record),
             outcome=report.models.get(record.key.name) if report is not None else None,
             models=self._view.base_url("models", record.key.tenant),
         )
 
-    def _needed(self, need: Need, consumer: str) -> NeededProduct:
+    def _needed(self, model: Record) -> tuple[NeededProduct, ...]:
+        consumers = {department_of(model.key.tenant)} | {c.department for c in model.parsed.spec.callers}
+        return tuple(self._needed_product(need, consumers) for need in needs(model.parsed))
+
+    def _needed_product(self, need: Need, consumers: Collection[str]) -> NeededProduct:
         view, tenant = self._view, namespace_of(need.department)
         product = view.product(tenant, need.product)
         there = product is not None and not product.deleting and view.department(need.department) is not None
         candidates = (
             p
             for p in view.usable("ConsentPolicy", tenant)
-            if p.parsed.spec.product.name == need.product and p.parsed.spec.consumer.department == consumer
+            if p.parsed.spec.product.name == need.product and p.parsed.spec.consumer.department in consumers
         )
         return NeededProduct(need, product if there else None, self._agreements(candidates))
 

@@ -27,7 +27,7 @@ from commonweal_runtime.store.products import Shape, shape_of
 from commonweal_runtime.store.sqlstates import SqlState
 
 CONNECTIONS = 16
-_AUDIT = "insert (client, purpose, op, contract, basis, fields, subject, subjects, found) on audit.use"
+_AUDIT = "insert (client, caller, purpose, op, contract, basis, fields, subject, subjects, found) on audit.use"
 _TICKET = "insert (use, next), select (token) on audit.ticket"
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 
+from commonweal_api.consent_policy import ConsentPolicySpec
 from commonweal_api.plan import AgreementPlan, Outcome, StorePlan
 from commonweal_api.reasons import Reason
 from commonweal_api.rights import RIGHTS
@@ -21,9 +23,9 @@ from commonweal_runtime.store.agreements import (
     Served,
     cleanup_sql,
     compile_agreement,
-    revoke_sql,
     widens,
 )
+from commonweal_runtime.store.closing import CROSSED, shut
 from commonweal_runtime.store.failures import Work, failure_of
 from commonweal_runtime.store.logins import verifier_of
 from commonweal_runtime.store.names import literal, login_of
@@ -55,11 +57,11 @@ class Enforcement:
     """The keeper's hand on the database: one connection as superuser, one plan at a time.
 
     Products are half of `product_tables`. When a load is in the way, closing comes before it and the rest is left: then `unfinished` is set, and
-    `apply` has to be called again.
+    `apply` has to be called again. `admits` says whether an agreement may be open with these terms; it is asked last of all before one opens.
     """
 
-    def __init__(self, connection: Any, database_key: bytes) -> None:
-        self._db, self._key = connection, database_key
+    def __init__(self, connection: Any, database_key: bytes, admits: Callable[[str, ConsentPolicySpec], bool] = lambda *_: True) -> None:
+        self._db, self._key, self._admits = connection, database_key, admits
         self._tables = TableLocks()
         self._products = ProductTables(connection, self._tables, self._close)
         self._what_if = WhatIfCounter(connection)
@@ -133,22 +135,16 @@ class Enforcement:
 
     async def _close(self, number: int, product: str | None) -> None:
         """Close one agreement: at once, then remove what is left of it if the product's table is free, else the next time."""
-        await self._shut(number)
         try:
+            await shut(self._db, number)
             await self._clear(number, product)
-        except (TableBusyError, asyncpg.LockNotAvailableError):
-            return
+        except (TableBusyError, *CROSSED) as error:
+            self._tables.unfinished |= not isinstance(error, asyncpg.LockNotAvailableError)
 
     async def _clear(self, number: int, product: str | None) -> None:
         async with self._tables.held(product or ""):
             relation = await self._db.fetchval("select relation from agreement.product where uid = $1", product)
             await self._run([*cleanup_sql(number, relation), f"update agreement.register set opened = null where number = {number}"])
-
-    async def _shut(self, number: int) -> None:
-        off = f"update agreement.register set in_force = false where number = {number}"
-        await self._run([*revoke_sql(number), off, f"notify {CHANNEL}"])
-        # after the commit, so that nobody comes back in
-        await self._db.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", login_of(number))
 
     async def _run(self, statements: list[str]) -> None:
         async with self._db.transaction():
@@ -207,7 +203,7 @@ class Enforcement:
 
     async def _move(self, entry: Entry, product: Served) -> Entry:
         """Bring an agreement to another product table. Rows there that came before it learn first what people said under it: an objector stays hidden."""
-        await self._shut(entry.number)
+        await shut(self._db, entry.number)
         await self._clear(entry.number, entry.product)
         async with self._tables.held(product.uid), self._db.transaction():
             await self._db.execute("update agreement.register set product = $2 where number = $1", entry.number, product.uid)
@@ -248,7 +244,7 @@ class Enforcement:
         if entry.in_force and entry.spec != agreement.spec.wire():
             await self._what_if.of_change(agreement.uid, compiled, product, entry.terms)
         if entry.terms and widens(entry.terms, compiled.terms):
-            await self._shut(entry.number)  # before the consents end: they may be many
+            await shut(self._db, entry.number)  # before the consents end: they may be many
             await self._db.execute("select consent.invalidate($1, $2)", entry.number, compiled.contract)
         async with self._tables.held(product.uid), self._db.transaction():
             for statement in compiled.statements:
@@ -256,6 +252,10 @@ class Enforcement:
             await self._admit(login_of(entry.number))
             await self._record(entry, agreement, product, compiled)
             await self._db.execute(f"notify {CHANNEL}")
+            if not self._admits(
+                agreement.uid, agreement.spec
+            ):  # closed meanwhile: who closed it waits for this row, and finds it as it was
+                raise AgreementClosedError(Reason.STORE_PENDING, "")
 
     async def _record(self, entry: Entry, agreement: AgreementPlan, product: Served, compiled: CompiledAgreement) -> None:
         await self._db.execute(

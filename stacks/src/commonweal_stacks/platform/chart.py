@@ -27,6 +27,7 @@ def values(site: SiteConfig, images: Mapping[str, str]) -> dict[str, Any]:
         site=site.name,
         expose=site.expose,
         client_cidrs=site.client_cidrs,
+        trusted_proxies=site.trusted_proxies,
         identity=site.identity,
     )
     return chosen.for_helm()

@@ -94,6 +94,11 @@ class Values(Part):
         max_length=50,
         description="Address ranges outside the cluster from which services and people may call. Empty: only from inside.",
     )
+    trusted_proxies: tuple[Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")], ...] = Field(
+        default=(),
+        max_length=50,
+        description="Networks of proxies outside the pods, such as an ingress, whose X-Forwarded-For is believed. Empty: of nobody; who calls is who connects.",
+    )
     storage_class: Literal["std-rwo", "std-rwx"] = Field(
         default=STORAGE_CLASS,
         description="Class of the stores' volumes. The lock-in policies refuse other names, so name the site's own class so.",
