@@ -57,6 +57,9 @@ ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ),
         ("COMMONWEAL_LISTEN", "`0.0.0.0`", "The address that a server listens on; of PostgreSQL, its `listen_addresses`."),
         ("COMMONWEAL_PORT", "the part's own", "The port that a web server listens on."),
+        ("COMMONWEAL_CONNECTIONS", "1000", "How many connections a web server holds in all; then the idle one of who has most gives way."),
+        ("COMMONWEAL_CONNECTIONS_PER_ADDRESS", "128", "How many of them one address may have, or one network of 64 bits of IPv6."),
+        ("COMMONWEAL_TRUSTED_PROXIES", "none", "Networks, separated by commas, whose `X-Forwarded-For` is believed."),
         ("COMMONWEAL_KEYS_DIR", "`/etc/commonweal/keys` (data API: needed)", "The directory with the keys `database` and `sector`."),
     ),
     "Store and keeper": (

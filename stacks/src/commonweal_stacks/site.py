@@ -115,7 +115,7 @@ class SiteConfig(Part):
     trusted_proxies: tuple[Cidr, ...] = Field(
         default=(),
         max_length=50,
-        description="Networks of proxies outside the pods, such as an ingress, whose X-Forwarded-For is believed. Empty: of nobody; who calls is who connects.",
+        description="Networks of proxies outside the pods, such as an ingress, whose X-Forwarded-For is believed. Empty: none is believed; who calls is who connects.",
     )
     storage: Storage
     expose: Literal["LoadBalancer", "ClusterIP"] = Field(

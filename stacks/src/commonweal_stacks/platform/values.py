@@ -97,7 +97,7 @@ class Values(Part):
     trusted_proxies: tuple[Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")], ...] = Field(
         default=(),
         max_length=50,
-        description="Networks of proxies outside the pods, such as an ingress, whose X-Forwarded-For is believed. Empty: of nobody; who calls is who connects.",
+        description="Networks of proxies outside the pods, such as an ingress, whose X-Forwarded-For is believed. Empty: none is believed; who calls is who connects.",
     )
     storage_class: Literal["std-rwo", "std-rwx"] = Field(
         default=STORAGE_CLASS,
