@@ -70,15 +70,16 @@ class Front:
             return
         name, method = _id_of(scope), scope["method"]
         _request.set(name)
-        extra = (b"x-request-id", name.encode())
+        extra, bare = (b"x-request-id", name.encode()), method == "HEAD"
 
         async def answer(message: Message) -> None:
+            nonlocal bare
             if message["type"] == "http.response.start":
                 headers = [_with_head(k, v) for k, v in message.get("headers", ())]
                 if method == "OPTIONS" and message["status"] == 405:
-                    message["status"], headers = 204, [(k, v) for k, v in headers if k.lower() == b"allow"]
+                    bare, message["status"], headers = True, 204, [(k, v) for k, v in headers if k.lower() == b"allow"]
                 message["headers"] = [*headers, extra]
-            elif method in _AS:
+            elif bare:
                 message["body"] = b""
             await send(message)
 
