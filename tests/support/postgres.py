@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,7 @@ import asyncpg
 
 import commonweal_runtime
 from commonweal_runtime.store.postgres import binary
+from commonweal_stacks.management.certificates import issue
 from support import room
 from support.waiting import EVERY, HANG
 
@@ -155,8 +157,11 @@ class StoreServer(Server):
         return {**super().environment(), **own, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": SOURCES}
 
 
+CERTIFICATE = issue(b"somebody else's key", "heritage", ["localhost"], year=datetime.now(UTC).year)
+
+
 class HeritageServer(Server):
-    """Somebody else's PostgreSQL: password logins over TCP."""
+    """Somebody else's PostgreSQL: password logins over TCP, with TLS for whoever wants it and a certificate for `localhost`."""
 
     def initialise(self) -> None:
         options = [
@@ -168,9 +173,20 @@ class HeritageServer(Server):
             "--no-sync",
         ]
         subprocess.run([binary("initdb"), f"--pgdata={self.data}", *options], check=True, stdout=subprocess.DEVNULL, cwd="/", **self._user)
+        for name, text in (("server.crt", CERTIFICATE.certificate), ("server.key", CERTIFICATE.key)):
+            (self.data / name).write_text(text)
+            (self.data / name).chmod(0o600)
+            if self._user:
+                shutil.chown(self.data / name, NOBODY.pw_uid, NOBODY.pw_gid)
 
     def command(self) -> list[str]:
-        settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(self.sockets), "fsync": "off", "shared_buffers": "32MB"}
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "ssl": "on",
+            "unix_socket_directories": str(self.sockets),
+            "fsync": "off",
+            "shared_buffers": "32MB",
+        }
         return [binary("postgres"), "-D", str(self.data), *(part for k, v in settings.items() for part in ("-c", f"{k}={v}"))]
 
     def stop(self) -> None:

@@ -11,6 +11,7 @@ import asyncpg
 
 from commonweal_runtime.exceptions import StaleConnectionError, StoreUnreachableError
 from commonweal_runtime.store.logins import password_of
+from commonweal_runtime.store.passwords import connect
 from commonweal_runtime.store.sqlstates import ours
 
 MOST_PER_LOGIN = 8
@@ -35,7 +36,7 @@ class Address:
 
     async def open(self, login: str, database: str = "department") -> Any:
         """Return a new connection of one login."""
-        return await asyncpg.connect(
+        return await connect(
             host=self.host,
             port=self.port,
             user=login,

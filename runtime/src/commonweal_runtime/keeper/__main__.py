@@ -18,6 +18,7 @@ import asyncpg
 from commonweal_api.plan import STORE_PLAN, STORE_REPORT
 from commonweal_runtime.keeper.keeper import Keeper
 from commonweal_runtime.plan_exchange import open_exchange
+from commonweal_runtime.store import passwords
 from commonweal_runtime.store.logins import read_key
 
 SOCKET_DIRECTORY = "/run/postgresql"
@@ -28,7 +29,7 @@ _PAUSE = 0.3
 
 async def connect() -> Any:
     """Return a connection as superuser over the socket that only this pod's containers share."""
-    return await asyncpg.connect(
+    return await passwords.connect(
         host=os.environ.get("COMMONWEAL_SOCKET_DIR", SOCKET_DIRECTORY),
         user="postgres",
         database=DATABASE,

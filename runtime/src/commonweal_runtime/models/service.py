@@ -22,6 +22,7 @@ from commonweal_runtime.models.registry import RETRY_SECONDS, ModelRegistry
 from commonweal_runtime.models.settings import ROLE, Settings
 from commonweal_runtime.models.sources import FeatureReader, TokenFiles
 from commonweal_runtime.plan_exchange import open_exchange
+from commonweal_runtime.store.passwords import pool
 from commonweal_runtime.tokens import Client, KeySet, Verifier, fetch_from_cluster
 
 CONNECTIONS = 8
@@ -152,7 +153,7 @@ def _lists(entry: ModelEntry, client: Client) -> bool:
 
 def _pool_of(settings: Settings) -> asyncpg.Pool:
     """Return the pool, not opened. It connects when first used, so a store that comes later is no reason to fail now."""
-    return asyncpg.create_pool(
+    return pool(
         host=settings.store_host,
         port=settings.store_port,
         user=ROLE,

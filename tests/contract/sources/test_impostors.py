@@ -1,0 +1,174 @@
+"""A server that stands where a source or the store should learns no password, whatever it asks for (attack a)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import pytest
+
+from commonweal_api.data_product import DataProductSpec, PostgresSource
+from commonweal_runtime.data_api.connections import Address
+from commonweal_runtime.exceptions import PasswordExposedError, SourceReadError
+from commonweal_runtime.store import passwords
+from commonweal_runtime.store.live import foreign
+from commonweal_runtime.store.logins import password_of
+from commonweal_runtime.store.sources import Credentials, open_source
+from commonweal_stacks.management.certificates import issue
+from support.data_api import PASSWORD, USER, person_product
+from support.impostors import FakeMysql, FakePostgres, Impostor
+from support.keeper import Bench
+from support.live import live_product
+from support.mariadb import MariaDb
+from support.postgres import CERTIFICATE, HeritageServer
+
+KEY = b"k" * 32
+FORGED = issue(b"an impostor's key", "impostor", ["localhost"], year=datetime.now(UTC).year)
+VERIFY = {"mode": "Verify"}
+METHODS = {
+    "clear": "the password in clear text",
+    "md5": "the password under MD5",
+    "nothing": "no proof of the password by SCRAM",
+    "guess": "SCRAM with too few iterations",
+}
+
+
+def shown(server: Impostor, password: str = PASSWORD, user: str = USER) -> bool:
+    """Tell whether what a server was sent holds the password, or what stands for it with MD5."""
+    heard = bytes(server.heard)
+    inner = hashlib.md5((password + user).encode()).hexdigest()
+    return password.encode() in heard or hashlib.md5(inner.encode() + b"salt").hexdigest().encode() in heard
+
+
+async def _look(spec: DataProductSpec, credentials: Credentials) -> None:
+    async with open_source(spec, credentials) as source:
+        await source.inspect()
+
+
+def look(kind: str, port: int, authority: str = "", **more: Any) -> None:
+    """Read a source of a kind on a port of this machine."""
+    spec = person_product(HeritageServer.__new__(_At).at(port))
+    where = {**spec["source"]["postgres"], "host": "localhost", **more}
+    parsed = DataProductSpec.model_validate({**spec, "source": {kind: where}})
+    asyncio.run(_look(parsed, Credentials(USER, PASSWORD, authority)))
+
+
+class _At(HeritageServer):
+    def at(self, port: int) -> HeritageServer:
+        self.port = port
+        return self
+
+
+def refused(act: Callable[[], None]) -> tuple[str, str]:
+    with pytest.raises(SourceReadError) as caught:
+        act()
+    return str(caught.value.reason), caught.value.detail
+
+
+@pytest.mark.parametrize("certificate", [None, FORGED], ids=["plain", "tls"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_postgres_that_asks_for_more_than_scram_learns_nothing(method: str, certificate: Any) -> None:
+    with FakePostgres(method, certificate) as server:
+        reason, detail = refused(lambda: look("postgres", server.port))
+        assert (reason, METHODS[method] in detail, shown(server)) == ("PasswordExposed", True, False)
+
+
+def test_a_postgres_that_lies_about_knowing_the_password_is_sent_no_statement() -> None:
+    with FakePostgres("lie") as server:
+        assert refused(lambda: look("postgres", server.port))[0] == "SourceUnreachable"
+        assert b"select" not in server.heard
+        assert not shown(server)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_store_that_is_none_is_sent_no_login(method: str) -> None:
+    login = "cw_agreement_1"
+    with FakePostgres(method) as server, pytest.raises(PasswordExposedError, match=METHODS[method]):
+        asyncio.run(Address("127.0.0.1", server.port, KEY).open(login))
+    assert not shown(server, password_of(KEY, login), login)
+
+
+def test_the_models_pool_is_no_other() -> None:
+    async def ask(port: int) -> None:
+        pool = passwords.pool(host="127.0.0.1", port=port, user=USER, password=PASSWORD, database="models", min_size=0, ssl=False)
+        async with pool:
+            await pool.fetchval("select 1")
+
+    with FakePostgres("clear") as server, pytest.raises(PasswordExposedError):
+        asyncio.run(ask(server.port))
+    assert not shown(server)
+
+
+MYSQL = {
+    "clear by greeting": ("mysql_clear_password", ""),
+    "clear by switch": ("mysql_native_password", "mysql_clear_password"),
+    "sha256 by greeting": ("sha256_password", ""),
+    "sha256 by switch": ("mysql_native_password", "sha256_password"),
+    "dialog": ("mysql_native_password", "dialog"),
+    "full caching_sha2": ("caching_sha2_password", ""),
+    "full caching_sha2 by switch": ("mysql_native_password", "caching_sha2_password"),
+}
+
+
+@pytest.mark.parametrize("certificate", [None, FORGED], ids=["plain", "tls"])
+@pytest.mark.parametrize("case", MYSQL)
+def test_a_mysql_that_asks_for_more_than_a_challenge_learns_nothing(case: str, certificate: Any) -> None:
+    with FakeMysql(*MYSQL[case], certificate) as server:
+        reason, _ = refused(lambda: look("mysql", server.port))
+        assert (reason, shown(server)) == ("PasswordExposed", False)
+
+
+def test_a_certificate_is_checked_where_the_product_says_so(heritage: HeritageServer, mariadb: MariaDb) -> None:
+    look("postgres", heritage.port, CERTIFICATE.authority, tls=VERIFY)
+    with FakePostgres("clear", FORGED) as server:
+        assert refused(lambda: look("postgres", server.port, CERTIFICATE.authority, tls=VERIFY))[0] == "SourceUnproven"
+        assert refused(lambda: look("postgres", server.port, tls=VERIFY))[0] == "SourceUnproven"
+        assert not shown(server)
+    with FakePostgres("clear") as server:
+        reason, detail = refused(lambda: look("postgres", server.port, CERTIFICATE.authority, tls=VERIFY))
+        assert (reason, "offers no TLS" in detail, shown(server)) == ("SourceUnproven", True, False)
+    assert refused(lambda: look("postgres", heritage.port, "no certificate", tls=VERIFY))[0] == "SourceUnproven"
+    with FakeMysql("mysql_clear_password", "", FORGED) as server:
+        assert refused(lambda: look("mysql", server.port, CERTIFICATE.authority, tls=VERIFY))[0] == "SourceUnproven"
+        assert not shown(server)
+    assert refused(lambda: look("mysql", mariadb.port, CERTIFICATE.authority, tls=VERIFY))[0] == "SourceUnproven"  # it offers none
+
+
+def test_a_source_that_proved_itself_may_ask_as_it_likes() -> None:
+    mine = issue(b"a source's key", "source", ["localhost"], year=datetime.now(UTC).year)
+    with FakePostgres("clear", mine) as server:
+        refused(lambda: look("postgres", server.port, mine.authority, tls=VERIFY))  # it hangs up; it had the password by then
+        assert shown(server)
+
+
+@pytest.mark.parametrize("tls", [None, VERIFY], ids=["offered", "verify"])
+def test_the_stores_own_connection_of_a_live_product_shows_nothing_either(bench: Bench, tls: Any) -> None:
+    """PostgreSQL's client is asked as a product would have it, at a server that was put in the source's place."""
+    where = live_product(bench.heritage)["source"]["postgres"] | ({"tls": tls} if tls else {})
+
+    async def go() -> list[str]:
+        root = await bench.store.superuser("department")
+        said = []
+        try:
+            await root.execute("create extension if not exists postgres_fdw")
+            for certificate in (None, FORGED):
+                with FakePostgres("clear", certificate) as server:
+                    source = PostgresSource.model_validate({**where, "host": "localhost", "port": server.port})
+                    options = ", ".join(f"{k} '{v}'" for k, v in foreign.server_options(source).items())
+                    await root.execute(f"create server impostor foreign data wrapper postgres_fdw options ({options})")
+                    await root.execute(f"create user mapping for postgres server impostor options (user '{USER}', password '{PASSWORD}')")
+                    await root.execute("create foreign table impostor_t (a text) server impostor")
+                    with pytest.raises(asyncpg.PostgresError) as caught:
+                        await root.fetch("select * from impostor_t")
+                    said.append(str(caught.value))
+                    await root.execute("drop server impostor cascade")
+                    assert not shown(server)
+        finally:
+            await root.close()
+        return said
+
+    assert len(asyncio.run(go())) == 2
