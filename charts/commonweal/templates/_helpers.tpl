@@ -15,10 +15,11 @@ app.kubernetes.io/component: {{ . }}
 {{- end }}
 {{- end }}
 
-{{/* Where pods fetch the keys of the people's issuer; empty: by that issuer's discovery document. */}}
-{{- define "commonweal.personJwks" -}}
-{{- if .Values.identity.jwks }}{{ .Values.identity.jwks }}
-{{- else if .Values.identity.enabled }}http://identity.{{ .Release.Namespace }}.svc.cluster.local/jwks
+{{/* Whether the operator itself knows the keys of the people's issuer: those of the small one, unless others are named. */}}
+{{- define "commonweal.personEmbedded" -}}
+{{- if and .Values.identity.enabled (not .Values.identity.jwks) }}true{{ else }}false
+{{- if and .Values.identity.issuer (not .Values.identity.jwks) (not (hasPrefix "https://" .Values.identity.issuer)) }}{{ fail "identity.issuer is not https, so whoever answers there could name its own keys: use https, or set identity.jwks to an https address of its keys" }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -51,7 +52,8 @@ clientCidrs: {{ toJson .Values.clientCidrs }}
 storageClass: {{ .Values.storageClass }}
 clientIssuer: {{ .Values.clientIssuer | quote }}
 personIssuer: {{ include "commonweal.personIssuer" . | trim | quote }}
-personJwks: {{ include "commonweal.personJwks" . | trim | quote }}
+personEmbedded: {{ include "commonweal.personEmbedded" . | trim }}
+personJwks: {{ .Values.identity.jwks | quote }}
 personAudience: {{ .Values.identity.provider.audience | quote }}
 personClaim: {{ .Values.identity.provider.claim | quote }}
 personSubject: {{ .Values.identity.provider.subject }}

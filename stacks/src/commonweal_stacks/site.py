@@ -69,9 +69,9 @@ class Identity(Part):
         default="",
         description="The issuer of people's tokens (their `iss`). Empty: the small issuer's address in the cluster; while that is off, no person can sign in.",
     )
-    jwks: Annotated[str, StringConstraints(pattern=r"^(https?://\S+)?$")] = Field(
+    jwks: Annotated[str, StringConstraints(pattern=r"^(https://\S+)?$")] = Field(
         default="",
-        description="Where pods fetch the issuer's keys. Empty: from the small issuer; of another one they are found by its discovery document.",
+        description="Where pods fetch the issuer's keys. Empty: the operator knows the small issuer's; another one's are found by its discovery document.",
     )
     provider: Provider = Field(default_factory=Provider, description="How tokens of people are read that another issuer made.")
     people: ObjectName = Field(
@@ -83,6 +83,10 @@ class Identity(Part):
     def _keys_have_an_issuer(self) -> Self:
         if self.jwks and not (self.issuer or self.enabled):
             raise ValueError("jwks says where keys are, but not whose: set issuer, or set enabled for the small issuer")
+        if self.issuer and not self.enabled and not self.jwks and not self.issuer.startswith("https://"):
+            raise ValueError(
+                "issuer is not https, so whoever answers there could name its own keys: use https, or set jwks to an https address"
+            )
         return self
 
 

@@ -189,14 +189,14 @@ def test_without_an_issuer_everything_else_is_there_and_the_operator_knows_of_no
         ("Deployment", "identity"),
         ("NetworkPolicy", "commonweal-identity"),
     }
-    assert (config(off)["personIssuer"], config(off)["personJwks"]) == ("", "")
+    assert (config(off)["personIssuer"], config(off)["personJwks"], config(off)["personEmbedded"]) == ("", "", False)
 
 
 def test_the_small_issuer_is_known_by_its_address_in_the_cluster_unless_it_has_another_name() -> None:
     at = f"http://identity.{chart.NAMESPACE}.svc.cluster.local"
     for issuer, known in (("", at), ("https://people.example", "https://people.example")):
         found = chart.render(values.CHART, {"images": IMAGES, "identity": {"enabled": True, "issuer": issuer}})
-        assert (config(found)["personIssuer"], config(found)["personJwks"]) == (known, f"{at}/jwks")
+        assert (config(found)["personIssuer"], config(found)["personJwks"], config(found)["personEmbedded"]) == (known, "", True)
         (container,) = of(found, "Deployment", "identity")["spec"]["template"]["spec"]["containers"]
         assert container["env"][0] == {"name": "COMMONWEAL_ISSUER", "value": known}
 
@@ -204,6 +204,16 @@ def test_the_small_issuer_is_known_by_its_address_in_the_cluster_unless_it_has_a
 def test_an_issuer_of_the_sites_own_is_named_to_the_operator_and_found_by_discovery() -> None:
     found = chart.render(values.CHART, {"images": IMAGES, "identity": {"issuer": "https://people.example"}})
     assert (config(found)["personIssuer"], config(found)["personJwks"]) == ("https://people.example", "")
+    assert config(found)["personEmbedded"] is False
+
+
+def test_an_issuer_over_plain_http_is_refused_for_whoever_answers_could_name_its_own_keys() -> None:
+    with pytest.raises(ChartError, match=r"identity\.issuer is not https"):
+        chart.render(values.CHART, {"images": IMAGES, "identity": {"issuer": "http://people.example"}})
+    found = chart.render(
+        values.CHART, {"images": IMAGES, "identity": {"issuer": "http://people.example", "jwks": "https://people.example/jwks"}}
+    )
+    assert config(found)["personJwks"] == "https://people.example/jwks"
 
 
 def test_keys_without_an_issuer_are_refused_with_the_values_to_set() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from commonweal_api.common import Strict
 
@@ -24,7 +24,8 @@ class PlatformConfig(Strict):
     """The content of `/etc/commonweal/config.yaml`.
 
     `site` is the name by which consent feeds know this site. `client_issuer` empty means: ask the API server who issues its ServiceAccount tokens.
-    `person_jwks` empty means: by the issuer's discovery document; `person_audience` empty: that of each department.
+    `person_embedded`: the small issuer signs, and the operator makes `person_keys`, its public keys as a JSON Web Key Set, from the master key. Another issuer's keys
+    are fetched from `person_jwks`; empty means: by its discovery document. `person_audience` empty: that of each department.
     """
 
     images: Images
@@ -34,7 +35,9 @@ class PlatformConfig(Strict):
     storage_class: str = "std-rwo"
     client_issuer: str = ""
     person_issuer: str = ""
-    person_jwks: str = ""
+    person_embedded: bool = False
+    person_keys: str = ""
+    person_jwks: Annotated[str, StringConstraints(pattern=r"^(https://\S+)?$")] = ""
     person_audience: str = ""
     person_claim: str = "sub"
     person_subject: Literal["Pairwise", "Source"] = "Pairwise"

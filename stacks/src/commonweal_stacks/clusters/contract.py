@@ -124,6 +124,7 @@ ALLOWED_DIFFERENCES: tuple[Difference, ...] = (
     Difference("ConfigMap", "data/config.yaml/clientCidrs", "the same networks, as the operator reads them", CONFIG),
     Difference("ConfigMap", "data/config.yaml/personIssuer", "a site may have a people's issuer of its own", CONFIG),
     Difference("ConfigMap", "data/config.yaml/personJwks", "the keys of that issuer", CONFIG),
+    Difference("ConfigMap", "data/config.yaml/personEmbedded", "whether the operator knows the keys of that issuer", CONFIG),
     *(
         Difference("ConfigMap", f"data/config.yaml/{key}", "how that issuer's tokens are read", CONFIG)
         for key in ("personAudience", "personClaim", "personSubject", "personSkewSeconds")
