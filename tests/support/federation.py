@@ -128,7 +128,10 @@ async def exchange(*sites: SiteStore) -> None:
 
 
 class Link:
-    """A TCP relay on loopback that a test cuts and heals: cut, it refuses and drops what is open. Its port stays the same."""
+    """A TCP relay on loopback that a test cuts and heals: cut, it refuses and drops what is open. Its port stays the same.
+
+    Silenced, what is open stays open and carries nothing, as when a machine is gone; what is opened afterwards is well.
+    """
 
     def __init__(self, port: int, target: int) -> None:
         self.port, self._target = port, target
@@ -136,6 +139,7 @@ class Link:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._silent: set[asyncio.StreamWriter] = set()
         self._serving: set[asyncio.Task[None]] = set()
 
     def __enter__(self) -> Self:
@@ -157,6 +161,10 @@ class Link:
         """Refuse connections and drop those that are open."""
         self._do(self._close())
 
+    def silence(self) -> None:
+        """Carry nothing more on the connections that are open now, in either direction, and tell neither end."""
+        self._do(self._mute())
+
     def _do(self, work: Any) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
@@ -172,6 +180,21 @@ class Link:
             writer.transport.abort()
         await asyncio.gather(*self._serving, return_exceptions=True)
 
+    async def _mute(self) -> None:
+        self._silent |= self._open
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                if sink not in self._silent:
+                    sink.write(data)
+                    await sink.drain()
+        except OSError:
+            pass
+        finally:
+            if sink not in self._silent:
+                sink.transport.abort()
+
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
         self._serving.add(task)
@@ -185,22 +208,12 @@ class Link:
             return
         self._open |= {writer, there}
         try:
-            await asyncio.gather(_pump(reader, there), _pump(there_reader, writer))
+            await asyncio.gather(self._pump(reader, there), self._pump(there_reader, writer))
         finally:
             for end in (writer, there):
                 end.transport.abort()
                 self._open.discard(end)
-
-
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    try:
-        while data := await source.read(65536):
-            sink.write(data)
-            await sink.drain()
-    except OSError:
-        pass
-    finally:
-        sink.transport.abort()
+                self._silent.discard(end)
 
 
 def person(n: int) -> uuid.UUID:

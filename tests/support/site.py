@@ -124,7 +124,7 @@ class Site:
     def apply_plan(self, tenant: str = REGISTRY) -> None:
         """Let the cluster hold the plan of a department, as applied."""
         (made,) = [c for c in self.rules.children(self.department(tenant)) if c.remembered]
-        self.observed.known["ConfigMap", tenant, made.name] = plan(orjson.loads(made.body))
+        self.observed.known["ConfigMap", f"{tenant}-platform", made.name] = plan(orjson.loads(made.body))
 
     def conditions(
         self, kind: str, name: str, tenant: str = REGISTRY, problems: tuple[Problem, ...] = ()
@@ -149,19 +149,21 @@ class Site:
         products = {p.name: checked(p, given.get(p.name) or fine(p, "Serving")) for p in made.products}
         agreements = {a.name: given.get(a.name) or fine(a, "Enforced") for a in made.agreements}
         text = json.dumps(StoreReport(plan="d", products=products, agreements=agreements).wire())
-        self.observed.known["ConfigMap", tenant, "commonweal-store-report"] = text
+        self.observed.known["ConfigMap", f"{tenant}-platform", "commonweal-store-report"] = text
 
     def settle(self) -> None:
         """Let every object's status say what it would say."""
         for tenant in (REGISTRY, TAX, "dept-benefits-department"):
             self.report(tenant)
             models = {m.name: fine(m, "RuntimeReady") for m in department.model_plan(self.department(tenant)).models}
-            self.observed.known["ConfigMap", tenant, "commonweal-model-report"] = json.dumps(ModelReport(plan="d", models=models).wire())
+            self.observed.known["ConfigMap", f"{tenant}-platform", "commonweal-model-report"] = json.dumps(
+                ModelReport(plan="d", models=models).wire()
+            )
         for record in [r for r in self.view.objects if r.key.kind in ("DataProduct", "ConsentPolicy")]:
             self.put(self.body(record.key), record.generation, **self.status(record.key))
 
     def body(self, key: Key) -> dict[str, Any]:
-        for name in ("30-products", "40-agreements", "50-model"):
+        for name in ("10-departments", "30-products", "40-agreements", "50-model"):
             for body in documents(name):
                 if key_of(body) == key:
                     return body

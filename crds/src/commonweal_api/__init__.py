@@ -3,7 +3,7 @@
 Needs cryptography, pydantic and pyyaml only. Everything here is pure data and pure functions.
 """
 
-from commonweal_api.common import GROUP, VERSION, Condition, Meta, Strict, condition_of, namespace_of
+from commonweal_api.common import GROUP, VERSION, Condition, Meta, Strict, condition_of, department_at, namespace_of, platform_namespace_of
 from commonweal_api.consent_policy import (
     Basis,
     BasisType,
@@ -83,5 +83,7 @@ __all__ = [
     "Subjects",
     "WhatIf",
     "condition_of",
+    "department_at",
     "namespace_of",
+    "platform_namespace_of",
 ]

@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 GROUP = "commonweal.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
+_PREFIX, PLATFORM_SUFFIX = "dept-", "-platform"
 
 NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 FIELD_PATTERN = r"^[a-z][A-Za-z0-9]{0,62}$"
@@ -163,8 +164,18 @@ LAST_COLUMNS: tuple[dict[str, Any], ...] = (
 
 
 def namespace_of(department: str) -> str:
-    """Return the namespace in which a department's objects live, on every site."""
-    return f"dept-{department}"
+    """Return the namespace in which a department's own objects live, on every site."""
+    return f"{_PREFIX}{department}"
+
+
+def platform_namespace_of(department: str) -> str:
+    """Return the namespace in which what the platform runs for a department lives; nobody of the department has a role there."""
+    return f"{_PREFIX}{department}{PLATFORM_SUFFIX}"
+
+
+def department_at(namespace: str) -> str:
+    """Return the department that a namespace belongs to, its own or the platform's; an empty string, which no department is called, for any other."""
+    return namespace.removeprefix(_PREFIX).removesuffix(PLATFORM_SUFFIX) if namespace.startswith(_PREFIX) else ""
 
 
 def condition_of(conditions: Iterable[Condition], type_: str) -> Condition | None:

@@ -1,4 +1,4 @@
-"""Department: a public body. Cluster-scoped; owns one namespace on each site it uses."""
+"""Department: a public body. Cluster-scoped; owns two namespaces on each site it uses: its own, and the platform's for it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pydantic import Field, StringConstraints, model_validator
 
 from commonweal_api.common import (
     LAST_COLUMNS,
+    NAME_RULE,
+    PLATFORM_SUFFIX,
     READY_COLUMNS,
     ClientName,
     Contact,
@@ -26,7 +28,7 @@ Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6}(m|k|M|G|T|Ki|M
 
 
 class Quota(Strict):
-    """What the department may use of the site; it becomes a ResourceQuota."""
+    """What the department's own workloads may use of the site; it becomes the ResourceQuota of its namespace. What the platform runs for it is apart."""
 
     cpu: Quantity = Field(default="4", description="Processor cores that its pods may ask for.")
     memory: Quantity = Field(default="4Gi", description="Memory that its pods may ask for.")
@@ -84,13 +86,49 @@ class ConsentFeed(Strict, json_schema_extra=validations(SITES)):
         return self
 
 
+ACCOUNT_NAMESPACE = cel(
+    "!has(self.__namespace__) || self.kind == 'ServiceAccount'",
+    "spec.stewards[].namespace: only a ServiceAccount has one; leave it out.",
+)
+NO_SYSTEM_NAME = cel(
+    "!self.name.startsWith('system:')",
+    "spec.stewards[].name: begins with system:, which names everybody or a part of the cluster; name a person, a group of persons, or a ServiceAccount by its kind.",
+)
+
+
+class Steward(Strict, json_schema_extra=validations(ACCOUNT_NAMESPACE, NO_SYSTEM_NAME)):
+    """Who may sign for the department, in the words of Kubernetes' RBAC."""
+
+    kind: Literal["User", "Group", "ServiceAccount"] = Field(description="What is named.")
+    name: str = Field(min_length=1, max_length=253, description="Name of the user, the group or the ServiceAccount.")
+    namespace: str | None = Field(
+        default=None, min_length=1, max_length=63, description="Namespace of the ServiceAccount; without it, the department's own."
+    )
+
+    @model_validator(mode="after")
+    def _one_subject(self) -> Self:
+        check((self.namespace is not None and self.kind != "ServiceAccount", ACCOUNT_NAMESPACE))
+        check((self.name.startswith("system:"), NO_SYSTEM_NAME))
+        return self
+
+
 REGISTRARS = cel(
     "!has(self.registrars) || self.registrars.all(r, self.registrars.exists_one(t, t == r))",
     "spec.registrars: one is listed twice; remove it.",
 )
 
 
-class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS)):
+STEWARDS = cel(
+    "!has(self.stewards) || self.stewards.all(s, self.stewards.exists_one(t, t == s))",
+    "spec.stewards: one is listed twice; remove it.",
+)
+PLATFORMS_NAME = cel(
+    f"!self.metadata.name.endsWith('{PLATFORM_SUFFIX}')",
+    f"metadata.name: ends in {PLATFORM_SUFFIX}, by which the platform's namespace of a department is known; choose another name.",
+)
+
+
+class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS, STEWARDS)):
     display_name: str = Field(min_length=1, max_length=120, description="Name shown to people.")
     contact: Contact = Field(description="Where a person asks or complains: mailto: or https:.")
     quota: Quota = Field(default_factory=Quota)
@@ -98,16 +136,26 @@ class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS)):
     registrars: list[ClientName] = Field(
         default_factory=list, max_length=20, description="Own ServiceAccounts that may record a parent's or an attorney's delegation."
     )
+    stewards: list[Steward] = Field(
+        default_factory=list,
+        max_length=20,
+        description="Who signs for the department: each gets the role commonweal-department-steward in its namespace, and may read its signing key.",
+    )
     consent_feed: ConsentFeed | None = None
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         check((len(set(self.registrars)) != len(self.registrars), REGISTRARS))
+        check((len({(s.kind, s.name, s.namespace) for s in self.stewards}) != len(self.stewards), STEWARDS))
         return self
 
 
 class DepartmentStatus(Status):
-    namespace: str | None = Field(default=None, max_length=63, description="Where its objects live, on every site.")
+    namespace: str | None = Field(
+        default=None,
+        max_length=63,
+        description="Where its objects live, on every site; what the platform runs for it lives in the namespace of that name with -platform behind it.",
+    )
     data_api: str | None = Field(default=None, max_length=300, description="Base URL of the data API.")
     models: str | None = Field(default=None, max_length=300, description="Base URL of the model runtime.")
     keys: list[Jwk] | None = Field(
@@ -128,7 +176,14 @@ class Department(Kind):
         *LAST_COLUMNS,
     )
 
+    root_rules: ClassVar[tuple[dict[str, Any], ...]] = (NAME_RULE, PLATFORMS_NAME)
+
     kind: Literal["Department"] = "Department"
     metadata: Meta
     spec: DepartmentSpec
     status: DepartmentStatus = Field(default_factory=DepartmentStatus)
+
+    @model_validator(mode="after")
+    def _not_the_platforms_name(self) -> Self:
+        check((self.metadata.name.endswith(PLATFORM_SUFFIX), PLATFORMS_NAME))
+        return self

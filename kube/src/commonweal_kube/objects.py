@@ -11,7 +11,7 @@ from commonweal_kube.queue import Key
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One object of ours. Either `parsed` is set or `invalid` says why not, naming the field. `arriving`: a move brings it, and has not finished."""
+    """One object of ours. Either `parsed` is set or `invalid` says why not, naming the field. `arriving`: a move brings it, and has not finished; `splitting`: its store is being moved to another namespace of it."""
 
     key: Key
     uid: str
@@ -22,6 +22,7 @@ class Record:
     invalid: str
     status: Mapping[str, Any]
     arriving: bool = False
+    splitting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

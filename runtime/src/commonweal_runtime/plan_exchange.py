@@ -18,8 +18,9 @@ from urllib.parse import quote
 
 import orjson
 
+from commonweal_api import namespace_of
 from commonweal_api.plan import PLAN_KEY, REPORT_KEY
-from commonweal_kube.client import WATCH_SECONDS, Api
+from commonweal_kube.client import Api
 from commonweal_kube.cluster import Cluster
 from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError, ResourceExpiredError
 from commonweal_kube.protocol import JSON, MERGE
@@ -28,6 +29,7 @@ CONNECTIONS = 4  # the watch of the plan, and what is read and left meanwhile
 FIELD_MANAGER = "commonweal-runtime"
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 LOOK_SECONDS = 0.1
+WATCH_SECONDS = 45  # one object only, so that to begin anew costs little; no plan waits longer for a connection that died without a word
 _FAULTS = (ApiError, ApiServerUnavailableError, ResourceExpiredError, OSError, ValueError)
 
 _logger = logging.getLogger(__name__)
@@ -48,13 +50,13 @@ class PlanExchange(Protocol):
 
 
 class KubernetesExchange:
-    """An exchange in the department's namespace, opened with the pod's ServiceAccount.
+    """An exchange in the pod's namespace, opened with its ServiceAccount; the Secrets lie in `secrets`, the department's own namespace.
 
     It needs get, list and watch on the plan, get and patch on the report (which the operator makes), and get on the Secrets.
     """
 
-    def __init__(self, api: Api, namespace: str, plan: str, report: str, *, pause: Pause = asyncio.sleep) -> None:
-        self._api, self._pause = api, pause
+    def __init__(self, api: Api, namespace: str, plan: str, report: str, *, secrets: str, pause: Pause = asyncio.sleep) -> None:
+        self._api, self._pause, self._secrets = api, pause, f"/api/v1/namespaces/{secrets}/secrets"
         self._base, self._plan, self._report = f"/api/v1/namespaces/{namespace}", plan, report
         self._reported: str | None = None
 
@@ -88,9 +90,9 @@ class KubernetesExchange:
                 return
 
     async def secret(self, name: str) -> dict[str, str] | None:
-        """Return the decoded values of a Secret of the namespace."""
+        """Return the decoded values of a Secret of the department."""
         try:
-            data = _data(await self._api.call("GET", f"{self._base}/secrets/{name}"))
+            data = _data(await self._api.call("GET", f"{self._secrets}/{name}"))
         except ApiError as error:
             if error.status in {403, 404}:
                 return None
@@ -147,14 +149,16 @@ class DirectoryExchange:
 
 @contextlib.asynccontextmanager
 async def open_exchange(plan: str, report: str) -> AsyncIterator[PlanExchange]:
-    """Open the exchange that the environment names: the directory COMMONWEAL_PLAN_EXCHANGE, else ConfigMaps in COMMONWEAL_NAMESPACE."""
+    """Open the exchange that the environment names: the directory COMMONWEAL_PLAN_EXCHANGE, else ConfigMaps in COMMONWEAL_NAMESPACE, beside COMMONWEAL_DEPARTMENT's own."""
     folder = os.environ.get("COMMONWEAL_PLAN_EXCHANGE")
     if folder:
         yield DirectoryExchange(Path(folder))
         return
     api = Api(Cluster.in_pod(), CONNECTIONS, FIELD_MANAGER)
     try:
-        yield KubernetesExchange(api, os.environ["COMMONWEAL_NAMESPACE"], plan, report)
+        yield KubernetesExchange(
+            api, os.environ["COMMONWEAL_NAMESPACE"], plan, report, secrets=namespace_of(os.environ["COMMONWEAL_DEPARTMENT"])
+        )
     finally:
         await api.close()
 

@@ -18,6 +18,7 @@ import aiohttp
 import jwt
 import orjson
 
+from commonweal_api.common import PLATFORM_SUFFIX, department_at
 from commonweal_runtime.exceptions import KeysUnavailableError, ProblemError
 from commonweal_runtime.pairwise import pairwise
 from commonweal_runtime.problems import issuer_not_set, keys_unavailable, token_invalid, token_missing
@@ -37,7 +38,8 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 CLUSTER_JWKS = "https://kubernetes.default.svc/openid/v1/jwks"
 
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
-_SUBJECT = re.compile(r"^system:serviceaccount:dept-([a-z](?:[a-z0-9-]{0,38}[a-z0-9])?):([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)$")
+_SUBJECT = re.compile(r"^system:serviceaccount:(dept-[a-z](?:[a-z0-9-]{0,47}[a-z0-9])?):([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)$")
+MODELS = "models"
 
 Keys = Mapping[str, jwt.PyJWK]
 Fetch = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -247,7 +249,7 @@ class Verifier:
                 "The token's subject is not a ServiceAccount of a department.",
                 "Use a token of a ServiceAccount in a namespace named dept-<department>.",
             )
-        return Client(match[1], match[2])
+        return _client(match[1], match[2])
 
     async def person(self, authorization: str | None) -> Person:
         """Return the person whom the `Authorization` header speaks for."""
@@ -329,6 +331,16 @@ class Verifier:
         if isinstance(error, jwt.MissingRequiredClaimError):
             return token_invalid(f"The token lacks the claim {error.claim}.", "Ask for a new token.")
         return token_invalid("The token's signature or form is wrong.", "Send the token unaltered, or ask for a new one.")
+
+
+def _client(namespace: str, account: str) -> Client:
+    """Return whom a ServiceAccount speaks for. The namespace decides who is a department's model runtime: only the platform makes accounts in its own."""
+    if namespace.endswith(PLATFORM_SUFFIX) != (account == MODELS):
+        raise token_invalid(
+            f"The ServiceAccount {account} in {namespace} is no client of a department.",
+            f"Use a ServiceAccount of another name than {MODELS} in a namespace named dept-<department>; {MODELS} speaks from dept-<department>-platform only.",
+        )
+    return Client(department_at(namespace), account)
 
 
 def _seconds(value: object) -> float:

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from commonweal_api import namespace_of
+from commonweal_api import namespace_of, platform_namespace_of
 from commonweal_api.jwk import Jwk
 from commonweal_api.negotiation import WhatIf
 from commonweal_api.plan import (
@@ -161,7 +161,7 @@ class Pods:
 
     def work(self, department: str) -> None:
         """Carry out both plans of a department and say so."""
-        space = namespace_of(department)
+        space = platform_namespace_of(department)
         self.count(department)
         for plan_name, report_name, answer in ((STORE_PLAN, STORE_REPORT, _store_report), (MODEL_PLAN, MODEL_REPORT, _model_report)):
             text = wait_for(f"{plan_name} of {department}", partial(self._data, space, plan_name))["plan.json"]
@@ -172,10 +172,11 @@ class Pods:
             self._run(f"/apis/apps/v1/namespaces/{space}/{plural}/{name}")
 
     def count(self, department: str) -> None:
-        """Count what the department's quota limits."""
-        path = f"/api/v1/namespaces/{namespace_of(department)}/resourcequotas/department"
-        hard = wait_for(path, partial(self._get, path))["spec"]["hard"]
-        self._patch(f"{path}/status", {"status": {"hard": hard, "used": dict.fromkeys(hard, "0")}})
+        """Count what the quotas of both namespaces limit."""
+        for space in (namespace_of(department), platform_namespace_of(department)):
+            path = f"/api/v1/namespaces/{space}/resourcequotas/department"
+            hard = wait_for(path, partial(self._get, path))["spec"]["hard"]
+            self._patch(f"{path}/status", {"status": {"hard": hard, "used": dict.fromkeys(hard, "0")}})
 
     def _run(self, path: str) -> None:
         workload = wait_for(path, partial(self._get, path))
@@ -256,7 +257,7 @@ def install(plane: ControlPlane, **values: Any) -> None:
 
 def seeds(plane: ControlPlane, *departments: str) -> dict[str, bytes]:
     """Return the departments' signing keys, as the operator made them."""
-    paths = {name: f"/api/v1/namespaces/{namespace_of(name)}/secrets/commonweal-signing" for name in departments}
+    paths = {name: f"/api/v1/namespaces/{platform_namespace_of(name)}/secrets/commonweal-signing" for name in departments}
     found = {name: plane.api().request("GET", path)["data"]["seed"] for name, path in paths.items()}
     return {name: bytes.fromhex(b64decode(seed).decode()) for name, seed in found.items()}
 
@@ -274,7 +275,7 @@ def open_business(plane: ControlPlane, operator: Operator, pods: Pods) -> None:
 
     def present(name: str) -> bool | None:
         try:
-            return bool(api.request("GET", f"/api/v1/namespaces/{namespace_of(name)}/secrets/commonweal-signing"))
+            return bool(api.request("GET", f"/api/v1/namespaces/{platform_namespace_of(name)}/secrets/commonweal-signing"))
         except Refused:
             return None
 

@@ -10,7 +10,7 @@ from support.control_plane import ControlPlane
 from support.kube_api import Refused
 
 pytestmark = pytest.mark.usefixtures("business")
-REGISTRY = "dept-companies-registry"
+REGISTRY, OURS = "dept-companies-registry", "dept-companies-registry-platform"
 
 
 def may(plane: ControlPlane, verb: str, resource: str, *, group: str = "", namespace: str = "", name: str = "", sub: str = "") -> bool:
@@ -22,14 +22,15 @@ def may(plane: ControlPlane, verb: str, resource: str, *, group: str = "", names
 
 
 @pytest.mark.parametrize("verb", ["list", "watch", "update", "patch", "delete", "deletecollection"])
-@pytest.mark.parametrize("namespace", ["", "commonweal-system", "kube-system", REGISTRY])
+@pytest.mark.parametrize("namespace", ["", "commonweal-system", "kube-system", REGISTRY, OURS])
 def test_it_may_do_no_more_with_secrets_than_get_and_create(plane: ControlPlane, verb: str, namespace: str) -> None:
     assert not may(plane, verb, "secrets", namespace=namespace)
 
 
-def test_it_may_get_and_create_secrets_in_a_departments_namespace_only(plane: ControlPlane) -> None:
-    for verb in ("get", "create"):
-        assert may(plane, verb, "secrets", namespace=REGISTRY)
+def test_it_may_create_secrets_in_the_platforms_namespace_of_a_department_only_and_get_them_in_both(plane: ControlPlane) -> None:
+    assert not may(plane, "create", "secrets", namespace=REGISTRY)
+    for verb, spaces in (("get", (REGISTRY, OURS)), ("create", (OURS,))):
+        assert all(may(plane, verb, "secrets", namespace=space) for space in spaces)
         for namespace in ("", "kube-system", "default"):
             assert not may(plane, verb, "secrets", namespace=namespace)
     assert may(plane, "get", "secrets", namespace="commonweal-system", name="commonweal-sectors")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,14 +17,14 @@ from support.kube_api import MERGE, Refused
 from support.waiting import wait_for
 
 EXAMPLE = REPOSITORY / "examples" / "start-a-business"
-REGISTRY, TAX = "dept-companies-registry", "dept-tax-authority"
+REGISTRY, OURS = "dept-companies-registry", "dept-companies-registry-platform"
 API = "/apis/commonweal.dev/v1alpha1"
 Condition = Callable[..., dict[str, Any]]
 
 pytestmark = pytest.mark.usefixtures("business")
 
 
-def plan(plane: ControlPlane, namespace: str = REGISTRY) -> StorePlan:
+def plan(plane: ControlPlane, namespace: str = OURS) -> StorePlan:
     text = plane.api().request("GET", f"/api/v1/namespaces/{namespace}/configmaps/commonweal-store-plan")["data"]["plan.json"]
     return StorePlan.model_validate_json(text)
 
@@ -67,7 +68,7 @@ def test_a_restart_when_all_is_converged_writes_nothing(operator: Any) -> None:
 
 def test_a_changed_child_is_put_right(plane: ControlPlane, operator: Any) -> None:
     operator.settled()
-    path = f"/apis/networking.k8s.io/v1/namespaces/{REGISTRY}/networkpolicies/store"
+    path = f"/apis/networking.k8s.io/v1/namespaces/{OURS}/networkpolicies/store"
     before = plane.api().request("GET", path)["spec"]
     plane.api().request("PATCH", path, {"spec": {"ingress": [{}]}}, content_type=MERGE)
     wait_for("the policy to be put right", lambda: plane.api().request("GET", path)["spec"] == before or None)
@@ -76,7 +77,7 @@ def test_a_changed_child_is_put_right(plane: ControlPlane, operator: Any) -> Non
 def test_a_field_that_was_taken_out_comes_back(plane: ControlPlane, operator: Any) -> None:
     """A removal leaves no owner behind in managedFields: only the version tells of it."""
     operator.settled()
-    path = f"/api/v1/namespaces/{REGISTRY}/configmaps/commonweal-store-plan"
+    path = f"/api/v1/namespaces/{OURS}/configmaps/commonweal-store-plan"
     plane.api().request("PATCH", path, {"data": {"plan.json": None}}, content_type=MERGE)
     wait_for("the plan to come back", lambda: (plane.api().request("GET", path).get("data") or {}).get("plan.json"))
 
@@ -84,7 +85,7 @@ def test_a_field_that_was_taken_out_comes_back(plane: ControlPlane, operator: An
 def test_a_field_that_was_taken_out_while_it_was_away_comes_back(plane: ControlPlane, operator: Any) -> None:
     operator.settled()
     assert operator.stop() == 0
-    path = f"/api/v1/namespaces/{REGISTRY}/configmaps/commonweal-store-plan"
+    path = f"/api/v1/namespaces/{OURS}/configmaps/commonweal-store-plan"
     plane.api().request("PATCH", path, {"data": {"plan.json": None}}, content_type=MERGE)
     operator.start()
     wait_for("the plan to come back", lambda: (plane.api().request("GET", path).get("data") or {}).get("plan.json"))
@@ -92,7 +93,7 @@ def test_a_field_that_was_taken_out_while_it_was_away_comes_back(plane: ControlP
 
 def test_a_deleted_child_comes_back_once(plane: ControlPlane, operator: Any) -> None:
     before = operator.settled()
-    path = f"/api/v1/namespaces/{REGISTRY}/serviceaccounts/models"
+    path = f"/api/v1/namespaces/{OURS}/serviceaccounts/models"
     plane.api().request("DELETE", path)
 
     def back() -> bool | None:
@@ -108,7 +109,7 @@ def test_a_deleted_child_comes_back_once(plane: ControlPlane, operator: Any) -> 
 
 def test_a_foreign_label_stays_and_costs_one_look(plane: ControlPlane, operator: Any) -> None:
     before = operator.settled()
-    path = f"/api/v1/namespaces/{REGISTRY}/services/data-api"
+    path = f"/api/v1/namespaces/{OURS}/services/data-api"
     plane.api().request("PATCH", path, {"metadata": {"labels": {"team": "blue"}}}, content_type=MERGE)
     wait_for("the operator to look", lambda: len(operator.writes()) > before or None)
     operator.settled()
@@ -211,8 +212,8 @@ def test_a_killed_operator_finishes_what_it_began(plane: ControlPlane, operator:
     made = [w for w in operator.writes()[before:] if w.endswith(" 201")]
     # Both Secrets with keys are made by POST to one path. What was under way at the kill may be done and not be in the log.
     again = {write for write in made if made.count(write) > 1}
-    assert again <= {"create /api/v1/namespaces/dept-health/secrets 201"}, "each is made once"
-    assert 20 < len(made) <= 29, "27 children and two Secrets with keys"
+    assert again <= {"create /api/v1/namespaces/dept-health-platform/secrets 201"}, "each is made once"
+    assert 35 < len(made) <= 44, "42 children and two Secrets with keys"
     before = len(operator.writes())
     operator.stop()
     operator.start()
@@ -220,15 +221,15 @@ def test_a_killed_operator_finishes_what_it_began(plane: ControlPlane, operator:
     assert [w for w in operator.writes()[before:] if "health" in w] == [], "nothing is missing"
 
 
-def test_a_deleted_department_takes_its_namespace_along(plane: ControlPlane, operator: Any) -> None:
+def test_a_deleted_department_takes_its_namespaces_along(plane: ControlPlane, operator: Any) -> None:
     spec = {"displayName": "Short", "contact": "mailto:data@short.example"}
     department = {"apiVersion": "commonweal.dev/v1alpha1", "kind": "Department", "metadata": {"name": "short"}, "spec": spec}
     plane.apply(department)
-    path = "/api/v1/namespaces/dept-short"
+    spaces = ["/api/v1/namespaces/dept-short", "/api/v1/namespaces/dept-short-platform"]
 
     def there() -> bool | None:
         try:
-            return bool(plane.api().request("GET", f"{path}/secrets/commonweal-keys"))
+            return bool(plane.api().request("GET", f"{spaces[1]}/secrets/commonweal-keys"))
         except Refused:
             return None
 
@@ -236,16 +237,18 @@ def test_a_deleted_department_takes_its_namespace_along(plane: ControlPlane, ope
     plane.apply({**department, "metadata": {"name": "short", "annotations": {"commonweal.dev/confirm-delete": "short"}}})
     plane.api().delete(department)
 
-    def gone() -> bool | None:
+    def gone(path: str) -> bool | None:
         try:
             return None if plane.api().request("GET", path) else True
         except Refused as error:
             return error.status == 404 or None
 
-    wait_for("the namespace to be gone", gone)
+    for path in spaces:
+        wait_for(f"{path} to be gone", partial(gone, path))
     operator.settled()
-    with pytest.raises(Refused, match="not found"):
-        plane.api().request("GET", path)
+    for path in spaces:
+        with pytest.raises(Refused, match="not found"):
+            plane.api().request("GET", path)
 
 
 def test_a_namespace_that_is_not_ours_is_left_alone(plane: ControlPlane, condition: Condition) -> None:
@@ -260,7 +263,7 @@ def test_a_namespace_that_is_not_ours_is_left_alone(plane: ControlPlane, conditi
 
 @pytest.mark.parametrize("name", ["commonweal-keys", "commonweal-signing"])
 def test_keys_are_made_once_and_never_written_again(plane: ControlPlane, operator: Any, name: str) -> None:
-    path = f"/api/v1/namespaces/{REGISTRY}/secrets/{name}"
+    path = f"/api/v1/namespaces/{OURS}/secrets/{name}"
     before = plane.api().request("GET", path)
     operator.stop()
     operator.start()

@@ -117,7 +117,9 @@ def test_of_two_operators_one_acts_and_the_other_takes_over(tmp_path_factory: py
         assert acting[0].stop() == 0
         operators.remove(acting[0])
         plane.apply({**department, "metadata": {"name": "two"}})
-        wait_for("the second department", lambda: any("/dept-two/secrets 201" in w for w in operators[0].writes()[before:]) or None)
+        wait_for(
+            "the second department", lambda: any("/dept-two-platform/secrets 201" in w for w in operators[0].writes()[before:]) or None
+        )
         operators[0].settled()
         assert not [w for w in operators[0].writes()[before:] if "dept-one" in w], "what the first made is not made again"
         assert operators[0].stop() == 0

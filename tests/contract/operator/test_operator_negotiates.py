@@ -36,7 +36,7 @@ def kubectl(monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def planned(plane: ControlPlane) -> StorePlan:
-    text = plane.api().request("GET", f"/api/v1/namespaces/{REGISTRY}/configmaps/commonweal-store-plan")["data"]["plan.json"]
+    text = plane.api().request("GET", f"/api/v1/namespaces/{REGISTRY}-platform/configmaps/commonweal-store-plan")["data"]["plan.json"]
     return StorePlan.model_validate_json(text)
 
 
@@ -126,7 +126,7 @@ def test_who_may_not_change_the_agreement_gets_what_the_provider_must_apply(
     plane.apply(manifest)
     own_key = [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["commonweal-signing"], "verbs": ["get"]}]
     plane.apply({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "own-key"}, "rules": own_key})
-    for role, namespace in (("commonweal-view", REGISTRY), ("own-key", TAX)):
+    for role, namespace in (("commonweal-view", REGISTRY), ("own-key", f"{TAX}-platform")):
         plane.allow("tenant", role, namespace)
     words = ("sign", "handed-over", "-n", REGISTRY, "--as", "tax-authority", "--kubeconfig", str(plane.kubeconfig("tenant")))
     may = f"{API}/namespaces/{REGISTRY}/consentpolicies/handed-over"
@@ -226,6 +226,6 @@ def test_documents_stand_beside_their_objects_and_go_with_them(plane: ControlPla
 def test_keys_are_published_and_the_private_half_is_read_by_no_watch(plane: ControlPlane) -> None:
     keys = plane.api().request("GET", f"{API}/departments/companies-registry")["status"]["keys"]
     assert [k["purpose"] for k in keys] == ["Agreement", "Seal"]
-    secret = plane.api().request("GET", f"/api/v1/namespaces/{REGISTRY}/secrets/commonweal-signing")
+    secret = plane.api().request("GET", f"/api/v1/namespaces/{REGISTRY}-platform/secrets/commonweal-signing")
     assert secret["metadata"]["annotations"]["commonweal.dev/public-key"] == keys[0]["x"]
     assert planned(plane).signing is not None

@@ -18,7 +18,7 @@ from support.control_plane import ControlPlane
 from support.postgres import HeritageServer, StoreServer
 
 PASSWORD = "of-the-old-machine"
-LIBRARY_HOST = f"data-api.dept-{LIBRARY}.svc.cluster.local"
+LIBRARY_HOST = f"data-api.dept-{LIBRARY}-platform.svc.cluster.local"
 
 
 @pytest.fixture(scope="module")

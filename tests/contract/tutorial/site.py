@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from commonweal_api import namespace_of
+from commonweal_api import namespace_of, platform_namespace_of
 from commonweal_api.plan import PLAN_KEY, REPORT_KEY, STORE_PLAN, STORE_REPORT, StorePlan, audience_of, digest_of
 from contract.operator.stage import Pods
 from support.control_plane import ControlPlane
@@ -76,7 +76,7 @@ class Library:
 
     def _ran(self, department: str) -> None:
         """Say once of each department that its quota is counted and its workloads run."""
-        space = namespace_of(department)
+        space = platform_namespace_of(department)
         if department not in self._told and self._get(f"/api/v1/namespaces/{space}/resourcequotas/department"):
             self._pods.count(department)
             for plural, name in (("statefulsets", "store"), ("deployments", "data-api"), ("deployments", "models")):
@@ -102,7 +102,7 @@ class Library:
         return StorePlan.model_validate(document)
 
     def _login(self, name: str) -> None:
-        data = self._api.request("GET", self._path("secrets", name))["data"]
+        data = self._api.request("GET", f"/api/v1/namespaces/{namespace_of(LIBRARY)}/secrets/{name}")["data"]
         username, password = (base64.b64decode(data[key]).decode() for key in ("username", "password"))
         self.exchange.login(name, username, password)
 
@@ -117,7 +117,7 @@ class Library:
             self._told["report"] = text
 
     def _path(self, plural: str, name: str) -> str:
-        return f"/api/v1/namespaces/{namespace_of(LIBRARY)}/{plural}/{name}"
+        return f"/api/v1/namespaces/{platform_namespace_of(LIBRARY)}/{plural}/{name}"
 
     def _get(self, path: str) -> Any:
         try:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from commonweal_api import namespace_of
+from commonweal_api import namespace_of, platform_namespace_of
 from commonweal_api.plan import audience_of
 from commonweal_cli.agreements import sign_all
 from commonweal_cli.demo import bring_up
@@ -83,10 +83,10 @@ def probe(cluster: Kubectl, namespace: str, host: str, port: int) -> str:
 
 
 def test_pods_reach_the_data_api_of_a_department_with_an_agreement_and_no_store(brought: bring_up.Brought, onprem: Kubectl) -> None:
-    api, store = (f"{name}.{namespace_of(REGISTRY)}.svc.cluster.local" for name in ("data-api", "store"))
+    api, store = (f"{name}.{platform_namespace_of(REGISTRY)}.svc.cluster.local" for name in ("data-api", "store"))
     assert probe(onprem, namespace_of(BENEFITS), api, 80) == "open"
     assert probe(onprem, namespace_of(BENEFITS), store, 5432).startswith("closed")
-    assert probe(onprem, namespace_of(REGISTRY), f"data-api.{namespace_of(BENEFITS)}.svc.cluster.local", 80).startswith("closed")
+    assert probe(onprem, namespace_of(REGISTRY), f"data-api.{platform_namespace_of(BENEFITS)}.svc.cluster.local", 80).startswith("closed")
 
 
 def replaced(cluster: Kubectl, namespace: str, component: str) -> Callable[[], bool]:
@@ -113,7 +113,7 @@ def test_what_a_model_has_learnt_survives_the_death_of_its_pod(brought: bring_up
     token = onprem.token(namespace_of(TAX), "tax-app", audience_of(TAX))
     before = Caller(base, token).get(MODEL).body
     assert before["rows"] > 0
-    assert within(HANG, replaced(onprem, namespace_of(TAX), "models"))
+    assert within(HANG, replaced(onprem, platform_namespace_of(TAX), "models"))
     after = poll(lambda: Caller(base, token).get(MODEL), lambda answer: answer.status == 200, HANG).body
     assert (after["digest"], after["rows"]) == (before["digest"], before["rows"])
 
@@ -124,7 +124,7 @@ def test_consents_and_uses_survive_the_death_of_the_store(brought: bring_up.Brou
     path = f"/v1/companies/subjects/{site.subject(REGISTRY)}"
     assert me.call("PUT", "/me/objections/tax-registers-business", {"state": "Objected"}).status == 200
     uses = len(me.get("/me/uses").body["items"])
-    assert within(HANG, replaced(onprem, namespace_of(REGISTRY), "store"))
+    assert within(HANG, replaced(onprem, platform_namespace_of(REGISTRY), "store"))
     closed = poll(
         lambda: app.get(path, Purpose="tax-authority/register-business"), lambda answer: answer.status not in (500, 502, 503), HANG
     )
@@ -136,14 +136,19 @@ def test_consents_and_uses_survive_the_death_of_the_store(brought: bring_up.Brou
 
 def brief(cluster: Kubectl, opens: Callable[[float], Answer]) -> tuple[dict[str, Any], datetime]:
     """Have an agreement that is open now and ends soon; return it and its end. On a machine so slow that it ends before it opens, a longer one."""
+    tried = []
     for seconds in (20, 60, 180):
         until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
         manifest = short_agreement(until)
         cluster.apply_object(manifest)
-        assert sign_all(cluster, [namespace_of(REGISTRY)]) == [f"{namespace_of(REGISTRY)}/{manifest['metadata']['name']}"]
-        if opens((until - datetime.now(UTC)).total_seconds()).status == 200:
+        name = manifest["metadata"]["name"]
+        assert sign_all(cluster, [namespace_of(REGISTRY)]) == [f"{namespace_of(REGISTRY)}/{name}"]
+        answer = opens((until - datetime.now(UTC)).total_seconds())
+        if answer.status == 200:
             return manifest, until
-    pytest.fail("the agreement never opened")
+        tried.append((answer.brief(), cluster.get("consentpolicies", name, namespace_of(REGISTRY)).get("status")))
+        cluster.run("delete", "consentpolicy", name, "-n", namespace_of(REGISTRY), "--wait=false")
+    pytest.fail(f"the agreement never opened: {tried}")
 
 
 def test_an_agreement_ends_on_time_while_the_operator_is_stopped(brought: bring_up.Brought, onprem: Kubectl) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from commonweal_api import namespace_of
+from commonweal_api import namespace_of, platform_namespace_of
 from commonweal_api.signatures import public_key
 from commonweal_cli import main
 from commonweal_cli.demo import bring_up
@@ -26,6 +26,7 @@ from support.waiting import HANG
 
 pytestmark = pytest.mark.sites
 DECISIONS = 40
+SPACES = (namespace_of(CLUB), platform_namespace_of(CLUB))
 
 
 def offers_of(club: Club) -> list[movielens.Offer]:
@@ -82,7 +83,7 @@ def called_off(here: Club, there: Club, subject: str) -> None:
     process = move(here, there, "--abort")
     said = process.communicate(timeout=HANG)[0]
     assert process.returncode == 0, said
-    assert not there.cluster.run("get", "namespace", namespace_of(CLUB), "--ignore-not-found", "-o", "name").strip()
+    assert not there.cluster.run("get", "namespace", *SPACES, "--ignore-not-found", "-o", "name").strip()
     assert here.newsletter(subject).status == 200
 
 
@@ -150,10 +151,8 @@ def test_the_report_says_how_long_and_that_nothing_differs(club: tuple[Club, Clu
 
 def test_nothing_is_left_at_the_old_site_and_that_is_certified(club: tuple[Club, Club]) -> None:
     here, _ = club
-    assert not here.cluster.run("get", "namespace", namespace_of(CLUB), "--ignore-not-found", "-o", "name").strip()
-    assert not [
-        v for v in here.cluster.items("persistentvolumes") if (v["spec"].get("claimRef") or {}).get("namespace") == namespace_of(CLUB)
-    ]
+    assert not here.cluster.run("get", "namespace", *SPACES, "--ignore-not-found", "-o", "name").strip()
+    assert not [v for v in here.cluster.items("persistentvolumes") if (v["spec"].get("claimRef") or {}).get("namespace") in SPACES]
     file = paths.home() / "moves" / f"{CLUB}-{here.cluster.name}-erasure.json"
     key = public_key(site_seed(here.cluster.kubeconfig.read_text(), site=here.cluster.name))
     statement = verify(json.loads(file.read_text()), [key], predicate_type=ERASURE)

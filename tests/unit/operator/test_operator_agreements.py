@@ -203,8 +203,8 @@ def test_the_keys_of_a_department_are_the_signing_key_and_the_seal_key_of_its_st
     key = Key(REGISTRY, "Department", PROVIDER)
     seal_key = key_of("seal").model_copy(update={"purpose": "Seal"})
     site.report(REGISTRY)
-    text = orjson.loads(site.observed.known["ConfigMap", REGISTRY, "commonweal-store-report"]) | {"sealKey": seal_key.wire()}
-    site.observed.known["ConfigMap", REGISTRY, "commonweal-store-report"] = orjson.dumps(text).decode()
+    text = orjson.loads(site.observed.known["ConfigMap", f"{REGISTRY}-platform", "commonweal-store-report"]) | {"sealKey": seal_key.wire()}
+    site.observed.known["ConfigMap", f"{REGISTRY}-platform", "commonweal-store-report"] = orjson.dumps(text).decode()
     status = site.status(key)
     assert status["keys"] == [key_of(PROVIDER).wire(), seal_key.wire()]
     site.put(site.departments[PROVIDER], **status)

@@ -74,9 +74,9 @@ def test_a_refused_change_stays_refused_when_the_operator_starts_anew(site: Site
 
 def test_a_plan_that_was_tampered_with_is_no_memory_and_what_is_known_counts_on(site: Site) -> None:
     before = planned(site)
-    digest, text = site.observed.known["ConfigMap", REGISTRY, "commonweal-store-plan"]
+    digest, text = site.observed.known["ConfigMap", f"{REGISTRY}-platform", "commonweal-store-plan"]
     for fake in ((digest, text.replace("sector", "sectors")), (digest, ""), ("", text), (digest, "{"), None):
-        site.observed.known["ConfigMap", REGISTRY, "commonweal-store-plan"] = fake
+        site.observed.known["ConfigMap", f"{REGISTRY}-platform", "commonweal-store-plan"] = fake
         shrink(site)
         assert planned(site) == before
 
@@ -264,4 +264,6 @@ def test_a_volume_that_is_not_there_is_not_mounted_and_its_product_says_so(site:
 def test_a_namespace_is_ready_when_its_quota_is_counted(site: Site) -> None:
     assert site.conditions("Department", "companies-registry")["NamespaceReady"][:2] == ("Unknown", "NamespacePending")
     site.observed.known["ResourceQuota", REGISTRY, "department"] = True
+    assert site.conditions("Department", "companies-registry")["NamespaceReady"][0] == "Unknown", "the platform's is not counted yet"
+    site.observed.known["ResourceQuota", f"{REGISTRY}-platform", "department"] = True
     assert site.conditions("Department", "companies-registry")["NamespaceReady"][0] == "True"

@@ -125,7 +125,7 @@ def test_a_report_on_another_generation_or_object_says_nothing_about_this_one(si
 
 
 def test_a_report_that_cannot_be_read_is_as_good_as_none(site: Site) -> None:
-    site.observed.known["ConfigMap", REGISTRY, "commonweal-store-report"] = '{"plan": 7'
+    site.observed.known["ConfigMap", f"{REGISTRY}-platform", "commonweal-store-report"] = '{"plan": 7'
     assert site.conditions("DataProduct", "companies")["Ready"][1] == "StorePending"
 
 
@@ -242,21 +242,21 @@ def test_an_agreement_outside_every_department_opens_no_network(site: Site) -> N
     ],
 )
 def test_a_departments_data_api_says_how_far_it_is(site: Site, load: Workload | None, reason: str) -> None:
-    site.observed.known["Deployment", REGISTRY, "data-api"] = load
+    site.observed.known["Deployment", f"{REGISTRY}-platform", "data-api"] = load
     assert site.conditions("Department", "companies-registry")["DataApiReady"][1] == reason
 
 
 def test_a_store_is_ready_when_its_keeper_has_reported(site: Site) -> None:
-    site.observed.known["StatefulSet", REGISTRY, "store"] = Workload(1, 1, 1)
+    site.observed.known["StatefulSet", f"{REGISTRY}-platform", "store"] = Workload(1, 1, 1)
     assert site.conditions("Department", "companies-registry")["StoreReady"][1] == "StoreStarting"
     site.report(REGISTRY)
     assert site.conditions("Department", "companies-registry")["StoreReady"][1] == "StoreRunning"
 
 
 def test_a_department_without_models_needs_no_model_pod(site: Site) -> None:
-    site.observed.known["Deployment", REGISTRY, "models"] = Workload(1, 0, 0)
+    site.observed.known["Deployment", f"{REGISTRY}-platform", "models"] = Workload(1, 0, 0)
     assert site.conditions("Department", "companies-registry")["ModelsReady"][0] == "True"
-    site.observed.known["Deployment", TAX, "models"] = Workload(1, 0, 0)
+    site.observed.known["Deployment", f"{TAX}-platform", "models"] = Workload(1, 0, 0)
     assert site.conditions("Department", "tax-authority", TAX)["ModelsReady"][0] == "Unknown"
 
 
@@ -267,6 +267,6 @@ def test_what_stands_in_the_way_shows_in_the_department(site: Site) -> None:
 
 def test_endpoints_are_the_load_balancers_when_it_has_an_address(site: Site) -> None:
     key = Key(REGISTRY, "DataProduct", "companies")
-    assert site.status(key)["endpoint"] == "http://data-api.dept-companies-registry.svc.cluster.local/v1/companies"
-    site.observed.known["Service", REGISTRY, "data-api"] = "10.210.0.100"
+    assert site.status(key)["endpoint"] == "http://data-api.dept-companies-registry-platform.svc.cluster.local/v1/companies"
+    site.observed.known["Service", f"{REGISTRY}-platform", "data-api"] = "10.210.0.100"
     assert site.status(key)["endpoint"] == "http://10.210.0.100/v1/companies"

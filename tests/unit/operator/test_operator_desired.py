@@ -87,15 +87,16 @@ def policy(name: str, **sets: Any) -> dict[str, Any]:
 def test_without_a_consumer_nobody_outside_reaches_the_data_api() -> None:
     assert "ingress" not in policy("data-api")
     spaces = [
-        p["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+        (p["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], p.get("podSelector"))
         for p in policy("data-api", consumers=["a", "b"])["ingress"][0]["from"]
     ]
-    assert spaces == ["dept-a", "dept-b"]
+    models = {"matchLabels": {"app.kubernetes.io/component": "models"}}
+    assert spaces == [("dept-a", None), ("dept-a-platform", models), ("dept-b", None), ("dept-b-platform", models)]
 
 
 def test_the_store_reaches_the_ports_of_declared_sources_and_feeds_only() -> None:
     ports = {p["port"] for rule in policy("store", source_ports=[5432, 6000, 5432], feed_ports=[8443])["egress"] for p in rule["ports"]}
-    assert ports == {443, 6443, 5432, 6000, 8443}
+    assert ports == {443, 6443, 5432, 6000, 8443, 8084}
 
 
 def test_what_departments_run_themselves_may_call_only_whom_they_have_agreed_with() -> None:
@@ -105,7 +106,7 @@ def test_what_departments_run_themselves_may_call_only_whom_they_have_agreed_wit
         for r in policy("workloads", peers=["b", "a"])["egress"]
         for t in r["to"]
     ]
-    assert targets == ["dept-a", "dept-b"] * 2
+    assert targets == ["dept-a-platform", "dept-b-platform"] * 2
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["a", "b", "c"]))[:4])

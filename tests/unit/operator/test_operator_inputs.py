@@ -260,7 +260,12 @@ QUOTA = "FailedCreate: pods is forbidden: exceeded quota: department."
 
 
 def department(
-    problems: tuple[Problem, ...] = (), *, own_models: tuple[Record, ...] = (MODEL,), report: StoreReport | None = None, **running: Any
+    problems: tuple[Problem, ...] = (),
+    *,
+    own_models: tuple[Record, ...] = (MODEL,),
+    report: StoreReport | None = None,
+    unsplit: bool = False,
+    **running: Any,
 ) -> tuple[DepartmentInput, tuple[Problem, ...]]:
     inputs = DepartmentInput(
         now=NOW,
@@ -275,6 +280,8 @@ def department(
         departments=frozenset({CONSUMER}),
         claims=frozenset(),
         report=report,
+        old_store=unsplit,
+        unsplit=unsplit,
         running=Running(**({"quota_counted": True, "store": UP, "data_api": UP, "models": UP} | running)),
         data_api_url="http://api",
         models_url="http://models",
@@ -293,6 +300,7 @@ DEPARTMENTS: list[tuple[tuple[DepartmentInput, tuple[Problem, ...]], ConditionTy
     (RUNNING, _C.DATA_API_READY, _R.DATA_API_RUNNING),
     (RUNNING, _C.MODELS_READY, _R.MODELS_RUNNING),
     (department(quota_counted=False), _C.NAMESPACE_READY, _R.NAMESPACE_PENDING),
+    (department(unsplit=True), _C.NAMESPACE_READY, _R.LAYOUT_OUTDATED),
     (department(problem("Refused")), _C.NAMESPACE_READY, _R.NAMESPACE_PENDING),
     (department(problem("NameConflict")), _C.NAMESPACE_READY, _R.NAME_CONFLICT),
     (department(problem("Terminating", "Namespace")), _C.NAMESPACE_READY, _R.NAMESPACE_TERMINATING),

@@ -184,7 +184,8 @@ def test_nothing_is_made_in_a_namespace_that_is_not_ours() -> None:
     e = engine(server)
     observe(e, "ADDED", department(1))
     asyncio.run(e.reconcile(DEPARTMENT, Priority.SPEC))
-    assert server.writes == ["/apis/commonweal.dev/v1alpha1/departments/tax/status?fieldManager=commonweal-operator"]
+    status = "/apis/commonweal.dev/v1alpha1/departments/tax/status?fieldManager=commonweal-operator"
+    assert server.writes == ["/api/v1/namespaces/dept-tax-platform", status], "the other namespace is ours, and stays empty"
 
 
 def test_one_child_that_fails_does_not_keep_the_others_back() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from commonweal_api import ConsentPolicy, namespace_of
+from commonweal_api import ConsentPolicy, namespace_of, platform_namespace_of
 from commonweal_api import agreement_signatures as jws
 from commonweal_api.consent_policy import ConsentPolicySpec
 from commonweal_api.jwk import Jwk
@@ -89,7 +89,7 @@ def read(kubectl: Kubectl, name: str, namespace: str) -> Agreement:
 
 def seed_of(kubectl: Kubectl, party: str) -> bytes:
     """Return the department's signing key, read with the caller's own rights."""
-    return _seed_in(kubectl.get("secrets", SECRET, namespace_of(party)), party)
+    return _seed_in(kubectl.get("secrets", SECRET, platform_namespace_of(party)), party)
 
 
 def _seed_in(secret: Mapping[str, Any], party: str) -> bytes:
@@ -98,7 +98,7 @@ def _seed_in(secret: Mapping[str, Any], party: str) -> bytes:
         jws.agreement_key(seed)
     except (KeyError, TypeError, ValueError):
         raise LocalError(
-            f"Secret {SECRET} in {namespace_of(party)}: its key `seed` is not 64 hexadecimal digits",
+            f"Secret {SECRET} in {platform_namespace_of(party)}: its key `seed` is not 64 hexadecimal digits",
             "Have the platform team delete the Secret; the operator makes it again.",
         ) from None
     return seed
@@ -202,7 +202,7 @@ def sign_all(site: Kubectl, namespaces: Sequence[str] = ()) -> list[str]:
 
 def _sign_for_both(site: Kubectl, agreement: Agreement, secrets: Mapping[str, Mapping[str, Any]]) -> str:
     """Sign for those parties that have not; return the agreement's name, or nothing when both had."""
-    spaces = {party: namespace_of(party) for party in agreement.parties}
+    spaces = {party: platform_namespace_of(party) for party in agreement.parties}
     seeds = {p: _seed_in(secrets[space], p) if space in secrets else seed_of(site, p) for p, space in spaces.items()}
     keys = {party: jws.agreement_key(seed) for party, seed in seeds.items()}
     lacking = {party: seed for party, seed in seeds.items() if not agreement.signed_by(party, keys)}

@@ -42,8 +42,9 @@ def copy_and_switch(source: End, target: End, move: str, timeline: Timeline, say
             target.step("put-in-place", move)
             target.step("certificate", move, asked={"compared": compared})
         with timeline.measured("take up the plan"):
+            due, was = _due(source), address(source) if source.unsplit else ""
             prepare.release(target)
-            url = _taken_up(source, target, hold, say)
+            url = _taken_up(source, target, hold, say, due=due, was=was)
         with timeline.measured("carry words and hand over"):
             _hand_over(source, target, move, last, url, hold, timeline)
         timeline.mark("gone")
@@ -71,9 +72,16 @@ def _objects(end: End) -> list[dict[str, Any]]:
     return items
 
 
-def _taken_up(source: End, target: End, hold: subprocess.Popen[bytes], say: Say) -> str:
-    """Return the address of the new data API once each object that was ready at the old site is so at the new one."""
-    due = {(o["kind"], o["metadata"]["name"]) for o in _objects(source) if lacking(o) is None}
+def _due(source: End) -> set[tuple[str, str]]:
+    """Return the objects that are ready."""
+    return {(o["kind"], o["metadata"]["name"]) for o in _objects(source) if lacking(o) is None}
+
+
+def _taken_up(source: End, target: End, hold: subprocess.Popen[bytes], say: Say, *, due: set[tuple[str, str]], was: str) -> str:
+    """Return the address of the new data API once each object that was ready at the old site is so at the new one.
+
+    `was` is the address that the very same Department showed for its old store: until it shows another, it speaks of that.
+    """
     waiting: list[str] = []
 
     def ready() -> bool:
@@ -83,6 +91,8 @@ def _taken_up(source: End, target: End, hold: subprocess.Popen[bytes], say: Say)
             waiting[:] = [w for w in (lacking(o) for o in [target.object() or {}, *found] if o) if w]
         except KubectlError as error:
             waiting[:] = [error.what]
+        if was and address(target) == was:
+            waiting.append("the operator to speak of the new store")
         if waiting:
             say(f"{target.site} waits for {waiting[0]}")
         return not waiting and len(found) == len(due)

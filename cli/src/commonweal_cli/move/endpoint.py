@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from commonweal_api import namespace_of
+from commonweal_api import namespace_of, platform_namespace_of
 from commonweal_api.move import ARRIVING
 from commonweal_cli.kubectl import Kubectl
 from commonweal_local.exceptions import LocalError
@@ -26,6 +26,7 @@ class End:
 
     department: str
     cluster: Kubectl
+    unsplit: bool = False  # its store lies in its own namespace, as it did before there was one for the platform
     running: set[subprocess.Popen[bytes]] = field(default_factory=set, compare=False, repr=False)
 
     @property
@@ -35,8 +36,13 @@ class End:
 
     @property
     def namespace(self) -> str:
-        """The department's namespace."""
+        """The department's own namespace, with what it wrote."""
         return namespace_of(self.department)
+
+    @property
+    def home(self) -> str:
+        """The namespace in which its store and its keys lie."""
+        return self.namespace if self.unsplit else platform_namespace_of(self.department)
 
     def object(self) -> dict[str, Any] | None:
         """Return the Department, or None. Raises KubectlError when the site does not answer."""
@@ -44,9 +50,14 @@ class End:
         found: dict[str, Any] | None = json.loads(text) if text.strip() else None
         return found
 
-    def namespace_there(self) -> bool:
-        """Return whether the namespace exists, be it going away."""
-        return bool(self.cluster.run("get", "namespace", self.namespace, "-o", "name", "--ignore-not-found").strip())
+    def namespaces(self) -> list[str]:
+        """Return which of its namespaces exist, be they going away."""
+        found = self.cluster.run("get", "namespace", self.namespace, self.home, "-o", "name", "--ignore-not-found")
+        return [line.rpartition("/")[2] for line in found.split()]
+
+    def namespaces_there(self) -> bool:
+        """Return whether both namespaces exist."""
+        return set(self.namespaces()) == {self.namespace, self.home}
 
     def arriving(self) -> str:
         """Return the move that brings the department, or an empty string."""
@@ -55,13 +66,13 @@ class End:
 
     def ready(self) -> bool:
         """Return whether the store's pod is ready."""
-        text = self.cluster.run("get", "pod", "store-0", "-n", self.namespace, "-o", "json", "--ignore-not-found")
+        text = self.cluster.run("get", "pod", "store-0", "-n", self.home, "-o", "json", "--ignore-not-found")
         conditions = json.loads(text).get("status", {}).get("conditions", []) if text.strip() else []
         return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
     def start(self, verb: str, *words: str) -> subprocess.Popen[bytes]:
         """Start a step in the store's pod, with pipes."""
-        command = [*self.cluster.command, "exec", "-i", "-n", self.namespace, *POD, verb, *words]
+        command = [*self.cluster.command, "exec", "-i", "-n", self.home, *POD, verb, *words]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.running.difference_update([p for p in self.running if p.poll() is not None])
         self.running.add(process)
@@ -136,5 +147,5 @@ def within_reason(seconds: float, *ends: End) -> Iterator[None]:
 
 
 def gone(end: End) -> bool:
-    """Return whether neither the Department nor its namespace is there any more."""
-    return end.object() is None and not end.namespace_there()
+    """Return whether neither the Department nor a namespace of it is there any more."""
+    return end.object() is None and not end.namespaces()

@@ -67,14 +67,15 @@ def _subjects(department: str, told: Mapping[str, Any]) -> dict[str, str]:
 def _checks(source: End, volumes: Mapping[str, str]) -> list[str]:
     listed = ", ".join(sorted(volumes)) or "none"
     return [
-        f"Department {source.department} and namespace {source.namespace} are no longer known to the API server of {source.site}",
-        f"the persistent volumes of the namespace ({listed}) are no longer known to it, and their reclaim policy was Delete",
+        f"Department {source.department} and namespaces {source.namespace} and {source.home} are no longer known to the API server of {source.site}",
+        f"the persistent volumes of the namespaces ({listed}) are no longer known to it, and their reclaim policy was Delete",
     ]
 
 
 def _volumes(source: End) -> dict[str, str]:
-    """Return the volumes of the namespace with their reclaim policy. Raises LocalError when one would be kept."""
-    items = [v for v in source.cluster.items("persistentvolumes") if (v["spec"].get("claimRef") or {}).get("namespace") == source.namespace]
+    """Return the volumes of the namespaces with their reclaim policy. Raises LocalError when one would be kept."""
+    spaces = {source.namespace, source.home}
+    items = [v for v in source.cluster.items("persistentvolumes") if (v["spec"].get("claimRef") or {}).get("namespace") in spaces]
     found = {v["metadata"]["name"]: str(v["spec"].get("persistentVolumeReclaimPolicy", "")) for v in items}
     kept = sorted(name for name, policy in found.items() if policy != "Delete")
     if kept:

@@ -60,7 +60,7 @@ class Mover:
         """Move the department and return the report. Raises LocalError; the old site then serves, unless it says that it has moved."""
         try:
             for _ in range(MOST_STEPS):
-                seen = preflight.seen(self.source, self.target)
+                seen = self._seen()
                 self._is_part_of(seen.source_move or seen.target_move or self.move)
                 decision = decide(seen)
                 if self._done(decision):
@@ -72,6 +72,9 @@ class Mover:
         except KubectlError as error:
             raise LocalError(error.what, AGAIN) from error
         raise LocalError(f"The move does not come to an end: {seen}", "Look at both sites, then run the command again.")
+
+    def _seen(self) -> Seen:
+        return preflight.seen(self.source, self.target)
 
     def _done(self, decision: Decision) -> bool:
         if decision.step is Step.REFUSE:
@@ -104,11 +107,16 @@ class Mover:
     def _prepare(self) -> None:
         with self.timeline.measured("look and prepare"):
             facts = self.check()
-            self.move = self.move or f"move-{secrets.token_hex(4)}"
+            self.move = self.move or self.named()
             prepare.prepare(self.source, self.target, self.manifests, self.move)
-            self._require_room(facts)
+            self._require_room(facts.room_wanted)
 
-    def _require_room(self, facts: preflight.Facts) -> None:
+    @staticmethod
+    def named() -> str:
+        """Return a name for a new move."""
+        return f"move-{secrets.token_hex(4)}"
+
+    def _require_room(self, wanted: int) -> None:
         here, there = preflight.look(self.source), preflight.look(self.target)
         if here is None or there is None:
             raise LocalError("A store does not answer", AGAIN)
@@ -117,9 +125,9 @@ class Mover:
                 raise MoveRefusedError(
                     f"{what} differs: {here[key]} and {there[key]}", "Bring both sites to the same release and kind of machine."
                 )
-        if there["free"] + there["laid"] < facts.room_wanted:
+        if there["free"] + there["laid"] < wanted:
             raise MoveRefusedError(
-                f"{self.target.site}: the store's volume has {there['free'] / 1e6:.0f} MB free and needs {facts.room_wanted / 1e6:.0f} MB",
+                f"{self.target.site}: the store's volume has {there['free'] / 1e6:.0f} MB free and needs {wanted / 1e6:.0f} MB",
                 "Raise spec.store.size, or free space at that site; then run the command again.",
             )
 

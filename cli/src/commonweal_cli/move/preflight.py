@@ -39,7 +39,7 @@ def seen(source: End, target: End) -> Seen:
 def _source(end: End) -> tuple[Source, str, dict[str, Any] | None]:
     found = end.object()
     if found is None:
-        return (Source.LEAVING if end.namespace_there() else Source.ABSENT), "", None
+        return (Source.LEAVING if end.namespaces() else Source.ABSENT), "", None
     if "deletionTimestamp" in found["metadata"]:
         return Source.LEAVING, "", None
     if end.arriving():
@@ -54,7 +54,7 @@ def _source(end: End) -> tuple[Source, str, dict[str, Any] | None]:
 def _target(end: End) -> tuple[Target, str, bool]:
     found = end.object()
     if found is None:
-        return (Target.LEAVING if end.namespace_there() else Target.ABSENT), "", False
+        return (Target.LEAVING if end.namespaces() else Target.ABSENT), "", False
     if "deletionTimestamp" in found["metadata"]:
         return Target.LEAVING, "", False
     arriving, told = end.arriving(), look(end)

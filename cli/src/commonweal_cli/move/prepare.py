@@ -24,13 +24,26 @@ def prepare(source: End, target: End, manifests: Sequence[Manifest], move: str) 
     department, *rest = manifests
     marked = {**department, "metadata": {**department["metadata"], "annotations": {**_annotations(department), ARRIVING: move}}}
     if not within(GONE_SECONDS, lambda: target.object() is not None or gone(target)):
-        raise LocalError(f"{target.site}: namespace {target.namespace} does not go away", "See what keeps it, then run the command again.")
+        raise LocalError(
+            f"{target.site}: namespace {' or '.join(target.namespaces())} does not go away",
+            "See what keeps it, then run the command again.",
+        )
     target.cluster.apply_object(marked)
-    _await(f"{target.site}: namespace {target.namespace}", NAMESPACE_SECONDS, target.namespace_there)
+    bring_keys(source, target)
+    apply(target, rest)
+    await_store(target)
+
+
+def bring_keys(source: End, target: End) -> None:
+    """Make the department's keys where its new store is awaited, once its namespaces are there. Safe to repeat."""
+    _await(f"{target.site}: namespaces {target.namespace} and {target.home}", NAMESPACE_SECONDS, target.namespaces_there)
     for name in KEYS:
         _bring_key(source, target, name)
-    apply(target, rest)
-    _await(f"{target.site}: pod store-0 of {target.namespace}", STORE_SECONDS, target.ready)
+
+
+def await_store(target: End) -> None:
+    """Return when the pod of the new store is ready."""
+    _await(f"{target.site}: pod store-0 of {target.home}", STORE_SECONDS, target.ready)
 
 
 def _annotations(manifest: Manifest) -> dict[str, str]:
@@ -46,13 +59,13 @@ def _await(what: str, seconds: float, condition: Any) -> None:
 
 def _bring_key(source: End, target: End, name: str) -> None:
     """Make a key's Secret at the new site as the operator would have: the department's own, with the content of the old site's."""
-    if target.cluster.run("get", "secret", name, "-n", target.namespace, "-o", "name", "--ignore-not-found").strip():
+    if target.cluster.run("get", "secret", name, "-n", target.home, "-o", "name", "--ignore-not-found").strip():
         return
-    secret, owner = source.cluster.get("secret", name, source.namespace), target.object()
+    secret, owner = source.cluster.get("secret", name, source.home), target.object()
     if owner is None:
         raise LocalError(f"{target.site}: the Department {target.department} went away meanwhile", AGAIN)
     was = secret["metadata"]
-    metadata: dict[str, Any] = {"name": name, "namespace": target.namespace, "labels": was.get("labels", {})}
+    metadata: dict[str, Any] = {"name": name, "namespace": target.home, "labels": was.get("labels", {})}
     metadata["ownerReferences"] = [{**reference, "uid": owner["metadata"]["uid"]} for reference in was["ownerReferences"]]
     kept = {k: v for k, v in (was.get("annotations") or {}).items() if not k.startswith("kubectl.")}
     if kept:
@@ -91,7 +104,10 @@ def discard(target: End) -> None:
     """Remove the department from a site and return when nothing of it is left there."""
     remove(target)
     if not within(GONE_SECONDS, lambda: gone(target), every=0.5):
-        raise LocalError(f"{target.site}: namespace {target.namespace} does not go away", "See what keeps it, then run the command again.")
+        raise LocalError(
+            f"{target.site}: namespace {' or '.join(target.namespaces())} does not go away",
+            "See what keeps it, then run the command again.",
+        )
 
 
 def remove(end: End) -> None:

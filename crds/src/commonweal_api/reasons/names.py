@@ -61,6 +61,7 @@ class Reason(StrEnum):
     NAMESPACE_ACTIVE = "NamespaceActive"
     NAMESPACE_PENDING = "NamespacePending"
     NAMESPACE_TERMINATING = "NamespaceTerminating"
+    LAYOUT_OUTDATED = "LayoutOutdated"
     NAME_CONFLICT = "NameConflict"
     QUOTA_EXCEEDED = "QuotaExceeded"
     STORE_RUNNING = "StoreRunning"

@@ -19,7 +19,7 @@ PLATFORM: dict[Reason, Entry] = {
         "Create or correct the Department (`kubectl describe department`), or move the object to the namespace of one.",
     ),
     # Department
-    _R.NAMESPACE_ACTIVE: yes(_T.NAMESPACE_READY, "The namespace, its quota, its access rules and its network policies are in place."),
+    _R.NAMESPACE_ACTIVE: yes(_T.NAMESPACE_READY, "Both namespaces, their quotas, access rules and network policies are in place."),
     _R.NAMESPACE_PENDING: wait(
         _T.NAMESPACE_READY,
         "Something that the namespace needs is not in place yet.",
@@ -30,6 +30,11 @@ PLATFORM: dict[Reason, Entry] = {
         "The namespace, or an object in it that the department needs, is still being deleted.",
         "Wait until it is gone (`kubectl describe namespace` shows what remains); it is then made again.",
     ),
+    _R.LAYOUT_OUTDATED: no(
+        _T.NAMESPACE_READY,
+        "The department's store lies in its own namespace, as it did before the platform had one for each department; it serves on, and is told what is revoked.",
+        "Have the platform team run `commonweal department split NAME --site SITE`; until then nothing else of the department is brought up to date.",
+    ),
     _R.NAME_CONFLICT: no(
         _T.NAMESPACE_READY,
         "An object of a name that the department needs exists and does not belong to it; it is left alone.",
@@ -37,32 +42,36 @@ PLATFORM: dict[Reason, Entry] = {
     ),
     _R.QUOTA_EXCEEDED: no(
         (_T.DATA_API_READY, _T.MODELS_READY),
-        "The department's quota leaves no room for its own pods.",
-        "Raise spec.quota of the Department, or remove what uses it up.",
+        "The quota of the platform's namespace for the department leaves no room for a pod.",
+        "See what else runs there (`kubectl get pods -n dept-NAME-platform`), and remove what the operator did not make.",
     ),
     _R.STORE_RUNNING: yes(_T.STORE_READY, "The department's PostgreSQL answers, and its keeper reports."),
     _R.STORE_STARTING: wait(
         _T.STORE_READY,
         "The department's PostgreSQL or its keeper is not ready yet.",
-        "Wait; if it stays so, see `kubectl logs store-0 --all-containers` in the department's namespace.",
+        "Wait; if it stays so, see `kubectl logs store-0 --all-containers` in the platform's namespace for it, dept-NAME-platform.",
     ),
     _R.DATA_API_RUNNING: yes(_T.DATA_API_READY, "The data API answers."),
     _R.DATA_API_STARTING: wait(
         _T.DATA_API_READY,
         "The data API is not ready yet.",
-        "Wait; if it stays so, see `kubectl describe pods` in the department's namespace.",
+        "Wait; if it stays so, see `kubectl describe pods` in the platform's namespace for it, dept-NAME-platform.",
     ),
     _R.DATA_API_FAILING: no(
-        _T.DATA_API_READY, "The data API does not stay up.", "See `kubectl logs deployment/data-api` in the department's namespace."
+        _T.DATA_API_READY,
+        "The data API does not stay up.",
+        "See `kubectl logs deployment/data-api` in the platform's namespace for it, dept-NAME-platform.",
     ),
     _R.MODELS_RUNNING: yes(_T.MODELS_READY, "The model runtime answers."),
     _R.MODELS_NOT_NEEDED: yes(_T.MODELS_READY, "There is no ModelService, so no model runtime runs."),
     _R.MODELS_STARTING: wait(
         _T.MODELS_READY,
         "The model runtime is not ready yet.",
-        "Wait; if it stays so, see `kubectl describe pods` in the department's namespace.",
+        "Wait; if it stays so, see `kubectl describe pods` in the platform's namespace for it, dept-NAME-platform.",
     ),
     _R.MODELS_FAILING: no(
-        _T.MODELS_READY, "The model runtime does not stay up.", "See `kubectl logs deployment/models` in the department's namespace."
+        _T.MODELS_READY,
+        "The model runtime does not stay up.",
+        "See `kubectl logs deployment/models` in the platform's namespace for it, dept-NAME-platform.",
     ),
 }

@@ -1,31 +1,57 @@
-"""Who may do what in the department's namespace: the operator with Secrets, the keeper and the model runtime with their plans and reports."""
+"""Who may do what in a department's two namespaces: the operator with Secrets, keeper and model runtime with plans and reports, stewards with the signing key."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from commonweal_api.department import Steward
 from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, STORE_PLAN, STORE_REPORT
-from commonweal_operator.desired.manifest import Child, Owner, Stage, child
-from commonweal_operator.desired.platform import DEPARTMENT_SECRETS_ROLE, PlatformConfig
+from commonweal_operator.desired.keys import SIGNING
+from commonweal_operator.desired.manifest import Child, Manifest, Owner, Stage, child
+from commonweal_operator.desired.platform import DEPARTMENT_SECRETS_ROLE, DEPARTMENT_SOURCES_ROLE, STEWARD_ROLE, PlatformConfig
 
 _RBAC = "rbac.authorization.k8s.io"
+SOURCES, STEWARDS, STEWARD_SIGNING = "sources", "commonweal-stewards", "commonweal-steward-signing"
 
 
-def operator_secrets(owner: Owner, platform: PlatformConfig) -> Child:
-    """Return the binding that lets the operator make and read Secrets in this namespace; it has no such right anywhere else."""
+def operator_secrets(owner: Owner, platform: PlatformConfig) -> list[Child]:
+    """Return the bindings by which the operator makes the department's keys in the platform's namespace, and reads Secrets in the department's own.
+
+    It looks at none of the latter; but Kubernetes lets nobody pass on a right that he does not hold, and the keeper gets its logins by name.
+    """
     subject = {"kind": "ServiceAccount", "name": platform.service_account, "namespace": platform.system_namespace}
-    return _binding(owner, "commonweal-operator", ("ClusterRole", DEPARTMENT_SECRETS_ROLE), subject, Stage.ACCESS)
+    return [
+        _binding(owner.ours, "commonweal-operator", ("ClusterRole", DEPARTMENT_SECRETS_ROLE), [subject], Stage.ACCESS),
+        _binding(owner.own, "commonweal-operator-sources", ("ClusterRole", DEPARTMENT_SOURCES_ROLE), [subject], Stage.ACCESS),
+    ]
 
 
 def component_roles(owner: Owner, credentials: Iterable[str]) -> list[Child]:
-    """Return roles and bindings of keeper and model runtime. `credentials` names the Secrets that the keeper may read, and no other."""
+    """Return roles and bindings of keeper and model runtime. `credentials` names the Secrets of the department that the keeper may read, and no other."""
     secrets = sorted(set(credentials))
     readable = [_rule("secrets", secrets, "get")] if secrets else []
     return [
-        *_grant(owner, "store", [*_plan_and_report(STORE_PLAN, STORE_REPORT), *readable]),
-        *_grant(owner, "models", _plan_and_report(MODEL_PLAN, MODEL_REPORT)),
+        *_grant(owner.ours, "store", _plan_and_report(STORE_PLAN, STORE_REPORT), _account(owner.ours, "store")),
+        *_grant(owner.ours, "models", _plan_and_report(MODEL_PLAN, MODEL_REPORT), _account(owner.ours, "models")),
+        *_grant(owner.own, SOURCES, readable, _account(owner.ours, "store")),
     ]
+
+
+def stewards(owner: Owner, named: Sequence[Steward]) -> list[Child]:
+    """Return what those who sign for the department may do: the shipped role in its namespace, and `get` of the one signing Secret in the platform's."""
+    subjects = [_subject(owner, steward) for steward in named]
+    return [
+        _binding(owner.own, STEWARDS, ("ClusterRole", STEWARD_ROLE), subjects, Stage.ACCESS),
+        child("Role", owner.ours.metadata(STEWARD_SIGNING), stage=Stage.ACCESS, rules=[_rule("secrets", [SIGNING], "get")]),
+        _binding(owner.ours, STEWARD_SIGNING, ("Role", STEWARD_SIGNING), subjects, Stage.ACCESS),
+    ]
+
+
+def _subject(owner: Owner, steward: Steward) -> Manifest:
+    if steward.kind == "ServiceAccount":
+        return {"kind": steward.kind, "name": steward.name, "namespace": steward.namespace or owner.own.namespace}
+    return {"apiGroup": _RBAC, "kind": steward.kind, "name": steward.name}
 
 
 def _plan_and_report(plan: str, report: str) -> list[dict[str, Any]]:
@@ -37,12 +63,17 @@ def _rule(resource: str, names: list[str], *verbs: str) -> dict[str, Any]:
     return {"apiGroups": [""], "resources": [resource], "resourceNames": names, "verbs": list(verbs)}
 
 
-def _grant(owner: Owner, component: str, rules: list[dict[str, Any]]) -> list[Child]:
-    subject = {"kind": "ServiceAccount", "name": component, "namespace": owner.namespace}
-    role = child("Role", owner.metadata(component, component), rules=rules)
-    return [role, _binding(owner, component, ("Role", component), subject, Stage.REST)]
+def _account(owner: Owner, component: str) -> Manifest:
+    return {"kind": "ServiceAccount", "name": component, "namespace": owner.namespace}
 
 
-def _binding(owner: Owner, name: str, role: tuple[str, str], subject: dict[str, Any], stage: Stage) -> Child:
+def _grant(owner: Owner, name: str, rules: list[dict[str, Any]], subject: Manifest) -> list[Child]:
+    role = child("Role", owner.metadata(name), rules=rules)
+    return [role, _binding(owner, name, ("Role", name), [subject], Stage.REST)]
+
+
+def _binding(owner: Owner, name: str, role: tuple[str, str], subjects: Sequence[Manifest], stage: Stage) -> Child:
     reference = {"apiGroup": _RBAC, "kind": role[0], "name": role[1]}
-    return child("RoleBinding", owner.metadata(name), stage=stage, roleRef=reference, subjects=[subject])
+    # Without subjects the field is left out: the API server keeps no empty list, and the binding would look altered for ever.
+    content: Manifest = {"roleRef": reference, **({"subjects": list(subjects)} if subjects else {})}
+    return child("RoleBinding", owner.metadata(name), stage=stage, **content)

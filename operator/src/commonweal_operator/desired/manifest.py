@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, NamedTuple
 
 import orjson
 
-from commonweal_api.common import API_VERSION, GROUP, namespace_of
+from commonweal_api.common import API_VERSION, GROUP, namespace_of, platform_namespace_of
 
 MANAGED_BY = "commonweal"
 MANAGED_LABEL = "app.kubernetes.io/managed-by"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 DEPARTMENT_LABEL = f"{GROUP}/department"
 REPORT_LABEL = f"{GROUP}/report"
+SCOPE_LABEL = f"{GROUP}/scope"
 SOURCE_LABEL = f"{GROUP}/source"
 PLAN_DIGEST = f"{GROUP}/plan-digest"
 HASH = f"{GROUP}/desired-hash"
@@ -91,17 +92,31 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """What children belong to: a department, or one object (`kind`, `name`) in its namespace; when that goes, the garbage collector takes them."""
+    """What children belong to: a department, or one object (`kind`, `name`) in its namespace; when that goes, the garbage collector takes them.
+
+    Children are made in the department's own namespace; with `platform`, in the platform's for it.
+    """
 
     department: str
     uid: str
     kind: str = "Department"
     name: str = ""
+    platform: bool = False
 
     @property
     def namespace(self) -> str:
-        """The namespace of the department."""
-        return namespace_of(self.department)
+        """The namespace that children are made in."""
+        return platform_namespace_of(self.department) if self.platform else namespace_of(self.department)
+
+    @property
+    def own(self) -> Owner:
+        """The same owner, of children in the department's own namespace."""
+        return replace(self, platform=False)
+
+    @property
+    def ours(self) -> Owner:
+        """The same owner, of children in the platform's namespace for the department."""
+        return replace(self, platform=True)
 
     def metadata(self, name: str, component: str | None = None, **labels: str) -> Manifest:
         """Return the metadata of a child of that name; `labels` are added with their keys as given."""

@@ -11,6 +11,8 @@ from commonweal_api.common import Strict
 
 SYSTEM_NAMESPACE = "commonweal-system"
 DEPARTMENT_SECRETS_ROLE = "commonweal-department-secrets"
+DEPARTMENT_SOURCES_ROLE = "commonweal-department-sources"
+STEWARD_ROLE = "commonweal-department-steward"
 
 
 class Images(Strict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from commonweal_api import namespace_of
+from commonweal_api import platform_namespace_of
 from commonweal_api.plan import audience_of
 from commonweal_operator.desired.keys import NAME as KEYS
 from commonweal_operator.desired.manifest import Manifest, Owner
@@ -26,7 +26,7 @@ KEYS_VOLUME = {"name": "keys", "secret": {"secretName": KEYS, "defaultMode": 0o4
 
 def cluster_host(service: str, department: str) -> str:
     """Return the DNS name of a department's Service inside the cluster."""
-    return f"{service}.{namespace_of(department)}.svc.cluster.local"
+    return f"{service}.{platform_namespace_of(department)}.svc.cluster.local"
 
 
 def environment(owner: Owner, platform: PlatformConfig) -> list[Manifest]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from commonweal_operator.desired.manifest import Child, Manifest, Owner, child
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.desired.pods import (
@@ -12,24 +10,20 @@ from commonweal_operator.desired.pods import (
     KEYS_MOUNT,
     KEYS_VOLUME,
     SOCKET_DIRECTORY,
-    VOLUMES_DIRECTORY,
     account_volume,
     container,
     environment,
     pod,
     resources,
 )
+from commonweal_operator.desired.volumes import volumes_url
 
 COMPONENT, PORT = "store", 5432
 _SOCKET = {"name": "socket", "mountPath": SOCKET_DIRECTORY}
 
 
-def store(owner: Owner, platform: PlatformConfig, size: str, claims: Iterable[str] = ()) -> list[Child]:
-    """Return the StatefulSet and its headless Service.
-
-    `size` is that of the volume, in Kubernetes' notation. `claims` are the department's own volume claims that sources lie on; they must exist, for a
-    pod with an unknown claim never starts.
-    """
+def store(owner: Owner, platform: PlatformConfig, size: str) -> list[Child]:
+    """Return the StatefulSet and its headless Service. `size` is that of the volume, in Kubernetes' notation."""
     claim = {
         "metadata": {"name": "data", "labels": owner.labels(COMPONENT)},
         "spec": {
@@ -38,13 +32,12 @@ def store(owner: Owner, platform: PlatformConfig, size: str, claims: Iterable[st
             "resources": {"requests": {"storage": size}},
         },
     }
-    found = sorted(set(claims))
-    volumes = [{"name": "socket", "emptyDir": {}}, KEYS_VOLUME, account_volume(), *_volumes(found)]
+    volumes = [{"name": "socket", "emptyDir": {}}, KEYS_VOLUME, account_volume()]
     spec = {
         "serviceName": COMPONENT,
         "replicas": 1,
         "selector": {"matchLabels": owner.selector(COMPONENT)},
-        "template": pod(owner, COMPONENT, [_postgres(owner, platform), _keeper(owner, platform, found)], volumes, grace=60),
+        "template": pod(owner, COMPONENT, [_postgres(owner, platform), _keeper(owner, platform)], volumes, grace=60),
         "volumeClaimTemplates": [claim],
     }
     ports = [{"name": "postgres", "port": PORT, "protocol": "TCP", "targetPort": PORT}]
@@ -73,23 +66,13 @@ def _postgres(owner: Owner, platform: PlatformConfig) -> Manifest:
     )
 
 
-def _volumes(claims: Sequence[str]) -> list[Manifest]:
-    # Numbered: a claim's name may be as long as a volume's, and with a word before it too long.
-    return [{"name": f"source-{i}", "persistentVolumeClaim": {"claimName": c, "readOnly": True}} for i, c in enumerate(claims)]
-
-
-def _keeper(owner: Owner, platform: PlatformConfig, claims: Sequence[str]) -> Manifest:
+def _keeper(owner: Owner, platform: PlatformConfig) -> Manifest:
     # No probe: what the keeper has done is in its report, and a keeper that cannot reach a source must not make the store unready.
     return container(
         "keeper",
         platform.images.store,
         "commonweal_runtime.keeper",
-        env=environment(owner, platform),
-        volumeMounts=[
-            _SOCKET,
-            KEYS_MOUNT,
-            ACCOUNT_MOUNT,
-            *({"name": f"source-{i}", "mountPath": f"{VOLUMES_DIRECTORY}/{c}", "readOnly": True} for i, c in enumerate(claims)),
-        ],
+        env=[*environment(owner, platform), {"name": "COMMONWEAL_VOLUMES", "value": volumes_url(owner)}],
+        volumeMounts=[_SOCKET, KEYS_MOUNT, ACCOUNT_MOUNT],
         resources=resources("25m", "96Mi", "384Mi"),
     )

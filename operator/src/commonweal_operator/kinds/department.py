@@ -1,4 +1,4 @@
-"""Department: what its namespace shall hold, and whether it all runs."""
+"""Department: what its namespaces shall hold, and whether it all runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _C, _R = ConditionType, Reason
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """How far what runs in a department's namespace has come; None is a workload that is not there yet."""
+    """How far what runs for a department has come; None is a workload that is not there yet."""
 
     quota_counted: bool = False
     store: Workload | None = None
@@ -44,7 +44,7 @@ class DepartmentInput:
     `site` is this site's name, if it has one; `signing` the department's public key, while known. `contracts`, `agreements` and `models` are its own;
     `consumed` are the agreements that name it as consumer, `calling` the models that name it as caller, wherever they are. `departments` are those that
     exist of all whom these name. `claims` are the volume claims of its sources that exist and are opened to its store. `report` is the keeper's last
-    one. `data_api_url` and `models_url` are base URLs.
+    one. `old_store`: a store in its own namespace is to be told what is revoked; `unsplit`: it is the one that serves, and nothing may be made beside it. `data_api_url` and `models_url` are base URLs.
     """
 
     now: datetime
@@ -60,12 +60,14 @@ class DepartmentInput:
     claims: frozenset[str]
     report: StoreReport | None
     running: Running
+    old_store: bool
+    unsplit: bool
     data_api_url: str
     models_url: str
 
 
 def content(inputs: DepartmentInput) -> NamespaceContent:
-    """Return what decides what the department's namespace shall hold."""
+    """Return what decides what the department's namespaces shall hold."""
     now, exist = inputs.now, inputs.departments
     may_read = {department_of(a.record.key.tenant) for a in inputs.consumed if reachable(a, now)}
     may_call = {department_of(m.key.tenant) for m in inputs.calling}
@@ -128,7 +130,7 @@ def status(inputs: DepartmentInput, problems: Sequence[Problem]) -> dict[str, An
     """Return the status without times."""
     record, running = inputs.record, inputs.running
     findings = [
-        _namespace(running, problems),
+        _namespace(inputs, problems),
         _store(running.store, inputs.report),
         _data_api(running.data_api),
         _models(running.models, unused=not inputs.models),
@@ -152,13 +154,15 @@ def _keys(inputs: DepartmentInput) -> list[dict[str, Any]] | None:
     return [key.wire() for key in found if key is not None] or None
 
 
-def _namespace(running: Running, problems: Sequence[Problem]) -> Finding:
+def _namespace(inputs: DepartmentInput, problems: Sequence[Problem]) -> Finding:
+    if inputs.unsplit:
+        return Finding(_C.NAMESPACE_READY, _R.LAYOUT_OUTDATED, f"StatefulSet store is in {namespace_of(inputs.record.key.name)}.")
     for problem in problems:
         reason = {"NameConflict": _R.NAME_CONFLICT, "Terminating": _R.NAMESPACE_TERMINATING}.get(problem.reason)
         # What stands in the way is named; the register's own words say the rest.
         detail = problem.message if reason is None else f"{problem.kind} {problem.name}."
         return Finding(_C.NAMESPACE_READY, reason or _R.NAMESPACE_PENDING, detail)
-    if not running.quota_counted:
+    if not inputs.running.quota_counted:
         return Finding(_C.NAMESPACE_READY, _R.NAMESPACE_PENDING, "Its ResourceQuota is not counted yet, so objects would be refused.")
     return Finding(_C.NAMESPACE_READY, _R.NAMESPACE_ACTIVE)
 

@@ -84,6 +84,8 @@ class _Gathering:
             claims=self._claims(tenant, contracts),
             report=view.store_report(tenant),
             running=self._running(tenant),
+            old_store=view.old_store(tenant),
+            unsplit=view.unsplit(tenant),
             data_api_url=view.base_url("data-api", tenant),
             models_url=view.base_url("models", tenant),
         )
@@ -177,12 +179,12 @@ class _Gathering:
         return self._view.claims(tenant, {claim for c in contracts if (claim := claim_of(c.plan.spec.source)) is not None})
 
     def _running(self, tenant: str) -> Running:
-        observed = self._view.observed
+        observed, home = self._view.observed, self._view.home(tenant)
         return Running(
-            quota_counted=bool(observed("ResourceQuota", tenant, QUOTA)),
-            store=observed("StatefulSet", tenant, "store"),
-            data_api=observed("Deployment", tenant, "data-api"),
-            models=observed("Deployment", tenant, "models"),
+            quota_counted=all(observed("ResourceQuota", space, QUOTA) for space in (tenant, home)),
+            store=observed("StatefulSet", home, "store"),
+            data_api=observed("Deployment", home, "data-api"),
+            models=observed("Deployment", home, "models"),
         )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from commonweal_api import ConsentPolicy, DataProduct, Department, ModelService, namespace_of
-from commonweal_api.common import API_VERSION
-from commonweal_api.move import ARRIVING
+from commonweal_api.common import API_VERSION, PLATFORM_SUFFIX
+from commonweal_api.move import ARRIVING, SPLITTING
 from commonweal_kube.objects import Record
 from commonweal_kube.queue import Key
 
@@ -29,9 +29,9 @@ def key_of(body: Mapping[str, Any]) -> Key:
 
 
 def department_of(tenant: str) -> str:
-    """Return the department whose namespace this would be; an empty string, which no department is called, for any other namespace."""
+    """Return the department whose own namespace this would be; an empty string, which no department is called, for any other namespace."""
     prefix = namespace_of("")
-    return tenant[len(prefix) :] if tenant.startswith(prefix) else ""
+    return tenant[len(prefix) :] if tenant.startswith(prefix) and not tenant.endswith(PLATFORM_SUFFIX) else ""
 
 
 def collection_of(kind: str) -> str:
@@ -54,8 +54,10 @@ def read(body: Mapping[str, Any], old: Record | None) -> Record:
         parsed, invalid = old.parsed, old.invalid
     else:
         parsed, invalid = _parse(MODELS[key.kind], body)
-    arriving = ARRIVING in (meta.get("annotations") or {})
-    return Record(key, uid, int(meta["resourceVersion"]), generation, "deletionTimestamp" in meta, parsed, invalid, status, arriving)
+    arriving, splitting = (mark in (meta.get("annotations") or {}) for mark in (ARRIVING, SPLITTING))
+    return Record(
+        key, uid, int(meta["resourceVersion"]), generation, "deletionTimestamp" in meta, parsed, invalid, status, arriving, splitting
+    )
 
 
 def _parse(model: type[BaseModel], body: Mapping[str, Any]) -> tuple[Any, str]:

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from commonweal_api import ConsentPolicy, namespace_of
+from commonweal_api import ConsentPolicy, department_at, namespace_of
 from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, STORE_PLAN, STORE_REPORT
 from commonweal_api.reasons import ConditionType
 from commonweal_kube.objects import Change, Record
 from commonweal_kube.queue import Key, Priority
 from commonweal_operator.desired import Child, department_children
 from commonweal_operator.desired.manifest import Owner
+from commonweal_operator.desired.plans import plans
 from commonweal_operator.engine.apply import Problem
 from commonweal_operator.engine.keys import KeysWanted
 from commonweal_operator.kinds import consent_policy, data_product, department, model_service
@@ -73,10 +74,11 @@ class KindRules:
         if source is not None:
             yield source, Priority.DRIFT
             return
-        tenant = name if kind == "Namespace" else namespace
-        if self.view.department(department_of(tenant)) is None:
+        department = department_at(name if kind == "Namespace" else namespace)
+        if self.view.department(department) is None:
             return
-        yield _department_key(department_of(tenant)), Priority.DRIFT
+        tenant = namespace_of(department)
+        yield _department_key(department), Priority.DRIFT
         if kind in _TELLING or (kind, name) in _REPORTS:
             for other in ("DataProduct", "ConsentPolicy", "ModelService"):
                 yield from ((record.key, Priority.DRIFT) for record in self.view.objects.of(other, tenant))
@@ -88,7 +90,7 @@ class KindRules:
     def children(self, inputs: Input) -> Sequence[Child]:
         """Return what the object shall own. A department whose signing key is not known gets all but its store's plan, which names the key.
 
-        One that arrives from another site gets no plan at all: what its store holds is not the department's yet, and a plan that was there stays.
+        One that arrives, from another site or in the platform's namespace, gets no plan at all: what its store holds is not the department's yet, and a plan that was there stays.
         """
         if isinstance(inputs, DataProductInput):
             return [self._exports.of_product(inputs)]
@@ -96,20 +98,26 @@ class KindRules:
             return [self._exports.of_agreement(inputs)]
         if not isinstance(inputs, DepartmentInput):
             return ()
-        found = department_children(department.content(inputs), self.view.platform)
-        if inputs.record.arriving:
-            return [c for c in found if c.name not in (STORE_PLAN, MODEL_PLAN)]
-        return found if inputs.signing is not None else [c for c in found if not c.remembered]
+        content, arriving = department.content(inputs), inputs.record.arriving
+        # A store that still runs must hear of what is revoked; beside it nothing is made, for an empty store would take its place.
+        told = inputs.old_store and inputs.signing is not None
+        old = plans(Owner(content.name, content.uid), content.store, content.models) if told else []
+        if inputs.unsplit and not arriving:
+            return old
+        found = department_children(content, self.view.platform)
+        if arriving:
+            return [*old, *(c for c in found if c.name not in (STORE_PLAN, MODEL_PLAN))]
+        return [*old, *(found if inputs.signing is not None else [c for c in found if not c.remembered])]
 
     def complete(self, inputs: Input) -> bool:
         """Return whether `children` names all that the object shall own; if not, it does so once its keys are there."""
-        return not isinstance(inputs, DepartmentInput) or inputs.signing is not None
+        return not isinstance(inputs, DepartmentInput) or inputs.signing is not None or inputs.unsplit
 
     def keys_of(self, inputs: Input) -> KeysWanted | None:
         """Return whose keys shall be there; those of a department that arrives are brought."""
-        if not isinstance(inputs, DepartmentInput):
+        if not isinstance(inputs, DepartmentInput) or (inputs.unsplit and not inputs.record.arriving):
             return None
-        return KeysWanted(Owner(inputs.record.key.name, inputs.record.uid), make=not inputs.record.arriving)
+        return KeysWanted(Owner(inputs.record.key.name, inputs.record.uid, platform=True), make=not inputs.record.arriving)
 
     def status(self, inputs: Input, problems: Sequence[Problem]) -> Mapping[str, Any]:
         """Return the status without its times."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from commonweal_api import ConsentPolicy, ModelService, namespace_of
+from commonweal_api import ConsentPolicy, ModelService, namespace_of, platform_namespace_of
 from commonweal_api.agreement_signatures import agreement_hash
 from commonweal_api.jwk import Jwk
 from commonweal_api.plan import MODEL_REPORT, STORE_PLAN, STORE_REPORT, ModelReport, ProductPlan, StorePlan, StoreReport
@@ -20,7 +20,7 @@ from commonweal_api.signatures import digest
 from commonweal_kube.objects import Change, ObjectCache, Record
 from commonweal_kube.queue import Key
 from commonweal_operator.desired.platform import PlatformConfig
-from commonweal_operator.desired.pods import cluster_host
+from commonweal_operator.desired.store import COMPONENT as STORE
 from commonweal_operator.kinds.reading import department_of
 from commonweal_operator.kinds.signatures import key_for
 
@@ -128,13 +128,35 @@ class ClusterView:
         The plan in the cluster is the memory, so this outlives the operator. A plan that does not have its own digest was tampered with: what was known
         before it counts on.
         """
-        found = self.observed("ConfigMap", tenant, STORE_PLAN)
+        found = self.observed("ConfigMap", self.home(tenant), STORE_PLAN)
         had = self._last_plans.get(tenant)
         if had is None or had[0] != found:
             plan = _untouched(*found) if found else None
             products = {p.name: p for p in plan.products} if plan is not None else (had[1] if had is not None else {})
             had = self._last_plans[tenant] = (found, products)
         return had[1]
+
+    def old_store(self, tenant: str) -> bool:
+        """Return whether there is a store in a department's own namespace, where it lay before there was one for the platform, that must still be told its plan.
+
+        Once a store is in the platform's namespace it is the only one that counts, whatever else bears its name; but for a department that a command moves there.
+        """
+        if self.observed("StatefulSet", tenant, STORE) is None:
+            return False
+        department = self.department(department_of(tenant))
+        return (department is not None and department.splitting) or self._alone(tenant)
+
+    def unsplit(self, tenant: str) -> bool:
+        """Return whether that store is the one that serves."""
+        department = self.department(department_of(tenant))
+        return self.old_store(tenant) and (self._alone(tenant) or (department is not None and department.arriving))
+
+    def _alone(self, tenant: str) -> bool:
+        return self.observed("StatefulSet", platform_namespace_of(department_of(tenant)), STORE) is None
+
+    def home(self, tenant: str) -> str:
+        """Return the namespace in which what the platform runs for a department is found."""
+        return tenant if self.unsplit(tenant) else platform_namespace_of(department_of(tenant))
 
     def claims(self, tenant: str, names: Iterable[str]) -> frozenset[str]:
         """Return those of the volume claims that exist and that their owner has opened to the store."""
@@ -162,8 +184,9 @@ class ClusterView:
 
     def base_url(self, service: str, tenant: str) -> str:
         """Return where a department's HTTP service is reached: the load balancer when it has an address, else inside the cluster."""
-        address = self.observed("Service", tenant, service)
-        return f"http://{address}" if address else f"http://{cluster_host(service, department_of(tenant))}"
+        home = self.home(tenant)
+        address = self.observed("Service", home, service)
+        return f"http://{address}" if address else f"http://{service}.{home}.svc.cluster.local"
 
     def _records(self, keys: Iterable[Key]) -> list[Record]:
         found = (self.objects.get(key) for key in sorted(keys))
@@ -180,7 +203,7 @@ class ClusterView:
         return []
 
     def _report(self, tenant: str, name: str, model: type[R]) -> R | None:
-        text = self.observed("ConfigMap", tenant, name)
+        text = self.observed("ConfigMap", self.home(tenant), name)
         if not text:
             return None
         had = self._reports.get((tenant, name))

@@ -18,6 +18,7 @@ MOST_PER_LOGIN = 8
 MOST_IN_ALL = 120
 WAIT_SECONDS = 2.0
 CONNECT_SECONDS = 3.0
+ANSWER_SECONDS = 6.0  # the store ends a statement after two; one that says nothing for so long is gone, though its connection may seem open for a quarter of an hour
 _LIMITS = {
     "application_name": "data-api",
     "statement_timeout": "2000",
@@ -35,7 +36,7 @@ class Address:
     key: bytes = field(repr=False)
 
     async def open(self, login: str, database: str = "department") -> Any:
-        """Return a new connection of one login."""
+        """Return a new connection of one login; what is asked on it and not answered in ANSWER_SECONDS raises TimeoutError."""
         return await connect(
             host=self.host,
             port=self.port,
@@ -43,6 +44,7 @@ class Address:
             password=password_of(self.key, login),
             database=database,
             timeout=CONNECT_SECONDS,
+            command_timeout=ANSWER_SECONDS,
             server_settings=_LIMITS,
         )
 

@@ -77,6 +77,16 @@ REFUSED = {
     "early": ("Bearer " + token(nbf=NOW + 600), "TokenInvalid", "clock"),
     "forged": ("Bearer " + token(key="forged"), "TokenInvalid", "unaltered"),
     "no audience": ("Bearer " + token(aud=None), "TokenInvalid", "new token"),
+    "the model runtime's name in the department's own namespace": (
+        "Bearer " + token(sub="system:serviceaccount:dept-benefits:models"),
+        "TokenInvalid",
+        "models speaks from dept-<department>-platform only",
+    ),
+    "another account of the platform's namespace": (
+        "Bearer " + token(sub="system:serviceaccount:dept-benefits-platform:store"),
+        "TokenInvalid",
+        "in a namespace named dept-<department>;",
+    ),
     "other subject": ("Bearer " + token(sub="system:serviceaccount:kube-system:default"), "TokenInvalid", "dept-"),
     "unsigned": ("Bearer " + jwt.encode({"sub": SUBJECT}, None, algorithm="none", headers={"kid": "one"}), "TokenInvalid", "RS256"),
     "shared secret": (
@@ -85,6 +95,12 @@ REFUSED = {
         "RS256",
     ),
 }
+
+
+def test_the_platforms_account_of_models_speaks_for_the_departments_models() -> None:
+    """An agreement names the client `models`; the namespace of the token says whose, and that no tenant made the account."""
+    found = client(verifier(Issuer("one")), "Bearer " + token(sub="system:serviceaccount:dept-benefits-platform:models"))
+    assert found == Client("benefits", "models")
 
 
 @pytest.mark.parametrize("case", REFUSED)

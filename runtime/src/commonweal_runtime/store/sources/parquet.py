@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -16,7 +17,8 @@ from commonweal_api.data_product import DataProductSpec, FieldType, ParquetSourc
 from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.sources.contract import BATCH, UNREADABLE, Batch, Credentials, Survey, check_types, missing_column, wanted
-from commonweal_runtime.store.sources.places import File, Place, place_of, state_of
+from commonweal_runtime.store.sources.places import VOLUME, Bucket, File, Place, mounted, state_of
+from commonweal_runtime.store.sources.served import served
 
 _NATURAL: tuple[tuple[Callable[[pa.DataType], bool], FieldType], ...] = (
     (pa.types.is_string, FieldType.STRING),
@@ -42,6 +44,16 @@ async def open_parquet(spec: DataProductSpec, source: ParquetSource, credentials
         yield ParquetReader(place, thread, spec, source.location)
     finally:
         thread.shutdown(wait=False)
+
+
+def place_of(source: ParquetSource, credentials: Credentials | None) -> Place:
+    """Return the place that a source names. Volumes are read over HTTP from COMMONWEAL_VOLUMES, or as they are mounted here where that is not set."""
+    if source.location.startswith(VOLUME):
+        base = os.environ.get("COMMONWEAL_VOLUMES", "")
+        return served(base, source.location) if base else mounted(source.location)
+    if credentials is None or source.endpoint is None:
+        raise SourceReadError(Reason.CREDENTIALS_MISSING, "spec.source.parquet.credentials names no Secret.")
+    return Bucket(source, source.location.partition("://")[2].strip("/"), credentials)
 
 
 class ParquetReader:

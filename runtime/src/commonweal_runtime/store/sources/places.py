@@ -1,4 +1,4 @@
-"""Where Parquet files lie: on a volume mounted into the store's pod, or on object storage that speaks S3. Read only."""
+"""Where Parquet files lie: on a volume that is mounted here, or on object storage that speaks S3. Read only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import BinaryIO, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -20,6 +20,7 @@ from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.sources.contract import Credentials
 
+VOLUME = "volume://"
 VOLUMES = "/var/lib/commonweal/volumes"
 MOST_FILES = 1000
 SUFFIX = ".parquet"
@@ -50,15 +51,10 @@ class Place(Protocol):
         ...
 
 
-def place_of(source: ParquetSource, credentials: Credentials | None) -> Place:
-    """Return the place that a source names."""
-    scheme, _, rest = source.location.partition("://")
-    if scheme == "volume":
-        claim, _, path = rest.partition("/")
-        return Volume(Path(os.environ.get("COMMONWEAL_VOLUMES_DIR", VOLUMES)), claim, path)
-    if credentials is None or source.endpoint is None:
-        raise SourceReadError(Reason.CREDENTIALS_MISSING, "spec.source.parquet.credentials names no Secret.")
-    return Bucket(source, rest.strip("/"), credentials)
+def mounted(location: str) -> Volume:
+    """Return the place of `volume://claim/path` among the volumes that are mounted here."""
+    claim, _, path = location.removeprefix(VOLUME).partition("/")
+    return Volume(Path(os.environ.get("COMMONWEAL_VOLUMES_DIR", VOLUMES)), claim, path)
 
 
 def state_of(files: Sequence[File]) -> str:
@@ -90,7 +86,7 @@ class Volume:
     def files(self) -> list[File]:
         """Return the files; see `Place.files`."""
         if not self._root.is_dir():
-            raise SourceReadError(Reason.VOLUME_MISSING, f"The claim «{self._root.name}» is not mounted into the department's store.")
+            raise SourceReadError(Reason.VOLUME_MISSING, f"The claim «{self._root.name}» is not mounted beside the department's sources.")
         start = self._inside(self._root / self._path)
         if start.is_file():
             return [self._file(start, start.name)]
@@ -101,16 +97,20 @@ class Volume:
         return _chosen([self._file(self._inside(p), p.relative_to(start).as_posix()) for p in found], self.where)
 
     def open(self, file: File) -> pa.NativeFile:
-        """Open a file; see `Place.open`. What was really opened is looked at, so nothing can be put in its place meanwhile."""
+        """Open a file; see `Place.open`."""
+        return pa.PythonFile(self.stream(file.name), mode="r")
+
+    def stream(self, name: str) -> BinaryIO:
+        """Open a file by its name below the location. What was really opened is looked at, so nothing can be put in its place meanwhile."""
         start = self._inside(self._root / self._path)
         try:
-            stream = (start if start.is_file() else start / file.name).open("rb")
+            stream = (start if start.is_file() else start / name).open("rb")
         except OSError as error:
-            raise SourceReadError(Reason.FILE_MISSING, f"«{self.where}»: {file.name} cannot be opened ({type(error).__name__}).") from None
+            raise SourceReadError(Reason.FILE_MISSING, f"«{self.where}»: {name} cannot be opened ({type(error).__name__}).") from None
         if not Path(f"/proc/self/fd/{stream.fileno()}").readlink().is_relative_to(self._root.resolve()):
             stream.close()
             raise self._outside()
-        return pa.PythonFile(stream, mode="r")
+        return stream
 
     def _inside(self, path: Path) -> Path:
         try:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from commonweal_kube.blocking import DRY
 from commonweal_stacks.api import Api
-from commonweal_stacks.conformity.probes.scratch import CLAIM, DEPARTMENTS, LABEL, READY_SECONDS, A, B, meta, space
+from commonweal_stacks.conformity.probes.scratch import CLAIM, DEPARTMENTS, LABEL, READY_SECONDS, A, B, meta, platform_space, space
 from commonweal_stacks.conformity.probes.server import agreement, privileged
 from commonweal_stacks.conformity.probes.verdicts import Verdict, broken, counted, kept_apart, not_probed, refused
 from commonweal_stacks.manifests import STORAGE_CLASS
@@ -110,7 +110,7 @@ def verdicts(api: Api) -> dict[str, Verdict]:
         _bind(api, role)
     posing = pod("commonweal-probe-posing", serviceAccountName="store")
     claims = f"{space(A)}/persistentvolumeclaims"
-    store = f"/apis/apps/v1/namespaces/dept-{A}/statefulsets/store"
+    ours = f"/apis/apps/v1/namespaces/dept-{A}/deployments/volumes"
     policies = f"/apis/commonweal.dev/v1alpha1/namespaces/dept-{A}/consentpolicies"
     return {
         "access.cross-department": _apart(api),
@@ -120,7 +120,7 @@ def verdicts(api: Api) -> dict[str, Verdict]:
         "admission.confirm-deletion": refused(
             api.ask("DELETE", f"{DEPARTMENTS}/{A}", query=DRY), "deleting this Department deletes its data"
         ),
-        "admission.owned-objects": _settled(lambda: refused(api.ask("DELETE", store, query=DRY, user=USER), "belongs to Commonweal")),
+        "admission.owned-objects": _settled(lambda: refused(api.ask("DELETE", ours, query=DRY, user=USER), "belongs to Commonweal")),
         "admission.owner-grants": _settled(
             lambda: refused(api.ask("POST", policies, agreement(), query=DRY, user=USER), "may not grant access")
         ),
@@ -139,20 +139,25 @@ def _bind(api: Api, role: str) -> None:
 
 
 def _apart(api: Api) -> Verdict:
-    """The accounts of one department read nothing of the other: no secret, no setting, no product, no agreement."""
+    """The accounts of one department read nothing of the other: no secret, no setting, no product, no agreement; and nothing of what the platform runs for it."""
     ours = f"/apis/commonweal.dev/v1alpha1/namespaces/dept-{B}"
     paths = {
         "secrets": f"{space(B)}/secrets",
         "settings": f"{space(B)}/configmaps",
+        "keys": f"{platform_space(B)}/secrets",
+        "plans": f"{platform_space(B)}/configmaps",
         "products": f"{ours}/dataproducts",
         "agreements": f"{ours}/consentpolicies",
     }
-    accounts = ("default", "store", "data-api", "models")
+    accounts = (f"dept-{A}:default", f"dept-{A}:volumes", *(f"dept-{A}-platform:{name}" for name in ("store", "data-api", "models")))
     answers = {
-        f"{what} as {account}": api.ask("GET", path, user=f"system:serviceaccount:dept-{A}:{account}")
+        f"{what} as {account}": api.ask("GET", path, user=f"system:serviceaccount:{account}")
         for what, path in paths.items()
         for account in accounts
     }
+    # Whoever edits a department has no role where the platform runs its store.
+    for what, path in (("own keys", f"{platform_space(A)}/secrets"), ("own plans", f"{platform_space(A)}/configmaps")):
+        answers[f"{what} as dept-{A}:default"] = api.ask("GET", path, user=USER)
     return kept_apart(answers, api.ask("GET", paths["secrets"]))
 
 

@@ -1,7 +1,7 @@
 """The place where probes try things: two departments that exist for some seconds, made by the operator as any other, and nothing after that.
 
-They cannot grow: their quota is too small for a store, so that of all that the operator makes only names, accounts, limits and policies come to
-life. A server that does not know of the quota yet lets pods in all the same; those are taken away before anything is tried, or the probe would find
+They do not come to life: they are marked as arriving from another site, so that their keys are awaited for ever, and no pod of ours starts without
+them. A server that does not know of the quota yet lets pods in all the same; those are taken away before anything is tried, or the probe would find
 its own department full. Everything carries `LABEL` and is swept at the start of each run, too: a run that was killed leaves nothing for longer than
 until the next. A Lease keeps two runs from sweeping each other.
 """
@@ -17,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from commonweal_api import namespace_of, platform_namespace_of
+from commonweal_api.move import ARRIVING
 from commonweal_kube.blocking import Answer
 from commonweal_kube.protocol import MERGE
 from commonweal_stacks.api import Api
@@ -41,8 +43,13 @@ _never = threading.Event()
 
 
 def space(department: str) -> str:
-    """Return the path of a scratch department's namespace."""
-    return f"/api/v1/namespaces/dept-{department}"
+    """Return the path of a scratch department's own namespace."""
+    return f"/api/v1/namespaces/{namespace_of(department)}"
+
+
+def platform_space(department: str) -> str:
+    """Return the path of the platform's namespace for a scratch department."""
+    return f"/api/v1/namespaces/{platform_namespace_of(department)}"
 
 
 def meta(name: str) -> dict[str, Any]:
@@ -51,14 +58,15 @@ def meta(name: str) -> dict[str, Any]:
 
 
 def department(name: str) -> dict[str, Any]:
-    """Return a department whose quota lets a probe's pod and volume in, and no store."""
+    """Return a department whose quota lets one probe's pod and volume in, and whose store never starts."""
     spec = {
         "displayName": "Conformity probe",
         "contact": "mailto:conformity@commonweal.invalid",
         "quota": {"cpu": "1", "memory": "128Mi", "storage": CLAIM, "objects": 1},
-        "store": {"size": "2Gi"},
+        "store": {"size": CLAIM},
     }
-    return {"apiVersion": "commonweal.dev/v1alpha1", "kind": "Department", "metadata": meta(name), "spec": spec}
+    metadata = meta(name) | {"annotations": {ARRIVING: "probe"}}
+    return {"apiVersion": "commonweal.dev/v1alpha1", "kind": "Department", "metadata": metadata, "spec": spec}
 
 
 @contextmanager
@@ -110,8 +118,9 @@ def make(api: Api, say: Say) -> str:
 
 
 def _furnished(answer: Answer) -> bool:
+    # All else is there once nothing but the keys is missing.
     conditions = (answer.body.get("status") or {}).get("conditions") or ()
-    return any(c["type"] == "NamespaceReady" and c["status"] == "True" for c in conditions)
+    return any(c["type"] == "NamespaceReady" and "Secret commonweal-keys: is awaited" in c.get("message", "") for c in conditions)
 
 
 def sweep(api: Api, say: Say) -> None:
@@ -138,7 +147,7 @@ def sweep(api: Api, say: Say) -> None:
 def left(api: Api) -> list[str]:
     """Return what of a probe's there is on a site."""
     names = [f"department {item['metadata']['name']}" for item in _items(api, DEPARTMENTS)]
-    spaces = {f"namespace {path.rpartition('/')[2]}": path for path in (space(A), space(B), OPEN)}
+    spaces = {f"namespace {path.rpartition('/')[2]}": path for path in (space(A), space(B), platform_space(A), platform_space(B), OPEN)}
     names += [name for name, path in spaces.items() if api.ask("GET", path).status != 404]
     for kind in ("pods", "secrets"):
         names += [f"{kind} {item['metadata']['name']}" for item in _items(api, f"/api/v1/namespaces/{NAMESPACE}/{kind}")]

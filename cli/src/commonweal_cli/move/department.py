@@ -1,0 +1,56 @@
+"""`commonweal department split DEPARTMENT --site SITE`. Exit code 0: its store is in the platform's namespace; 1: not, and the text says why and what to do."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from commonweal_cli.conventions import DONE
+from commonweal_cli.exceptions import KubectlError
+from commonweal_cli.kubectl import Kubectl
+from commonweal_cli.move.endpoint import End
+from commonweal_cli.move.split import Splitter, has_store
+from commonweal_cli.where import cluster_options, login
+from commonweal_local import toolchain
+from commonweal_local.exceptions import LocalError
+from commonweal_local.progress import Progress
+
+
+@click.group()
+def department() -> None:
+    """What the platform team does with a department."""
+
+
+@department.command()
+@click.argument("name", metavar="DEPARTMENT")
+@cluster_options(required=True)
+@click.option(
+    "--remove-old", is_flag=True, help="remove the old store, its claim and its keys once the new one serves; without it they are kept"
+)
+@click.option(
+    "--most-frozen",
+    type=float,
+    default=300.0,
+    metavar="SECONDS",
+    help="give up, and serve from the old store, when uses are refused for longer (300)",
+)
+def split(name: str, site: str | None, kubeconfig: Path | None, remove_old: bool, most_frozen: float) -> int:
+    """Take a department's store and keys out of its own namespace into the platform's for it."""
+    with login(site, kubeconfig) as here:
+        cluster = Kubectl(toolchain.path_of("kubectl"), here, site or "the site")
+        old, new = End(name, cluster, unsplit=True), End(name, cluster)
+        try:
+            Splitter(old, new, Progress(), keep=not remove_old, most_frozen=most_frozen).run()
+            kept = has_store(old)
+        except KubectlError as error:
+            raise LocalError(error.what, "Check that the site answers and that you are its administrator.") from error
+    sys.stdout.write(f"The store of {name} is in {new.home}.\n")
+    if kept:
+        where = f"--site {site}" if site else f"--kubeconfig {kubeconfig}"
+        sys.stdout.write(
+            f"The old one in {old.home} serves no more and is kept. See that `commonweal audit verify {name} {where}` says that all holds; "
+            f"then: commonweal department split {name} {where} --remove-old\n"
+        )
+    return DONE
