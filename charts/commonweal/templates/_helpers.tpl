@@ -49,6 +49,9 @@ images:
 site: {{ .Values.site | quote }}
 expose: {{ .Values.expose }}
 clientCidrs: {{ toJson .Values.clientCidrs }}
+podCidrs: {{ toJson .Values.podCidrs }}
+serviceCidrs: {{ toJson .Values.serviceCidrs }}
+apiServers: {{ toJson .Values.apiServers }}
 storageClass: {{ .Values.storageClass }}
 clientIssuer: {{ .Values.clientIssuer | quote }}
 personIssuer: {{ include "commonweal.personIssuer" . | trim | quote }}
@@ -61,4 +64,22 @@ personSkewSeconds: {{ .Values.identity.provider.skewSeconds }}
 sectorsSecret: {{ .Values.sectorsSecret }}
 systemNamespace: {{ .Release.Namespace }}
 serviceAccount: commonweal-operator
+{{- end }}
+
+{{/* Where the API server may be: the addresses that are named, or every one that is no pod and no service; nothing where neither is known. */}}
+{{- define "commonweal.apiServer" -}}
+{{- $inside := concat .Values.podCidrs .Values.serviceCidrs }}
+{{- if .Values.apiServers }}
+to:
+  {{- range .Values.apiServers }}
+  - ipBlock: {cidr: {{ . | quote }}}
+  {{- end }}
+{{- else if $inside }}
+to:
+  {{- range $whole := list "0.0.0.0/0" "::/0" }}
+  {{- $own := list }}
+  {{- range $inside }}{{ if eq (contains ":" .) (contains ":" $whole) }}{{ $own = append $own . }}{{ end }}{{ end }}
+  - ipBlock: {cidr: {{ $whole | quote }}{{ if $own }}, except: {{ toJson (sortAlpha $own) }}{{ end }}}
+  {{- end }}
+{{- end }}
 {{- end }}

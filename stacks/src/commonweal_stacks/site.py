@@ -94,6 +94,13 @@ def _known(name: str) -> str:
     return blueprint.revision(name).revision
 
 
+class Networks(Part):
+    """The networks inside a cluster that somebody else made. Of every other kind they are the blueprint's."""
+
+    pods: tuple[Cidr, ...] = Field(default=(), max_length=50, description="Networks of pods; none: our pods' egress cannot leave them out.")
+    services: tuple[Cidr, ...] = Field(default=(), max_length=50, description="Networks of services.")
+
+
 class SiteConfig(Part):
     """One site. Everything here may differ between sites; everything else may not.
 
@@ -115,6 +122,7 @@ class SiteConfig(Part):
     edge_k3s: BareMetal | None = Field(default=None, alias="edgeK3s")
     local: Local | None = None
     client_cidrs: tuple[Cidr, ...] = Field(max_length=50, description="Networks outside the cluster that may call; none: only from inside.")
+    networks: Networks | None = Field(default=None, description="Of kind adopted: the networks inside the cluster.")
     storage: Storage
     expose: Literal["LoadBalancer", "ClusterIP"] = Field(
         default="ClusterIP", description="How data APIs and model runtimes are reached: `LoadBalancer` or `ClusterIP`."
@@ -128,6 +136,8 @@ class SiteConfig(Part):
         if self.kind != "adopted" and self.kubeconfig is not None:
             owner = "the local site" if self.kind == "local" else "the cluster that Cluster API makes"
             raise ValueError(f"kind {self.kind} takes no kubeconfig: it is that of {owner}; leave it out, or use kind adopted")
+        if self.kind != "adopted" and self.networks is not None:
+            raise ValueError(f"kind {self.kind} takes no networks: they are the blueprint's; leave them out")
         return self
 
     @model_validator(mode="after")

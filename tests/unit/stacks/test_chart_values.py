@@ -225,5 +225,5 @@ def test_a_stack_and_the_chart_alone_install_the_same() -> None:
     """Two ways to one layer: what a stack gives, and the same settings written by hand."""
     config_of_site = {"clientCidrs": ["10.1.0.0/16"], "expose": "LoadBalancer", "identity": {"enabled": True}}
     chosen: SiteConfig = site("local", **config_of_site)
-    by_hand = {"images": IMAGES, "site": chosen.name, **config_of_site}
+    by_hand = {"images": IMAGES, "site": chosen.name, "podCidrs": ["10.244.0.0/16"], "serviceCidrs": ["10.96.0.0/16"], **config_of_site}
     assert chart.render(values.CHART, chart.values(chosen, IMAGES)) == chart.render(values.CHART, by_hand)
