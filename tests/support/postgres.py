@@ -26,11 +26,14 @@ from typing import Any, Self
 import asyncpg
 
 import commonweal_runtime
-from commonweal_runtime.store.postgres import binary
+from commonweal_runtime.keeper import store_tls
+from commonweal_runtime.store import certificate
+from commonweal_runtime.store.postgres import PEM, binary
 from commonweal_stacks.management.certificates import issue
 from support import room
 from support.waiting import EVERY, HANG
 
+DATABASE_KEY = b"d" * 32
 NOBODY = pwd.getpwnam("nobody")
 SOURCES = str(Path(commonweal_runtime.__file__).parents[1])
 
@@ -145,7 +148,21 @@ def _first(kind: type[Server]) -> Path:
 
 
 class StoreServer(Server):
-    """The department's PostgreSQL, made and started by `commonweal_runtime.store.postgres` itself."""
+    """The department's PostgreSQL, made and started by `commonweal_runtime.store.postgres` itself, with the certificate that its keeper makes at its start."""
+
+    def run(self) -> None:
+        """Run the program, and give the store a certificate unless it has one."""
+        super().run()
+        if not (self.data / PEM).exists():
+            asyncio.run(self.certify(datetime.now(UTC)))
+
+    async def certify(self, now: datetime) -> None:
+        """Give the store another certificate, as its keeper does in time."""
+        root = await self.superuser("department")
+        try:
+            await store_tls.place(root, certificate.issue(DATABASE_KEY, "127.0.0.1", now))
+        finally:
+            await root.close()
 
     def command(self) -> list[str]:
         # root's own Python may lie where an unprivileged user cannot reach it; the program needs the standard library only
@@ -163,6 +180,10 @@ CERTIFICATE = issue(b"somebody else's key", "heritage", ["localhost"], year=date
 class HeritageServer(Server):
     """Somebody else's PostgreSQL: password logins over TCP, with TLS for whoever wants it and a certificate for `localhost`."""
 
+    def certificate(self) -> tuple[str, str]:
+        """Return the certificate and its key."""
+        return CERTIFICATE.certificate, CERTIFICATE.key
+
     def initialise(self) -> None:
         options = [
             "--username=postgres",
@@ -173,7 +194,7 @@ class HeritageServer(Server):
             "--no-sync",
         ]
         subprocess.run([binary("initdb"), f"--pgdata={self.data}", *options], check=True, stdout=subprocess.DEVNULL, cwd="/", **self._user)
-        for name, text in (("server.crt", CERTIFICATE.certificate), ("server.key", CERTIFICATE.key)):
+        for name, text in zip(("server.crt", "server.key"), self.certificate(), strict=True):
             (self.data / name).write_text(text)
             (self.data / name).chmod(0o600)
             if self._user:

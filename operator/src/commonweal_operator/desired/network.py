@@ -47,34 +47,27 @@ def network(
     models here read; `peers` those whose data API or models the department's own workloads may call.
     """
     ours = owner.ours
-    here = ours.namespace
     cidrs = [{"ipBlock": {"cidr": str(c)}} for c in platform.client_cidrs]
-    to_store = _to([_pods(here, "store", own=owner.department)], STORE_PORT)
-    to_volumes = _to([_pods(owner.own.namespace, VOLUMES, own=owner.department)], VOLUMES_PORT)
+    store, data_api, models = (_mine(ours, component) for component in ("store", DATA_API, MODELS))
     readers, asking = [p for d in sorted(set(consumers)) for p in _readers(d)], [_space(namespace_of(d)) for d in sorted(set(callers))]
-    from_store = [_pods(here, DATA_API, own=owner.department), _pods(here, MODELS, own=owner.department)]
+    to_store, to_volumes = _to([store], STORE_PORT), _to([_mine(owner.own, VOLUMES)], VOLUMES_PORT)
     data_apis = [_pods(platform_namespace_of(d), DATA_API, own=d) for d in sorted(set(providers))]
+    to_providers = [_to(data_apis, DATA_API_PORT)] if data_apis else []
     sources = _outside(platform, [*source_ports, *feed_ports], _space(owner.own.namespace))
     return [
         *_closed(ours),
-        _ours(ours, platform, "store", [_from(from_store, STORE_PORT)], [to_volumes, *sources]),
+        _ours(ours, platform, "store", [_from([data_api, models], STORE_PORT)], [to_volumes, *sources]),
         _ours(ours, platform, DATA_API, _ingress([*readers, *cidrs], DATA_API_PORT), [to_store, *_issuer(platform)]),
-        _ours(
-            ours,
-            platform,
-            MODELS,
-            _ingress([*asking, *cidrs], MODELS_PORT),
-            [to_store, *([_to(data_apis, DATA_API_PORT)] if data_apis else [])],
-        ),
+        _ours(ours, platform, MODELS, _ingress([*asking, *cidrs], MODELS_PORT), [to_store, *to_providers]),
         *_closed(owner.own),
-        _policy(
-            owner.own,
-            VOLUMES,
-            _component(VOLUMES, owner.department),
-            ingress=[_from([_pods(here, "store", own=owner.department)], VOLUMES_PORT)],
-        ),
+        _policy(owner.own, VOLUMES, _component(VOLUMES, owner.department), ingress=[_from([store], VOLUMES_PORT)]),
         _workloads(owner.own, peers),
     ]
+
+
+def _mine(owner: Owner, component: str) -> Manifest:
+    """Return the pods of one of the department's own components."""
+    return _pods(owner.namespace, component, own=owner.department)
 
 
 def _closed(owner: Owner) -> list[Child]:

@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from commonweal_runtime.exceptions import StaleConnectionError, StoreUnreachableError
+from commonweal_runtime.store.certificate import trust
 from commonweal_runtime.store.logins import password_of
 from commonweal_runtime.store.passwords import connect
 from commonweal_runtime.store.sqlstates import ours
@@ -44,6 +45,7 @@ class Address:
             password=password_of(self.key, login),
             database=database,
             timeout=CONNECT_SECONDS,
+            ssl=trust(self.key),
             command_timeout=ANSWER_SECONDS,
             server_settings=_LIMITS,
         )

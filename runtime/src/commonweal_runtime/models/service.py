@@ -22,6 +22,7 @@ from commonweal_runtime.models.registry import RETRY_SECONDS, ModelRegistry
 from commonweal_runtime.models.settings import ROLE, Settings
 from commonweal_runtime.models.sources import FeatureReader, TokenFiles
 from commonweal_runtime.plan_exchange import open_exchange
+from commonweal_runtime.store.certificate import trust
 from commonweal_runtime.store.passwords import pool
 from commonweal_runtime.tokens import Client, KeySet, Verifier, fetch_from_cluster
 
@@ -163,7 +164,7 @@ def _pool_of(settings: Settings) -> asyncpg.Pool:
         max_size=CONNECTIONS,
         timeout=5,
         command_timeout=10,
-        ssl=False,
+        ssl=trust(settings.key),
         reset=_as_it_is,
     )
 
