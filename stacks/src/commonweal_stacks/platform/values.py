@@ -100,7 +100,7 @@ class Values(Part):
     pod_cidrs: Ranges = Field(
         default=(),
         max_length=50,
-        description="The cluster's address ranges of pods. Our pods reach none of them but whom they are to. Empty: not known, so egress to the API server and to sources is to any address.",
+        description="The cluster's address ranges of pods. Nothing in them is taken for the API server or a source. Empty: not known, so egress to the API server and to sources is to any address.",
     )
     service_cidrs: Ranges = Field(default=(), max_length=50, description="The cluster's address ranges of services; as with podCidrs.")
     api_servers: Ranges = Field(
