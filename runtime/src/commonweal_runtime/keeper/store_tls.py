@@ -12,12 +12,11 @@ import asyncpg
 
 from commonweal_runtime.store.certificate import Certificate, issue
 from commonweal_runtime.store.names import literal, literals
-from commonweal_runtime.store.postgres import PEM, PRESENTED
+from commonweal_runtime.store.postgres import PYTHON
 
 LONGEST_PAUSE = 3600.0
 RETRY_SECONDS = 5.0
-# In the data directory. Certificate and key are one file, so that no crash leaves one of them without the other; nobody but the server's user reads it.
-_PROGRAM = f'umask 077; cat > {PEM}.new && sync {PEM}.new && mv {PEM}.new {PEM} && echo "ssl = on" > {PRESENTED}'
+_PROGRAM = f'"${PYTHON}" -m commonweal_runtime.store.present'
 
 log = logging.getLogger(__name__)
 Connect = Callable[[], Awaitable[Any]]

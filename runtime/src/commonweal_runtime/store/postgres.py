@@ -19,6 +19,7 @@ from shutil import which
 DATABASES = ("department", "models")
 SYNCS_AT_ONCE = 8
 READY = "commonweal-arrived"  # in a copy from another site that was tried and may take this store's place
+PYTHON = "COMMONWEAL_PYTHON"  # by which the server runs `present`
 PEM, PRESENTED = "server.pem", "tls.conf"  # certificate with its key, and the setting that presents it; both are written by the keeper
 SETTINGS = {
     "ssl_cert_file": f"'{PEM}'",
@@ -156,7 +157,7 @@ def serve(data: Path) -> int | None:
     SIGINT, a fast shutdown: transactions are rolled back and everything committed is on disk.
     """
     # A client within the server, which reads live products, looks for certificates and passwords of its user in the home directory: none are to be there.
-    server = subprocess.Popen([binary("postgres"), "-D", str(data)], env={**os.environ, "HOME": str(data)})
+    server = subprocess.Popen([binary("postgres"), "-D", str(data)], env={**os.environ, "HOME": str(data), PYTHON: sys.executable})
     asked = False
 
     def stop(*_: object) -> None:
