@@ -19,7 +19,7 @@ from shutil import which
 DATABASES = ("department", "models")
 SYNCS_AT_ONCE = 8
 READY = "commonweal-arrived"  # in a copy from another site that was tried and may take this store's place
-PYTHON = "COMMONWEAL_PYTHON"  # by which the server runs `present`
+PYTHON = "STORE_PYTHON"  # by which the server runs `present`
 PEM, PRESENTED = "server.pem", "tls.conf"  # certificate with its key, and the setting that presents it; both are written by the keeper
 SETTINGS = {
     "ssl_cert_file": f"'{PEM}'",
