@@ -19,7 +19,7 @@ from commonweal_runtime.store.live import foreign
 from commonweal_runtime.store.logins import password_of
 from commonweal_runtime.store.sources import Credentials, open_source
 from commonweal_stacks.management.certificates import issue
-from support.data_api import PASSWORD, USER, person_product
+from support.data_api import PASSWORD, USER, person_product, plan
 from support.impostors import FakeMysql, FakePostgres, Impostor
 from support.keeper import Bench
 from support.live import live_product
@@ -175,3 +175,18 @@ def test_the_stores_own_connection_of_a_live_product_shows_nothing_either(bench:
     plain, forged = asyncio.run(go())
     assert "server does not support SSL" in plain
     assert ("certificate verify failed" if tls else "channel binding required") in forged
+
+
+def test_a_live_product_is_read_from_a_source_that_has_a_certificate(bench: Bench) -> None:
+    """PostgreSQL's client finds the authority that the login's Secret names, and takes no other."""
+    file = bench.exchange.directory / "secrets" / "heritage" / "ca.crt"
+    for name, authority, reason in (("own", CERTIFICATE.authority, "Serving"), ("other", FORGED.authority, "SourceUnproven")):
+        file.write_text(authority)
+        spec = live_product(bench.heritage)
+        spec["source"]["postgres"] |= {"host": "localhost", "tls": VERIFY}
+
+        async def told(_: Any, product: str = name, wanted: str = reason) -> str:
+            return await bench.exchange.until(product, wanted)
+
+        bench.run(plan({name: spec}, {}), told, settle=False)
+    file.unlink()
