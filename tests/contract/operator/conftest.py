@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contract.operator.stage import API, DEPARTMENTS, Operator, Pods, install, open_business, running_operator
-from support.control_plane import ControlPlane
+from support.control_plane import ControlPlane, User
 from support.waiting import wait_for
 
 
@@ -16,7 +16,9 @@ from support.waiting import wait_for
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane with garbage collection, our kinds, and everything of the chart: access rules and admission policies too."""
     home = tmp_path_factory.mktemp("operator-plane")
-    with ControlPlane(home, controllers=("garbage-collector-controller", "namespace-controller")) as started:
+    with ControlPlane(
+        home, controllers=("garbage-collector-controller", "namespace-controller"), users={"signer": User("signer")}
+    ) as started:
         install(started)
         yield started
 
