@@ -87,7 +87,7 @@ class FakePostgres(Impostor):
 
     def _ask_clear(self, connection: socket.socket) -> None:
         self._say(connection, b"R", struct.pack(">i", 3))
-        self.hear(connection, 4096)
+        self._message(connection)
 
     def _ask_md5(self, connection: socket.socket) -> None:
         self._say(connection, b"R", struct.pack(">i4s", 5, b"salt"))

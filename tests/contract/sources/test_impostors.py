@@ -84,21 +84,23 @@ def test_a_postgres_that_lies_about_knowing_the_password_is_sent_no_statement() 
         assert not shown(server)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_store_that_is_none_is_sent_no_login(method: str) -> None:
+@pytest.mark.parametrize("certificate", [None, FORGED], ids=["plain", "tls"])
+def test_a_store_that_is_none_is_not_even_told_which_login_asks(certificate: Any) -> None:
     login = "cw_agreement_1"
-    with FakePostgres(method) as server, pytest.raises(PasswordExposedError, match=METHODS[method]):
-        asyncio.run(Address("127.0.0.1", server.port, KEY).open(login))
+    with FakePostgres("clear", certificate) as server, pytest.raises(OSError, match=r"rejected SSL upgrade|certificate verify failed"):
+        asyncio.run(Address("localhost", server.port, KEY).open(login))
     assert not shown(server, password_of(KEY, login), login)
+    assert login.encode() not in server.heard
 
 
-def test_the_models_pool_is_no_other() -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_any_connection_of_ours_is_guarded_a_pools_too(method: str) -> None:
     async def ask(port: int) -> None:
         pool = passwords.pool(host="127.0.0.1", port=port, user=USER, password=PASSWORD, database="models", min_size=0, ssl=False)
         async with pool:
             await pool.fetchval("select 1")
 
-    with FakePostgres("clear") as server, pytest.raises(PasswordExposedError):
+    with FakePostgres(method) as server, pytest.raises(PasswordExposedError, match=METHODS[method]):
         asyncio.run(ask(server.port))
     assert not shown(server)
 
