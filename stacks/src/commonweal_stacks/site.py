@@ -97,8 +97,12 @@ def _known(name: str) -> str:
 class Networks(Part):
     """The networks inside a cluster that somebody else made. Of every other kind they are the blueprint's."""
 
-    pods: tuple[Cidr, ...] = Field(default=(), max_length=50, description="Networks of pods; none: our pods' egress cannot leave them out.")
-    services: tuple[Cidr, ...] = Field(default=(), max_length=50, description="Networks of services.")
+    pods: tuple[Cidr, ...] = Field(
+        default=(),
+        max_length=50,
+        description="Of kind adopted: the cluster's networks of pods; none: what our pods reach cannot leave them out.",
+    )
+    services: tuple[Cidr, ...] = Field(default=(), max_length=50, description="Of kind adopted: the cluster's networks of services.")
 
 
 class SiteConfig(Part):
@@ -122,7 +126,7 @@ class SiteConfig(Part):
     edge_k3s: BareMetal | None = Field(default=None, alias="edgeK3s")
     local: Local | None = None
     client_cidrs: tuple[Cidr, ...] = Field(max_length=50, description="Networks outside the cluster that may call; none: only from inside.")
-    networks: Networks | None = Field(default=None, description="Of kind adopted: the networks inside the cluster.")
+    networks: Networks = Field(default_factory=Networks)
     storage: Storage
     expose: Literal["LoadBalancer", "ClusterIP"] = Field(
         default="ClusterIP", description="How data APIs and model runtimes are reached: `LoadBalancer` or `ClusterIP`."
@@ -136,7 +140,7 @@ class SiteConfig(Part):
         if self.kind != "adopted" and self.kubeconfig is not None:
             owner = "the local site" if self.kind == "local" else "the cluster that Cluster API makes"
             raise ValueError(f"kind {self.kind} takes no kubeconfig: it is that of {owner}; leave it out, or use kind adopted")
-        if self.kind != "adopted" and self.networks is not None:
+        if self.kind != "adopted" and self.networks != Networks():
             raise ValueError(f"kind {self.kind} takes no networks: they are the blueprint's; leave them out")
         return self
 

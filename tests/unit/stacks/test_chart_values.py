@@ -121,6 +121,21 @@ def test_what_a_stack_gives_the_chart_is_good_for_a_site_of_each_kind(kind: Kind
     assert errors(chart.values(site(kind), IMAGES)) == set()
 
 
+def test_the_networks_inside_are_the_blueprints_and_of_an_adopted_cluster_what_the_site_says() -> None:
+    own = {"pods": ["10.1.0.0/16"], "services": ["10.2.0.0/16", "fd00::/112"]}
+    for made, pods, services in (
+        (site("local"), ["10.244.0.0/16"], ["10.96.0.0/16"]),
+        (site("adopted"), [], []),
+        (site("adopted", networks=own), own["pods"], own["services"]),
+    ):
+        told = chart.values(made, IMAGES)
+        assert (told["podCidrs"], told["serviceCidrs"]) == (pods, services)
+        egress = of(chart.render(values.CHART, told), "NetworkPolicy", "commonweal-operator")["spec"]["egress"][0]
+        blocks = {b["ipBlock"]["cidr"]: b["ipBlock"].get("except", []) for b in egress.get("to", [])}
+        inside = sorted([*pods, *services])
+        assert blocks == ({w: [c for c in inside if (":" in c) == (":" in w)] for w in ("0.0.0.0/0", "::/0")} if inside else {})
+
+
 @pytest.mark.parametrize("given", re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL))
 def test_the_values_that_the_documentation_shows_are_good(given: str) -> None:
     shown = yaml.safe_load(given)

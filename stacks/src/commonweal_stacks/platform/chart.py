@@ -39,7 +39,7 @@ def values(site: SiteConfig, images: Mapping[str, str]) -> dict[str, Any]:
 def _networks(site: SiteConfig) -> Networks:
     """Return the networks inside the site's cluster: the blueprint's, and of a cluster that somebody else made what the site says."""
     if site.kind == "adopted":
-        return site.networks or Networks()
+        return site.networks
     network = blueprint.revision(site.blueprint).network
     return Networks(pods=(network.pods,), services=(network.services,))
 
