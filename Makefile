@@ -12,9 +12,11 @@ DOCS := .venv/docs
 unexport PYTHONDONTWRITEBYTECODE
 # How many workers share the tests: those wait for machines much of the time, so three keep two processors busy.
 JOBS ?= 3
+# Only files whose digests a lock names.
+LOCKED := pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary=:all: --requirement
 PYTEST = $(BIN)/python -P -m pytest
 SCALE := bench-audit bench-data bench-feed bench-operator bench-demo bench-move bench-fleet
-.PHONY: oracle docs help demo journey down test test-under-load check scale unit contract e2e lint format generate datamodel tools images doctor machine venv bench-audit bench-data bench-feed bench-fleet bench-move bench-demo bench-demo-cold bench-operator figures clean
+.PHONY: oracle lock audit docs help demo journey down test test-under-load check scale unit contract e2e lint format generate datamodel tools images doctor machine venv bench-audit bench-data bench-feed bench-fleet bench-move bench-demo bench-demo-cold bench-operator figures clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -63,6 +65,7 @@ lint: venv ## ruff, mypy, layers, and that generated files are up to date
 	@$(BIN)/python docs/tools/layers.py --check
 	@$(BIN)/python docs/tools/commands.py --check
 	@$(BIN)/python docs/tools/decisions.py --check
+	@$(BIN)/python docs/tools/roles.py --check
 	@$(BIN)/python bench/figures.py --check
 	@$(BIN)/python bench/pictures.py --check
 
@@ -79,21 +82,20 @@ generate: venv ## write the generated files again
 	@$(BIN)/python docs/tools/layers.py
 	@$(BIN)/python docs/tools/commands.py
 	@$(BIN)/python docs/tools/decisions.py
+	@$(BIN)/python docs/tools/roles.py
 
 docs: $(DOCS)/made-from-pyproject ## the documentation as a site, in .site; a link or a page that leads nowhere is an error
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
 	@echo "open .site/index.html, or: $(DOCS)/bin/mkdocs serve"
 
-$(DOCS)/made-from-pyproject: pyproject.toml | venv
+$(DOCS)/made-from-pyproject: requirements/docs.txt | venv
 	@test -x $(DOCS)/bin/python || $(BIN)/python -m venv $(DOCS)
-	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --group docs
+	@$(DOCS)/bin/python -m $(LOCKED) requirements/docs.txt
 	@touch $@
 
 datamodel: venv ## make the common data model's JSON Schema and page from datamodel/commonweal.yaml
 	@test -x .venv/datamodel/bin/python || $(BIN)/python -m venv .venv/datamodel
-	@.venv/datamodel/bin/pip install --quiet --upgrade 'pip>=25.1'
-	@.venv/datamodel/bin/pip install --quiet --group datamodel
+	@.venv/datamodel/bin/python -m $(LOCKED) requirements/datamodel.txt
 	@.venv/datamodel/bin/python datamodel/make.py
 
 tools: venv ## find the programs, building from pinned sources what is nowhere
@@ -136,18 +138,27 @@ figures: venv ## write the measured figures into docs/reference/figures.md, READ
 	@$(BIN)/python bench/figures.py
 	@$(BIN)/python bench/pictures.py
 
-venv: $(STAMP) ## the Python environment, made again when pyproject.toml changes
+venv: $(STAMP) ## the Python environment, made again when pyproject.toml or its lock changes
 
 oracle: $(ORACLE)/made-from-pyproject # datacontract-cli, which the tests ask what breaks a contract; about 130 MB
 
-$(ORACLE)/made-from-pyproject: pyproject.toml | venv
+$(ORACLE)/made-from-pyproject: requirements/oracle.txt | venv
 	@test -x $(ORACLE)/bin/python || $(BIN)/python -m venv $(ORACLE)
 	@echo "installing the tests' oracle into $(ORACLE)"
-	@$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --group oracle
+	@$(ORACLE)/bin/python -m $(LOCKED) requirements/oracle.txt
 	@touch $@
 
-$(STAMP): pyproject.toml local/environment.sh
+lock: venv ## write requirements/*.txt again from pyproject.toml; UPGRADE=1 takes newer versions where they fit (needs a package index)
+	@test -x .venv/lock/bin/python || $(BIN)/python -m venv .venv/lock
+	@.venv/lock/bin/python -m $(LOCKED) requirements/lock.txt
+	@PATH="$(CURDIR)/.venv/lock/bin:$$PATH" $(BIN)/python requirements/lock.py $(if $(UPGRADE),--upgrade)
+
+audit: venv ## ask which locked Python packages have known weaknesses; needs a network, and says so where there is none
+	@test -x .venv/audit/bin/python || $(BIN)/python -m venv .venv/audit
+	@.venv/audit/bin/python -m $(LOCKED) requirements/audit.txt
+	@$(BIN)/python requirements/audit.py .venv/audit/bin/pip-audit
+
+$(STAMP): pyproject.toml requirements/environment.txt local/environment.sh
 	@PYTHON="$(PYTHON)" sh local/environment.sh
 
 clean: ## remove the environment and what tools keep beside the code; caches of programs and images stay

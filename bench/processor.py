@@ -22,7 +22,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 SHORT = "short programs of "
 # A group of the picture, and the names whose time it holds; the first that fits.
 GROUPS: Mapping[str, str] = {
-    "our services in pods": r"commonweal_(runtime|operator)|^postgres|^initdb|^granian",
+    "our services in pods": r"commonweal_(runtime|operator)|^postgres|^initdb",
     "Pulumi and helm": r"pulumi|helm|__main__|deploy",
     "API servers and etcd": r"kube-apiserver|etcd",
     "other control plane, Cluster API": r"kube-(controller|scheduler)|cluster-api|commonweal_local\.(provider|management|sites)",

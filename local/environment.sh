@@ -59,7 +59,8 @@ pip --version >/dev/null 2>&1 || {
   "$python" -m venv "$VENV"
 }
 say "installing Python packages into $VENV"
-# An old pip knows no dependency groups, so the environment's own is renewed first. Wheels only: nothing here may need a compiler.
-{ pip install --upgrade 'pip>=25.1' && pip install --only-binary=:all: --editable '.[test]' --group dev; } ||
+# Each file must have a digest that the lock names. Wheels only: nothing here may need a compiler. The lock names all that is needed, so pip looks for no more.
+{ pip install --require-hashes --no-deps --only-binary=:all: --requirement requirements/environment.txt &&
+  pip install --no-deps --no-build-isolation --editable .; } ||
   stop "pip could not install them. See that the package index can be reached which \`$VENV/bin/pip config list\` names, then repeat."
 touch "$STAMP"

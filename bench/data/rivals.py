@@ -13,9 +13,6 @@ from typing import Any
 import asyncpg
 import casbin
 import cedarpy
-from granian.constants import HTTPModes, Interfaces, Loops
-from granian.log import LogLevels
-from granian.server import Server as Granian
 from litestar import Request, Response, get, put
 
 from commonweal_runtime.data_api.app import application
@@ -23,6 +20,7 @@ from commonweal_runtime.data_api.requests import subject_of
 from commonweal_runtime.data_api.responses import answer
 from commonweal_runtime.data_api.service import Service
 from commonweal_runtime.data_api.settings import Settings
+from commonweal_runtime.server import serve
 from commonweal_runtime.serving import Application, Front
 from commonweal_runtime.store.logins import password_of
 
@@ -200,13 +198,6 @@ def filter_routes(service: Service, table: str, number: int) -> list[Any]:
     return [point, page]
 
 
-def serve() -> None:
-    """Run the application as the data API runs itself."""
-    Granian(
-        "rivals:create", factory=True, address="127.0.0.1", port=int(os.environ["COMMONWEAL_PORT"]), interface=Interfaces.ASGI, workers=1,
-        loop=Loops.uvloop, http=HTTPModes.http1, websockets=False, log_level=LogLevels.warning,
-    ).serve()  # fmt: skip
-
-
 if __name__ == "__main__":
-    serve()
+    os.environ["COMMONWEAL_LISTEN"] = "127.0.0.1"
+    serve("rivals:create", int(os.environ["COMMONWEAL_PORT"]))  # as the data API is served

@@ -156,7 +156,7 @@ def test_both_sites_are_ready_and_say_what_they_use(pair: list[Site]) -> None:
 
 def test_each_image_runs_as_nobody_special_with_a_read_only_root(pair: list[Site], images: dict[str, str]) -> None:
     site = pair[0]
-    runtime = "import commonweal_runtime, asyncpg, numpy, granian, os; print(numpy.dot([1., 2.], [3., 4.]), os.getuid())"
+    runtime = "import commonweal_runtime, asyncpg, numpy, uvicorn, os; print(numpy.dot([1., 2.], [3., 4.]), os.getuid())"
     assert output_of(site, pod("runtime", images["runtime"], "python3", "-c", runtime)).split() == ["11.0", "10001"]
     operator = "import commonweal_operator, commonweal_api, kopf; print('imported')"
     assert output_of(site, pod("operator", images["operator"], "python3", "-c", operator)) == "imported\n"

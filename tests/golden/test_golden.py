@@ -50,12 +50,14 @@ class Claims:
         return kind == "PersistentVolumeClaim" and name in self._names
 
 
-def _signed(body: dict[str, Any], by: dict[str, list[str]]) -> dict[str, Any]:
+def _signed(body: dict[str, Any], by: dict[str, list[str]], bodies: list[dict[str, Any]]) -> dict[str, Any]:
     name = body["metadata"]["name"]
     if body["kind"] == "Department":
         return body | {"status": {"keys": keys_status(name)}}
     if body["kind"] == "ConsentPolicy":
-        return signed(body, by=tuple(by[name]) if name in by else None)
+        wanted = ("DataProduct", body["spec"]["product"]["name"], body["metadata"]["namespace"])
+        about = next((b for b in bodies if (b["kind"], b["metadata"]["name"], b["metadata"].get("namespace")) == wanted), None)
+        return signed(body, by=tuple(by[name]) if name in by else None, product=about)
     return body
 
 
@@ -66,7 +68,7 @@ def manifests(case: Path) -> str:
     view = ClusterView(ObjectCache(key_of, read), platform, DepartmentKeys(platform))
     view.attach(Claims(head.get("claims", [])))
     rules = KindRules(view)
-    for version, body in enumerate((_signed(b, head.get("signedBy", {})) for b in bodies), 1):
+    for version, body in enumerate((_signed(b, head.get("signedBy", {}), bodies) for b in bodies), 1):
         meta = {"uid": f"uid-of-{body['kind'].lower()}-{body['metadata']['name']}", "resourceVersion": str(version), "generation": 1}
         change = view.objects.put(body | {"metadata": body["metadata"] | meta})
         assert change is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from support.bad_manifests_in_full import IN_FULL
 from support.manifests import Change, add, consent_policy, data_product, department, drop, model_service, on_basis, put
+from support.products import one_byte_too_large
 from support.refusals import EMPTY, ONE_OF, PATTERN, REQUIRED, TOO_HIGH, TOO_LONG, TOO_LOW, TOO_SHORT, UNKNOWN, Bad, Words, bad
 
 
@@ -36,6 +37,7 @@ DEPARTMENTS = [
 ]
 
 PRODUCTS = [
+    _product("one byte more than all its texts may have", "spec", "shorten descriptions", put("spec.fields", one_byte_too_large())),
     bad("DataProduct: name of 41 letters", data_product(name="p" * 41), "metadata.name", NAME),
     _product("no source", "spec.source", REQUIRED, drop("spec.source")),
     _product("empty source", "spec.source", "set exactly one of postgres, mysql and parquet", put("spec.source", {})),

@@ -19,6 +19,7 @@ from support.manifests import (
     drop,
     on_basis,
     put,
+    revocation,
     signature,
 )
 from support.refusals import EMPTY, ONE_OF, PATTERN, REQUIRED, TOO_HIGH, TOO_LONG, TOO_LOW, TOO_SHORT, UNKNOWN, Bad, Words, bad
@@ -280,6 +281,35 @@ POLICIES = [
         "the parties signed different hashes",
         put("spec.signatures.1.hash", "sha256:" + "cd" * 32),
     ),
+    _policy(
+        "a nonce that could be guessed", "spec.nonce", Words("should be at least 22", "should match pattern"), put("spec.nonce", "tax-2026")
+    ),
+    _policy(
+        "revoked twice by one",
+        "spec.revocations",
+        "a party revokes a nonce once",
+        put("spec.revocations", [revocation("tax"), revocation("tax") | {"hash": "sha256:" + "cd" * 32}]),
+    ),
+    *(
+        _policy(
+            f"{what} in a text",
+            "spec.purposes[0].text",
+            PATTERN,
+            put("spec.purposes.0.text", f"A purpose that reads {character}differently."),
+        )
+        for what, character in {
+            "an escape": "\x1b[2K",
+            "a carriage return": "\r",
+            "a turn of direction": "\u202e",
+            "an isolate": "\u2066",
+            "a mark of direction": "\u200f",
+            "an Arabic mark": "\u061c",
+            "a space of no width": "\u200b",
+            "a control of C1": "\x9b",
+            "a tag": "\U000e0041",
+        }.items()
+    ),
+    _policy("an escape in a contact", "spec.assurance.contact", PATTERN, put("spec.assurance.contact", "mailto:a@tax.example\x1b[2K")),
     _policy("a hash that is none", "spec.signatures[0].hash", PATTERN, put("spec.signatures.0.hash", "sha256:" + "AB" * 32)),
     _policy(
         "a signature that is none", "spec.signatures[0].jws", PATTERN, put("spec.signatures.0.jws", "signed, sealed, delivered, yours")
@@ -289,6 +319,22 @@ POLICIES = [
 DEPARTMENTS = [
     _department("one registrar twice", "spec.registrars", "listed twice; remove it", add("spec.registrars", "court")),
     _department("every registrar", "spec.registrars[0]", PATTERN, put("spec.registrars", ["*"])),
+    _department("the platform's name", "metadata.name", "ends in -platform", put("metadata.name", "court-platform")),
+    _department(
+        "one steward twice", "spec.stewards", "listed twice; remove it", put("spec.stewards", [{"kind": "User", "name": "ada"}] * 2)
+    ),
+    _department(
+        "everybody a steward",
+        "spec.stewards[].name",
+        "begins with system:",
+        put("spec.stewards", [{"kind": "Group", "name": "system:authenticated"}]),
+    ),
+    _department(
+        "a person of a namespace",
+        "spec.stewards[].namespace",
+        "only a ServiceAccount has one",
+        put("spec.stewards", [{"kind": "User", "name": "ada", "namespace": "dept-tax"}]),
+    ),
     _department("a feed without sites", "spec.consentFeed.sites", EMPTY, put("spec.consentFeed.sites", [])),
     _department("one site twice", "spec.consentFeed.sites", "names must be unique", put("spec.consentFeed.sites.1.name", "north")),
     _department("a site by file", "spec.consentFeed.sites[0].url", PATTERN, put("spec.consentFeed.sites.0.url", "file:///etc/passwd")),

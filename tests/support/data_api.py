@@ -21,6 +21,9 @@ import asyncpg
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from commonweal_api.closings import CLOSINGS_KEY, StoreClosings, closings_of
+from commonweal_api.common import namespace_of, platform_namespace_of
+from commonweal_api.model_service import RUNTIME_CLIENT
 from commonweal_api.plan import PLAN_KEY, REPORT_KEY, StorePlan, StoreReport, audience_of, digest_of
 from commonweal_api.rights import RIGHTS, BasisType
 from commonweal_runtime.keeper.keeper import Keeper
@@ -29,6 +32,7 @@ from commonweal_runtime.plan_exchange import DirectoryExchange, PlanExchange
 from commonweal_runtime.store.logins import password_of
 from support.loopback import Loopback
 from support.postgres import DATABASE_KEY, HeritageServer, StoreServer, free_port
+from support.signing import nonce_of
 from support.waiting import EVERY, HANG
 
 DEPARTMENT = "registry"
@@ -59,8 +63,9 @@ class Issuer(Loopback):
         return jwt.encode({k: v for k, v in body.items() if v is not None}, self._key, algorithm="RS256", headers={"kid": "test"})
 
     def client(self, department: str, client: str, **claims: Any) -> str:
-        """Return a ServiceAccount's token."""
-        return self.token(**{"iss": CLIENT_ISSUER, "sub": f"system:serviceaccount:dept-{department}:{client}", **claims})
+        """Return a ServiceAccount's token; a model runtime's account is one of the platform's namespace."""
+        namespace = platform_namespace_of(department) if client == RUNTIME_CLIENT else namespace_of(department)
+        return self.token(**{"iss": CLIENT_ISSUER, "sub": f"system:serviceaccount:{namespace}:{client}", **claims})
 
     def person(self, who: UUID, **claims: Any) -> str:
         """Return a person's token."""
@@ -150,10 +155,18 @@ class Exchange(DirectoryExchange):
                 (folder / key).write_text(value)
 
     def put(self, plan: StorePlan) -> None:
-        """Put a plan on the exchange."""
+        """Put a plan on the exchange, after the list of what it opens, as the operator does."""
+        self.close_all_but(closings_of(plan))
+        self._place(PLAN_KEY, json.dumps(plan.wire()))
+
+    def close_all_but(self, closings: StoreClosings) -> None:
+        """Put the list of what may be open on the exchange, and no plan."""
+        self._place(CLOSINGS_KEY, closings.model_dump_json())
+
+    def _place(self, name: str, text: str) -> None:
         fresh = self.directory / "fresh"
-        fresh.write_text(json.dumps(plan.wire()))
-        fresh.replace(self.directory / PLAN_KEY)
+        fresh.write_text(text)
+        fresh.replace(self.directory / name)
 
     def reported(self) -> StoreReport | None:
         """Return the last report."""
@@ -175,12 +188,13 @@ class Exchange(DirectoryExchange):
             raise TimeoutError(f"last report: {self.reported()}") from None
 
     async def settled(self, plan: StorePlan, *, ready: bool = True, patience: float = HANG) -> StoreReport:
-        """Return the report on `plan` once every outcome is as `ready` says."""
-        wanted = digest_of(plan)
+        """Return the report on `plan` once every outcome is as `ready` says, and no agreement waits to be listed among the open ones."""
+        wanted, names = digest_of(plan), {a.name for a in plan.agreements}
 
         def told(report: StoreReport) -> StoreReport | None:
             outcomes = [*report.products.values(), *report.agreements.values()]
-            return report if report.plan == wanted and (all(o.ready for o in outcomes) == ready or not outcomes) else None
+            told = report.plan == wanted and names <= report.agreements.keys()
+            return report if told and (all(o.ready for o in outcomes) == ready or not outcomes) else None
 
         return await self.when(told, patience)
 
@@ -345,6 +359,9 @@ def plan(products: Mapping[str, dict[str, Any]], agreements: Mapping[str, dict[s
             "displayName": "The Registry",
             "contact": "mailto:registry@example.test",
             "products": [{"name": n, "uid": f"p-{n}{uid}", "generation": 1, "spec": s} for n, s in products.items()],
-            "agreements": [{"name": n, "uid": f"a-{n}{uid}", "generation": 1, "spec": s} for n, s in agreements.items()],
+            "agreements": [
+                {"name": n, "uid": f"a-{n}{uid}", "generation": 1, "spec": {"nonce": nonce_of(f"a-{n}{uid}")} | s}
+                for n, s in agreements.items()
+            ],
         }
     )

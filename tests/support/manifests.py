@@ -212,6 +212,14 @@ def signature(party: str, hash_: str = HASH) -> Body:
     return {"party": party, "hash": hash_, "jws": "eyJhbGciOiJFZERTQSJ9.eyJoYXNoIjoiYSJ9.c2lnbmF0dXJl"}
 
 
+NONCE = "n" * 22
+
+
+def revocation(party: str, nonce: str = NONCE) -> Body:
+    """Return a revocation that has the form of one."""
+    return {**signature(party), "nonce": nonce}
+
+
 def consent_policy_in_full(*changes: Change, name: str = "benefits-reads-people", department: str = "tax") -> Body:
     """Return an agreement that uses everything an agreement can have, signed by both."""
     more = {

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +20,7 @@ import jwt
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from commonweal_api.model_service import Caller as ListedCaller
 from commonweal_api.model_service import ModelServiceSpec
 from commonweal_api.plan import FeatureSource, ModelEntry, ModelPlan, ModelReport, audience_of
 from support.loopback import answers, client
@@ -120,7 +121,7 @@ class ModelsProcess:
         for department in ("tax", "companies"):
             (folder / "tokens" / department).write_text(f"token-for-{department}\n")
         self._env = {
-            "PATH": os.environ["PATH"],
+            **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
             "COMMONWEAL_DEPARTMENT": DEPARTMENT,
             "COMMONWEAL_AUDIENCE": audience_of(DEPARTMENT),
             "COMMONWEAL_CLIENT_ISSUER": ISSUER,
@@ -152,9 +153,10 @@ class ModelsProcess:
         """Stop it as Kubernetes does."""
         self._end(signal.SIGTERM)
 
-    def plan(self, *entries: ModelEntry) -> ModelReport:
-        """Hand in a plan, and return the report that answers it."""
-        sources = [FeatureSource(department=d, url=self.provider.url, audience=audience_of(d)) for d in ("tax", "companies")]
+    def plan(self, *entries: ModelEntry, at: Mapping[str, str] | None = None) -> ModelReport:
+        """Hand in a plan, and return the report that answers it. `at` says where each department's data API is, if not at the provider."""
+        urls = at or dict.fromkeys(("tax", "companies"), self.provider.url)
+        sources = [FeatureSource(department=d, url=url, audience=audience_of(d)) for d, url in urls.items()]
         text = ModelPlan(department=DEPARTMENT, models=list(entries), sources=sources).model_dump_json(by_alias=True, exclude_none=True)
         new = self.folder / "exchange" / "plan.new"
         new.write_text(text)
@@ -216,21 +218,33 @@ def calling(process: ModelsProcess, model: str, client: str = "tax-app", departm
         caller.close()
 
 
-def entry(name: str, uid: str | None = None, generation: int = 1, **learning: Any) -> ModelEntry:
-    """A model that reads a sector and a year from one department, and two fields of its own."""
-    features = [
-        {"department": "companies", "product": "companies", "field": "sector"},
-        {"department": "companies", "product": "companies", "field": "year", "encoding": "Number", "min": 2000, "max": 2030},
-        {"department": "tax", "product": "registrations", "field": "vatRegistered"},
-        {"department": "tax", "product": "payments", "field": "late"},
-    ]
+FEATURES = (
+    {"department": "companies", "product": "companies", "field": "sector"},
+    {"department": "companies", "product": "companies", "field": "year", "encoding": "Number", "min": 2000, "max": 2030},
+    {"department": "tax", "product": "registrations", "field": "vatRegistered"},
+    {"department": "tax", "product": "payments", "field": "late"},
+)
+APP = {"department": DEPARTMENT, "client": "tax-app"}
+
+
+def entry(
+    name: str,
+    uid: str | None = None,
+    generation: int = 1,
+    callers: Sequence[dict[str, str]] = (APP,),
+    agreed: Sequence[dict[str, str]] = (APP,),
+    features: Sequence[dict[str, Any]] = FEATURES,
+    purpose: str = "tax/personalise-guidance",
+    **learning: Any,
+) -> ModelEntry:
+    """A model that reads a sector and a year from one department, and two fields of its own. Its caller is named in the agreements, if not said otherwise."""
     spec = ModelServiceSpec.model_validate(
         {
             "title": "Next step",
-            "purpose": "tax/personalise-guidance",
-            "features": features,
-            "callers": [{"department": "tax", "client": "tax-app"}],
+            "purpose": purpose,
+            "features": list(features),
+            "callers": list(callers),
             "learning": learning,
         }
     )
-    return ModelEntry(name=name, uid=uid or f"uid-{name}", generation=generation, spec=spec)
+    return ModelEntry(name=name, uid=uid or f"uid-{name}", generation=generation, spec=spec, agreed=[ListedCaller(**c) for c in agreed])

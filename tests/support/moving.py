@@ -19,6 +19,7 @@ from commonweal_runtime.migration import frames
 from support.data_api import DataApi, Exchange, Issuer, KeeperProcess, agreement, person_product, plan
 from support.loopback import client
 from support.postgres import HeritageServer, StoreServer
+from support.signing import nonce_of
 from support.waiting import HANG
 
 MOVE = "20260101-registry"
@@ -145,7 +146,10 @@ class Move:
 
     def plan_of(self, site: Site) -> StorePlan:
         """Return the plan of a site: the same manifests under that site's uids."""
-        agreements = {"yes": agreement("Consent"), "task": agreement("PublicTask", consumer="benefits")}
+        agreements = {
+            "yes": agreement("Consent", nonce=nonce_of("yes")),
+            "task": agreement("PublicTask", consumer="benefits", nonce=nonce_of("task")),
+        }
         products = {"people": person_product(self._heritage, serve={"refreshSeconds": 86400})}
         return plan(products, agreements, uid=f"-{site.name}").model_copy(update={"site": site.name})
 

@@ -25,6 +25,7 @@ TOGETHER = frozenset(
         "tests/contract/management",
         "tests/contract/models",
         "tests/contract/pulumi",
+        "tests/contract/roles",
     }
 )
 RANK = {name: number for number, name in enumerate(LONGEST)}

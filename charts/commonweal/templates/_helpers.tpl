@@ -52,6 +52,7 @@ clientCidrs: {{ toJson .Values.clientCidrs }}
 podCidrs: {{ toJson .Values.podCidrs }}
 serviceCidrs: {{ toJson .Values.serviceCidrs }}
 apiServers: {{ toJson .Values.apiServers }}
+trustedProxies: {{ toJson .Values.trustedProxies }}
 storageClass: {{ .Values.storageClass }}
 clientIssuer: {{ .Values.clientIssuer | quote }}
 personIssuer: {{ include "commonweal.personIssuer" . | trim | quote }}

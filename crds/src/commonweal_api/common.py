@@ -21,7 +21,11 @@ COLUMN_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 PURPOSE_PATTERN = r"^[a-z][a-z0-9-]{0,39}/[a-z0-9][a-z0-9-]{0,62}$"
 CLIENT_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 URL_PATTERN = r"^https://[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[1-9][0-9]{0,4})?(/[!-~]{0,200})?$"
-CONTACT_PATTERN = r"^(mailto:|https://).+$"
+# What a terminal or a browser obeys instead of showing it, or shows as nothing: control characters but tab and line feed, marks of writing direction,
+# line and paragraph separators, zero-width spaces, tags. Joiners (U+200C, U+200D) are spelling in many languages, and stay.
+_UNSHOWN = r"\x00-\x08\x0b-\x1f\x7f-\x{9f}\x{61c}\x{200b}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{feff}\x{fff9}-\x{fffb}\x{e0000}-\x{e007f}"
+TEXT_PATTERN = f"^[^{_UNSHOWN}]*$"
+CONTACT_PATTERN = f"^(mailto:|https://)[^\\t\\n{_UNSHOWN}]+$"
 DAY_PATTERN = r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}$"
 INSTANT_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 
@@ -29,6 +33,8 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, min_length=1, max_
 FieldName = Annotated[str, StringConstraints(pattern=FIELD_PATTERN, min_length=1, max_length=63)]
 ColumnName = Annotated[str, StringConstraints(pattern=COLUMN_PATTERN, min_length=1, max_length=63)]
 PurposeKey = Annotated[str, StringConstraints(pattern=PURPOSE_PATTERN, min_length=3, max_length=104)]
+# Every text that people write and others read, so that what is shown is what is there.
+Text = Annotated[str, StringConstraints(pattern=TEXT_PATTERN)]
 Contact = Annotated[str, StringConstraints(pattern=CONTACT_PATTERN, min_length=9, max_length=200)]
 HttpsUrl = Annotated[str, StringConstraints(pattern=URL_PATTERN, min_length=9, max_length=460)]
 ClientName = Annotated[str, StringConstraints(pattern=CLIENT_PATTERN, min_length=1, max_length=63)]
@@ -50,6 +56,14 @@ def _day_in_full(value: Any) -> Any:
 
 Day = Annotated[date, BeforeValidator(_day_in_full), Field(json_schema_extra={"pattern": DAY_PATTERN, "maxLength": 10})]
 Instant = Annotated[AwareDatetime, BeforeValidator(_written_in_full), Field(json_schema_extra={"pattern": INSTANT_PATTERN})]
+
+
+_ESCAPED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
+
+
+def shown(text: str) -> str:
+    """Return a text as one line that shows all that it holds: what would be obeyed, or shown as nothing, is written as an escape."""
+    return _ESCAPED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def cel(rule: str, message: str) -> dict[str, Any]:

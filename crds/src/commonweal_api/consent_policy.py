@@ -20,12 +20,14 @@ from commonweal_api.common import (
     PurposeKey,
     Status,
     Strict,
+    Text,
     cel,
     check,
     validations,
 )
 from commonweal_api.limits import Limits, Linkage
-from commonweal_api.negotiation import Digest, Negotiation, Signature, WhatIf
+from commonweal_api.meaning import Meaning
+from commonweal_api.negotiation import Digest, Negotiation, Nonce, Revocation, Signature, WhatIf
 from commonweal_api.rights import RIGHTS, BasisType, Interest, bases
 from commonweal_api.transparency import Assurance, Transparency
 
@@ -44,14 +46,14 @@ class Purpose(Strict):
     iri: Annotated[str, StringConstraints(pattern=r"^dpv:[A-Z][A-Za-z]{2,62}$", max_length=68)] = Field(
         description="Purpose of the W3C Data Privacy Vocabulary, such as dpv:ServicePersonalisation."
     )
-    text: str = Field(min_length=20, max_length=500, description="The sentence a person is shown.")
+    text: Text = Field(min_length=20, max_length=500, description="The sentence a person is shown.")
 
 
 class Basis(Strict):
     """Why it is lawful."""
 
     type: BasisType = Field(description="The lawful basis; what it leaves to the person stands in the table of rights.")
-    legal_power: str | None = Field(
+    legal_power: Text | None = Field(
         default=None, min_length=5, max_length=300, description="The law that allows it; needed unless the basis is Consent."
     )
     condition: Interest | None = Field(
@@ -178,8 +180,20 @@ ONE_HASH = cel(
     "!has(self.signatures) || self.signatures.all(s, s.hash == self.signatures[0].hash)",
     "spec.signatures: the parties signed different hashes; have both sign the present status.hash.",
 )
+REVOKERS = cel(
+    "!has(self.revocations) || self.revocations.all(r, self.revocations.exists_one(s, s.party == r.party && s.nonce == r.nonce))",
+    "spec.revocations: a party revokes a nonce once; leave one of the two out.",
+)
+NEW_FORM = cel(
+    "has(self.nonce) || !has(self.signatures) || self.signatures.all(s, has(oldSelf.signatures) && oldSelf.signatures.exists(t, t == s))",
+    "spec.nonce: is missing, and what is signed again needs one; sign with `commonweal agreement sign`, which writes it.",
+)
+REVOKED_STAYS = cel(
+    "!has(oldSelf.revocations) || oldSelf.revocations.all(r, has(self.revocations) && self.revocations.exists(s, s == r))",
+    "spec.revocations: what is revoked stays revoked; agree again with `commonweal agreement sign --renew`, which writes another spec.nonce.",
+)
 SPEC_RULES = (
-    LEGAL_POWER, CONDITION, CONSENT_DAYS, NO_OBJECTION, OBJECTION, BRIEF, PURPOSES, FIELDS, CLIENTS, DELEGATION, DPIA, REVIEW, PARTIES, ONE_HASH,
+    LEGAL_POWER, CONDITION, CONSENT_DAYS, NO_OBJECTION, OBJECTION, BRIEF, PURPOSES, FIELDS, CLIENTS, DELEGATION, DPIA, REVIEW, PARTIES, ONE_HASH, REVOKERS, NEW_FORM, REVOKED_STAYS,
     cel("self.product.name == oldSelf.product.name", "spec.product.name: cannot be changed; write a new agreement."),
     cel("self.consumer.department == oldSelf.consumer.department", "spec.consumer.department: cannot be changed; write a new agreement."),
     cel("self.basis.type == oldSelf.basis.type", "spec.basis.type: cannot be changed; write a new agreement."),
@@ -215,6 +229,13 @@ class ConsentPolicySpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
         max_length=2,
         description="Both parties' signatures; data opens when both verify. While they stay, only mode may change.",
     )
+    nonce: Nonce | None = Field(
+        default=None,
+        description="What makes these terms this one agreement, ever; `commonweal agreement sign` writes it, and what is signed without it is of an earlier release.",
+    )
+    revocations: list[Revocation] | None = Field(
+        default=None, max_length=8, description="Words of either party that the agreement is over; they cannot be taken out again."
+    )
 
     @model_validator(mode="after")
     def _basis_and_rights(self) -> Self:
@@ -239,6 +260,7 @@ class ConsentPolicySpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
             (_twice(self.subjects.delegation), DELEGATION),
             (_twice([s.party for s in self.signatures]), PARTIES),
             (len({s.hash for s in self.signatures}) > 1, ONE_HASH),
+            (_twice([f"{r.party} {r.nonce}" for r in self.revocations or ()]), REVOKERS),
         )
         return self
 
@@ -264,6 +286,10 @@ class ConsentPolicyStatus(Status):
     endpoint: str | None = Field(default=None, max_length=300, description="URL under which the consumer reads.")
     negotiation: Negotiation | None = Field(default=None, description="How far the two parties are; data opens in Finalized only.")
     hash: Digest | None = Field(default=None, description="Hash of the agreement as it stands: what both parties sign.")
+    meaning: Meaning | None = Field(default=None, description="What its fields mean now; part of what both parties sign.")
+    signed_meaning: Meaning | None = Field(
+        default=None, description="What its fields meant when they were signed, when they mean something else now."
+    )
     what_if: WhatIf | None = None
 
 

@@ -19,6 +19,7 @@ from commonweal_api.common import (
     Name,
     Status,
     Strict,
+    Text,
     cel,
     check,
     validations,
@@ -38,6 +39,7 @@ from commonweal_api.offer import (
     ProductField,
 )
 from commonweal_api.quality import QualityCheck, QualityCount
+from commonweal_api.sizes import MOST_BYTES, SIZE, size_of
 
 __all__ = [
     "MASK_INPUT",
@@ -192,7 +194,7 @@ MAJORS = cel(
     "spec.earlier: one version per major number; remove the older one.",
 )
 RULES = (
-    *SPEC_RULES.values(), LIVE, LIVE_KEPT, LIVE_ONE, LIVE_STRICT, LIVE_ERASURE, CHECKS, CHECKED, EARLIER, MAJORS,
+    *SPEC_RULES.values(), LIVE, LIVE_KEPT, LIVE_ONE, LIVE_STRICT, LIVE_ERASURE, CHECKS, CHECKED, EARLIER, MAJORS, SIZE,
     cel(
         "self.subject.column == oldSelf.subject.column",
         "spec.subject.column: changing it would give every person another id; publish a new product instead.",
@@ -207,8 +209,8 @@ def major_of(version: str) -> int:
 
 
 class DataProductSpec(Offer, json_schema_extra=validations(*RULES)):
-    title: str = Field(min_length=1, max_length=120, description="Name shown to people.")
-    description: str | None = Field(default=None, max_length=1000, description="What the records are, for consumers.")
+    title: Text = Field(min_length=1, max_length=120, description="Name shown to people.")
+    description: Text | None = Field(default=None, max_length=1000, description="What the records are, for consumers.")
     owner: Steward | None = None
     version: Version = Field(description="Semantic version of the contract.")
     data_class: DataClass = Field(alias="class")
@@ -238,6 +240,7 @@ class DataProductSpec(Offer, json_schema_extra=validations(*RULES)):
             (any(q.field is not None and q.field not in raw for q in self.quality), CHECKED),
             (any(m >= major_of(self.version) for m in majors), EARLIER),
             (len(set(majors)) != len(majors), MAJORS),
+            (size_of(self, self.earlier, self.quality) > MOST_BYTES, SIZE),
         )
         return self
 

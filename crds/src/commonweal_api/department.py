@@ -18,6 +18,7 @@ from commonweal_api.common import (
     Name,
     Status,
     Strict,
+    Text,
     cel,
     check,
     validations,
@@ -33,7 +34,11 @@ class Quota(Strict):
     cpu: Quantity = Field(default="4", description="Processor cores that its pods may ask for.")
     memory: Quantity = Field(default="4Gi", description="Memory that its pods may ask for.")
     storage: Quantity = Field(default="20Gi", description="Volume space that its claims may ask for.")
-    objects: int = Field(default=100, ge=1, le=1000, strict=True, description="Most objects of each Commonweal kind.")
+    ephemeral_storage: Quantity = Field(default="8Gi", description="Space on the nodes' own disks that its containers may fill together.")
+    pods: int = Field(default=50, ge=1, le=1000, strict=True, description="Most pods at once.")
+    objects: int = Field(
+        default=100, ge=1, le=1000, strict=True, description="Most objects of each Commonweal kind, and of each other kind that is counted."
+    )
 
 
 class Store(Strict):
@@ -100,8 +105,8 @@ class Steward(Strict, json_schema_extra=validations(ACCOUNT_NAMESPACE, NO_SYSTEM
     """Who may sign for the department, in the words of Kubernetes' RBAC."""
 
     kind: Literal["User", "Group", "ServiceAccount"] = Field(description="What is named.")
-    name: str = Field(min_length=1, max_length=253, description="Name of the user, the group or the ServiceAccount.")
-    namespace: str | None = Field(
+    name: Text = Field(min_length=1, max_length=253, description="Name of the user, the group or the ServiceAccount.")
+    namespace: Text | None = Field(
         default=None, min_length=1, max_length=63, description="Namespace of the ServiceAccount; without it, the department's own."
     )
 
@@ -129,7 +134,7 @@ PLATFORMS_NAME = cel(
 
 
 class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS, STEWARDS)):
-    display_name: str = Field(min_length=1, max_length=120, description="Name shown to people.")
+    display_name: Text = Field(min_length=1, max_length=120, description="Name shown to people.")
     contact: Contact = Field(description="Where a person asks or complains: mailto: or https:.")
     quota: Quota = Field(default_factory=Quota)
     store: Store = Field(default_factory=Store)

@@ -17,9 +17,13 @@ from commonweal_api.common import (
     PurposeKey,
     Status,
     Strict,
+    Text,
     cel,
     validations,
 )
+
+RUNTIME_CLIENT = "models"
+"""The ServiceAccount under which every model runtime reads, and which no other consumer has."""
 
 
 class Feature(Strict, json_schema_extra=validations(
@@ -91,10 +95,14 @@ SPEC_RULES = (
 
 
 class ModelServiceSpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
-    title: str = Field(min_length=1, max_length=120, description="Name shown to people.")
+    title: Text = Field(min_length=1, max_length=120, description="Name shown to people.")
     purpose: PurposeKey = Field(description="The purpose under which it reads; an agreement must list it.")
     features: list[Feature] = Field(min_length=1, max_length=50, description="What it may learn from.")
-    callers: list[Caller] = Field(min_length=1, max_length=20, description="Who may ask it.")
+    callers: list[Caller] = Field(
+        min_length=1,
+        max_length=20,
+        description="Who may ask it; more than a choice, and a caller of another department, needs agreements that name the caller.",
+    )
     learning: Learning = Field(default_factory=Learning)
 
     @model_validator(mode="after")

@@ -14,12 +14,25 @@ Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$", min_
 Jws = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$", min_length=20, max_length=1024)]
 
 
+# 128 random bits as base64url: nobody writes the same twice.
+Nonce = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{22}$", min_length=22, max_length=22)]
+
+
 class Signature(Strict):
     """One party's signature. Made by `commonweal agreement sign`."""
 
     party: Name = Field(description="The department that signs: the provider (whose namespace it is) or the consumer.")
     hash: Digest = Field(description="Hash of the agreement that was signed; status.hash says the present one.")
     jws: Jws = Field(description="Compact JWS (EdDSA) over hash and party, by the department's signing key.")
+
+
+class Revocation(Strict):
+    """One party's word that the agreement is over. Made by `commonweal agreement revoke`; the other party cannot undo it."""
+
+    party: Name = Field(description="The department that revokes: the provider or the consumer.")
+    nonce: Nonce = Field(description="spec.nonce of the agreement that is over; it never opens again.")
+    hash: Digest = Field(description="Hash of the agreement as it stood when it was revoked.")
+    jws: Jws = Field(description="Compact JWS (EdDSA) over nonce, hash and party, by the department's signing key.")
 
 
 class Negotiation(StrEnum):

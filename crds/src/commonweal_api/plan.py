@@ -15,8 +15,8 @@ from commonweal_api.common import Strict
 from commonweal_api.consent_policy import BasisType, ConsentPolicySpec, Purpose
 from commonweal_api.data_product import DataProductSpec
 from commonweal_api.jwk import Jwk
-from commonweal_api.model_service import ModelServiceSpec
-from commonweal_api.negotiation import WhatIf
+from commonweal_api.model_service import Caller, ModelServiceSpec
+from commonweal_api.negotiation import Digest, Nonce, WhatIf
 from commonweal_api.quality import QualityCount
 from commonweal_api.signatures import digest
 
@@ -40,7 +40,8 @@ class ProductPlan(Strict):
 class AgreementPlan(Strict):
     """One agreement to enforce, finalized by both parties. `uid` is its identity: a number in the store belongs to one uid for ever.
 
-    With `dry_run` nothing is opened; the keeper answers what would change in `Outcome.what_if`.
+    With `dry_run` nothing is opened; the keeper answers what would change in `Outcome.what_if`. `signed` is the hash that both parties signed, which the
+    keeper makes again from what it would open; None: signed in the form of earlier releases, whose meaning the store has kept.
     """
 
     name: str
@@ -48,6 +49,7 @@ class AgreementPlan(Strict):
     generation: int
     spec: ConsentPolicySpec
     dry_run: bool = False
+    signed: Digest | None = None
 
 
 class FeedPeer(Strict):
@@ -61,7 +63,7 @@ class StorePlan(Strict):
     """All that a department's store shall hold. What is not in the plan is closed.
 
     `peers` are the department's other sites, never `site` itself; `max_staleness_seconds` is set exactly when there is a consent feed. `signing` is the
-    public key of its agreements' signatures, for the published key set.
+    public key of its agreements' signatures, for the published key set. `revoked` are nonces that a party has revoked: the store keeps them closed for ever.
     """
 
     department: str
@@ -74,12 +76,14 @@ class StorePlan(Strict):
     max_staleness_seconds: int | None = None
     registrars: list[str] = Field(default_factory=list)
     signing: Jwk | None = None
+    revoked: list[Nonce] | None = None
 
 
 class Outcome(Strict):
     """What became of one entry of a plan.
 
-    `message` is what is particular to it; sentence and remedy of the reason are the register's, and whoever shows a reason adds them. `number` is the agreement's number in the store; `quality` to `sla_met` are a product's, `what_if` a dry run's.
+    `message` is what is particular to it; sentence and remedy of the reason are the register's, and whoever shows a reason adds them. `number` is the agreement's number in the store; `quality` to `sla_met` are a product's, `what_if` a dry run's, `lapses`
+    when an agreement that was signed in the form of earlier releases is over.
     """
 
     uid: str
@@ -94,6 +98,7 @@ class Outcome(Strict):
     versions: list[str] | None = None
     sla_met: bool | None = None
     what_if: WhatIf | None = None
+    lapses: AwareDatetime | None = None
 
 
 class StoreReport(Strict):
@@ -115,10 +120,13 @@ class FeatureSource(Strict):
 
 
 class ModelEntry(Strict):
+    """One model to serve. `agreed` are the callers that agreements name over all that it reads: they could read every value themselves."""
+
     name: str
     uid: str
     generation: int
     spec: ModelServiceSpec
+    agreed: list[Caller] = Field(default_factory=list)
 
 
 class ModelPlan(Strict):

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from commonweal_api.common import FieldName, Strict, cel, check, validations
+from commonweal_api.common import FieldName, Strict, Text, cel, check, validations
 
 
 class Metric(StrEnum):
@@ -46,7 +46,7 @@ class QualityCheck(Strict, json_schema_extra=validations(FIELD, VALID_VALUES, BO
     name: FieldName = Field(description="What the check is called in status and contract.")
     metric: Metric = Field(description="What is counted: records, or values of the field that are empty, stand twice or are not valid.")
     field: FieldName | None = Field(default=None, description="A field with a column or expression of its own.")
-    valid_values: list[Annotated[str, StringConstraints(min_length=1, max_length=200)]] | None = Field(
+    valid_values: list[Annotated[Text, StringConstraints(min_length=1, max_length=200)]] | None = Field(
         default=None, min_length=1, max_length=100, description="Every value that is valid, as text; empty ones are not counted here."
     )
     at_least: int | None = Field(default=None, strict=True, ge=0, le=1_000_000_000_000, description="Least count that passes.")

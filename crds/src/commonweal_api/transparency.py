@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from commonweal_api.common import Contact, Day, HttpsUrl, Strict, cel, check, validations
+from commonweal_api.common import Contact, Day, HttpsUrl, Strict, Text, cel, check, validations
 
 DELAY = cel(
     "(self.visibility == 'Delayed') == has(self.delayDays)",
@@ -23,7 +23,7 @@ class Transparency(Strict, json_schema_extra=validations(DELAY, REASON)):
 
     visibility: Literal["Immediate", "Delayed", "Suppressed"] = Field(default="Immediate", description="When the person sees a use.")
     delay_days: int | None = Field(default=None, strict=True, ge=1, le=365, description="After how many days a Delayed use is shown.")
-    reason: str | None = Field(default=None, min_length=20, max_length=500, description="Why it is not shown at once; published.")
+    reason: Text | None = Field(default=None, min_length=20, max_length=500, description="Why it is not shown at once; published.")
 
     @model_validator(mode="after")
     def _said_why(self) -> Self:
@@ -37,9 +37,9 @@ class Transparency(Strict, json_schema_extra=validations(DELAY, REASON)):
 class Assurance(Strict):
     """What the public register of information sharing agreements asks beyond the rest of the agreement."""
 
-    benefits: str = Field(min_length=20, max_length=500, description="What people gain from it.")
-    method: str = Field(min_length=5, max_length=300, description="How the information is handed over.")
-    processors: list[Annotated[str, StringConstraints(min_length=2, max_length=120)]] = Field(
+    benefits: Text = Field(min_length=20, max_length=500, description="What people gain from it.")
+    method: Text = Field(min_length=5, max_length=300, description="How the information is handed over.")
+    processors: list[Annotated[Text, StringConstraints(min_length=2, max_length=120)]] = Field(
         default_factory=list, max_length=10, description="Who handles it for the consumer."
     )
     areas: list[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$", min_length=2, max_length=6)]] = Field(

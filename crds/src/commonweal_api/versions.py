@@ -7,6 +7,7 @@ from datetime import datetime
 from commonweal_api.compatibility import breaking
 from commonweal_api.consent_policy import ConsentPolicySpec
 from commonweal_api.data_product import DataProductSpec, major_of
+from commonweal_api.meaning import Meaning, definitions, meaning_of
 from commonweal_api.offer import Offer
 
 
@@ -20,7 +21,7 @@ def served_version(product: DataProductSpec, agreement: ConsentPolicySpec, now: 
     """Return the major version that the agreement reads at `now`, or None when the product serves none for it.
 
     An agreement that names a version reads that one. Another begins at the oldest version that offers all its fields and moves up as long as nothing that
-    it reads breaks: a new major version that keeps the old one in `spec.earlier` changes nothing under anybody's feet. When no version offers all its
+    it reads breaks or means something else: a new major version that keeps the old one in `spec.earlier` changes nothing under anybody's feet. When no version offers all its
     fields it is given the current one, whose lack is then named.
     """
     served = served_versions(product, now)
@@ -32,7 +33,13 @@ def served_version(product: DataProductSpec, agreement: ConsentPolicySpec, now: 
         return major_of(product.version)
     major, reached = rising[0]
     for next_major, offer in rising[1:]:
-        if breaking(reached, offer, agreement.fields):
+        if breaking(reached, offer, agreement.fields) or definitions(reached, agreement.fields) != definitions(offer, agreement.fields):
             break
         major, reached = next_major, offer
     return major
+
+
+def meaning_for(product: DataProductSpec, agreement: ConsentPolicySpec, now: datetime) -> Meaning | None:
+    """Return what the agreement's fields mean in the version that it reads at `now`; None when there is no such version."""
+    major = served_version(product, agreement, now)
+    return meaning_of(agreement.fields, product, served_versions(product, now)[major]) if major is not None else None

@@ -55,11 +55,14 @@ def source() -> Path:
 
 
 def write(path: Path, content: str | Mapping[str, object] | Sequence[object], *, mode: int = 0o644) -> Path:
-    """Write a file whole or not at all: a reader never sees half of it. Objects are written as JSON."""
+    """Write a file whole or not at all: a reader never sees half of it, and nobody whom `mode` keeps out sees any. Objects are written as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.new")
-    draft.write_text(content if isinstance(content, str) else json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    draft.chmod(mode)
+    draft.unlink(missing_ok=True)  # of a process that was killed and had this number: its mode would stay
+    # Made for its owner alone and opened to others when it is whole: a mode that is set afterwards comes too late for who has opened the file by then.
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(content if isinstance(content, str) else json.dumps(content, indent=1) + "\n")
+        os.fchmod(file.fileno(), mode)
     return draft.replace(path)
 
 

@@ -71,6 +71,14 @@ class KeysUnavailableError(Exception):
     """No key of the issuer has ever been fetched. Whoever checks a token makes a problem of status 503 of it."""
 
 
+class HeadTooLongError(Exception):
+    """The head of a request is longer than allowed. Raised into the parser, which gives up; the connection answers 431 and closes."""
+
+
+class SignInBusyError(Exception):
+    """As many passwords wait to be checked as may. The issuer shows its page again and asks the person to try in a moment."""
+
+
 class SignInShownError(Exception):
     """Shown to the person, who is sent nowhere: the application or its address is not known, so the address cannot be trusted."""
 

@@ -1,6 +1,6 @@
 """Where a department's plan arrives, its report is left, and the Secrets that the plan names are read.
 
-On a site these are two ConfigMaps and the Secrets; outside Kubernetes, files in a directory. The plan is watched through the API server, not read
+On a site these are ConfigMaps and the Secrets; outside Kubernetes, files in a directory. Plan and closings are watched through the API server, not read
 from a mounted file, which the kubelet would bring up to a minute later.
 """
 
@@ -19,13 +19,14 @@ from urllib.parse import quote
 import orjson
 
 from commonweal_api import namespace_of
+from commonweal_api.closings import CLOSINGS_KEY, STORE_CLOSINGS
 from commonweal_api.plan import PLAN_KEY, REPORT_KEY
 from commonweal_kube.client import Api
 from commonweal_kube.cluster import Cluster
 from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError, ResourceExpiredError
 from commonweal_kube.protocol import JSON, MERGE
 
-CONNECTIONS = 4  # the watch of the plan, and what is read and left meanwhile
+CONNECTIONS = 5  # the watches of plan and closings, and what is read and left meanwhile
 FIELD_MANAGER = "commonweal-runtime"
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 LOOK_SECONDS = 0.1
@@ -42,6 +43,9 @@ class PlanExchange(Protocol):
     def plans(self) -> AsyncIterator[str]:
         """Yield the plan's text as it is now, then each change that is seen; wait while there is none. Never ends; outages are waited out."""
 
+    def closings(self) -> AsyncIterator[str]:
+        """Yield the text of the list of what may be open, then each change that is seen; an empty text while there is none. Never ends."""
+
     async def report(self, text: str) -> None:
         """Leave the report in place of the last one; one that lies there already is not written again. Tries until it succeeds."""
 
@@ -52,7 +56,7 @@ class PlanExchange(Protocol):
 class KubernetesExchange:
     """An exchange in the pod's namespace, opened with its ServiceAccount; the Secrets lie in `secrets`, the department's own namespace.
 
-    It needs get, list and watch on the plan, get and patch on the report (which the operator makes), and get on the Secrets.
+    It needs get, list and watch on the plan (and on the closings, if they are followed), get and patch on the report (which the operator makes), and get on the Secrets.
     """
 
     def __init__(self, api: Api, namespace: str, plan: str, report: str, *, secrets: str, pause: Pause = asyncio.sleep) -> None:
@@ -62,19 +66,13 @@ class KubernetesExchange:
 
     async def plans(self) -> AsyncIterator[str]:
         """Yield the plan's text, and each change of it. A watch that ends is begun again; nothing is missed, for it begins with the present."""
-        seen: str | None = None
-        failures = 0
-        while True:
-            try:
-                async for text in self._texts():
-                    failures = 0
-                    if text != seen:
-                        seen = text
-                        yield text
-            except _FAULTS as error:
-                _logger.warning("the plan cannot be watched, trying again: %s", _told(error))
-                failures += 1
-            await self._wait(failures)
+        async for text in self._followed("plan", self._plans):
+            yield text
+
+    async def closings(self) -> AsyncIterator[str]:
+        """Yield the closings' text, and each change of it; an empty text when they are deleted or were never there."""
+        async for text in self._followed("closings", self._lists):
+            yield text
 
     async def report(self, text: str) -> None:
         """Patch the report's ConfigMap, unless it says so already."""
@@ -99,14 +97,43 @@ class KubernetesExchange:
             raise
         return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
-    async def _texts(self) -> AsyncIterator[str]:
-        """Yield the plan's text now and at each change, for as long as one watch lasts."""
-        only = f"&fieldSelector={quote(f'metadata.name={self._plan}')}"
+    async def _followed(self, what: str, watch: Callable[[], AsyncIterator[str]]) -> AsyncIterator[str]:
+        seen: str | None = None
+        failures = 0
+        while True:
+            try:
+                async for text in watch():
+                    failures = 0
+                    if text != seen:
+                        seen = text
+                        yield text
+            except _FAULTS as error:
+                _logger.warning("the %s cannot be watched, trying again: %s", what, _told(error))
+                failures += 1
+            await self._wait(failures)
+
+    async def _plans(self) -> AsyncIterator[str]:
+        async for there, data in self._contents(self._plan):
+            if there and PLAN_KEY in data:
+                yield data[PLAN_KEY]
+
+    async def _lists(self) -> AsyncIterator[str]:
+        try:
+            await self._api.call("GET", f"{self._base}/configmaps/{STORE_CLOSINGS}")
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            yield ""
+        async for there, data in self._contents(STORE_CLOSINGS):
+            yield data.get(CLOSINGS_KEY, "") if there else ""
+
+    async def _contents(self, name: str) -> AsyncIterator[tuple[bool, dict[str, str]]]:
+        """Yield whether the ConfigMap is there and what it holds, now and at each change, for as long as one watch lasts."""
+        only = f"&fieldSelector={quote(f'metadata.name={name}')}"
         # without a version the watch begins with a synthetic ADDED of what is there
         async for event in self._api.watch(f"{self._base}/configmaps", only, "", accept=JSON, seconds=WATCH_SECONDS):
-            text = _data(event["object"]).get(PLAN_KEY) if event["type"] in {"ADDED", "MODIFIED"} else None
-            if text is not None:
-                yield text
+            if event["type"] in {"ADDED", "MODIFIED", "DELETED"}:
+                yield event["type"] != "DELETED", _data(event["object"])
 
     async def _leave(self, text: str) -> None:
         path = f"{self._base}/configmaps/{self._report}"
@@ -123,17 +150,30 @@ class KubernetesExchange:
 
 
 class DirectoryExchange:
-    """An exchange in a directory: `plan.json`, `report.json`, `secrets/<name>/<key>`. Replace the plan by renaming a new file over it."""
+    """An exchange in a directory: `plan.json`, `closings.json`, `report.json`, `secrets/<name>/<key>`.
+
+    Replace plan and closings by renaming a new file over the old one.
+    """
 
     def __init__(self, directory: Path, interval: float = LOOK_SECONDS) -> None:
         self._directory, self._interval = directory, interval
 
     async def plans(self) -> AsyncIterator[str]:
         """Yield the file's text, and each change of it; it is looked at every `interval` seconds."""
+        async for text in self._texts(PLAN_KEY):
+            if text:
+                yield text
+
+    async def closings(self) -> AsyncIterator[str]:
+        """Yield the file's text, and each change of it; an empty text while there is no file."""
+        async for text in self._texts(CLOSINGS_KEY):
+            yield text
+
+    async def _texts(self, name: str) -> AsyncIterator[str]:
         seen: str | None = None
         while True:
-            text = await asyncio.to_thread(_read, self._directory / PLAN_KEY)
-            if text and text != seen:
+            text = await asyncio.to_thread(_read, self._directory / name) or ""
+            if text != seen:
                 seen = text
                 yield text
             await asyncio.sleep(self._interval)

@@ -19,6 +19,7 @@ import jwt
 import orjson
 
 from commonweal_api.common import PLATFORM_SUFFIX, department_at
+from commonweal_api.model_service import RUNTIME_CLIENT
 from commonweal_runtime.exceptions import KeysUnavailableError, ProblemError
 from commonweal_runtime.pairwise import pairwise
 from commonweal_runtime.problems import issuer_not_set, keys_unavailable, token_invalid, token_missing
@@ -39,7 +40,6 @@ CLUSTER_JWKS = "https://kubernetes.default.svc/openid/v1/jwks"
 
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 _SUBJECT = re.compile(r"^system:serviceaccount:(dept-[a-z](?:[a-z0-9-]{0,47}[a-z0-9])?):([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)$")
-MODELS = "models"
 
 Keys = Mapping[str, jwt.PyJWK]
 Fetch = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -335,10 +335,10 @@ class Verifier:
 
 def _client(namespace: str, account: str) -> Client:
     """Return whom a ServiceAccount speaks for. The namespace decides who is a department's model runtime: only the platform makes accounts in its own."""
-    if namespace.endswith(PLATFORM_SUFFIX) != (account == MODELS):
+    if namespace.endswith(PLATFORM_SUFFIX) != (account == RUNTIME_CLIENT):
         raise token_invalid(
             f"The ServiceAccount {account} in {namespace} is no client of a department.",
-            f"Use a ServiceAccount of another name than {MODELS} in a namespace named dept-<department>; {MODELS} speaks from dept-<department>-platform only.",
+            f"Use a ServiceAccount of another name than {RUNTIME_CLIENT} in a namespace named dept-<department>; {RUNTIME_CLIENT} speaks from dept-<department>-platform only.",
         )
     return Client(department_at(namespace), account)
 

@@ -45,11 +45,15 @@ ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ),
     ),
     "Every pod of a department": (
-        ("COMMONWEAL_NAMESPACE", "needed in a cluster", "The namespace whose ConfigMaps hold plan and report."),
+        (
+            "COMMONWEAL_NAMESPACE",
+            "needed in a cluster",
+            "The namespace whose ConfigMaps hold plan and report; sources' Secrets lie in that of `COMMONWEAL_DEPARTMENT`.",
+        ),
         (
             "COMMONWEAL_PLAN_EXCHANGE",
             "none: ConfigMaps",
-            "A directory instead of the cluster, with `plan.json`, `report.json` and `secrets/<name>/<key>`.",
+            "A directory instead of the cluster, with `plan.json`, `closings.json` (what may be open; without it nothing is), `report.json` and `secrets/<name>/<key>`.",
         ),
         ("COMMONWEAL_LISTEN", "`0.0.0.0`", "The address that a server listens on; of PostgreSQL, its `listen_addresses`."),
         ("COMMONWEAL_PORT", "the part's own", "The port that a web server listens on."),
@@ -57,6 +61,7 @@ ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
     ),
     "Store and keeper": (
         ("COMMONWEAL_SOCKET_DIR", "`/run/postgresql`", "Where PostgreSQL's socket lies; only the pod's own containers see it."),
+        ("COMMONWEAL_VOLUMES", "none: as they are mounted", "Base URL of the reader of the department's volumes."),
         ("COMMONWEAL_VOLUMES_DIR", "`/var/lib/commonweal/volumes`", "Where the volumes of Parquet sources are mounted."),
     ),
     "Data API": (

@@ -78,6 +78,7 @@ class Identity(Part):
         default="commonweal-people",
         description="Secret with the people who may sign in at the small issuer, key people.json. Without it no person can.",
     )
+    replicas: int = Field(default=2, ge=1, le=5, description="Pods of the small issuer. With two, people sign in while one is away.")
 
     @model_validator(mode="after")
     def _keys_have_an_issuer(self) -> Self:
@@ -127,6 +128,11 @@ class SiteConfig(Part):
     local: Local | None = None
     client_cidrs: tuple[Cidr, ...] = Field(max_length=50, description="Networks outside the cluster that may call; none: only from inside.")
     networks: Networks = Field(default_factory=Networks)
+    trusted_proxies: tuple[Cidr, ...] = Field(
+        default=(),
+        max_length=50,
+        description="Networks of proxies outside the pods, such as an ingress, whose X-Forwarded-For is believed. Empty: of nobody; who calls is who connects.",
+    )
     storage: Storage
     expose: Literal["LoadBalancer", "ClusterIP"] = Field(
         default="ClusterIP", description="How data APIs and model runtimes are reached: `LoadBalancer` or `ClusterIP`."

@@ -50,7 +50,7 @@ def test_the_contract_is_the_one_on_the_definitions_label(kind: Kind) -> None:
     assert newer not in labels(provider.upstream), "the provider speaks a newer contract; say so in its adapter"
 
 
-@pytest.mark.parametrize("blueprint", ["r1", "r2", "r3"])
+@pytest.mark.parametrize("blueprint", ["r1", "r2", "r3", "r4", "r5"])
 @pytest.mark.parametrize("kind", REAL)
 def test_every_object_passes_the_real_definitions_and_none_does_with_a_wrong_field(
     management: ClusterApi, kind: Kind, blueprint: str
@@ -118,7 +118,9 @@ def reconciled(management: ClusterApi, name: str) -> Manifest | None:
     return cluster if state.get("status") == "True" else None
 
 
-@pytest.mark.parametrize(("before", "after"), [("r1", "r2"), ("r2", "r1"), ("r2", "r3"), ("r3", "r2"), ("r3", "r1")])
+@pytest.mark.parametrize(
+    ("before", "after"), [("r1", "r2"), ("r2", "r1"), ("r2", "r3"), ("r3", "r2"), ("r3", "r1"), ("r2", "r4"), ("r4", "r5"), ("r5", "r4")]
+)
 def test_a_revision_is_refused_in_preview_exactly_when_cluster_api_refuses_it(management: ClusterApi, before: str, after: str) -> None:
     name = f"goes-{before}-{after}"
     for blueprint in (before, after):

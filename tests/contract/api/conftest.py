@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from contract.api.tenancy import site
 from support.control_plane import ControlPlane
 from support.kube_api import KubeApi
 from support.manifests import namespace
@@ -16,3 +19,16 @@ def api(control_plane: ControlPlane) -> KubeApi:
     for department in ("tax", "benefits"):
         control_plane.apply(namespace(department))
     return control_plane.api()
+
+
+@pytest.fixture(scope="package")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A site with our kinds, roles and policies, the departments' namespaces, and what the operator made in both of tax."""
+    with site(tmp_path_factory.mktemp("admission")) as plane:
+        yield plane
+
+
+@pytest.fixture
+def tenant(plane: ControlPlane) -> KubeApi:
+    """Somebody whom access rules allow everything, and who is yet neither operator nor system:masters."""
+    return plane.api("tenant")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from commonweal_operator.desired.platform import PRIORITY_CLASS
 from support.control_plane import REPOSITORY, find_tools
 from support.kube_api import manifests_in
 
@@ -42,9 +43,11 @@ def test_the_definitions_come_out_as_they_are_in_crds_but_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "written", manifests_in(CHARTS / "commonweal" / "templates" / "admission"), ids=lambda m: f"{m['kind']}-{m['metadata']['name']}"
+    "written",
+    [found for folder in ("access", "admission") for found in manifests_in(CHARTS / "commonweal" / "templates" / folder)],
+    ids=lambda m: f"{m['kind']}-{m['metadata']['name']}",
 )
-def test_the_admission_policies_come_out_as_written(written: dict[str, Any], platform: dict[tuple[str, str], dict[str, Any]]) -> None:
+def test_roles_and_admission_policies_come_out_as_written(written: dict[str, Any], platform: dict[tuple[str, str], dict[str, Any]]) -> None:
     assert platform[written["kind"], written["metadata"]["name"]] == written
 
 
@@ -57,5 +60,18 @@ def platform() -> dict[tuple[str, str], dict[str, Any]]:
 def test_the_policies_know_the_operator_under_the_name_that_the_chart_gives_it(platform: dict[tuple[str, str], dict[str, Any]]) -> None:
     (operator,) = platform["ClusterRoleBinding", "commonweal-operator"]["subjects"]
     known = f"system:serviceaccount:{operator['namespace']}:{operator['name']}"
-    for name in ("commonweal-owned-objects", "commonweal-reported-status", "commonweal-borrowed-identity"):
-        assert known in yaml.safe_dump(platform["ValidatingAdmissionPolicy", name], width=10_000)
+    policies = {name: yaml.safe_dump(m, width=10_000) for (kind, name), m in platform.items() if kind == "ValidatingAdmissionPolicy"}
+    naming = {name for name, text in policies.items() if "system:serviceaccount:commonweal-system" in text}
+    assert {"commonweal-owned-objects", "commonweal-operator-objects", "commonweal-traffic", "commonweal-registrars"} <= naming
+    for name in naming:
+        assert known in policies[name]
+
+
+def test_every_pod_of_ours_has_the_class_that_the_chart_makes(platform: dict[tuple[str, str], dict[str, Any]]) -> None:
+    """And it goes before a pod of no class, which is what a department's are, and after those of Kubernetes itself."""
+    made = platform["PriorityClass", PRIORITY_CLASS]
+    assert 0 < made["value"] <= 1_000_000_000
+    assert made["globalDefault"] is False
+    pods = [m["spec"]["template"]["spec"] for (kind, _), m in platform.items() if kind == "Deployment"]
+    assert pods
+    assert {pod["priorityClassName"] for pod in pods} == {PRIORITY_CLASS}

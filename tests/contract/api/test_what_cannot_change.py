@@ -10,6 +10,7 @@ import pytest
 
 from support.kube_api import MERGE, KubeApi, Refused
 from support.manifests import (
+    NONCE,
     PARQUET,
     Body,
     Change,
@@ -22,15 +23,17 @@ from support.manifests import (
     model_service,
     on_basis,
     put,
+    revocation,
     signature,
 )
 
-TAX = "dept-tax"
+TAX, OTHER = "dept-tax", "o" * 22
 STORED = {
     "Department": department(),
     "DataProduct": data_product(put("spec.subject", {"column": "person_ref", "records": "Many", "recordKey": "row_no"})),
     "ConsentPolicy": consent_policy(),
     "Signed": consent_policy_in_full(name="signed"),
+    "Revoked": consent_policy_in_full(put("spec.nonce", NONCE), put("spec.revocations", [revocation("tax")]), name="revoked"),
     "ModelService": model_service(department="tax"),
 }
 FIXED: list[tuple[str, tuple[Change, ...], str]] = [
@@ -57,6 +60,10 @@ FIXED: list[tuple[str, tuple[Change, ...], str]] = [
         }.items()
     ),
     ("Signed", (put("spec.signatures", [signature("tax", "sha256:" + "cd" * 32)]), put("spec.fields", ["name"])), "spec.fields: is signed"),
+    ("ConsentPolicy", (put("spec.signatures", [signature("tax")]),), "spec.nonce: is missing, and what is signed anew needs one"),
+    ("Revoked", (drop("spec.revocations"),), "spec.revocations: what is revoked stays revoked"),
+    ("Revoked", (put("spec.revocations", [revocation("benefits")]), put("spec.signatures", [])), "spec.revocations: what is revoked"),
+    ("Revoked", (put("spec.nonce", OTHER), drop("spec.revocations"), drop("spec.signatures")), "spec.revocations: what is revoked"),
     ("ModelService", (put("spec.purpose", "benefits/sell-things"),), "spec.purpose: cannot be changed"),
 ]
 FREE: list[tuple[str, tuple[Change, ...]]] = [
@@ -68,7 +75,11 @@ FREE: list[tuple[str, tuple[Change, ...]]] = [
     ("Signed", (drop("spec.signatures.1"),)),
     ("Signed", (drop("spec.signatures"), put("spec.fields", ["name"]), put("spec.validity.until", "2029-01-01T00:00:00Z"))),
     ("Signed", (put("spec.signatures", []), drop("spec.linkage"))),
-    ("ConsentPolicy", (put("spec.signatures", [signature("tax")]), put("spec.fields", ["name"]))),
+    ("ConsentPolicy", (put("spec.nonce", NONCE), put("spec.signatures", [signature("tax")]), put("spec.fields", ["name"]))),
+    ("Signed", (put("spec.nonce", NONCE), put("spec.signatures", [signature("tax", "sha256:" + "cd" * 32)]))),
+    ("Signed", (put("spec.nonce", NONCE), put("spec.revocations", [revocation("benefits")]))),
+    ("Revoked", (add("spec.revocations", revocation("benefits")),)),
+    ("Revoked", (put("spec.nonce", OTHER), put("spec.signatures", [signature("tax", "sha256:" + "cd" * 32)]))),
     ("DataProduct", (put("spec.source", PARQUET), put("spec.serve.auditDurability", "Strict"))),
     ("ModelService", (drop("spec.features.1"), put("spec.learning", {"gamma": 10}))),
 ]

@@ -158,3 +158,19 @@ def test_a_kind_of_a_later_release_waits_and_stops_nothing(store: StoreServer, o
     other.answer = lambda q: sealed(entries=entry(seq=q.after + 1, number=q.after + 1, kind="Foreseen"))(q)
     result, heard, _ = pulled(store, other)
     assert (result, heard) == (False, True)
+
+
+def test_what_was_revoked_there_has_the_plan_carried_out_anew_once(store: StoreServer, other: OtherSite) -> None:
+    other.answer = sealed(entries=[], ended=[{"nonce": "told", "until": None}])
+
+    async def go() -> int:
+        root, heard = await store.superuser("department"), list[int]()
+        async with aiohttp.ClientSession() as session:
+            puller = Puller(root, session, "east", FeedPeer(name="west", url=other.url), KEY, lambda: heard.append(1))
+            for _ in range(2):
+                await puller.pull()
+        assert await root.fetchval("select why from agreement.nonce where nonce = 'told'") == "Revoked"
+        await root.close()
+        return len(heard)
+
+    assert asyncio.run(go()) == 1

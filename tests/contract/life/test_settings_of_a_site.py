@@ -111,6 +111,7 @@ def test_conformity_finds_the_blueprints_settings_in_what_the_site_does(site: Si
         api.call("DELETE", f"/api/v1/namespaces/{NAMESPACE}")
     assert {name: verdict.leaf for name, verdict in found.items()} == {
         "settings.audit": HOLDS,
+        "settings.external-ips": HOLDS,
         "settings.kubelet": "not probed: no node has a kubelet",
         "settings.pod-security": HOLDS,
         "secrets-at-rest": HOLDS,
@@ -212,7 +213,9 @@ def test_a_revision_that_says_otherwise_rolls_through_the_programs_that_it_conce
             api.call("POST", f"/api/v1/namespaces/default/{kind}", {"metadata": {"name": "kept"}})
         assert [stored(before, kind, "kept").startswith(b"k8s:enc:secretbox:") for kind in ("secrets", "configmaps")] == [True, True]
         assert not stored(before, "serviceaccounts", "kept").startswith(b"k8s:enc:")
-        assert {"--audit-log-maxage=30", "--enable-admission-plugins=NodeRestriction"} <= set(words_of(before, "kube-apiserver"))
+        assert {"--audit-log-maxage=30", f"--enable-admission-plugins={','.join(current().admission)}"} <= set(
+            words_of(before, "kube-apiserver")
+        )
         pids = {name: component(before.directory, name)["pid"] for name in ("etcd", "kube-controller-manager", "kube-scheduler", "kwok")}
 
         after = here.bring_to(blueprint="r9")

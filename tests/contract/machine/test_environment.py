@@ -22,7 +22,7 @@ def checkout(machine: Machine) -> Path:
     ready = "import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))"
     if not PYTHON.exists() or subprocess.run([PYTHON, "-c", ready], capture_output=True, check=False).returncode:
         pytest.skip(f"{PYTHON} is no 3.11 or newer, or lacks python3-venv: there is nothing to hide")
-    for name in ("Makefile", "pyproject.toml", "local/environment.sh"):
+    for name in ("Makefile", "pyproject.toml", "requirements/environment.txt", "local/environment.sh"):
         (machine.stage / "checkout" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, machine.stage / "checkout" / name)
     machine.but(PATH=f"{machine.stage / 'bin'}:{SYSTEM}")

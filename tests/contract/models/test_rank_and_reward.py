@@ -56,6 +56,8 @@ def test_rank_reads_as_any_consumer_and_answers_with_a_propensity(model: Caller,
     }
     assert asked["companies"]["headers"]["Authorization"] == "Bearer token-for-companies"
     assert asked["companies"]["headers"]["Purpose"] == "tax/personalise-guidance"
+    assert asked["companies"]["headers"]["Caller"] == "tax/tax-app"
+    assert asked["companies"]["headers"]["Caller-Gets"] == "Values"
     assert asked["companies"]["subject"] == COMPANY
     assert asked["payments"]["subject"] == PAYER
 
@@ -207,7 +209,8 @@ def test_an_explanation_adds_up_and_is_given_once(model: Caller, provider: Provi
     assert names[:2] == ["base", f"action {body['action']}"]
     assert {"person^companies/companies/sector=retail", "person^companies/companies/year", "person^tax/payments/late=true"} < set(names)
     assert sum(t["value"] for t in why["terms"]) == why["score"]
-    assert model.post("rank", question("last"), params={"explain": "true"}).json()["explanation"] is None
+    assert why["fields"] == [ALL_NAMES[i] for i in (0, 1, 3, 2)]
+    assert model.post("rank", question("last"), params={"explain": "true"}).json()["explanation"] == {"fields": why["fields"]}
 
 
 def test_only_listed_callers_with_a_good_token_may_call(process: ModelsProcess, model: Caller, provider: Provider) -> None:

@@ -18,6 +18,7 @@ ADA, BEN, CLEO = (subject(f"P{n}") for n in (1, 2, 3))
 
 
 NUMBERS = "select json_agg(json_build_array(number, name) order by number)::text from agreement.register"
+NONCES = "select json_agg(to_jsonb(n) order by nonce)::text from agreement.nonce n"
 SEALS = "select json_agg(jws order by n)::text from audit.seal"
 
 
@@ -26,6 +27,7 @@ class Before:
     """What the old site knew when it went."""
 
     numbers: str
+    nonces: str
     receipts: list[dict[str, Any]]
     seals: list[str]
 
@@ -62,7 +64,8 @@ def moved(heritage: HeritageServer, issuer: Issuer) -> Iterator[tuple[Move, Befo
             assert old.say(who, "Given").status_code == 200
             assert old.read(who, "tax").status_code == 200
         assert old.say(CLEO, "Objected", "task").status_code == 200
-        numbers = old.store.value(NUMBERS)
+        old.store.value("select agreement.end_nonce('over', null, 'Revoked')")
+        numbers, nonces = old.store.value(NUMBERS), old.store.value(NONCES)
         pass_over(old, new)
         assert old.read(ADA).status_code == 200, "the old site serves while most is copied"
         with Hold(old):
@@ -76,7 +79,7 @@ def moved(heritage: HeritageServer, issuer: Issuer) -> Iterator[tuple[Move, Befo
             assert move.leave(reached, told["models"]) == "Gone"
         assert new.read(BEN).status_code == 503, "gone there, and not opened here"
         assert new.step("open", MOVE) == {"serves": True}
-        yield move, Before(numbers, receipts, json.loads(old.store.value(SEALS)))
+        yield move, Before(numbers, nonces, receipts, json.loads(old.store.value(SEALS)))
 
 
 def test_what_was_said_on_the_way_holds(moved: tuple[Move, Before]) -> None:
@@ -91,6 +94,9 @@ def test_what_was_said_on_the_way_holds(moved: tuple[Move, Before]) -> None:
 def test_it_is_the_same_department(moved: tuple[Move, Before]) -> None:
     move, before = moved
     assert move.new.store.value(NUMBERS) == before.numbers
+    assert move.new.store.value(NONCES) == before.nonces, (
+        "what was over is over, and what is signed is signed: no line of a manifest changes"
+    )
     assert move.new.receipts(ADA) == before.receipts, (
         "the receipts of the old site, letter for letter, also of what was said after the copy"
     )

@@ -213,7 +213,7 @@ def test_a_killed_operator_finishes_what_it_began(plane: ControlPlane, operator:
     # Both Secrets with keys are made by POST to one path. What was under way at the kill may be done and not be in the log.
     again = {write for write in made if made.count(write) > 1}
     assert again <= {"create /api/v1/namespaces/dept-health-platform/secrets 201"}, "each is made once"
-    assert 35 < len(made) <= 44, "42 children and two Secrets with keys"
+    assert 35 < len(made) <= 45, "43 children and two Secrets with keys"
     before = len(operator.writes())
     operator.stop()
     operator.start()

@@ -69,7 +69,9 @@ def test_from_an_offer_to_data_by_two_signatures_on_the_command_line(
     assert "two-signatures" not in {a.name for a in planned(plane).agreements}
     assert run(plane, "sign", "two-signatures", "-n", REGISTRY, "--as", "tax-authority") == 0
     said = capsys.readouterr().out
+    reaches(plane, "two-signatures", "Accepted")
     for words in (
+        "sector: String from column sic_sector",
         "tax-authority, as tax-app",
         "companyName, incorporatedYear",
         "PublicTask",
@@ -78,7 +80,6 @@ def test_from_an_offer_to_data_by_two_signatures_on_the_command_line(
         "may object",
     ):
         assert words in said
-    reaches(plane, "two-signatures", "Accepted")
     assert run(plane, "verify", "two-signatures", "-n", REGISTRY) == 1
     assert "companies-registry: has not signed" in capsys.readouterr().out
     assert "two-signatures" not in {a.name for a in planned(plane).agreements}
@@ -126,7 +127,7 @@ def test_who_may_not_change_the_agreement_gets_what_the_provider_must_apply(
     plane.apply(manifest)
     own_key = [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["commonweal-signing"], "verbs": ["get"]}]
     plane.apply({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "own-key"}, "rules": own_key})
-    for role, namespace in (("commonweal-view", REGISTRY), ("own-key", f"{TAX}-platform")):
+    for role, namespace in (("commonweal-department-viewer", REGISTRY), ("own-key", f"{TAX}-platform")):
         plane.allow("tenant", role, namespace)
     words = ("sign", "handed-over", "-n", REGISTRY, "--as", "tax-authority", "--kubeconfig", str(plane.kubeconfig("tenant")))
     may = f"{API}/namespaces/{REGISTRY}/consentpolicies/handed-over"
@@ -169,6 +170,51 @@ def test_what_is_signed_cannot_be_changed(plane: ControlPlane) -> None:
     reaches(plane, "held", "Terminated")
     assert "held" not in {a.name for a in planned(plane).agreements}
     plane.api().delete(manifest)
+
+
+def test_what_a_party_revokes_on_the_command_line_nobody_takes_out_and_both_can_agree_again(
+    plane: ControlPlane, kubectl: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = offered("taken-back")
+    plane.apply(manifest)
+    site = Kubectl(kubectl, plane.kubeconfig())
+    assert sign_all(site, [REGISTRY]) == [f"{REGISTRY}/taken-back"]
+    reaches(plane, "taken-back", "Finalized")
+    path = plane.api().path_of(manifest)
+    signed = plane.api().request("GET", path)["spec"]
+    assert run(plane, "revoke", "taken-back", "-n", REGISTRY, "--as", "tax-authority") == 0
+    assert "its nonce never opens again" in capsys.readouterr().out
+    reaches(plane, "taken-back", "Terminated")
+    wait_for("the plan to say so", lambda: signed["nonce"] in (planned(plane).revoked or ()) or None)
+    assert "taken-back" not in {a.name for a in planned(plane).agreements}
+    with pytest.raises(Refused, match=r"spec\.revocations: what is revoked stays revoked"):
+        plane.api().request("PATCH", path, {"spec": {"revocations": None}}, content_type=MERGE)
+    for party in ("tax-authority", "companies-registry"):
+        again = () if party == "companies-registry" else ("--renew",)
+        assert run(plane, "sign", "taken-back", "-n", REGISTRY, "--as", party, *again) == 0
+    reaches(plane, "taken-back", "Finalized")
+    found = plane.api().request("GET", path)["spec"]
+    assert (found["nonce"] != signed["nonce"], len(found["revocations"])) == (True, 1)
+    plane.api().delete(manifest)
+
+
+def test_a_product_changed_under_an_agreement_closes_it_and_says_what_changed(plane: ControlPlane, condition: Condition) -> None:
+    """Attack c, on a real API server: the plan that carries the new meaning carries no agreement that was signed over the old one."""
+    name, path = "tax-registers-business", f"{API}/namespaces/{REGISTRY}/dataproducts/companies"
+    reaches(plane, name, "Finalized")
+    before = plane.api().request("GET", path)["spec"]["fields"]
+    other = [f | ({"column": "director_ref"} if f["name"] == "postcode" else {}) for f in before]
+    plane.api().request("PATCH", path, {"spec": {"fields": other}}, content_type=MERGE)
+    found = condition("consentpolicies", name, "MeaningChanged", namespace=REGISTRY, type_="CounterSigned")
+    assert "postcode meant «String from column registered_postcode» and means «String from column director_ref»." in found["message"]
+
+    def carried() -> StorePlan | None:
+        plan = planned(plane)
+        return plan if next(p for p in plan.products if p.name == "companies").spec.wire()["fields"] != before else None
+
+    assert name not in {a.name for a in wait_for("the plan with the new meaning", carried).agreements}
+    plane.api().request("PATCH", path, {"spec": {"fields": before}}, content_type=MERGE)
+    reaches(plane, name, "Finalized")
 
 
 def test_a_dry_run_says_what_it_would_change_and_opens_nothing(plane: ControlPlane, pods: Any, operator: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from commonweal_api.closings import CLOSINGS_KEY, STORE_CLOSINGS
 from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, PLAN_KEY, REPORT_KEY
 from commonweal_kube.client import Api
 from commonweal_kube.cluster import Cluster, Token
@@ -19,12 +20,12 @@ from support.control_plane import ControlPlane, User
 from support.kube_api import KubeApi
 from support.waiting import HANG
 
-NAMESPACE = "dept-tax"
+NAMESPACE, SECRETS = "dept-tax-platform", "dept-tax"
 ROLE: list[dict[str, Any]] = [
-    {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [MODEL_PLAN], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [MODEL_PLAN, STORE_CLOSINGS], "verbs": ["get", "list", "watch"]},
     {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [MODEL_REPORT], "verbs": ["get", "patch"]},
-    {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["login", "not-made"], "verbs": ["get"]},
 ]
+READ = [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["login", "not-made"], "verbs": ["get"]}]
 
 
 def configmap(name: str, **data: str) -> dict[str, Any]:
@@ -34,13 +35,16 @@ def configmap(name: str, **data: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     with ControlPlane(tmp_path_factory.mktemp("exchange"), users={"models": User("models")}) as plane:
-        metadata = {"name": "models", "namespace": NAMESPACE}
         rbac = "rbac.authorization.k8s.io"
-        plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-        plane.apply({"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": ROLE})
         subjects = [{"kind": "User", "name": "models", "apiGroup": rbac}]
         reference = {"kind": "Role", "name": "models", "apiGroup": rbac}
-        plane.apply({"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", "metadata": metadata, "subjects": subjects, "roleRef": reference})
+        for space, rules in ((NAMESPACE, ROLE), (SECRETS, READ)):
+            metadata = {"name": "models", "namespace": space}
+            plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}})
+            plane.apply({"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": rules})
+            plane.apply(
+                {"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", "metadata": metadata, "subjects": subjects, "roleRef": reference}
+            )
         account = plane.home / "account"
         account.mkdir()
         (account / "token").write_text(plane.token("models"))
@@ -57,7 +61,7 @@ def api(plane: ControlPlane) -> KubeApi:
 async def exchange(plane: ControlPlane, **more: Any) -> AsyncIterator[KubernetesExchange]:
     api = client(plane, plane.url)
     try:
-        yield KubernetesExchange(api, NAMESPACE, MODEL_PLAN, MODEL_REPORT, **more)
+        yield KubernetesExchange(api, NAMESPACE, MODEL_PLAN, MODEL_REPORT, secrets=SECRETS, **more)
     finally:
         await api.close()
 
@@ -92,6 +96,25 @@ def test_a_plan_that_was_there_before_is_heard_first(plane: ControlPlane, api: K
             return await anext(d.plans())
 
     assert asyncio.run(first()) == "already there"
+
+
+def test_closings_are_heard_and_so_is_that_there_are_none(plane: ControlPlane, api: KubeApi) -> None:
+    """Missing, made, changed, deleted: who takes the list away has closed everything, not kept it as it was."""
+
+    async def follow() -> list[str]:
+        async with asyncio.timeout(HANG), exchange(plane) as d:
+            closings, heard = d.closings(), []
+            heard.append(await anext(closings))
+            for text in ("one", "two"):
+                waiting = asyncio.ensure_future(anext(closings))
+                await asyncio.to_thread(api.apply, configmap(STORE_CLOSINGS, **{CLOSINGS_KEY: text}))
+                heard.append(await waiting)
+            waiting = asyncio.ensure_future(anext(closings))
+            path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/{STORE_CLOSINGS}"
+            await asyncio.to_thread(api.request, "DELETE", path)
+            return [*heard, await waiting]
+
+    assert asyncio.run(follow()) == ["", "one", "two", ""]
 
 
 def test_a_report_is_written_once_and_read_by_whoever_looks(plane: ControlPlane, api: KubeApi) -> None:
@@ -161,7 +184,7 @@ def test_a_watch_that_the_server_ends_is_begun_again_without_a_warning(
 
 
 def test_a_secret_is_read_and_one_that_is_not_there_or_not_granted_is_none(plane: ControlPlane, api: KubeApi) -> None:
-    metadata = {"name": "login", "namespace": NAMESPACE}
+    metadata = {"name": "login", "namespace": SECRETS}
     api.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"username": "u", "password": "p"}})
 
     async def read(*names: str) -> list[dict[str, str] | None]:

@@ -26,6 +26,7 @@ from support.data_api import (
 )
 from support.keeper import Bench
 from support.postgres import HeritageServer
+from support.signing import nonce_of
 from support.waiting import until_none
 
 Spec = dict[str, Any]
@@ -242,7 +243,10 @@ def test_numbers_are_never_used_twice_and_old_consents_open_nothing_new(bench: B
         return number
 
     recreated = StorePlan.model_validate(
-        {**plan(products, {}).wire(), "agreements": [{"name": "again", "uid": "a-again-2", "generation": 1, "spec": agreement()}]}
+        {
+            **plan(products, {}).wire(),
+            "agreements": [{"name": "again", "uid": "a-again-2", "generation": 1, "spec": agreement(nonce=nonce_of("again-2"))}],
+        }
     )
     assert bench.run(recreated, look) > first
 

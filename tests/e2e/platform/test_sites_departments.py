@@ -125,10 +125,11 @@ def test_what_a_model_has_learnt_survives_the_death_of_its_pod(brought: bring_up
     base = onprem.get("departments", TAX)["status"]["models"]
     token = onprem.token(namespace_of(TAX), "tax-app", audience_of(TAX))
     before = Caller(base, token).get(MODEL).body
-    assert before["rows"] > 0
+    assert before["rewarded"] > 0
     assert within(HANG, replaced(onprem, platform_namespace_of(TAX), "models"))
     after = poll(lambda: Caller(base, token).get(MODEL), lambda answer: answer.status == 200, HANG).body
-    assert (after["digest"], after["rows"]) == (before["digest"], before["rows"])
+    # No agreement names this caller, so it is told no digest; that the sums are the same to the bit is the runtime's own contract test.
+    assert (after["decisions"], after["rewarded"], after["meanReward"]) == (before["decisions"], before["rewarded"], before["meanReward"])
 
 
 def test_consents_and_uses_survive_the_death_of_the_store(brought: bring_up.Brought, onprem: Kubectl) -> None:

@@ -45,21 +45,27 @@ revoke all on schema product, audit, agreement, door, heritage from agr_7_r;
 revoke all on function pg_catalog.pg_current_xact_id() from agr_7_r;
 grant usage on schema product, audit, agreement to agr_7_r;
 grant select (subject, "companyName", "trading") on product."companies_ce600c3508" to agr_7_r;
-grant insert (client, purpose, op, contract, basis, fields, subject, subjects, found) on audit.use to agr_7_r;
+grant insert (client, caller, purpose, op, contract, basis, fields, subject, subjects, found) on audit.use to agr_7_r;
 grant execute on function pg_catalog.pg_current_xact_id() to agr_7_r;
 grant usage on schema door to agr_7;
 grant select on agreement.gate to agr_7_r;
-drop function if exists door.a7_ask(text, text, text, text);
-drop function if exists door.a7_askpage(uuid, int, text, text, text);
+drop function if exists door.a7_ask(text, text, text, text, text, boolean);
+drop function if exists door.a7_askpage(uuid, int, text, text, text, text, boolean);
 drop function if exists door.a7_take(text);
-create or replace function door.a7_point(p_subject uuid, p_fields text, p_client text, p_purpose text)
-    returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $door$
+create or replace function door.a7_point(p_subject uuid, p_fields text, p_client text, p_purpose text, p_caller text default null,
+    p_values boolean default false) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+    as $door$
 declare v_json text;
 begin
   if p_purpose is null or p_purpose <> all (array['benefits-department/check-self-employment']::text[]) then raise exception
       using errcode = 'CW001', message = 'purpose not agreed'; end if;
   if p_client is null or p_client <> all (array['benefits-department/benefits-app']::text[]) then raise exception
       using errcode = 'CW002', message = 'client not agreed'; end if;
+  if p_caller is not null and (p_client not like '%/models' or p_caller !~
+      '^[a-z]([a-z0-9-]{0,38}[a-z0-9])?/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$') then raise exception
+      using errcode = 'CW002', message = 'caller not accepted'; end if;
+  if p_values and (p_caller is null or p_caller <> all (array['benefits-department/benefits-app']::text[])) then raise exception
+      using errcode = 'CW002', message = 'caller not agreed'; end if;
   if statement_timestamp() < timestamptz '2026-01-01T00:00:00+00:00' or statement_timestamp() >= timestamptz
       '2030-01-01T00:00:00+00:00' then raise exception using errcode = 'CW003', message = 'agreement not in force'; end if;
   if current_setting('transaction_isolation') <> 'read committed' then raise exception
@@ -80,22 +86,28 @@ begin
       where e.key = any (string_to_array(p_fields, ','))) end, 'dataUntil', to_char(date_trunc('hour', (statement_timestamp() +
       interval '90 days') at time zone 'UTC'), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))::text from product."companies_ce600c3508" r
       where r.subject = p_subject);
-  insert into audit.use (client, purpose, op, contract, basis, fields, subject, subjects, found)
-      select p_client, p_purpose, 'point', 'e6467bc45ea4e4f99d109650f7886068', 'Consent', p_fields, p_subject, null, (v_json is not
-      null)::int;
+  insert into audit.use (client, caller, purpose, op, contract, basis, fields, subject, subjects, found)
+      select p_client, p_caller, p_purpose, 'point', 'e6467bc45ea4e4f99d109650f7886068', 'Consent', p_fields, p_subject, null,
+      (v_json is not null)::int;
   return v_json;
 end $door$;
-alter function door.a7_point(uuid, text, text, text) owner to agr_7_r;
-revoke all on function door.a7_point(uuid, text, text, text) from public;
-grant execute on function door.a7_point(uuid, text, text, text) to agr_7;
-create or replace function door.a7_points(p_subjects text, p_fields text, p_client text, p_purpose text)
-    returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $door$
+alter function door.a7_point(uuid, text, text, text, text, boolean) owner to agr_7_r;
+revoke all on function door.a7_point(uuid, text, text, text, text, boolean) from public;
+grant execute on function door.a7_point(uuid, text, text, text, text, boolean) to agr_7;
+create or replace function door.a7_points(p_subjects text, p_fields text, p_client text, p_purpose text, p_caller text default null,
+    p_values boolean default false) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+    as $door$
 declare v_all text; v_subjects uuid[];
 begin
   if p_purpose is null or p_purpose <> all (array['benefits-department/check-self-employment']::text[]) then raise exception
       using errcode = 'CW001', message = 'purpose not agreed'; end if;
   if p_client is null or p_client <> all (array['benefits-department/benefits-app']::text[]) then raise exception
       using errcode = 'CW002', message = 'client not agreed'; end if;
+  if p_caller is not null and (p_client not like '%/models' or p_caller !~
+      '^[a-z]([a-z0-9-]{0,38}[a-z0-9])?/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$') then raise exception
+      using errcode = 'CW002', message = 'caller not accepted'; end if;
+  if p_values and (p_caller is null or p_caller <> all (array['benefits-department/benefits-app']::text[])) then raise exception
+      using errcode = 'CW002', message = 'caller not agreed'; end if;
   if statement_timestamp() < timestamptz '2026-01-01T00:00:00+00:00' or statement_timestamp() >= timestamptz
       '2030-01-01T00:00:00+00:00' then raise exception using errcode = 'CW003', message = 'agreement not in force'; end if;
   if current_setting('transaction_isolation') <> 'read committed' then raise exception
@@ -117,23 +129,29 @@ begin
       where e.key = any (string_to_array(p_fields, ','))) end, 'dataUntil', to_char(date_trunc('hour', (statement_timestamp() +
       interval '90 days') at time zone 'UTC'), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))::text from product."companies_ce600c3508" r
       where r.subject = x.s) as j from unnest(v_subjects) with ordinality x(s, o)),
-  w as (insert into audit.use (client, purpose, op, contract, basis, fields, subject, subjects, found)
-      select p_client, p_purpose, 'point', 'e6467bc45ea4e4f99d109650f7886068', 'Consent', p_fields, s, null, (j is not null)::int
-      from r)
+  w as (insert into audit.use (client, caller, purpose, op, contract, basis, fields, subject, subjects, found)
+      select p_client, p_caller, p_purpose, 'point', 'e6467bc45ea4e4f99d109650f7886068', 'Consent', p_fields, s, null, (j is not
+      null)::int from r)
   select string_agg(coalesce(j, ''), chr(10) order by o) into v_all from r;
   return v_all;
 end $door$;
-alter function door.a7_points(text, text, text, text) owner to agr_7_r;
-revoke all on function door.a7_points(text, text, text, text) from public;
-grant execute on function door.a7_points(text, text, text, text) to agr_7;
-create or replace function door.a7_page(p_after uuid, p_most int, p_fields text, p_client text, p_purpose text)
-    returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $door$
+alter function door.a7_points(text, text, text, text, text, boolean) owner to agr_7_r;
+revoke all on function door.a7_points(text, text, text, text, text, boolean) from public;
+grant execute on function door.a7_points(text, text, text, text, text, boolean) to agr_7;
+create or replace function door.a7_page(p_after uuid, p_most int, p_fields text, p_client text, p_purpose text, p_caller text
+    default null, p_values boolean default false) returns text language plpgsql volatile
+    security definer set search_path = pg_catalog, pg_temp as $door$
 declare v_json text; v_ids uuid[]; v_found int;
 begin
   if p_purpose is null or p_purpose <> all (array['benefits-department/check-self-employment']::text[]) then raise exception
       using errcode = 'CW001', message = 'purpose not agreed'; end if;
   if p_client is null or p_client <> all (array['benefits-department/benefits-app']::text[]) then raise exception
       using errcode = 'CW002', message = 'client not agreed'; end if;
+  if p_caller is not null and (p_client not like '%/models' or p_caller !~
+      '^[a-z]([a-z0-9-]{0,38}[a-z0-9])?/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$') then raise exception
+      using errcode = 'CW002', message = 'caller not accepted'; end if;
+  if p_values and (p_caller is null or p_caller <> all (array['benefits-department/benefits-app']::text[])) then raise exception
+      using errcode = 'CW002', message = 'caller not agreed'; end if;
   if statement_timestamp() < timestamptz '2026-01-01T00:00:00+00:00' or statement_timestamp() >= timestamptz
       '2030-01-01T00:00:00+00:00' then raise exception using errcode = 'CW003', message = 'agreement not in force'; end if;
   if current_setting('transaction_isolation') <> 'read committed' then raise exception
@@ -158,23 +176,23 @@ begin
         from (select r."companyName" as "companyName", r."trading" as "trading") _o)) e
         where e.key = any (string_to_array(p_fields, ','))) end) as j from product."companies_ce600c3508" r
         where r.subject > p_after order by r.subject limit least(greatest(p_most, 1), 100)) q;
-  insert into audit.use (client, purpose, op, contract, basis, fields, subject, subjects, found)
-      select p_client, p_purpose, 'page', 'e6467bc45ea4e4f99d109650f7886068', 'Consent', p_fields, null, coalesce(v_ids, '{}'),
-      coalesce(v_found, 0);
+  insert into audit.use (client, caller, purpose, op, contract, basis, fields, subject, subjects, found)
+      select p_client, p_caller, p_purpose, 'page', 'e6467bc45ea4e4f99d109650f7886068', 'Consent', p_fields, null, coalesce(v_ids,
+      '{}'), coalesce(v_found, 0);
   return v_json;
 end $door$;
-alter function door.a7_page(uuid, int, text, text, text) owner to agr_7_r;
-revoke all on function door.a7_page(uuid, int, text, text, text) from public;
-grant execute on function door.a7_page(uuid, int, text, text, text) to agr_7;
+alter function door.a7_page(uuid, int, text, text, text, text, boolean) owner to agr_7_r;
+revoke all on function door.a7_page(uuid, int, text, text, text, text, boolean) from public;
+grant execute on function door.a7_page(uuid, int, text, text, text, text, boolean) to agr_7;
 
 -- Closing, in one transaction: from its commit on nobody reads; it waits for no lock on the product's table.
 
 do $$ begin if exists (select from pg_catalog.pg_roles where rolname = 'agr_7') then alter role agr_7 nologin; end if; end $$;
-drop function if exists door.a7_point(uuid, text, text, text);
-drop function if exists door.a7_points(text, text, text, text);
-drop function if exists door.a7_page(uuid, int, text, text, text);
-drop function if exists door.a7_ask(text, text, text, text);
-drop function if exists door.a7_askpage(uuid, int, text, text, text);
+drop function if exists door.a7_point(uuid, text, text, text, text, boolean);
+drop function if exists door.a7_points(text, text, text, text, text, boolean);
+drop function if exists door.a7_page(uuid, int, text, text, text, text, boolean);
+drop function if exists door.a7_ask(text, text, text, text, text, boolean);
+drop function if exists door.a7_askpage(uuid, int, text, text, text, text, boolean);
 drop function if exists door.a7_take(text);
 
 -- What the closed agreement has left behind, removed as soon as the table is free.

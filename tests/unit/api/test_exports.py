@@ -185,9 +185,7 @@ def test_what_is_not_signed_or_only_tried_permits_nothing(mode: str, opens: bool
     assert all(line.startswith("//") for line in text.splitlines())
 
 
-@pytest.mark.parametrize(
-    "law", ['Act "1"; } permit(principal, action, resource);', "back\\slash", "line\nfeed", "bell\a", "§ 5 – «quoted» 𝄞"]
-)
+@pytest.mark.parametrize("law", ['Act "1"; } permit(principal, action, resource);', "back\\slash", "line\nfeed", "§ 5 – «quoted» 𝄞"])
 def test_free_text_stays_inside_its_string(law: str) -> None:
     text = cedar_policy(_policy(on_basis("PublicTask"), put("spec.basis.legalPower", law)), "tax", opens=True)
     (policy,) = cedarpy.policies_to_json_str(text) and json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"].values()

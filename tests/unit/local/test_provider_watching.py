@@ -18,6 +18,7 @@ from commonweal_local.provider.facts import Mode, Problem
 from commonweal_local.provider.fleet import Fleet
 from commonweal_local.provider.kinds import SOURCES, Kind, key_of, read
 from commonweal_local.provider.local import mib
+from commonweal_stacks.blueprint import CURRENT
 
 OLD, NEW = "v1.36.3", "v1.37.2"
 OWNER = [{"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster", "name": "north", "uid": "u"}]
@@ -61,7 +62,7 @@ def test_shared_planes_are_counted_by_the_version_they_ask_for_until_they_go() -
     assert fleet.wanted_version(key, (OLD, NEW)) == OLD
     put(fleet, body(Kind.PLANE, "b", 5, "b", version=NEW, mode="Shared"))
     assert fleet.wanted_version(key, (OLD, NEW)) == NEW
-    assert dict(fleet.shared) == {(NEW, "r2"): 2}
+    assert dict(fleet.shared) == {(NEW, CURRENT): 2}
     dropped = fleet.objects.drop(key_of(body(Kind.PLANE, "a", 4)), None, 6)
     assert dropped
     fleet.note(dropped)
@@ -79,7 +80,7 @@ def test_shared_planes_have_the_settings_of_the_oldest_revision_that_any_asks_fo
     assert fleet.wanted_blueprint(key) == "r2"
     put(fleet, body(Kind.PLANE, "d", 5, "d", version=OLD))
     put(fleet, body(Kind.PLANE, "e", 6, "e", version=OLD, blueprint="r9"))
-    assert [fleet.wanted_blueprint(Key("f", "Cluster", name)) for name in ("d", "e")] == ["r2", "r9"]
+    assert [fleet.wanted_blueprint(Key("f", "Cluster", name)) for name in ("d", "e")] == [CURRENT, "r9"]
 
 
 def test_attempts_come_less_and_less_often_and_afresh_when_all_was_well() -> None:

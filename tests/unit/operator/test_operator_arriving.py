@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from commonweal_api.closings import STORE_CLOSINGS
 from commonweal_api.move import ARRIVING
 from commonweal_api.plan import MODEL_PLAN, STORE_PLAN
 from commonweal_kube.queue import Key
@@ -21,7 +22,7 @@ from support.site import PLATFORM, REGISTRY, Site
 NAME = "companies-registry"
 KEY = Key(REGISTRY, "Department", NAME)
 OWNER = Owner("tax", "u-tax")
-PLANS = {STORE_PLAN, MODEL_PLAN}
+PLANS = {STORE_CLOSINGS, STORE_PLAN, MODEL_PLAN}
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import hashlib
 import hmac
 import itertools
 import json
+import socket
+import urllib.request
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from commonweal_operator.desired.network import network
 from commonweal_operator.desired.platform import Images, PlatformConfig
 from commonweal_operator.engine.keys import DepartmentKeys, KeysWanted
 from commonweal_operator.engine.probes import LoopWatch, Probes
+from support.waiting import HANG
 
 ROOT = Path(__file__).resolve().parents[3]
 PLATFORM = PlatformConfig(images=Images(runtime="r", store="s"))
@@ -325,13 +328,41 @@ def test_times_and_order_make_no_difference_but_reasons_do() -> None:
     assert not same(one, {"conditions": [{"type": "A", "status": "True", "reason": "other"}, {"type": "B", "status": "True"}]})
 
 
-def test_a_loop_that_was_blocked_is_not_healthy_until_that_is_half_a_minute_past() -> None:
-    watch = LoopWatch()
-    watch.note(6.0)
-    assert not watch.healthy
-    for _ in range(60):
-        watch.note(0.0)
+def test_a_loop_is_healthy_while_it_comes_round_and_late_by_what_was_in_between() -> None:
+    now = [0.0]
+    watch = LoopWatch(lambda: now[0])
+    now[0] = 30.0
+    watch.beat()
     assert watch.healthy
+    assert watch.worst == 29.5
+    now[0] = 91.0
+    assert not watch.healthy
+    watch.beat()
+    assert watch.healthy
+
+
+def test_probes_answer_while_the_loop_works() -> None:
+    """The loop stands still until the probe has answered: were it answered by the loop, this would never end."""
+
+    async def scenario() -> int:
+        port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        serving = asyncio.create_task(Probes(lambda: True, lambda: True, lambda: "").serve("127.0.0.1", 0, port.set_result))
+        with urllib.request.urlopen(f"http://127.0.0.1:{await port}/healthz", timeout=HANG) as answer:  # noqa: ASYNC210 - that is the point
+            status: int = answer.status
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        return status
+
+    assert asyncio.run(scenario()) == 200
+
+
+def test_a_port_that_is_taken_ends_the_operator() -> None:
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            await Probes(lambda: True, lambda: True, lambda: "").serve("127.0.0.1", taken.getsockname()[1])
+
+    with pytest.raises(OSError, match="in use"):
+        asyncio.run(scenario())
 
 
 def test_probes_answer_what_they_are_asked() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from commonweal_api import DataProduct
 from commonweal_api.plan import Outcome, StoreReport
 from commonweal_api.quality import QualityCount
 from commonweal_api.reasons import CONDITIONS_OF, REASONS, ConditionType, Reason, entry_of
@@ -27,11 +28,12 @@ from commonweal_operator.kinds.gather import ClosedInput, Input
 from commonweal_operator.kinds.model_service import ModelServiceInput, NeededProduct, needs
 from commonweal_operator.kinds.reading import key_of, read
 from commonweal_operator.kinds.rules import KindRules
-from commonweal_operator.kinds.signatures import SignatureState, signature_state
+from commonweal_operator.kinds.signatures import Examined, SignatureState, signature_state
 from commonweal_operator.kinds.terms import Parties, consumer_known, terms_for, terms_without_product
 from commonweal_operator.kinds.view import ClusterView
+from support.products import largest_product
+from support.signing import hash_of, revocation, seed_of, signature, with_nonce
 from support.signing import key_of as signing_key
-from support.signing import seed_of, signature
 from support.site import NOW, PLATFORM, documents
 
 _C, _R = ConditionType, Reason
@@ -149,6 +151,7 @@ PRODUCTS: list[tuple[Input, ConditionType, Reason]] = [
 
 UNSIGNED = SignatureState(Finding(_C.COUNTER_SIGNED, _R.AWAITING_SIGNATURE), frozenset())
 SIGNED = SignatureState(Finding(_C.COUNTER_SIGNED, _R.COUNTER_SIGNED), frozenset({PROVIDER, CONSUMER}))
+CHANGED = SignatureState(Finding(_C.COUNTER_SIGNED, _R.MEANING_CHANGED, "sector meant «a» and means «b»."), frozenset())
 HASH = "sha256:" + "0" * 64
 
 
@@ -157,14 +160,14 @@ def agreement(
 ) -> Agreement:
     made = record("40-agreements", "tax-registers-business", spec, **true(_C.ENFORCED))
     wanted = made.parsed.spec
-    parties = Parties(HASH, consumer_known(wanted, exists=known), state)
+    parties = Parties(consumer_known(wanted, exists=known), lambda meaning: Examined(HASH if meaning is not None else None, state))
     usable = about is not None and about.parsed is not None
     terms = (
         terms_for(wanted, parties, about.parsed.spec, NOW)
         if about is not None and usable
         else terms_without_product(wanted, parties, about)
     )
-    return Agreement(made, HASH, terms)
+    return Agreement(made, terms)
 
 
 def policy(spec: dict[str, Any] | None = None, told: Outcome | None = None, **more: Any) -> ConsentPolicyInput:
@@ -174,14 +177,20 @@ def policy(spec: dict[str, Any] | None = None, told: Outcome | None = None, **mo
 
 
 def signatures(
-    *parties: str, seeds: dict[str, bytes] | None = None, hash_: str = "", keys: tuple[str, ...] = (PROVIDER, CONSUMER)
+    *parties: str,
+    seeds: dict[str, bytes] | None = None,
+    hash_: str = "",
+    keys: tuple[str, ...] = (PROVIDER, CONSUMER),
+    told: Outcome | None = None,
+    **spec: Any,
 ) -> ConsentPolicyInput:
     """Return an agreement signed by those parties, whose departments show these keys."""
-    body = next(b for b in documents("40-agreements") if b["metadata"]["name"] == "tax-registers-business")
+    body = with_nonce(next(b for b in documents("40-agreements") if b["metadata"]["name"] == "tax-registers-business"))
+    body["spec"].update(spec)
     made = [signature(body, party, (seeds or {}).get(party), hash_) for party in parties]
-    whole = record("40-agreements", "tax-registers-business", {"signatures": made})
-    digest = signature(body, PROVIDER)["hash"]
-    return policy({"signatures": made}, state=signature_state(whole, digest, {name: signing_key(name) for name in keys}))
+    whole = record("40-agreements", "tax-registers-business", body["spec"] | {"signatures": made})
+    state = signature_state(whole, hash_of(body), {name: signing_key(name) for name in keys})
+    return policy(body["spec"] | {"signatures": made}, state=state, told=told)
 
 
 ENFORCED = policy(told=outcome("Enforced", ready=True))
@@ -189,14 +198,14 @@ UNPARSED = replace(SERVED.record, parsed=None, invalid="spec.version: no.")
 LINKED = {"linkage": {"on": "companyName"}}
 LIVE_PRODUCT = live("Serving", ready=True).record
 STORE_SAYS = (
-    "ProductNotFound",
-    "ProductNotReady",
-    "VersionUnknown",
-    "FieldNotOffered",
-    "MaskAndRawTogether",
-    "LinkageNotLive",
-    "StoreRefused",
-)
+    "ProductNotFound", "ProductNotReady", "VersionUnknown", "FieldNotOffered", "MaskAndRawTogether", "LinkageNotLive", "StoreRefused", "PersonKeyGiven",
+    "NonceEnded", "NonceUsed", "Lapsed", "MeaningChanged",
+)  # fmt: skip
+OFFERED = with_nonce(next(b for b in documents("40-agreements") if b["metadata"]["name"] == "tax-registers-business"))
+OVER = [revocation(OFFERED, CONSUMER)]
+FORGED = [revocation(OFFERED, CONSUMER, seed_of(PROVIDER))]
+KEY_FIELD = {"name": "directorKey", "column": "director_ref", "type": "String"}
+KEYED = record("30-products", "companies", {"fields": [*documents("30-products")[0]["spec"]["fields"], KEY_FIELD]})
 POLICIES: list[tuple[Input, ConditionType, Reason]] = [
     *((ENFORCED, t, Reason(t)) for t in CONDITIONS_OF["ConsentPolicy"] if t is not _C.READY),
     *((policy(about=None), t, _R.PRODUCT_NOT_FOUND) for t in (_C.PRODUCT_RESOLVED, _C.FIELDS_PERMITTED)),
@@ -206,6 +215,13 @@ POLICIES: list[tuple[Input, ConditionType, Reason]] = [
     (policy({"fields": ["postcodeArea", "postcode"]}), _C.FIELDS_PERMITTED, _R.MASK_AND_RAW_TOGETHER),
     (policy({"linkage": {"on": "shoeSize"}}), _C.FIELDS_PERMITTED, _R.LINKAGE_FIELD_UNKNOWN),
     (policy(LINKED | {"fields": ["companyName"]}, about=LIVE_PRODUCT), _C.FIELDS_PERMITTED, _R.LINKAGE_NOT_LIVE),
+    (policy({"fields": ["directorKey"]}, about=KEYED), _C.FIELDS_PERMITTED, _R.PERSON_KEY_GIVEN),
+    *((policy(about=None), t, _R.PRODUCT_NOT_FOUND) for t in (_C.COUNTER_SIGNED, _C.READY)),
+    (signatures(PROVIDER, CONSUMER, nonce=None), _C.COUNTER_SIGNED, _R.SIGNED_BEFORE),
+    (policy(state=CHANGED), _C.COUNTER_SIGNED, _R.MEANING_CHANGED),
+    (signatures(PROVIDER, CONSUMER, revocations=OVER), _C.COUNTER_SIGNED, _R.REVOKED),
+    (signatures(PROVIDER, CONSUMER, revocations=FORGED), _C.COUNTER_SIGNED, _R.REVOCATION_INVALID),
+    (signatures(revocations=OVER), _C.COUNTER_SIGNED, _R.REVOKED),
     (policy(known=False), _C.CONSUMER_KNOWN, _R.CONSUMER_NOT_FOUND),
     (signatures(PROVIDER, CONSUMER), _C.COUNTER_SIGNED, _R.COUNTER_SIGNED),
     (signatures(PROVIDER), _C.COUNTER_SIGNED, _R.AWAITING_SIGNATURE),
@@ -238,6 +254,12 @@ def model(*agreements: Agreement, served: bool = True, there: bool = True, told:
     return ModelServiceInput(NOW, MODEL, (NeededProduct(NEED, made if there else None, agreements),), told, "http://models")
 
 
+def called_by(caller: dict[str, str], *agreements: Agreement) -> ModelServiceInput:
+    return replace(model(*agreements), record=record("50-model", "next-step", {"callers": [caller]}))
+
+
+BENEFITS = {"department": "benefits-department", "client": "benefits-app"}
+NAMING = COVERING | {"consumer": {"department": BENEFITS["department"], "clients": [BENEFITS["client"]]}}
 BOUND = model(agreement(COVERING), told=outcome("RuntimeReady", ready=True))
 MODELS: list[tuple[Input, ConditionType, Reason]] = [
     *((BOUND, t, Reason(t)) for t in CONDITIONS_OF["ModelService"] if t is not _C.READY),
@@ -249,6 +271,9 @@ MODELS: list[tuple[Input, ConditionType, Reason]] = [
     (model(agreement(COVERING | {"consumer": {"department": CONSUMER, "clients": ["app"]}})), _C.AGREEMENTS_BOUND, _R.CLIENT_NOT_AGREED),
     (model(agreement(COVERING | {"fields": ["companyName"]})), _C.AGREEMENTS_BOUND, _R.FIELD_NOT_AGREED),
     (model(agreement(COVERING | {"validity": EXPIRED, "assurance": None})), _C.AGREEMENTS_BOUND, _R.AGREEMENT_NOT_IN_FORCE),
+    (called_by(BENEFITS), _C.CALLERS_AGREED, _R.CALLER_NOT_AGREED),
+    (called_by(BENEFITS, agreement(NAMING | {"fields": ["sector"]})), _C.CALLERS_AGREED, _R.CALLER_NOT_AGREED),
+    (called_by(BENEFITS, agreement(NAMING)), _C.CALLERS_AGREED, _R.CALLERS_AGREED),
     (model(), _C.RUNTIME_READY, _R.RUNTIME_PENDING),
     (model(told=outcome("RuntimeRefused", "spec.learner: no.")), _C.RUNTIME_READY, _R.RUNTIME_REFUSED),
 ]
@@ -263,6 +288,7 @@ def department(
     problems: tuple[Problem, ...] = (),
     *,
     own_models: tuple[Record, ...] = (MODEL,),
+    contracts: tuple[Contract, ...] = (SERVED.contract,),
     report: StoreReport | None = None,
     unsplit: bool = False,
     **running: Any,
@@ -272,10 +298,11 @@ def department(
         site="",
         record=record("10-departments", PROVIDER),
         signing=None,
-        contracts=(SERVED.contract,),
+        contracts=contracts,
         agreements=(agreement(),),
         consumed=(),
         models=own_models,
+        needed={m.key: () for m in own_models},
         calling=(),
         departments=frozenset({CONSUMER}),
         claims=frozenset(),
@@ -293,9 +320,13 @@ def problem(reason: str, kind: str = "Role") -> tuple[Problem, ...]:
     return (Problem(kind, "store", reason, f"{kind} store exists and does not belong to this department; it is left alone."),)
 
 
+LARGEST_SPEC = DataProduct.model_validate(largest_product()).spec
+LARGEST = (Contract(SERVED.record, SERVED.contract.plan.model_copy(update={"spec": LARGEST_SPEC})),) * 20
 RUNNING = department(report=StoreReport(plan="d"))
 DEPARTMENTS: list[tuple[tuple[DepartmentInput, tuple[Problem, ...]], ConditionType, Reason]] = [
     (RUNNING, _C.NAMESPACE_READY, _R.NAMESPACE_ACTIVE),
+    (RUNNING, _C.PLAN_COMPLETE, _R.PLAN_COMPLETE),
+    (department(contracts=LARGEST), _C.PLAN_COMPLETE, _R.PLAN_TOO_LARGE),
     (RUNNING, _C.STORE_READY, _R.STORE_RUNNING),
     (RUNNING, _C.DATA_API_READY, _R.DATA_API_RUNNING),
     (RUNNING, _C.MODELS_READY, _R.MODELS_RUNNING),
@@ -375,3 +406,16 @@ def test_time_wakes_an_object_at_the_next_moment_that_it_was_given() -> None:
     about = replace(SERVED, agreements=(later.record,))
     assert data_product.next_moment(about) == begins
     assert data_product.next_moment(replace(about, now=ends + timedelta(days=1))) is None
+
+
+def test_a_caller_is_named_by_nothing_less_than_an_agreement_over_all_that_the_model_reads() -> None:
+    def named(*agreements: Agreement) -> list[dict[str, str]]:
+        found = called_by(BENEFITS, *agreements)
+        plan = department_kind.model_plan(replace(department(own_models=(found.record,))[0], needed={found.record.key: found.needed}))
+        return [c.wire() for m in plan.models for c in m.agreed]
+
+    assert named(agreement(NAMING)) == [BENEFITS]
+    less = (COVERING, NAMING | {"fields": ["sector"]}, NAMING | {"validity": EXPIRED, "assurance": None}, NAMING | {"mode": "DryRun"})
+    assert [named(agreement(spec)) for spec in less] + [named()] == [[]] * 5
+    message = found_in(called_by(BENEFITS))[_C.CALLERS_AGREED]["message"]
+    assert all(word in message for word in ("benefits-department/benefits-app", "companies-registry/companies", *NEED.fields))

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from commonweal_api.closings import STORE_CLOSINGS
 from commonweal_api.plan import MODEL_PLAN, STORE_PLAN
 from commonweal_kube.queue import Key
 from commonweal_operator.desired.manifest import Child
@@ -98,6 +99,8 @@ def test_who_signs_is_named_by_the_department_object_and_may_read_one_secret(sit
 
 
 def test_without_stewards_both_bindings_stand_and_bind_nobody(site: Site) -> None:
+    department = site.body(DEPARTMENT)
+    site.put(department | {"spec": department["spec"] | {"stewards": []}}, 2)
     children = site.children(DEPARTMENT)
     assert "subjects" not in body(children, "RoleBinding", REGISTRY, "commonweal-stewards")
     assert "subjects" not in body(children, "RoleBinding", OURS, "commonweal-steward-signing")
@@ -106,7 +109,7 @@ def test_without_stewards_both_bindings_stand_and_bind_nobody(site: Site) -> Non
 def test_beside_a_store_in_the_departments_own_namespace_none_is_made_and_revocations_still_reach_it(site: Site) -> None:
     site.observed.known["StatefulSet", REGISTRY, "store"] = UP
     children = site.children(DEPARTMENT)
-    assert {(c.namespace, c.name) for c in children} == {(REGISTRY, STORE_PLAN), (REGISTRY, MODEL_PLAN)}
+    assert {(c.namespace, c.name) for c in children} == {(REGISTRY, STORE_CLOSINGS), (REGISTRY, STORE_PLAN), (REGISTRY, MODEL_PLAN)}
     assert site.rules.keys_of(site.gathered(DEPARTMENT)) is None, "no second pair of keys"
     status, reason, message = site.conditions("Department", "companies-registry")["NamespaceReady"]
     assert (status, reason) == ("False", "LayoutOutdated")

@@ -17,7 +17,7 @@ from commonweal_stacks.exceptions import UnknownRevisionError
 from commonweal_stacks.manifests import STORAGE_CLASS
 
 # A revision that a site may run is never edited. A new one gets a line here; a changed line is a mistake.
-DIGESTS = {"r1": "9e5f307102b1f384", "r2": "876c352418a355d5", "r3": "ec69e684dbb44f6f"}
+DIGESTS = {"r1": "9e5f307102b1f384", "r2": "876c352418a355d5", "r3": "ec69e684dbb44f6f", "r4": "4850fad52a57e3d5", "r5": "c071ac6d4a8b315c"}
 
 
 def test_no_revision_has_changed_since_it_was_released() -> None:
@@ -25,7 +25,7 @@ def test_no_revision_has_changed_since_it_was_released() -> None:
 
 
 def test_revisions_go_by_their_names_and_cannot_be_edited() -> None:
-    assert list(REVISIONS) == ["r1", "r2", "r3"]
+    assert list(REVISIONS) == ["r1", "r2", "r3", "r4", "r5"]
     for name, each in REVISIONS.items():
         assert each.revision == name
         assert revision(name) is each
@@ -40,7 +40,7 @@ def test_revisions_go_by_their_names_and_cannot_be_edited() -> None:
 
 
 def test_an_unknown_revision_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UnknownRevisionError, match="there is no blueprint 'r9'; there are r1, r2, r3"):
+    with pytest.raises(UnknownRevisionError, match="there is no blueprint 'r9'; there are r1, r2, r3, r4, r5"):
         revision("r9")
 
 

@@ -202,6 +202,7 @@ def test_without_an_issuer_everything_else_is_there_and_the_operator_knows_of_no
         ("ServiceAccount", "identity"),
         ("Service", "identity"),
         ("Deployment", "identity"),
+        ("PodDisruptionBudget", "identity"),
         ("NetworkPolicy", "commonweal-identity"),
     }
     assert (config(off)["personIssuer"], config(off)["personJwks"], config(off)["personEmbedded"]) == ("", "", False)
@@ -238,7 +239,48 @@ def test_keys_without_an_issuer_are_refused_with_the_values_to_set() -> None:
 
 def test_a_stack_and_the_chart_alone_install_the_same() -> None:
     """Two ways to one layer: what a stack gives, and the same settings written by hand."""
-    config_of_site = {"clientCidrs": ["10.1.0.0/16"], "expose": "LoadBalancer", "identity": {"enabled": True}}
+    config_of_site = {
+        "clientCidrs": ["10.1.0.0/16"],
+        "trustedProxies": ["10.9.0.0/24"],
+        "expose": "LoadBalancer",
+        "identity": {"enabled": True},
+    }
     chosen: SiteConfig = site("local", **config_of_site)
     by_hand = {"images": IMAGES, "site": chosen.name, "podCidrs": ["10.244.0.0/16"], "serviceCidrs": ["10.96.0.0/16"], **config_of_site}
     assert chart.render(values.CHART, chart.values(chosen, IMAGES)) == chart.render(values.CHART, by_hand)
+
+
+def issuer(**chosen: Any) -> dict[str, Manifest]:
+    """Return the objects of the small issuer, by kind."""
+    given = {"images": IMAGES, "identity": {"enabled": True, **chosen.pop("identity", {})}, **chosen}
+    return {each["kind"]: each for each in chart.render(values.CHART, given) if each["metadata"]["name"] == "identity"}
+
+
+def test_people_sign_in_while_one_pod_of_the_issuer_is_away() -> None:
+    found = issuer()
+    assert found["Deployment"]["spec"]["replicas"] == 2
+    assert found["Deployment"]["spec"]["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    assert found["PodDisruptionBudget"]["spec"]["minAvailable"] == 1
+    labels = found["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    for selector in (
+        found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
+        *(each["labelSelector"]["matchLabels"] for each in found["Deployment"]["spec"]["template"]["spec"]["topologySpreadConstraints"]),
+    ):
+        assert selector.items() <= labels.items()
+    assert "PodDisruptionBudget" not in issuer(identity={"replicas": 1}), "with one pod no node could ever be emptied"
+
+
+def test_the_issuer_sees_who_signs_in_and_counts_in_one_place() -> None:
+    outside, inside = issuer(expose="LoadBalancer")["Service"]["spec"], issuer()["Service"]["spec"]
+    assert (outside["externalTrafficPolicy"], outside["sessionAffinity"]) == ("Local", "ClientIP")
+    assert "externalTrafficPolicy" not in inside, "an API server takes it of no other type"
+
+
+def test_proxies_are_trusted_by_name_only() -> None:
+    def told(**chosen: Any) -> tuple[Any, Any]:
+        env = issuer(**chosen)["Deployment"]["spec"]["template"]["spec"]["containers"][0]["env"]
+        by_name = {each["name"]: each["value"] for each in env}
+        return by_name["COMMONWEAL_TRUSTED_PROXIES"], config(chart.render(values.CHART, {"images": IMAGES, **chosen}))["trustedProxies"]
+
+    assert told() == ("", [])
+    assert told(trustedProxies=["10.9.0.0/24", "fd00::/64"]) == ("10.9.0.0/24,fd00::/64", ["10.9.0.0/24", "fd00::/64"])

@@ -130,11 +130,11 @@ def test_a_bad_address_is_refused_with_key_file_and_remedy(kind: Kind, changes: 
 
 
 def test_size_and_blueprint_are_chosen_by_name() -> None:
-    assert (site("aws").size, site("aws").blueprint) == ("small", "r2")
+    assert (site("aws").size, site("aws").blueprint) == ("small", "r4")
     with pytest.raises(SiteConfigError, match=r"commonweal:site\.size in .*'small', 'medium' or 'large'"):
         site("aws", size="huge")
     with pytest.raises(
-        SiteConfigError, match=r"commonweal:site\.blueprint in .*: there is no blueprint 'r9'; there are r1, r2, r3\. Correct it"
+        SiteConfigError, match=r"commonweal:site\.blueprint in .*: there is no blueprint 'r9'; there are r1, r2, r3, r4, r5\. Correct it"
     ):
         site("aws", blueprint="r9")
 

@@ -1,4 +1,4 @@
-"""`commonweal agreement sign|verify|show`: what a steward types."""
+"""`commonweal agreement sign|verify|show|revoke`: what a steward types."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import yaml
 
 from commonweal_api import namespace_of
 from commonweal_api.agreement_signatures import agreement_key
+from commonweal_api.common import shown
 from commonweal_api.jwk import Jwk
 from commonweal_cli.agreements import signing
 from commonweal_cli.agreements.signing import Agreement
@@ -62,31 +63,67 @@ def about_one(function: Callable[..., int]) -> Callable[..., int]:
 
 @agreement.command("sign")
 @click.option("--as", "party", required=True, metavar="DEPARTMENT", help="for which party you sign")
+@click.option("--renew", is_flag=True, help="begin again: another nonce, and no signature but yours")
 @about_one
-def sign(place: Place, party: str) -> int:
+def sign(place: Place, party: str, *, renew: bool) -> int:
     """Sign an agreement for a department, with its Secret commonweal-signing."""
-    kubectl, agreement = place.kubectl, _agreement(place)
-    print(in_words(agreement.provider, agreement.name, agreement.spec))
-    print(f"  {'hash:':<11} {agreement.hash}")
+    kubectl, found = place.kubectl, _agreement(place)
+    agreement = signing.renewed(found) if renew or found.spec.nonce is None else found
+    _print(agreement)
     seed = signing.seed_of(kubectl, party)
     if agreement.signed_by(party, {party: agreement_key(seed)}):
         print(f"\n{party} has signed this already.")
         return DONE
     if agreement.version:
         try:
-            signing.sign(kubectl, agreement, {party: seed})
+            signing.sign(kubectl, agreement, {party: seed}, found.spec.nonce)
         except KubectlForbiddenError as refusal:
-            print(f"\nYou may not change it yourself: {refusal.what}")
+            print(f"\nYou may not change it yourself: {shown(refusal.what)}")
         else:
             print(f"\nSigned as {party}. `commonweal agreement show {agreement.name} -n {agreement.namespace}` says how it stands.")
             return DONE
-    _hand_over(agreement, signing.signatures_with(agreement, party, seed, int(time.time())))
+    signatures = signing.signatures_with(agreement, party, seed, int(time.time()))
+    _hand_over(agreement, {"nonce": agreement.spec.nonce, "signatures": signatures})
     return DONE
 
 
-def _hand_over(agreement: Agreement, signatures: list[dict[str, Any]]) -> None:
+@agreement.command("revoke")
+@click.option("--as", "party", required=True, metavar="DEPARTMENT", help="for which party you take it back")
+@about_one
+def revoke(place: Place, party: str) -> int:
+    """Take an agreement back for ever, with your department's Secret commonweal-signing; the other party cannot undo it."""
+    kubectl, agreement = place.kubectl, _agreement(place)
+    _told(agreement)
+    seed = signing.seed_of(kubectl, party)
+    if agreement.version:
+        try:
+            signing.revoke(kubectl, agreement, party, seed)
+        except KubectlForbiddenError as refusal:
+            print(f"\nYou may not change it yourself: {shown(refusal.what)}")
+        else:
+            print(f"\nRevoked as {party}. It closes now, and its nonce never opens again.")
+            return DONE
+    _hand_over(agreement, {"revocations": signing.revocations_with(agreement, party, seed, int(time.time()))})
+    return DONE
+
+
+def _print(agreement: Agreement) -> None:
+    """Print all that the hash covers, and the hash."""
+    print(in_words(agreement.provider, agreement.name, agreement.spec, agreement.meaning))
+    print(f"  {'hash:':<11} {agreement.hash}")
+
+
+def _told(agreement: Agreement) -> None:
+    """Print as much as is known: where a product is missing, there is no hash yet."""
+    try:
+        _print(agreement)
+    except LocalError as lack:
+        print(f"  {'hash:':<11} not known. {shown(str(lack))}")
+
+
+def _hand_over(agreement: Agreement, spec: dict[str, Any]) -> None:
     print(f"\nHand this to {agreement.provider}, whose steward runs it:\n")
-    patch = yaml.safe_dump({"spec": {"signatures": signatures}}, sort_keys=False, width=2000)
+    patch = yaml.safe_dump({"spec": spec}, sort_keys=False, width=2000)
     print(f"kubectl patch consentpolicy {agreement.name} -n {agreement.namespace} --type merge --patch-file /dev/stdin <<'END'\n{patch}END")
 
 
@@ -118,15 +155,14 @@ def verify(place: Place, jwks: tuple[str, ...], output: str) -> int:
 @agreement.command("show")
 @about_one
 def say(place: Place) -> int:
-    """Say how far the parties are."""
+    """Say what is agreed, what its fields mean, and how far the parties are."""
     agreement = _agreement(place)
-    print(in_words(agreement.provider, agreement.name, agreement.spec))
-    print(f"  {'hash:':<11} {agreement.hash}")
+    _told(agreement)
     print(f"  {'signed by:':<11} {', '.join(s.party for s in agreement.spec.signatures) or 'no party'}")
     print(f"  {'state:':<11} {agreement.status.get('negotiation', 'not known: the operator has not seen it')}, mode {agreement.spec.mode}")
     for condition in agreement.status.get("conditions") or ():
         if condition["status"] != "True":
-            print(f"  {condition['type'] + ':':<18} {condition['reason']}: {condition.get('message', '')}")
+            print(f"  {condition['type'] + ':':<18} {shown(condition['reason'])}: {shown(condition.get('message', ''))}")
     return DONE
 
 
@@ -142,19 +178,23 @@ def _agreement(place: Place) -> Agreement:
 
 def _agreement_in(path: Path, namespace: str | None) -> Agreement:
     try:
-        documents = [
-            d for d in yaml.safe_load_all(path.read_text(encoding="utf-8")) if isinstance(d, Mapping) and d.get("kind") == "ConsentPolicy"
-        ]
+        found = [d for d in yaml.safe_load_all(path.read_text(encoding="utf-8")) if isinstance(d, Mapping)]
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise LocalError(
-            f"{path}: {error}", "Name a file with one ConsentPolicy, as `kubectl get consentpolicy NAME -o yaml` writes it."
+            f"{path}: {error}",
+            "Name a file with one ConsentPolicy, as `kubectl get consentpolicy NAME -o yaml` writes it, and the DataProduct beside it if it has no status.",
         ) from None
+    documents = [d for d in found if d.get("kind") == "ConsentPolicy"]
     if len(documents) != 1:
         raise LocalError(f"{path}: holds {len(documents)} ConsentPolicies", "Name a file with exactly one.")
     (manifest,) = documents
     meta = {"namespace": namespace} | dict(manifest.get("metadata") or {})
     # What a file says of a version is not the cluster's word: it is only read and handed over.
-    return signing.agreement_of({**manifest, "metadata": {k: v for k, v in meta.items() if k != "resourceVersion" and v is not None}})
+    wanted = ((manifest.get("spec") or {}).get("product") or {}).get("name")
+    product = next((d for d in found if d.get("kind") == "DataProduct" and (d.get("metadata") or {}).get("name") == wanted), None)
+    return signing.agreement_of(
+        {**manifest, "metadata": {k: v for k, v in meta.items() if k != "resourceVersion" and v is not None}}, product
+    )
 
 
 def _keys_of(sets: Sequence[str]) -> dict[str, Jwk]:

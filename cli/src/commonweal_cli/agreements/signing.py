@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,24 +16,28 @@ from pydantic import ValidationError
 from commonweal_api import ConsentPolicy, namespace_of, platform_namespace_of
 from commonweal_api import agreement_signatures as jws
 from commonweal_api.consent_policy import ConsentPolicySpec
+from commonweal_api.data_product import DataProductSpec
 from commonweal_api.jwk import Jwk
-from commonweal_cli.exceptions import KubectlConflictError
+from commonweal_api.meaning import Meaning
+from commonweal_api.versions import meaning_for
+from commonweal_cli.exceptions import KubectlConflictError, KubectlError
 from commonweal_cli.kubectl import Kubectl
 from commonweal_local.exceptions import LocalError
 
-KIND, SECRET, ATTEMPTS = "consentpolicies.commonweal.dev", "commonweal-signing", 5
+KIND, PRODUCTS, SECRET, ATTEMPTS = "consentpolicies.commonweal.dev", "dataproducts.commonweal.dev", "commonweal-signing", 5
 AT_ONCE = 4
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """One agreement as it was read: `version` is the resourceVersion, empty when it comes from a file."""
+    """One agreement as it was read: `version` is the resourceVersion, empty when it comes from a file; `meaning` is None while nothing says what it is."""
 
     provider: str
     name: str
     spec: ConsentPolicySpec
     status: Mapping[str, Any]
     version: str
+    meaning: Meaning | None = None
 
     @property
     def namespace(self) -> str:
@@ -41,8 +46,13 @@ class Agreement:
 
     @property
     def hash(self) -> str:
-        """What both parties sign."""
-        return jws.agreement_hash(self.provider, self.name, self.spec)
+        """What both parties sign. Raises LocalError while it is not known what the fields mean."""
+        if self.spec.nonce is not None and (self.meaning is None or not self.meaning.whole(self.spec.fields)):
+            raise LocalError(
+                f"It is not known what every field of {self.provider}/{self.name} means",
+                f"Put the DataProduct {self.spec.product.name} into the file beside it, or correct spec.fields; each must be one that the product offers.",
+            )
+        return jws.agreement_hash(self.provider, self.name, self.spec, self.meaning)
 
     @property
     def parties(self) -> tuple[str, ...]:
@@ -63,8 +73,8 @@ class Verdict:
     text: str
 
 
-def agreement_of(manifest: Mapping[str, Any]) -> Agreement:
-    """Return the agreement of a manifest. Raises LocalError that names the field."""
+def agreement_of(manifest: Mapping[str, Any], product: Mapping[str, Any] | None = None) -> Agreement:
+    """Return the agreement of a manifest; `product` is the DataProduct's, else its status says what its fields mean. Raises LocalError that names the field."""
     meta = manifest.get("metadata") or {}
     content = {key: manifest[key] for key in ("apiVersion", "kind", "spec") if key in manifest}
     try:
@@ -79,12 +89,88 @@ def agreement_of(manifest: Mapping[str, Any]) -> Agreement:
         raise LocalError(
             "metadata.namespace: is no department's namespace", f"Write {namespace_of('<provider>')}: it is part of what is signed."
         )
-    return Agreement(provider, policy.metadata.name, policy.spec, manifest.get("status") or {}, str(meta.get("resourceVersion", "")))
+    status = manifest.get("status") or {}
+    meaning = _meant(policy.spec, product) if product is not None else _said(policy.spec, status)
+    return Agreement(provider, policy.metadata.name, policy.spec, status, str(meta.get("resourceVersion", "")), meaning)
 
 
 def read(kubectl: Kubectl, name: str, namespace: str) -> Agreement:
-    """Return an agreement of the cluster."""
-    return agreement_of(kubectl.get(KIND, name, namespace))
+    """Return an agreement of the cluster, with what its status says that its fields mean or, before there is one, what its product does.
+
+    Whoever signs signs what they are shown: where a status says something else than is so, the signature is one over something else.
+    """
+    found = agreement_of(manifest := kubectl.get(KIND, name, namespace))
+    if found.meaning is not None and found.status.get("observedGeneration") == manifest["metadata"].get("generation"):
+        return found
+    try:
+        return agreement_of(manifest, kubectl.get(PRODUCTS, found.spec.product.name, namespace))
+    except KubectlError:  # it is gone, or not to be read: then nothing can be signed, and the rest is said all the same
+        return replace(found, meaning=None)
+
+
+def _said(spec: ConsentPolicySpec, status: Mapping[str, Any]) -> Meaning | None:
+    """Return what a status says that the fields mean, if it speaks of these fields."""
+    try:
+        found = Meaning.model_validate(status.get("meaning"))
+    except ValidationError:
+        return None
+    return found if found.whole(spec.fields) else None
+
+
+def _meant(spec: ConsentPolicySpec, product: Mapping[str, Any]) -> Meaning | None:
+    """Return what the fields mean in the version of the product that the agreement would read now."""
+    try:
+        found = DataProductSpec.model_validate(product.get("spec"))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise LocalError(f"DataProduct: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}", "Correct it.") from None
+    return meaning_for(found, spec, datetime.now(UTC))
+
+
+def renewed(agreement: Agreement) -> Agreement:
+    """Return the agreement with a nonce of its own and nobody's signature: what was signed before is over as soon as it opens."""
+    spec = agreement.spec.model_copy(update={"nonce": secrets.token_urlsafe(16), "signatures": []})
+    return replace(agreement, spec=spec)
+
+
+def revocations_with(agreement: Agreement, party: str, seed: bytes, at: int) -> list[dict[str, Any]]:
+    """Return `spec.revocations` with the party's word that the agreement is over. Raises LocalError."""
+    _is_party(agreement, party)
+    nonce = agreement.spec.nonce
+    if nonce is None:
+        raise LocalError(
+            "spec.nonce: is missing, so there is nothing that could be revoked",
+            "Take spec.signatures out: what was signed without a nonce does not come back once it is closed.",
+        )
+    others = [r.wire() for r in agreement.spec.revocations or ()]
+    if any((r["party"], r["nonce"]) == (party, nonce) for r in others):
+        raise LocalError(f"spec.revocations: {party} has revoked {nonce} already", "Nothing is left to do; it cannot be taken out again.")
+    stood = _stood(agreement)
+    return [*others, {"party": party, "nonce": nonce, "hash": stood, "jws": jws.revoke(seed, jws.Revoked(nonce, stood, party, at))}]
+
+
+def _stood(agreement: Agreement) -> str:
+    """Return the hash of an agreement that is taken back; that of a signature when its product is gone, for who wants it over must not need one."""
+    if agreement.meaning is not None and agreement.meaning.whole(agreement.spec.fields):
+        return agreement.hash
+    return next((s.hash for s in agreement.spec.signatures), "sha256:" + "0" * 64)
+
+
+def revoke(kubectl: Kubectl, agreement: Agreement, party: str, seed: bytes) -> None:
+    """Put the party's revocation into the agreement of the cluster, again when somebody was faster. Raises LocalError."""
+    for left in reversed(range(ATTEMPTS)):
+        patch = {
+            "metadata": {"resourceVersion": agreement.version},
+            "spec": {"revocations": revocations_with(agreement, party, seed, int(time.time()))},
+        }
+        try:
+            kubectl.patch(KIND, agreement.name, agreement.namespace, patch)
+        except KubectlConflictError:
+            if not left:
+                raise
+            agreement = read(kubectl, agreement.name, agreement.namespace)
+        else:
+            return
 
 
 def seed_of(kubectl: Kubectl, party: str) -> bytes:
@@ -124,19 +210,23 @@ def key_in(document: Mapping[str, Any]) -> Jwk | None:
 
 def signatures_with(agreement: Agreement, party: str, seed: bytes, at: int) -> list[dict[str, Any]]:
     """Return `spec.signatures` with the party's signature in it. What others signed over other terms stands in the way. Raises LocalError."""
-    if party not in agreement.parties:
-        raise LocalError(
-            f"{party} is no party of this agreement", f"Its parties are {' and '.join(agreement.parties)}; name one with --as."
-        )
+    _is_party(agreement, party)
     others = [s for s in agreement.spec.signatures if s.party != party]
     for other in others:
         if other.hash != agreement.hash:
             raise LocalError(
                 f"spec.signatures: {other.party} signed {other.hash}, and these terms are {agreement.hash}",
-                "Take spec.signatures out of the ConsentPolicy, then have both sign again.",
+                "Take spec.signatures out of the ConsentPolicy, or sign with --renew, then have both sign again.",
             )
     mine = {"party": party, "hash": agreement.hash, "jws": jws.sign(seed, jws.Signed(agreement.hash, party, at))}
     return [*(s.wire() for s in others), mine]
+
+
+def _is_party(agreement: Agreement, party: str) -> None:
+    if party not in agreement.parties:
+        raise LocalError(
+            f"{party} is no party of this agreement", f"Its parties are {' and '.join(agreement.parties)}; name one with --as."
+        )
 
 
 def verdicts(agreement: Agreement, keys: Mapping[str, Jwk]) -> list[Verdict]:
@@ -167,17 +257,22 @@ def _verdict(agreement: Agreement, party: str, signature: Any, key: Jwk | None) 
     )
 
 
-def sign(kubectl: Kubectl, shown: Agreement, seeds: Mapping[str, bytes]) -> None:
-    """Put the parties' signatures into the agreement of the cluster, again when somebody was faster. Raises LocalError when other terms stand there now."""
+def sign(kubectl: Kubectl, shown: Agreement, seeds: Mapping[str, bytes], before: str | None) -> None:
+    """Put the parties' signatures into the agreement of the cluster, again when somebody was faster. Raises LocalError when other terms stand there now.
+
+    `before` is the nonce that stands there, which that of `shown` takes the place of.
+    """
     agreement = shown
     for left in reversed(range(ATTEMPTS)):
+        if agreement.spec.nonce != shown.spec.nonce and agreement.spec.nonce == before:
+            agreement = replace(agreement, spec=agreement.spec.model_copy(update={"nonce": shown.spec.nonce, "signatures": []}))
         if agreement.hash != shown.hash:
             raise LocalError("The agreement changed while you read it", "Repeat the command, and read it again.")
         signed = agreement
         for party, seed in seeds.items():
             signed = _with(signed, signatures_with(signed, party, seed, int(time.time())))
         signatures = [s.wire() for s in signed.spec.signatures]
-        patch = {"metadata": {"resourceVersion": agreement.version}, "spec": {"signatures": signatures}}
+        patch = {"metadata": {"resourceVersion": agreement.version}, "spec": {"nonce": shown.spec.nonce, "signatures": signatures}}
         try:
             kubectl.patch(KIND, agreement.name, agreement.namespace, patch)
         except KubectlConflictError:
@@ -196,7 +291,10 @@ def sign_all(site: Kubectl, namespaces: Sequence[str] = ()) -> list[str]:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         offered, secrets = pool.submit(site.items, KIND), pool.submit(site.items, "secrets", SECRET)
         found = {secret["metadata"]["namespace"]: secret for secret in secrets.result()}
-        agreements = [agreement_of(item) for item in offered.result() if not namespaces or item["metadata"]["namespace"] in namespaces]
+        meant = pool.submit(site.items, PRODUCTS)
+        products = {(p["metadata"]["namespace"], p["metadata"]["name"]): p for p in meant.result()}
+        wanted = [item for item in offered.result() if not namespaces or item["metadata"]["namespace"] in namespaces]
+        agreements = [agreement_of(item, _about(item, products)) for item in wanted]
         return [name for name in pool.map(lambda agreement: _sign_for_both(site, agreement, found), agreements) if name]
 
 
@@ -205,13 +303,24 @@ def _sign_for_both(site: Kubectl, agreement: Agreement, secrets: Mapping[str, Ma
     spaces = {party: platform_namespace_of(party) for party in agreement.parties}
     seeds = {p: _seed_in(secrets[space], p) if space in secrets else seed_of(site, p) for p, space in spaces.items()}
     keys = {party: jws.agreement_key(seed) for party, seed in seeds.items()}
-    lacking = {party: seed for party, seed in seeds.items() if not agreement.signed_by(party, keys)}
+    offered = agreement if agreement.spec.nonce is not None else renewed(agreement)
+    lacking = {party: seed for party, seed in seeds.items() if not offered.signed_by(party, keys)}
     if not lacking:
         return ""
-    sign(site, agreement, lacking)
+    if any(s.hash != offered.hash for s in offered.spec.signatures):
+        offered, lacking = renewed(offered), seeds
+    sign(site, offered, lacking, agreement.spec.nonce)
     return f"{agreement.namespace}/{agreement.name}"
+
+
+def _about(item: Mapping[str, Any], products: Mapping[tuple[str, str], Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the product that an agreement is about, unless its status says what it means: the store may hold a contract that is not the newest."""
+    current = (item.get("status") or {}).get("observedGeneration") == item["metadata"].get("generation")
+    if current and (item.get("status") or {}).get("meaning"):
+        return None
+    return products.get((item["metadata"]["namespace"], item["spec"]["product"]["name"]))
 
 
 def _with(agreement: Agreement, signatures: Sequence[Mapping[str, Any]]) -> Agreement:
     spec = ConsentPolicySpec.model_validate(agreement.spec.wire() | {"signatures": list(signatures)})
-    return Agreement(agreement.provider, agreement.name, spec, agreement.status, agreement.version)
+    return replace(agreement, spec=spec)

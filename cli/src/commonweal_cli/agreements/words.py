@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from commonweal_api.common import shown
 from commonweal_api.consent_policy import ConsentPolicySpec
+from commonweal_api.meaning import Meaning
 
 
-def in_words(provider: str, name: str, spec: ConsentPolicySpec) -> str:
-    """Return the agreement as lines of plain text."""
+def in_words(provider: str, name: str, spec: ConsentPolicySpec, meaning: Meaning | None = None) -> str:
+    """Return the agreement as lines of plain text, each of which is a line of ours: no text in it moves the cursor, turns or hides what is read."""
     version = f", version {spec.product.version}" if spec.product.version is not None else ""
     rows = [
         ("who reads", f"{spec.consumer.department}, as {', '.join(spec.consumer.clients)}"),
         ("what", f"{', '.join(spec.fields)} of {spec.product.name}{version} of {provider}"),
+        *_meant(meaning),
         *(("what for", f"{p.text} ({p.key}, {p.iri})") for p in spec.purposes),
         ("basis", ", ".join(str(part) for part in (spec.basis.type, spec.basis.condition, spec.basis.legal_power) if part)),
         ("the person", "; ".join(_person(spec))),
@@ -22,8 +25,20 @@ def in_words(provider: str, name: str, spec: ConsentPolicySpec) -> str:
         *(("assured", text) for text in _assured(spec)),
         ("from", spec.validity.from_.isoformat()),
         ("until", spec.validity.until.isoformat()),
+        ("nonce", spec.nonce or "none, as in earlier releases: what the fields mean is not signed"),
     ]
-    return "\n".join([f"Agreement {provider}/{name}", *(f"  {title + ':':<11} {text}" for title, text in rows)])
+    return "\n".join([f"Agreement {shown(provider)}/{shown(name)}", *(f"  {title + ':':<11} {shown(text)}" for title, text in rows)])
+
+
+def _meant(meaning: Meaning | None) -> Iterator[tuple[str, str]]:
+    """Yield what each field is made from."""
+    if meaning is None:
+        return
+    yield "read from", f"{meaning.source}, {meaning.records.lower()} a person, who is told by column {meaning.subject}"
+    for each in meaning.fields:
+        yield "  field", f"{each.name}: {each.words}"
+    for each in meaning.behind:
+        yield "  behind", f"{each.name}: {each.words}"
 
 
 def _person(spec: ConsentPolicySpec) -> Iterator[str]:
@@ -36,10 +51,10 @@ def _person(spec: ConsentPolicySpec) -> Iterator[str]:
 
 
 def _shown(spec: ConsentPolicySpec) -> Iterator[str]:
-    shown = spec.transparency
-    yield f"{shown.visibility}" + (f" by {shown.delay_days} days" if shown.delay_days else "")
-    if shown.reason:
-        yield shown.reason
+    when = spec.transparency
+    yield f"{when.visibility}" + (f" by {when.delay_days} days" if when.delay_days else "")
+    if when.reason:
+        yield when.reason
 
 
 def _assured(spec: ConsentPolicySpec) -> Iterator[str]:

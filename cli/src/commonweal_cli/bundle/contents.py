@@ -15,7 +15,7 @@ from commonweal_cli.bundle import wheels
 from commonweal_cli.bundle.archive import Contents, Entry
 from commonweal_local import paths, toolchain
 from commonweal_local.images import builder
-from commonweal_local.images.archives import archive_path
+from commonweal_local.images.archives import archive_path, bill_path
 from commonweal_local.progress import Progress
 from commonweal_local.toolchain import lookup
 from commonweal_local.toolchain.catalogue import KUBERNETES_VERSIONS, PROGRAMS, named, programs_in
@@ -110,7 +110,8 @@ def _definitions() -> Iterator[Entry]:
 
 def _images(references: dict[str, str]) -> Iterator[Entry]:
     for reference in references.values():
-        yield Entry(f"{CACHE}/images/{archive_path(reference).name}", archive_path(reference))
+        for file in (archive_path(reference), bill_path(reference)):
+            yield Entry(f"{CACHE}/images/{file.name}", file)
     listed = (json.dumps(references, indent=1) + "\n").encode()
     yield Entry(f"{CACHE}/images/{builder.OPENED}", listed)
     yield Entry(f"{HOME}/images.json", listed)

@@ -10,7 +10,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from commonweal_local import debian, paths
 from commonweal_local.exceptions import CommandFailedError, LocalError
-from commonweal_local.images import packages
+from commonweal_local.images import locked, packages
 from commonweal_local.images.wheels import extra, pins, plain
 from commonweal_local.progress import Step
 from commonweal_local.shell import run
@@ -32,9 +32,11 @@ def wheels(step: Step) -> list[Path]:
     lacking = sorted(set(wanted) - _present(directory).keys())
     if lacking:
         step.update(f"fetching {len(lacking)} of {len(wanted)}")
-        words = ["--quiet", "--no-deps", "--disable-pip-version-check", "--only-binary=:all:", f"--dest={directory}"]
+        words = ["--quiet", "--require-hashes", "--no-deps", "--disable-pip-version-check", "--only-binary=:all:", f"--dest={directory}"]
+        listed = directory / "requirements.txt"
+        paths.write(listed, locked.requirements(lacking))
         try:
-            run(sys.executable, "-m", "pip", "download", *words, *lacking)
+            run(sys.executable, "-m", "pip", "download", *words, f"--requirement={listed}")
         except CommandFailedError as error:
             raise LocalError(
                 f"pip could not fetch the wheels of the bundle ({error})",

@@ -34,6 +34,15 @@ MODELS: dict[Reason, Entry] = {
         "The agreement that covers a feature is not in force or not enforced.",
         "See the conditions of the ConsentPolicy that the message names.",
     ),
+    _R.CALLERS_AGREED: yes(
+        _T.CALLERS_AGREED,
+        "Every caller of another department is named in agreements over all that the model reads. Callers of its own that none names are told decisions only.",
+    ),
+    _R.CALLER_NOT_AGREED: no(
+        _T.CALLERS_AGREED,
+        "No agreement in force names a caller of another department over all that the model reads; the runtime refuses it.",
+        "Have the caller that the message names added to spec.consumer.clients of a ConsentPolicy for its department with the purpose and fields named there, or remove it from spec.callers.",
+    ),
     _R.RUNTIME_READY: yes(_T.RUNTIME_READY, "The model runtime has taken up this generation and answers."),
     _R.RUNTIME_PENDING: wait(
         _T.RUNTIME_READY,

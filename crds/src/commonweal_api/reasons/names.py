@@ -14,6 +14,7 @@ class ConditionType(StrEnum):
     """
 
     NAMESPACE_READY = "NamespaceReady"
+    PLAN_COMPLETE = "PlanComplete"
     STORE_READY = "StoreReady"
     DATA_API_READY = "DataApiReady"
     MODELS_READY = "ModelsReady"
@@ -33,20 +34,21 @@ class ConditionType(StrEnum):
     ENFORCED = "Enforced"
     DATA_PRODUCTS_READY = "DataProductsReady"
     AGREEMENTS_BOUND = "AgreementsBound"
+    CALLERS_AGREED = "CallersAgreed"
     RUNTIME_READY = "RuntimeReady"
     READY = "Ready"
 
 
 _T = ConditionType
 CONDITIONS_OF: dict[str, tuple[ConditionType, ...]] = {
-    "Department": (_T.NAMESPACE_READY, _T.STORE_READY, _T.DATA_API_READY, _T.MODELS_READY, _T.READY),
+    "Department": (_T.NAMESPACE_READY, _T.PLAN_COMPLETE, _T.STORE_READY, _T.DATA_API_READY, _T.MODELS_READY, _T.READY),
     "DataProduct": (
         _T.MAPPING_VALID, _T.COMPATIBLE, _T.SOURCE_REACHABLE, _T.PUSHDOWN_SAFE, _T.LOADED, _T.QUALITY_PASSED, _T.SLA_MET, _T.SERVING, _T.READY,
     ),
     "ConsentPolicy": (
         _T.PRODUCT_RESOLVED, _T.FIELDS_PERMITTED, _T.CONSUMER_KNOWN, _T.COUNTER_SIGNED, _T.IN_FORCE, _T.ENFORCED, _T.READY,
     ),
-    "ModelService": (_T.DATA_PRODUCTS_READY, _T.AGREEMENTS_BOUND, _T.RUNTIME_READY, _T.READY),
+    "ModelService": (_T.DATA_PRODUCTS_READY, _T.AGREEMENTS_BOUND, _T.CALLERS_AGREED, _T.RUNTIME_READY, _T.READY),
 }  # fmt: skip
 
 
@@ -64,6 +66,8 @@ class Reason(StrEnum):
     LAYOUT_OUTDATED = "LayoutOutdated"
     NAME_CONFLICT = "NameConflict"
     QUOTA_EXCEEDED = "QuotaExceeded"
+    PLAN_COMPLETE = "PlanComplete"
+    PLAN_TOO_LARGE = "PlanTooLarge"
     STORE_RUNNING = "StoreRunning"
     STORE_STARTING = "StoreStarting"
     DATA_API_RUNNING = "DataApiRunning"
@@ -122,6 +126,7 @@ class Reason(StrEnum):
     MASK_AND_RAW_TOGETHER = "MaskAndRawTogether"
     LINKAGE_FIELD_UNKNOWN = "LinkageFieldUnknown"
     LINKAGE_NOT_LIVE = "LinkageNotLive"
+    PERSON_KEY_GIVEN = "PersonKeyGiven"
     CONSUMER_KNOWN = "ConsumerKnown"
     CONSUMER_NOT_FOUND = "ConsumerNotFound"
     COUNTER_SIGNED = "CounterSigned"
@@ -130,11 +135,18 @@ class Reason(StrEnum):
     SIGNED_OTHER_TERMS = "SignedOtherTerms"
     SIGNED_BY_STRANGER = "SignedByStranger"
     PARTY_KEY_UNKNOWN = "PartyKeyUnknown"
+    MEANING_CHANGED = "MeaningChanged"
+    SIGNED_BEFORE = "SignedBefore"
+    REVOKED = "Revoked"
+    REVOCATION_INVALID = "RevocationInvalid"
     IN_FORCE = "InForce"
     NOT_YET_IN_FORCE = "NotYetInForce"
     EXPIRED = "Expired"
     ENFORCED = "Enforced"
     DRY_RUN = "DryRun"
+    NONCE_ENDED = "NonceEnded"
+    NONCE_USED = "NonceUsed"
+    LAPSED = "Lapsed"
     # ModelService
     DATA_PRODUCTS_READY = "DataProductsReady"
     AGREEMENTS_BOUND = "AgreementsBound"
@@ -143,6 +155,8 @@ class Reason(StrEnum):
     CLIENT_NOT_AGREED = "ClientNotAgreed"
     FIELD_NOT_AGREED = "FieldNotAgreed"
     AGREEMENT_NOT_IN_FORCE = "AgreementNotInForce"
+    CALLERS_AGREED = "CallersAgreed"
+    CALLER_NOT_AGREED = "CallerNotAgreed"
     RUNTIME_READY = "RuntimeReady"
     RUNTIME_PENDING = "RuntimePending"
     RUNTIME_REFUSED = "RuntimeRefused"

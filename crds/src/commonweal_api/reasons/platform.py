@@ -45,6 +45,12 @@ PLATFORM: dict[Reason, Entry] = {
         "The quota of the platform's namespace for the department leaves no room for a pod.",
         "See what else runs there (`kubectl get pods -n dept-NAME-platform`), and remove what the operator did not make.",
     ),
+    _R.PLAN_COMPLETE: yes(_T.PLAN_COMPLETE, "The plans of store and models hold all that is valid and agreed."),
+    _R.PLAN_TOO_LARGE: no(
+        _T.PLAN_COMPLETE,
+        "All that is valid and agreed does not fit into the department's plans, so some of it is neither loaded nor open. What was taken away is closed all the same.",
+        "Shorten texts and expressions, delete what is no longer needed, or move products to a department of their own.",
+    ),
     _R.STORE_RUNNING: yes(_T.STORE_READY, "The department's PostgreSQL answers, and its keeper reports."),
     _R.STORE_STARTING: wait(
         _T.STORE_READY,

@@ -14,6 +14,11 @@ def archive_path(reference: str) -> Path:
     return paths.cache() / "images" / f"{name}-{tag}.tar"
 
 
+def bill_path(reference: str) -> Path:
+    """Return where the bill of materials of an image lies: beside its archive."""
+    return archive_path(reference).with_suffix(".cdx.json")
+
+
 def archive_of(image: str | Path) -> Path:
     """The archive of an image given as a reference, or as the archive itself; raises LocalError when there is none."""
     is_reference = isinstance(image, str) and image.startswith("localhost/")

@@ -12,8 +12,9 @@ from pathlib import Path
 from commonweal_local import paths
 from commonweal_local.exceptions import LocalError
 from commonweal_local.images import oci, recipes, selection, unpacked
-from commonweal_local.images.archives import archive_path
+from commonweal_local.images.archives import archive_path, bill_path
 from commonweal_local.images.contents import IMAGES, Image
+from commonweal_local.images.selection import Selection
 from commonweal_local.progress import Progress
 
 REPOSITORY = "localhost/commonweal"
@@ -36,7 +37,7 @@ def build(progress: Progress) -> dict[str, str]:
         with progress.step("images: versions of Debian packages"):
             chosen = selection.select()
         made = {title: _layer(layer, progress) for title, layer in recipes.layers(chosen).items()}
-        references = {image.name: _image(image, made, recipes.configuration(image, chosen), progress) for image in IMAGES}
+        references = {image.name: _image(image, made, chosen, progress) for image in IMAGES}
         _prune()
         paths.write(paths.images_file(), references)
     return references
@@ -72,12 +73,13 @@ def _layer(layer: recipes.Layer, progress: Progress) -> Path:
     return _used(out)
 
 
-def _image(image: Image, made: Mapping[str, Path], config: oci.Config, progress: Progress) -> str:
-    layers = [made[title] for title in recipes.layers_of(image)]
+def _image(image: Image, made: Mapping[str, Path], chosen: Selection, progress: Progress) -> str:
+    layers, config = [made[title] for title in recipes.layers_of(image)], recipes.configuration(image, chosen)
     reference = f"{REPOSITORY}/{image.name}:{oci.digest_of(layers, config)[:TAG_LENGTH]}"
     if not archive_path(reference).exists():
         with progress.step(f"image {reference}"):
             oci.write_archive(archive_path(reference), reference, layers, config)
+    paths.write(bill_path(reference), recipes.bill_of(image, chosen))
     for file in (archive_path(reference), *map(oci.beside, layers)):
         _used(file)
     return reference
@@ -92,7 +94,7 @@ def _used(file: Path) -> Path:
 def _prune() -> None:
     """Remove what no build has used for an hour: each change of code would leave a hundred megabytes."""
     directory = paths.cache() / "images"
-    for file in [*directory.glob("*.tar"), *(directory / "layers").iterdir()]:
+    for file in [*directory.glob("*.tar"), *directory.glob("*.cdx.json"), *(directory / "layers").iterdir()]:
         if time.time() - file.stat().st_mtime > KEPT_SECONDS:
             file.unlink()
     unpacked.prune(KEPT_SECONDS)

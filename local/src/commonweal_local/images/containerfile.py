@@ -13,13 +13,13 @@ from pathlib import Path
 
 from commonweal_api.generated import write_or_check
 from commonweal_local import paths
-from commonweal_local.images import contents, wheels
+from commonweal_local.images import contents
 from commonweal_local.images.contents import BOOKWORM, LIBRARIES, OURS, SOURCES, USER, USER_ID, Image
 
 BASE = "debian:12-slim"
 COMMAND = "python -m commonweal_local.images.containerfile"
 MADE = f"# Made from local/src/commonweal_local/images/contents.py by `{COMMAND}`; change that, not this file."
-BUILD = "/opt/build"
+BUILD, LOCK = "/opt/build", "/opt/requirements.txt"
 INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends"
 LISTS = "rm -rf /var/lib/apt/lists/*"
 
@@ -27,7 +27,6 @@ LISTS = "rm -rf /var/lib/apt/lists/*"
 def text(image: Image, root: Path) -> str:
     """Return the Containerfile of an image, to be built with the repository as its context."""
     pyproject = root / "pyproject.toml"
-    wanted = list(dict.fromkeys(each for extra in image.extras for each in wheels.extra(pyproject, extra)))
     copied = [f"COPY {SOURCES[name]}/{name} /{OURS}/{name}" for name in image.packages]
     compiled = f"python3 -m compileall -q -f --invalidation-mode unchecked-hash /{OURS}"
     lines = [
@@ -42,9 +41,10 @@ def text(image: Image, root: Path) -> str:
         "FROM python AS build",
         _run(*_installed([f"python{BOOKWORM.python}-venv"])),
         _run(f"python3 -m venv {BUILD}"),
-        _run(_words(f"{BUILD}/bin/pip install --no-cache-dir --only-binary=:all:", wanted)),
+        f"COPY {_lock(image)} {LOCK}",
+        _run(f"{BUILD}/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary=:all: --requirement {LOCK}"),
         "# Nothing in the image imports these.",
-        _run(_words(f"{BUILD}/bin/pip uninstall --yes", sorted(contents.unused() | {"pip", "setuptools"}))),
+        _run(_words(f"{BUILD}/bin/pip uninstall --yes", sorted(contents.unused(image.extras) | {"pip", "setuptools"}))),
         *copied,
         _run(compiled),
         "",
@@ -65,13 +65,18 @@ def text(image: Image, root: Path) -> str:
 def ignored() -> str:
     """Return .containerignore: an engine is given what the Containerfiles copy, and nothing else."""
     copied = sorted({f"{SOURCES[name]}/{name}" for image in contents.IMAGES for name in image.packages})
-    return "\n".join([MADE, "**", *(f"!{path}" for path in copied), "**/__pycache__", ""])
+    locks = sorted(_lock(image) for image in contents.IMAGES)
+    return "\n".join([MADE, "**", *(f"!{path}" for path in (*copied, *locks)), "**/__pycache__", ""])
 
 
 def rendered(root: Path) -> dict[Path, str]:
     """Return the text of each file that is made from the list."""
     made = {root / "images" / image.name / "Containerfile": text(image, root) for image in contents.IMAGES}
     return {**made, root / ".containerignore": ignored()}
+
+
+def _lock(image: Image) -> str:
+    return f"requirements/{image.name}.txt"
 
 
 def _run(*steps: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +23,14 @@ COMMAND = ("python3", "--version")
 SERVER_DIRECTORIES: Mapping[str, int] = {"var/lib/postgresql/data": 0o755, "run/postgresql": 0o1777}
 # What libraries ask for and no process of an image imports: a quarter of what would be installed. A test starts the images' code without them.
 UNUSED: Mapping[str, tuple[str, ...]] = {
-    "the command lines of kopf, granian and litestar": ("click", "markdown-it-py", "mdurl", "pygments", "rich", "rich-click"),
+    "the command line of litestar, but click, which uvicorn imports": ("markdown-it-py", "mdurl", "pygments", "rich", "rich-click"),
     "litestar's client for tests": ("certifi", "h11", "httpcore", "httpx"),
     "litestar's examples in OpenAPI documents of its own": ("faker", "polyfactory"),
     "litestar's plug-in for HTMX": ("litestar-htmx",),
     "cffi's reader of C, for extensions that are being built": ("pycparser",),
 }
+# The same, of one extra alone.
+UNUSED_OF: Mapping[str, tuple[str, ...]] = {"operator": ("click",)}  # the command line of kopf
 
 
 @dataclass(frozen=True)
@@ -107,9 +109,10 @@ def labels(image: Image, pyproject: Path) -> dict[str, str]:
     return {f"org.opencontainers.image.{key}": value for key, value in said.items()}
 
 
-def unused() -> frozenset[str]:
-    """Return the names of the Python packages that are left out of every image."""
-    return frozenset(name for names in UNUSED.values() for name in names)
+def unused(extras: Sequence[str]) -> frozenset[str]:
+    """Return the names of the Python packages that are left out where these extras are installed."""
+    own = (UNUSED_OF.get(extra, ()) for extra in extras)
+    return frozenset(name for names in (*UNUSED.values(), *own) for name in names)
 
 
 def trees(image: Image, root: Path) -> dict[str, Path]:

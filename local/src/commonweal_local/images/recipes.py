@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from commonweal_local import paths
-from commonweal_local.images import bytecode, contents, packages, wheels
+from commonweal_local.images import bill, bytecode, contents, packages, wheels
 from commonweal_local.images.contents import LIBRARIES, OURS, USER, USER_ID, Image
 from commonweal_local.images.oci import Config, Tree
 from commonweal_local.images.selection import Selection
@@ -90,8 +90,19 @@ def _finish_postgres(tree: Tree) -> None:
         tree.directory(path, mode=mode)
 
 
+def bill_of(image: Image, chosen: Selection) -> str:
+    """Return the bill of materials of an image."""
+    debian = [*chosen.base, *(chosen.server if image.server else ())]
+    python = sorted({pin for extra in image.extras for pin in _pinned(extra)})
+    return bill.bill(contents.labels(image, _pyproject()), debian, python)
+
+
+def _pinned(extra: str) -> list[str]:
+    return wheels.pins(wheels.extra(_pyproject(), extra), without=contents.unused([extra]))
+
+
 def _libraries(extra: str, python: str) -> Layer:
-    pinned = wheels.pins(wheels.extra(_pyproject(), extra), without=contents.unused())
+    pinned = _pinned(extra)
 
     def fill(tree: Tree) -> None:
         wheels.add_to(tree, pinned, python, LIBRARIES)

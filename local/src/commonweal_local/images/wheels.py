@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from commonweal_local.exceptions import CommandFailedError, LocalError
+from commonweal_local.images import locked
 from commonweal_local.images.oci import Tree
 from commonweal_local.shell import run
 
@@ -78,12 +79,33 @@ def pins(requirements: Iterable[str], *, without: Container[str] = ()) -> list[s
 
 def add_to(tree: Tree, pinned: Sequence[str], python: str, into: str) -> None:
     """Install the pinned wheels for the image's Python and platform, and add their files under `into`."""
+    wanted = locked.requirements(pinned)
     platforms = [word for name in PLATFORMS for word in ("--platform", f"{name}_{platform.machine()}")]
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / "target"
-        options = ["--quiet", "--no-deps", "--no-compile", "--disable-pip-version-check", "--only-binary=:all:", "--implementation=cp"]
+        listed = Path(scratch) / "requirements.txt"
+        listed.write_text(wanted, encoding="utf-8")
+        options = [
+            "--quiet",
+            "--require-hashes",
+            "--no-deps",
+            "--no-compile",
+            "--disable-pip-version-check",
+            "--only-binary=:all:",
+            "--implementation=cp",
+        ]
         try:
-            run(sys.executable, "-m", "pip", "install", *options, *platforms, f"--python-version={python}", f"--target={target}", *pinned)
+            run(
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                *options,
+                *platforms,
+                f"--python-version={python}",
+                f"--target={target}",
+                f"--requirement={listed}",
+            )
         except CommandFailedError as error:
             raise LocalError(
                 f"pip could not fetch the wheels of an image ({error})",

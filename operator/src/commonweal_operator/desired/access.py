@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from commonweal_api.closings import STORE_CLOSINGS
 from commonweal_api.department import Steward
 from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, STORE_PLAN, STORE_REPORT
 from commonweal_operator.desired.keys import SIGNING
@@ -32,8 +33,8 @@ def component_roles(owner: Owner, credentials: Iterable[str]) -> list[Child]:
     secrets = sorted(set(credentials))
     readable = [_rule("secrets", secrets, "get")] if secrets else []
     return [
-        *_grant(owner.ours, "store", _plan_and_report(STORE_PLAN, STORE_REPORT), _account(owner.ours, "store")),
-        *_grant(owner.ours, "models", _plan_and_report(MODEL_PLAN, MODEL_REPORT), _account(owner.ours, "models")),
+        *_grant(owner.ours, "store", _plan_and_report(STORE_REPORT, STORE_PLAN, STORE_CLOSINGS), _account(owner.ours, "store")),
+        *_grant(owner.ours, "models", _plan_and_report(MODEL_REPORT, MODEL_PLAN), _account(owner.ours, "models")),
         *_grant(owner.own, SOURCES, readable, _account(owner.ours, "store")),
     ]
 
@@ -54,9 +55,9 @@ def _subject(owner: Owner, steward: Steward) -> Manifest:
     return {"apiGroup": _RBAC, "kind": steward.kind, "name": steward.name}
 
 
-def _plan_and_report(plan: str, report: str) -> list[dict[str, Any]]:
+def _plan_and_report(report: str, *plans: str) -> list[dict[str, Any]]:
     # `list` is allowed by name too: a watch of one object is a list with a field selector on its name.
-    return [_rule("configmaps", [plan], "get", "list", "watch"), _rule("configmaps", [report], "get", "patch")]
+    return [_rule("configmaps", sorted(plans), "get", "list", "watch"), _rule("configmaps", [report], "get", "patch")]
 
 
 def _rule(resource: str, names: list[str], *verbs: str) -> dict[str, Any]:

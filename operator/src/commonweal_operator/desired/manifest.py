@@ -63,8 +63,10 @@ class Stage(IntEnum):
     """The order of application: a stage starts when the one before it is done. What takes access away comes before all that runs."""
 
     NAMESPACE = 0
-    ACCESS = 1
-    REST = 2
+    CLOSING = 1
+    ACCESS = 2
+    REST = 3
+    BOUNDS = 4
 
 
 @dataclass(frozen=True, slots=True)

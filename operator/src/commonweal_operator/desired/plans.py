@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import orjson
 
+from commonweal_api.closings import CLOSINGS_KEY, STORE_CLOSINGS, closings_of
 from commonweal_api.plan import (
     MODEL_PLAN,
     MODEL_REPORT,
@@ -18,8 +19,8 @@ from commonweal_operator.desired.manifest import PLAN_DIGEST, REPORT_LABEL, Chil
 
 
 def plans(owner: Owner, store: StorePlan, models: ModelPlan) -> list[Child]:
-    """Return both plans, applied first: what a plan leaves out is closed."""
-    return [_plan(owner, STORE_PLAN, store), _plan(owner, MODEL_PLAN, models)]
+    """Return the list of what may be open, applied before anything else, and both plans: what a plan leaves out is closed."""
+    return [_closings(owner, store), _plan(owner, STORE_PLAN, store), _plan(owner, MODEL_PLAN, models)]
 
 
 def reports(owner: Owner) -> list[Child]:
@@ -28,6 +29,11 @@ def reports(owner: Owner) -> list[Child]:
         child("ConfigMap", owner.metadata(name, component, **{REPORT_LABEL: "true"}), shared=True)
         for name, component in ((STORE_REPORT, "store"), (MODEL_REPORT, "models"))
     ]
+
+
+def _closings(owner: Owner, plan: StorePlan) -> Child:
+    text = orjson.dumps(closings_of(plan).model_dump(), option=orjson.OPT_SORT_KEYS).decode()
+    return child("ConfigMap", owner.metadata(STORE_CLOSINGS, "store"), stage=Stage.CLOSING, data={CLOSINGS_KEY: text})
 
 
 def _plan(owner: Owner, name: str, plan: StorePlan | ModelPlan) -> Child:

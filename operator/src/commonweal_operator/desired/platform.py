@@ -11,6 +11,7 @@ from commonweal_api.common import Strict
 
 SYSTEM_NAMESPACE = "commonweal-system"
 DEPARTMENT_SECRETS_ROLE = "commonweal-department-secrets"
+PRIORITY_CLASS = "commonweal-platform"
 DEPARTMENT_SOURCES_ROLE = "commonweal-department-sources"
 STEWARD_ROLE = "commonweal-department-steward"
 
@@ -38,6 +39,7 @@ class PlatformConfig(Strict):
     pod_cidrs: list[IPv4Network | IPv6Network] = Field(default_factory=list)
     service_cidrs: list[IPv4Network | IPv6Network] = Field(default_factory=list)
     api_servers: list[IPv4Network | IPv6Network] = Field(default_factory=list)
+    trusted_proxies: list[IPv4Network | IPv6Network] = Field(default_factory=list)
     storage_class: str = "std-rwo"
     client_issuer: str = ""
     person_issuer: str = ""

@@ -8,7 +8,7 @@ from commonweal_api import platform_namespace_of
 from commonweal_api.plan import audience_of
 from commonweal_operator.desired.keys import NAME as KEYS
 from commonweal_operator.desired.manifest import Manifest, Owner
-from commonweal_operator.desired.platform import PlatformConfig
+from commonweal_operator.desired.platform import PRIORITY_CLASS, PlatformConfig
 
 USER = 10001  # `commonweal` in every image
 TOKEN_SECONDS = 3600
@@ -89,6 +89,7 @@ def pod(owner: Owner, component: str, containers: list[Manifest], volumes: list[
         "metadata": {"labels": owner.labels(component)},
         "spec": {
             "serviceAccountName": component,
+            "priorityClassName": PRIORITY_CLASS,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": grace,

@@ -31,7 +31,7 @@ def data_api(owner: Owner, platform: PlatformConfig) -> list[Child]:
         DATA_API,
         platform.images.runtime,
         "commonweal_runtime.data_api",
-        env=environment(owner, platform),
+        env=_environment(owner, platform),
         ports=[{"name": "http", "containerPort": DATA_API_PORT, "protocol": "TCP"}],
         volumeMounts=[KEYS_MOUNT, ACCOUNT_MOUNT],
         resources=resources("50m", "128Mi", "512Mi"),
@@ -55,7 +55,7 @@ def models(owner: Owner, platform: PlatformConfig, providers: Iterable[str], *, 
         MODELS,
         platform.images.runtime,
         "commonweal_runtime.models",
-        env=environment(owner, platform),
+        env=_environment(owner, platform),
         ports=[{"name": "http", "containerPort": MODELS_PORT, "protocol": "TCP"}],
         volumeMounts=[KEYS_MOUNT, ACCOUNT_MOUNT, {"name": "tokens", "mountPath": TOKENS_DIRECTORY, "readOnly": True}],
         resources=resources("50m", "128Mi", "512Mi"),
@@ -63,6 +63,12 @@ def models(owner: Owner, platform: PlatformConfig, providers: Iterable[str], *, 
     )
     template = pod(owner, MODELS, [main], [KEYS_VOLUME, account_volume(), tokens])
     return [_deployment(owner, MODELS, template, replicas=int(wanted)), _service(owner, platform, MODELS, MODELS_PORT)]
+
+
+def _environment(owner: Owner, platform: PlatformConfig) -> list[Manifest]:
+    """Return the variables of a server: besides every container's, whose word it takes for who its client is."""
+    proxies = ",".join(map(str, platform.trusted_proxies))
+    return [*environment(owner, platform), *([{"name": "COMMONWEAL_TRUSTED_PROXIES", "value": proxies}] if proxies else [])]
 
 
 def _deployment(owner: Owner, component: str, template: Manifest, *, replicas: int) -> Child:
@@ -81,7 +87,10 @@ def _deployment(owner: Owner, component: str, template: Manifest, *, replicas: i
 
 
 def _service(owner: Owner, platform: PlatformConfig, component: str, port: int) -> Child:
+    # Only a node with a pod takes part, and the client's own address arrives: shares of connections and network policies go by it.
+    kept: Manifest = {"externalTrafficPolicy": "Local"} if platform.expose == "LoadBalancer" else {}
     spec = {
+        **kept,
         "type": platform.expose,
         "selector": owner.selector(component),
         "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": port}],

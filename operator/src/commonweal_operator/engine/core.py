@@ -31,6 +31,7 @@ from commonweal_operator.engine.metrics import Counters
 log = logging.getLogger(__name__)
 Inputs = TypeVar("Inputs")
 PASS_SECONDS, LONGEST_SLEEP = 30.0, 3600.0
+PAGE = 100  # objects in one answer: what a tenant may write is large, and a page is decoded in one go
 Enqueues = Iterable[tuple[Key, Priority]]
 
 
@@ -132,7 +133,7 @@ class Engine(Generic[Inputs]):
         for kind, path in self.rules.collections().items():
             present: set[Key] = set()
             listed = 0
-            async for page in self.bulk.pages(path):
+            async for page in self.bulk.pages(path, size=PAGE):
                 listed = int(page["metadata"]["resourceVersion"])
                 for item in page["items"]:
                     # Items of a list carry neither apiVersion nor kind.
@@ -141,6 +142,7 @@ class Engine(Generic[Inputs]):
                     self._enqueue(self.objects.put(body))
                     present.add(key)
                     self.queue.add(key, Priority.RESYNC)
+                    await asyncio.sleep(0)  # objects are parsed one at a time, with everything else in between
             await self._confirm_absent(kind, present, listed)
             self.objects.forget_deletions(listed)
         self.counters.resyncs += 1

@@ -14,7 +14,7 @@ from commonweal_api.reasons import ConditionType, Reason, entry_of
 from commonweal_kube.objects import Record
 from commonweal_operator.kinds.conditions import Finding, conditions
 from commonweal_operator.kinds.contract import Contract
-from commonweal_operator.kinds.signatures import negotiation
+from commonweal_operator.kinds.signatures import meant_when_signed, negotiation
 from commonweal_operator.kinds.terms import Terms, within_term
 
 _C, _R = ConditionType, Reason
@@ -22,10 +22,9 @@ _C, _R = ConditionType, Reason
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """An agreement, what its parties sign, and how it stands to what its product has in force."""
+    """An agreement, and how it stands to what its product has in force."""
 
     record: Record
-    hash: str
     terms: Terms
 
     @property
@@ -97,6 +96,8 @@ def narrowed(old: ConsentPolicy, new: ConsentPolicy) -> bool:
     return (
         (was.mode == "Enforce" and now.mode != "Enforce")
         or not set(was.signatures) <= set(now.signatures)
+        or was.nonce != now.nonce
+        or len(was.revocations or ()) < len(now.revocations or ())
         or not set(was.fields) <= set(now.fields)
         or not {p.key for p in was.purposes} <= {p.key for p in now.purposes}
         or not set(was.consumer.clients) <= set(now.consumer.clients)
@@ -118,7 +119,8 @@ def status(inputs: ConsentPolicyInput) -> dict[str, Any]:
     terms = agreement.terms
     mine = outcome if outcome is not None and outcome.uid == record.uid else None
     current = mine if mine is not None and mine.generation == record.generation and planned(agreement) else None
-    findings = [terms.resolved, terms.permitted, terms.consumer, terms.signatures.finding, within_term(agreement.spec.validity, inputs.now)]
+    signed = _with_term(terms.signatures.finding, mine)
+    findings = [terms.resolved, terms.permitted, terms.consumer, signed, within_term(agreement.spec.validity, inputs.now)]
     findings.append(_enforced(agreement, current))
     number = mine.number if mine is not None else None
     found = {
@@ -127,10 +129,27 @@ def status(inputs: ConsentPolicyInput) -> dict[str, Any]:
         "agreement": number if number is not None else record.status.get("agreement"),
         "endpoint": f"{inputs.data_api}/v1/{agreement.spec.product.name}",
         "negotiation": str(negotiation(record, terms.signatures, whole=terms.whole)),
-        "hash": agreement.hash,
+        "hash": terms.hash,
+        "meaning": terms.meaning.wire() if terms.meaning is not None and terms.meaning.whole(agreement.spec.fields) else None,
+        "signedMeaning": _signed_meaning(record, terms),
         "whatIf": _what_if(record, current),
     }
     return {k: v for k, v in found.items() if v is not None}
+
+
+def _with_term(finding: Finding, outcome: Outcome | None) -> Finding:
+    """Return what is said of the signatures; of those in the form of earlier releases, until when they hold."""
+    if finding.reason is not _R.SIGNED_BEFORE or outcome is None or outcome.lapses is None:
+        return finding
+    return finding._replace(detail=f"It holds until {outcome.lapses.isoformat()}.")
+
+
+def _signed_meaning(record: Record, terms: Terms) -> dict[str, Any] | None:
+    """Return what the fields meant when they were signed, while they mean something else: a status is where it is kept until both have signed again."""
+    if terms.signatures.finding.reason is not _R.MEANING_CHANGED:
+        return None
+    found = next((m for s in record.parsed.spec.signatures if (m := meant_when_signed(record, s.hash)) is not None), None)
+    return found.wire() if found is not None else None
 
 
 def _enforced(agreement: Agreement, outcome: Outcome | None) -> Finding:

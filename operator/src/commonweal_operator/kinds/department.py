@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from commonweal_api.jwk import Jwk
 from commonweal_api.plan import AgreementPlan, FeatureSource, FeedPeer, ModelEntry, ModelPlan, StorePlan, StoreReport, audience_of
 from commonweal_api.reasons import ConditionType, Reason
 from commonweal_kube.objects import Record
+from commonweal_kube.queue import Key
 from commonweal_operator.desired import NamespaceContent
 from commonweal_operator.desired.pods import cluster_host
 from commonweal_operator.engine.apply import Problem
@@ -20,11 +21,13 @@ from commonweal_operator.kinds import data_product
 from commonweal_operator.kinds.conditions import Finding, conditions
 from commonweal_operator.kinds.consent_policy import Agreement, next_boundary, planned, reachable
 from commonweal_operator.kinds.contract import Contract
-from commonweal_operator.kinds.model_service import needs
+from commonweal_operator.kinds.fitting import fitted_models, fitted_store
+from commonweal_operator.kinds.model_service import NeededProduct, agreed, needs
 from commonweal_operator.kinds.reading import department_of
 from commonweal_operator.kinds.signatures import key_for
 
 _C, _R = ConditionType, Reason
+_NAMED = 10  # of what was left out of the plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,11 @@ class DepartmentInput:
     """All that bears on one department. Objects that do not parse or are being deleted are left out.
 
     `site` is this site's name, if it has one; `signing` the department's public key, while known. `contracts`, `agreements` and `models` are its own;
-    `consumed` are the agreements that name it as consumer, `calling` the models that name it as caller, wherever they are. `departments` are those that
-    exist of all whom these name. `claims` are the volume claims of its sources that exist and are opened to its store. `report` is the keeper's last
-    one. `old_store`: a store in its own namespace is to be told what is revoked; `unsplit`: it is the one that serves, and nothing may be made beside it. `data_api_url` and `models_url` are base URLs.
+    `needed` is what each model reads, with the agreements about it; `consumed` are the agreements that name it as consumer, `calling` the models that
+    name it as caller, wherever they are. `departments` are those that exist of all whom these name. `claims` are the volume claims of its sources that
+    exist and are opened to its store. `report` is the keeper's last one. `old_store`: a store in its own namespace is to be told
+    what is revoked; `unsplit`: it is the one that serves, and nothing may be made beside it. `data_api_url` and `models_url` are base URLs.
+    `revoked` are the nonces that a party has revoked.
     """
 
     now: datetime
@@ -55,6 +60,7 @@ class DepartmentInput:
     agreements: tuple[Agreement, ...]
     consumed: tuple[Agreement, ...]
     models: tuple[Record, ...]
+    needed: Mapping[Key, tuple[NeededProduct, ...]]
     calling: tuple[Record, ...]
     departments: frozenset[str]
     claims: frozenset[str]
@@ -64,6 +70,7 @@ class DepartmentInput:
     unsplit: bool
     data_api_url: str
     models_url: str
+    revoked: tuple[str, ...] = ()
 
 
 def content(inputs: DepartmentInput) -> NamespaceContent:
@@ -75,8 +82,8 @@ def content(inputs: DepartmentInput) -> NamespaceContent:
         name=inputs.record.key.name,
         uid=inputs.record.uid,
         spec=inputs.record.parsed.spec,
-        store=store_plan(inputs),
-        models=model_plan(inputs),
+        store=fitted_store(store_plan(inputs)).plan,
+        models=fitted_models(model_plan(inputs)).plan,
         consumers=frozenset(a.spec.consumer.department for a in inputs.agreements if reachable(a, now)),
         callers=frozenset(c.department for m in inputs.models for c in m.parsed.spec.callers) & exist,
         peers=exist & (may_read | may_call),
@@ -100,13 +107,16 @@ def store_plan(inputs: DepartmentInput) -> StorePlan:
         max_staleness_seconds=feed.max_staleness_seconds if feed is not None else None,
         registrars=list(department.spec.registrars),
         signing=inputs.signing,
+        revoked=list(inputs.revoked) or None,
     )
 
 
 def _agreement(agreement: Agreement) -> AgreementPlan:
     # Without its signatures: they have been checked, the store has no use for them, and they would be half of a plan whose size is bounded.
-    spec, record = agreement.spec.model_copy(update={"signatures": []}), agreement.record
-    return AgreementPlan(name=record.key.name, uid=record.uid, generation=record.generation, spec=spec, dry_run=spec.mode == "DryRun")
+    spec, record = agreement.spec.model_copy(update={"signatures": [], "revocations": None}), agreement.record
+    dry = spec.mode == "DryRun"
+    signed = agreement.terms.hash if spec.nonce is not None and not dry else None
+    return AgreementPlan(name=record.key.name, uid=record.uid, generation=record.generation, spec=spec, dry_run=dry, signed=signed)
 
 
 def model_plan(inputs: DepartmentInput) -> ModelPlan:
@@ -114,14 +124,20 @@ def model_plan(inputs: DepartmentInput) -> ModelPlan:
     providers = sorted({need.department for m in inputs.models for need in needs(m.parsed)})
     return ModelPlan(
         department=inputs.record.key.name,
-        models=[ModelEntry(name=m.key.name, uid=m.uid, generation=m.generation, spec=m.parsed.spec) for m in inputs.models],
+        models=[_model(m, inputs) for m in inputs.models],
         sources=[FeatureSource(department=d, url=f"http://{cluster_host('data-api', d)}", audience=audience_of(d)) for d in providers],
     )
 
 
+def _model(model: Record, inputs: DepartmentInput) -> ModelEntry:
+    callers = agreed(model, inputs.needed[model.key], inputs.now)
+    return ModelEntry(name=model.key.name, uid=model.uid, generation=model.generation, spec=model.parsed.spec, agreed=callers)
+
+
 def next_moment(inputs: DepartmentInput) -> datetime | None:
     """Return when an agreement that concerns the department next begins or ends, or an earlier version of a product of its own ends."""
-    moments = [next_boundary(a.record, inputs.now) for a in (*inputs.agreements, *inputs.consumed)]
+    about_models = (a for needed in inputs.needed.values() for n in needed for a in n.agreements)
+    moments = [next_boundary(a.record, inputs.now) for a in (*inputs.agreements, *inputs.consumed, *about_models)]
     moments += [data_product.next_end(c.record, inputs.now) for c in inputs.contracts]
     return min((t for t in moments if t is not None), default=None)
 
@@ -131,6 +147,7 @@ def status(inputs: DepartmentInput, problems: Sequence[Problem]) -> dict[str, An
     record, running = inputs.record, inputs.running
     findings = [
         _namespace(inputs, problems),
+        _plan(inputs),
         _store(running.store, inputs.report),
         _data_api(running.data_api),
         _models(running.models, unused=not inputs.models),
@@ -165,6 +182,14 @@ def _namespace(inputs: DepartmentInput, problems: Sequence[Problem]) -> Finding:
     if not inputs.running.quota_counted:
         return Finding(_C.NAMESPACE_READY, _R.NAMESPACE_PENDING, "Its ResourceQuota is not counted yet, so objects would be refused.")
     return Finding(_C.NAMESPACE_READY, _R.NAMESPACE_ACTIVE)
+
+
+def _plan(inputs: DepartmentInput) -> Finding:
+    left_out = [*fitted_store(store_plan(inputs)).left_out, *fitted_models(model_plan(inputs)).left_out]
+    if not left_out:
+        return Finding(_C.PLAN_COMPLETE, _R.PLAN_COMPLETE)
+    more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+    return Finding(_C.PLAN_COMPLETE, _R.PLAN_TOO_LARGE, f"Left out: {', '.join(left_out[:_NAMED])}{more}.")
 
 
 def _store(load: Workload | None, report: StoreReport | None) -> Finding:

@@ -5,11 +5,13 @@ Each agreement, contract and signature is examined once per pass, whoever asks f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from commonweal_api import namespace_of
+from commonweal_api.jwk import Jwk
 from commonweal_api.reasons import Reason
 from commonweal_kube.objects import Record
 from commonweal_kube.queue import Key
@@ -21,7 +23,7 @@ from commonweal_operator.kinds.data_product import DataProductInput
 from commonweal_operator.kinds.department import DepartmentInput, Running
 from commonweal_operator.kinds.model_service import ModelServiceInput, Need, NeededProduct, needs
 from commonweal_operator.kinds.reading import department_of
-from commonweal_operator.kinds.signatures import parties_of, signature_state
+from commonweal_operator.kinds.signatures import examined, parties_of, revoked
 from commonweal_operator.kinds.terms import Parties, Terms, consumer_known, terms_for, terms_without_product
 from commonweal_operator.kinds.view import ClusterView
 
@@ -68,7 +70,7 @@ class _Gathering:
         view, tenant = self._view, record.key.tenant
         contracts = tuple(self._contract(p) for p in view.usable("DataProduct", tenant))
         consumed, models = view.agreements_for(record.key.name), view.usable("ModelService", tenant)
-        calling = view.models_called_by(record.key.name)
+        calling, own = view.models_called_by(record.key.name), view.usable("ConsentPolicy", tenant)
         named = {department_of(r.key.tenant) for r in (*consumed, *calling)} | {c.department for m in models for c in m.parsed.spec.callers}
         return DepartmentInput(
             now=self._now,
@@ -76,9 +78,10 @@ class _Gathering:
             record=record,
             signing=view.signing_key(record),
             contracts=contracts,
-            agreements=self._agreements(view.usable("ConsentPolicy", tenant)),
+            agreements=self._agreements(own),
             consumed=self._agreements(consumed),
             models=tuple(models),
+            needed={m.key: self._needed(m) for m in models},
             calling=tuple(calling),
             departments=frozenset(name for name in named if view.department(name) is not None),
             claims=self._claims(tenant, contracts),
@@ -88,6 +91,7 @@ class _Gathering:
             unsplit=view.unsplit(tenant),
             data_api_url=view.base_url("data-api", tenant),
             models_url=view.base_url("models", tenant),
+            revoked=self._revoked(own, tenant),
         )
 
     def data_product(self, record: Record) -> DataProductInput:
@@ -120,19 +124,23 @@ class _Gathering:
         return ModelServiceInput(
             now=self._now,
             record=record,
-            needed=tuple(self._needed(need, department_of(record.key.tenant)) for need in needs(record.parsed)),
+            needed=self._needed(record),
             outcome=report.models.get(record.key.name) if report is not None else None,
             models=self._view.base_url("models", record.key.tenant),
         )
 
-    def _needed(self, need: Need, consumer: str) -> NeededProduct:
+    def _needed(self, model: Record) -> tuple[NeededProduct, ...]:
+        consumers = {department_of(model.key.tenant)} | {c.department for c in model.parsed.spec.callers}
+        return tuple(self._needed_product(need, consumers) for need in needs(model.parsed))
+
+    def _needed_product(self, need: Need, consumers: Collection[str]) -> NeededProduct:
         view, tenant = self._view, namespace_of(need.department)
         product = view.product(tenant, need.product)
         there = product is not None and not product.deleting and view.department(need.department) is not None
         candidates = (
             p
             for p in view.usable("ConsentPolicy", tenant)
-            if p.parsed.spec.product.name == need.product and p.parsed.spec.consumer.department == consumer
+            if p.parsed.spec.product.name == need.product and p.parsed.spec.consumer.department in consumers
         )
         return NeededProduct(need, product if there else None, self._agreements(candidates))
 
@@ -142,7 +150,7 @@ class _Gathering:
     def _agreement(self, policy: Record) -> Agreement:
         found = self._examined.get(policy.key)
         if found is None:
-            found = self._examined[policy.key] = Agreement(policy, self._parties_of(policy).hash, self._terms(policy))
+            found = self._examined[policy.key] = Agreement(policy, self._terms(policy))
         return found
 
     def _terms(self, policy: Record) -> Terms:
@@ -154,12 +162,18 @@ class _Gathering:
     def _parties_of(self, policy: Record) -> Parties:
         found = self._parties.get(policy.key)
         if found is None:
-            spec, names, digest = policy.parsed.spec, parties_of(policy), self._view.hash_of(policy)
-            keys = {name: key for name in names if (key := self._view.agreement_key(name)) is not None}
-            state = signature_state(policy, digest, keys)
+            spec, examine = policy.parsed.spec, partial(examined, policy, self._keys_of(policy), self._view.hash_of)
             exists = self._view.department(spec.consumer.department) is not None
-            found = self._parties[policy.key] = Parties(digest, consumer_known(spec, exists=exists), state)
+            found = self._parties[policy.key] = Parties(consumer_known(spec, exists=exists), examine)
         return found
+
+    def _keys_of(self, policy: Record) -> dict[str, Jwk]:
+        return {name: key for name in parties_of(policy) if (key := self._view.agreement_key(name)) is not None}
+
+    def _revoked(self, policies: Iterable[Record], tenant: str) -> tuple[str, ...]:
+        """Return what stands revoked, and what the store has been told and not yet said that it knows: whoever takes it out meanwhile is too late."""
+        found = {nonce for p in policies if p.parsed.spec.revocations for nonce in revoked(p, self._keys_of(p))}
+        return tuple(sorted(found | self._view.unconfirmed_revocations(tenant)))
 
     def _contract(self, product: Record) -> Contract:
         found = self._contracts.get(product.key)

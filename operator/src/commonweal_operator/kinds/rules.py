@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from commonweal_api import ConsentPolicy, department_at, namespace_of
+from commonweal_api.closings import STORE_CLOSINGS
 from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, STORE_PLAN, STORE_REPORT
 from commonweal_api.reasons import ConditionType
 from commonweal_kube.objects import Change, Record
@@ -106,7 +107,7 @@ class KindRules:
             return old
         found = department_children(content, self.view.platform)
         if arriving:
-            return [*old, *(c for c in found if c.name not in (STORE_PLAN, MODEL_PLAN))]
+            return [*old, *(c for c in found if c.name not in (STORE_CLOSINGS, STORE_PLAN, MODEL_PLAN))]
         return [*old, *(found if inputs.signing is not None else [c for c in found if not c.remembered])]
 
     def complete(self, inputs: Input) -> bool:
@@ -161,7 +162,14 @@ class KindRules:
                 yield Key(tenant, "DataProduct", record.parsed.spec.product.name)  # whose next contract it may hold back
             yield from (_department_key(name) for name in _counterparts(record))
         if kind != "ModelService":
-            yield from (m.key for m in self.view.models_reading(own))
+            yield from self._models_reading(own, plans=kind == "ConsentPolicy")
+
+    def _models_reading(self, provider: str, *, plans: bool) -> Iterator[Key]:
+        """Return the models that read a department's products, and with `plans` their departments: which callers are agreed stands in their plans."""
+        for model in self.view.models_reading(provider):
+            yield model.key
+            if plans:
+                yield _department_key(department_of(model.key.tenant))
 
 
 def _counterparts(record: Record | None) -> set[str]:

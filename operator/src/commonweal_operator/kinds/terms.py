@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
 from commonweal_api.consent_policy import ConsentPolicySpec, Validity
 from commonweal_api.data_product import DataProductSpec
+from commonweal_api.meaning import Meaning, gives_key, meaning_of
 from commonweal_api.offer import Offer
 from commonweal_api.reasons import ConditionType, Reason
 from commonweal_api.versions import served_version, served_versions
 from commonweal_kube.objects import Record
 from commonweal_operator.kinds.conditions import Finding
-from commonweal_operator.kinds.signatures import SignatureState
+from commonweal_operator.kinds.signatures import Examined, SignatureState
 
 _C, _R = ConditionType, Reason
 
 
 class Terms(NamedTuple):
-    """What was found about an agreement, in order of causes, and how far the parties are. Time is not among it: the store holds the clock."""
+    """What was found about an agreement, in order of causes, how far the parties are, and over what.
+
+    Time is not among it: the store holds the clock. `hash` and `meaning` are None while there is nothing to sign.
+    """
 
     resolved: Finding
     permitted: Finding
     consumer: Finding
     signatures: SignatureState
+    hash: str | None = None
+    meaning: Meaning | None = None
 
     @property
     def whole(self) -> bool:
@@ -37,11 +44,10 @@ class Terms(NamedTuple):
 
 
 class Parties(NamedTuple):
-    """What is to be known of an agreement's parties: the hash of what they sign, whether the consumer exists, and who has signed."""
+    """What is to be known of an agreement's parties: whether the consumer exists, and who has signed, which depends on what the fields mean."""
 
-    hash: str
     consumer: Finding
-    signatures: SignatureState
+    examine: Callable[[Meaning | None], Examined]
 
 
 def consumer_known(spec: ConsentPolicySpec, *, exists: bool) -> Finding:
@@ -57,12 +63,13 @@ def terms_for(spec: ConsentPolicySpec, parties: Parties, product: DataProductSpe
     served = served_versions(product, now)
     if major is None:
         there = f"spec.product.version: {spec.product.version}. It serves {', '.join(str(m) for m in served)}."
-        resolved, permitted = Finding(_C.PRODUCT_RESOLVED, _R.VERSION_UNKNOWN, there), _permitted(spec, product)
-    else:
-        resolved, permitted = Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_RESOLVED), _permitted(spec, served[major])
+        return _closed(Finding(_C.PRODUCT_RESOLVED, _R.VERSION_UNKNOWN, there), _permitted(spec, product, product), parties)
+    offer = served[major]
+    permitted, meaning = _permitted(spec, product, offer), meaning_of(spec.fields, product, offer)
     if permitted.holds and spec.linkage is not None and product.serve.mode == "Live":
         permitted = Finding(_C.FIELDS_PERMITTED, _R.LINKAGE_NOT_LIVE, f"spec.linkage: DataProduct {spec.product.name}.")
-    return Terms(resolved, permitted, parties.consumer, parties.signatures)
+    digest, signatures = parties.examine(meaning)
+    return Terms(Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_RESOLVED), permitted, parties.consumer, signatures, digest, meaning)
 
 
 def terms_without_product(spec: ConsentPolicySpec, parties: Parties, product: Record | None) -> Terms:
@@ -71,7 +78,15 @@ def terms_without_product(spec: ConsentPolicySpec, parties: Parties, product: Re
         found = Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_NOT_FOUND, f"spec.product.name: {spec.product.name}.")
     else:
         found = Finding(_C.PRODUCT_RESOLVED, _R.PRODUCT_NOT_READY, f"DataProduct {spec.product.name}: {product.invalid}")
-    return Terms(found, found._replace(type=_C.FIELDS_PERMITTED), parties.consumer, parties.signatures)
+    return _closed(found, found._replace(type=_C.FIELDS_PERMITTED), parties)
+
+
+def _closed(resolved: Finding, permitted: Finding, parties: Parties) -> Terms:
+    """Return the terms of an agreement that reads nothing: what was to be signed is not known, unless it was signed by its words alone."""
+    digest, signatures = parties.examine(None)
+    if digest is None and signatures.finding.holds:
+        signatures = signatures._replace(finding=resolved._replace(type=_C.COUNTER_SIGNED))
+    return Terms(resolved, permitted, parties.consumer, signatures, digest)
 
 
 def within_term(validity: Validity, now: datetime) -> Finding:
@@ -83,7 +98,7 @@ def within_term(validity: Validity, now: datetime) -> Finding:
     return Finding(_C.IN_FORCE, _R.IN_FORCE)
 
 
-def _permitted(spec: ConsentPolicySpec, offer: Offer) -> Finding:
+def _permitted(spec: ConsentPolicySpec, product: DataProductSpec, offer: Offer) -> Finding:
     fields, wanted = {f.name: f for f in offer.fields}, spec.fields
     missing = [name for name in wanted if name not in offer.names()]
     if missing:
@@ -93,6 +108,9 @@ def _permitted(spec: ConsentPolicySpec, offer: Offer) -> Finding:
         mask = fields[name].mask if name in fields else None
         if mask is not None and mask.of in wanted:
             return Finding(_C.FIELDS_PERMITTED, _R.MASK_AND_RAW_TOGETHER, f"spec.fields: {name} masks {mask.of}.")
+    key = gives_key(wanted, product, offer)
+    if key is not None:
+        return Finding(_C.FIELDS_PERMITTED, _R.PERSON_KEY_GIVEN, f"spec.fields: {key} is made from {product.subject.column}.")
     if spec.linkage is not None and (spec.linkage.on not in fields or fields[spec.linkage.on].mask is not None):
         return Finding(_C.FIELDS_PERMITTED, _R.LINKAGE_FIELD_UNKNOWN, f"spec.linkage.on: {spec.linkage.on}.")
     return Finding(_C.FIELDS_PERMITTED, _R.FIELDS_PERMITTED)

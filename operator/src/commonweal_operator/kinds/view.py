@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from commonweal_api import ConsentPolicy, ModelService, namespace_of, platform_namespace_of
 from commonweal_api.agreement_signatures import agreement_hash
 from commonweal_api.jwk import Jwk
+from commonweal_api.meaning import Meaning
 from commonweal_api.plan import MODEL_REPORT, STORE_PLAN, STORE_REPORT, ModelReport, ProductPlan, StorePlan, StoreReport
 from commonweal_api.signatures import digest
 from commonweal_kube.objects import Change, ObjectCache, Record
@@ -61,8 +62,8 @@ class ClusterView:
         self._by_caller: dict[str, set[Key]] = defaultdict(set)
         self._reports: dict[tuple[str, str], tuple[str, Any]] = {}
         self._keys: dict[str, tuple[str, int, Jwk | None]] = {}
-        self._hashes: dict[Key, tuple[str, int, str]] = {}
-        self._last_plans: dict[str, tuple[Any, dict[str, ProductPlan]]] = {}
+        self._hashes: dict[Key, tuple[str, int, Meaning | None, str]] = {}
+        self._last_plans: dict[str, tuple[Any, StorePlan | None]] = {}
 
     def attach(self, children: Observed) -> None:
         """Read the state of children from there; before that nothing is known of any."""
@@ -114,16 +115,28 @@ class ClusterView:
             had = self._keys[name] = (record.uid, record.version, key_for("Agreement", record.status))
         return had[2]
 
-    def hash_of(self, policy: Record) -> str:
-        """Return the hash of an agreement as it stands: what its parties sign."""
+    def hash_of(self, policy: Record, meaning: Meaning | None) -> str:
+        """Return the hash of an agreement as it stands and its fields mean: what its parties sign."""
         had = self._hashes.get(policy.key)
-        if had is None or had[:2] != (policy.uid, policy.generation):
-            made = agreement_hash(department_of(policy.key.tenant), policy.key.name, policy.parsed.spec)
-            had = self._hashes[policy.key] = (policy.uid, policy.generation, made)
-        return had[2]
+        if had is None or had[:3] != (policy.uid, policy.generation, meaning):
+            made = agreement_hash(department_of(policy.key.tenant), policy.key.name, policy.parsed.spec, meaning)
+            had = self._hashes[policy.key] = (policy.uid, policy.generation, meaning, made)
+        return had[3]
 
     def last_plan(self, tenant: str) -> dict[str, ProductPlan]:
-        """Return the products of the plan that was applied last, by name.
+        """Return the products of the plan that was applied last, by name."""
+        plan = self._remembered(tenant)
+        return {p.name: p for p in plan.products} if plan is not None else {}
+
+    def unconfirmed_revocations(self, tenant: str) -> set[str]:
+        """Return the nonces that the last plan says are revoked, unless the store has reported on that plan: then it keeps them itself."""
+        plan, report = self._remembered(tenant), self.store_report(tenant)
+        found = self.observed("ConfigMap", self.home(tenant), STORE_PLAN)
+        known = report is not None and bool(found) and report.plan == found[0]
+        return set(plan.revoked or ()) if plan is not None and not known else set()
+
+    def _remembered(self, tenant: str) -> StorePlan | None:
+        """Return the plan that was applied last.
 
         The plan in the cluster is the memory, so this outlives the operator. A plan that does not have its own digest was tampered with: what was known
         before it counts on.
@@ -132,8 +145,7 @@ class ClusterView:
         had = self._last_plans.get(tenant)
         if had is None or had[0] != found:
             plan = _untouched(*found) if found else None
-            products = {p.name: p for p in plan.products} if plan is not None else (had[1] if had is not None else {})
-            had = self._last_plans[tenant] = (found, products)
+            had = self._last_plans[tenant] = (found, plan if plan is not None else (had[1] if had is not None else None))
         return had[1]
 
     def old_store(self, tenant: str) -> bool:

@@ -61,7 +61,7 @@ class CatalogueWatch:
         while True:
             try:
                 await self._listen()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever a dying connection raises: without the watch no agreement would open or close here again
                 log.warning("catalogue: %s; trying again", type(error).__name__)
             await asyncio.sleep(RETRY_SECONDS)
 

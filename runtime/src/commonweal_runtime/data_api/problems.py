@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.store.problems import (
     agreement_expired,
@@ -15,6 +17,7 @@ from commonweal_runtime.store.problems import (
     purpose_not_agreed,
     quality_stopped,
     rate_limit,
+    saying_limit,
     source_unavailable,
     store_unavailable,
 )
@@ -24,6 +27,9 @@ __all__ = [
     "agreement_expired",
     "agreement_not_begun",
     "answers_pending",
+    "caller_missing",
+    "caller_not_accepted",
+    "caller_not_agreed",
     "consent_feed_stale",
     "delegation_not_possible",
     "department_moved",
@@ -44,6 +50,7 @@ __all__ = [
     "purpose_not_agreed",
     "quality_stopped",
     "rate_limit",
+    "saying_limit",
     "source_unavailable",
     "store_unavailable",
 ]
@@ -80,6 +87,37 @@ def agreement_not_begun(name: str) -> ProblemError:
         "Agreement not begun",
         f"The agreement {name} begins later.",
         "Wait until spec.validity.from, or ask the department that owns the product to bring it forward.",
+    )
+
+
+def caller_missing() -> ProblemError:
+    return ProblemError(
+        403,
+        "CallerMissing",
+        "No caller",
+        "A model runtime reads for a caller, one person at a time, and this request names none.",
+        "Read /v1/{product}/subjects/{subject} with the headers `Caller: department/client` and `Caller-Gets: Decision` or `Values`.",
+    )
+
+
+def caller_not_accepted(client: str) -> ProblemError:
+    return ProblemError(
+        403,
+        "CallerNotAccepted",
+        "Caller not accepted",
+        f"{client} is no model runtime, so it reads for itself only.",
+        "Leave the headers Caller and Caller-Gets out.",
+    )
+
+
+def caller_not_agreed(caller: str, product: str, fields: Iterable[str], why: str) -> ProblemError:
+    """Return the refusal of a caller that could not read itself what the model would tell it of."""
+    return ProblemError(
+        403,
+        "CallerNotAgreed",
+        "Caller not agreed",
+        f"{caller} may not read {', '.join(fields)} of {product} itself for this purpose: {why}",
+        "Have the caller added to spec.consumer.clients of an agreement over the product for its department, with the purpose and the fields of the model.",
     )
 
 

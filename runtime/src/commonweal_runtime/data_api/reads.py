@@ -35,12 +35,19 @@ _CLOSED = (
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """Who asks for what: equal requests can share a statement."""
+    """Who asks for what: equal requests can share a statement.
+
+    `caller` is whom a model runtime answers; with `values` it has to be a client of the agreement itself. `permit` is the caller's own read under
+    another agreement, without which nothing is given.
+    """
 
     agreement: Agreement
     client: str
     purpose: str
     fields: str | None
+    caller: str | None = None
+    values: bool = False
+    permit: ReadRequest | None = None
 
 
 @dataclass(slots=True)
@@ -60,7 +67,9 @@ class Reader:
         self._queues: dict[int, _Queue] = {}
 
     async def point(self, read: ReadRequest, subject: UUID) -> str | None:
-        """Return one subject's JSON, or None if it is absent or denied."""
+        """Return one subject's JSON, or None if it is absent or denied, be it to a caller whose own read is asked for."""
+        if read.permit is not None and await self.point(read.permit, subject) is None:
+            return None
         if read.agreement.counted:  # a statement that the limit refuses is refused as a whole: each read has its own
             return await self._one(read, subject)
         queue = self._queue(read.agreement)
@@ -148,9 +157,10 @@ class Reader:
 
     async def _through(self, read: ReadRequest, operation: str, *what: object) -> str | None:
         """Return the answer of one operation of the door, for this client, purpose and fields."""
-        places = ", ".join(f"${n + 1}" for n in range(len(what) + 3))
+        who = (read.fields, read.client, read.purpose, *([] if read.caller is None else [read.caller, read.values]))
+        places = ", ".join(f"${n + 1}" for n in range(len(what) + len(who)))
         statement = f"select door.a{read.agreement.number}_{operation}({places})"
-        return await self._ask(read.agreement, statement, *what, read.fields, read.client, read.purpose)
+        return await self._ask(read.agreement, statement, *what, *who)
 
     async def _ask(self, agreement: Agreement, statement: str, *args: object) -> str | None:
         try:

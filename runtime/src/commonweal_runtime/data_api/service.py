@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 import orjson
 
 from commonweal_runtime.audit.service import AuditService
-from commonweal_runtime.data_api import problems
+from commonweal_runtime.data_api import callers, problems
+from commonweal_runtime.data_api.callers import Asked, Calling
 from commonweal_runtime.data_api.catalogue import Catalogue
 from commonweal_runtime.data_api.catalogue_watch import CatalogueWatch
 from commonweal_runtime.data_api.connections import Address, ConnectionPools
@@ -93,16 +94,17 @@ class Service:
         answer = await self._reader.page(read, after_of(query), limit_of(query))
         return answer.encode() if answer is not None else b'{"items": [], "next": null}'
 
-    async def read_request(self, bearer: str | None, purpose: str | None, product: str, query: Query) -> ReadRequest:
-        """Return who asks for what under which agreement, or raise why not."""
+    async def read_request(
+        self, bearer: str | None, purpose: str | None, product: str, query: Query, calling: Calling | None = None
+    ) -> ReadRequest:
+        """Return who asks for what under which agreement, or raise why not. `calling` is whom a model runtime says that it answers."""
         client = await self.clients.client(bearer)
-        fields = fields_of(query)
+        asked = Asked(product, purpose, fields_of(query))
         try:
-            agreement = self.watch.catalogue().choose(product, client, purpose, fields, self._now())
+            return callers.read_request(self.watch.catalogue(), client, asked, calling, self._now())
         except ProblemError as problem:
             self._note(client, problem)
             raise
-        return ReadRequest(agreement, str(client), purpose or "", ",".join(fields) if fields is not None else None)
 
     @staticmethod
     def _note(client: Client, problem: ProblemError) -> None:

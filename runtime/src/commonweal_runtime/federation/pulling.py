@@ -24,6 +24,7 @@ LONGEST_ANSWER = 4 * 2**20
 CLOCKS_APART = timedelta(seconds=5)  # feed.doubt(): more, and «the latest holds» would no longer be true
 _SETTLE = 500
 _MEMBERS = {"site", "epoch", "now", "more", "agreements", "entries"}
+_OVER = "select count(*) from agreement.nonce where ended_at is not null"
 _LOST = ("08", "57")  # classes of SQLSTATE: the connection, or the own store itself, has gone
 
 log = logging.getLogger(__name__)
@@ -45,10 +46,13 @@ class _Link:
 
 
 class Feed:
-    """Follows the other sites of the department, one task each. `connect` gives a superuser's connection to the store."""
+    """Follows the other sites of the department, one task each. `connect` gives a superuser's connection to the store.
 
-    def __init__(self, connect: Connect, sector_key: bytes) -> None:
-        self._connect, self._sector_key = connect, sector_key
+    `ended` is called after another site has told of an agreement that a party revoked there: the plan has to be carried out again.
+    """
+
+    def __init__(self, connect: Connect, sector_key: bytes, ended: Callable[[], None] = lambda: None) -> None:
+        self._connect, self._sector_key, self._ended = connect, sector_key, ended
         self._wanted: tuple[frozenset[_Link], FeedKey] | None = None
         self._arranged: tuple[str, frozenset[_Link]] | None = None
         self._news = asyncio.Event()
@@ -96,7 +100,7 @@ class Feed:
         try:
             await connection.execute("set lock_timeout = '5s'")
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS)) as session:
-                puller = Puller(connection, session, link.site, link.peer, key)
+                puller = Puller(connection, session, link.site, link.peer, key, self._ended)
                 while True:
                     try:
                         more = await puller.pull()
@@ -113,8 +117,16 @@ class Feed:
 class Puller:
     """Reads one other site's list through one connection to the own store."""
 
-    def __init__(self, connection: Any, session: aiohttp.ClientSession, site: str, peer: FeedPeer, key: FeedKey) -> None:
-        self._db, self._session, self._site, self._peer, self._key = connection, session, site, peer, key
+    def __init__(
+        self,
+        connection: Any,
+        session: aiohttp.ClientSession,
+        site: str,
+        peer: FeedPeer,
+        key: FeedKey,
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._db, self._session, self._site, self._peer, self._key, self._ended = connection, session, site, peer, key, ended
 
     async def pull(self) -> bool:
         """Read one page and take it over, all of it or nothing; return whether there is more to read at once. Raises FeedError."""
@@ -159,9 +171,12 @@ class Puller:
     async def _take(self, page: dict[str, Any], after: int, asked: datetime) -> bool:
         """Take a page over; what another transaction is in the way of is tried again."""
         try:
+            over = await self._db.fetchval(_OVER)
             row = await self._db.fetchrow(
                 "select taken, applied from feed.take($1, $2, $3, $4)", self._peer.name, after, asked, orjson.dumps(page).decode()
             )
+            if page.get("ended") and await self._db.fetchval(_OVER) != over:
+                self._ended()
             settled = await self._db.fetchval("select feed.settle($1)", _SETTLE)
         except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError):
             raise FeedError("a load is under way here") from None

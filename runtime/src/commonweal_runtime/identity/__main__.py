@@ -8,7 +8,7 @@ PORT = 8082
 
 
 def main() -> None:
-    """Serve in one worker: codes and counts of failed attempts live in its memory."""
+    """Serve until SIGTERM. Counts of attempts and spent codes live in its memory; replicas share nothing but the master key."""
     serve("commonweal_runtime.identity.app:create", PORT)
 
 

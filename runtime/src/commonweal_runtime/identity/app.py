@@ -39,7 +39,7 @@ def context_of(settings: Settings) -> SignInContext:
     """Return what a sign-in needs, with nothing under way."""
     key = SigningKey.read(settings.signing_key) if settings.signing_key else SigningKey.derived(settings.master)
     issuer = Issuer(settings.issuer, key, settings.master, time.time)
-    return SignInContext.of(issuer, Accounts(settings.people), read_clients(settings.clients), time.time)
+    return SignInContext.of(issuer, Accounts(settings.people), read_clients(settings.clients), settings.master, time.time)
 
 
 def application(context: SignInContext) -> Litestar:

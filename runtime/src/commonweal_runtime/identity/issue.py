@@ -6,16 +6,18 @@ import secrets
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from pydantic import BaseModel
+
 from commonweal_api.plan import audience_of
 from commonweal_api.signatures import sector_key
-from commonweal_runtime.identity.accounts import Account
+from commonweal_runtime.identity.accounts import Account, Accounts
 from commonweal_runtime.identity.keys import SigningKey
 from commonweal_runtime.identity.requests import AuthorizationRequest
+from commonweal_runtime.identity.sealing import Seal
 from commonweal_runtime.pairwise import pairwise
 
 CODE_SECONDS = 60
 TOKEN_SECONDS = 600
-MOST_CODES = 10_000
 Clock = Callable[[], float]
 
 
@@ -27,27 +29,42 @@ class Grant(NamedTuple):
     signed_in: int
 
 
-class Codes:
-    """Authorization codes: each works once, for a minute, in this process."""
+class _Sealed(BaseModel):
+    id: str
+    username: str
+    request: AuthorizationRequest
+    signed_in: int
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._grants: dict[str, tuple[float, Grant]] = {}
+
+class Codes:
+    """Authorization codes, for a minute. The code itself carries the grant, sealed, so that any replica redeems what another made.
+
+    Each works once in one replica. Another would take it once more within its minute, and only from whoever has the PKCE verifier, which is the
+    application that has the tokens already.
+    """
+
+    def __init__(self, master: bytes, accounts: Accounts, clock: Clock) -> None:
+        self._seal, self._accounts, self._clock = Seal(master, "code", CODE_SECONDS, clock), accounts, clock
+        self._spent: dict[str, float] = {}
 
     def make(self, grant: Grant) -> str:
         """Return a new code for a grant."""
-        now = self._clock()
-        self._grants = {c: g for c, g in self._grants.items() if g[0] > now}
-        while len(self._grants) >= MOST_CODES:
-            self._grants.pop(next(iter(self._grants)))
-        code = secrets.token_urlsafe(32)
-        self._grants[code] = now + CODE_SECONDS, grant
-        return code
+        request = grant.request.model_copy(update={"state": None})  # of no use any more, and it can be long
+        sealed = _Sealed(id=secrets.token_urlsafe(16), username=grant.account.username, request=request, signed_in=grant.signed_in)
+        return self._seal.seal(sealed.model_dump_json())
 
     def take(self, code: str) -> Grant | None:
-        """Return what the code stands for, the first time; None ever after, and when it is too old."""
-        until, grant = self._grants.pop(code, (0.0, None))
-        return grant if until > self._clock() else None
+        """Return what the code stands for, the first time; None ever after, when it is too old, and when the account is gone."""
+        text, now = self._seal.open(code), self._clock()
+        if text is None:
+            return None
+        sealed = _Sealed.model_validate_json(text)
+        self._spent = {id_: until for id_, until in self._spent.items() if until > now}
+        if sealed.id in self._spent:
+            return None
+        self._spent[sealed.id] = now + 2 * CODE_SECONDS
+        account = self._accounts.find(sealed.username)
+        return None if account is None else Grant(account, sealed.request, sealed.signed_in)
 
 
 class Issuer:

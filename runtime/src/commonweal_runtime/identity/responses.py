@@ -10,6 +10,7 @@ from litestar import Request, Response
 
 from commonweal_runtime.exceptions import AuthorizationError, ProblemError, SignInShownError
 from commonweal_runtime.identity import pages
+from commonweal_runtime.identity.devices import COOKIE, DEVICE_SECONDS
 from commonweal_runtime.serving import NO_STORE, json_answer
 
 TOKEN = "/token"  # noqa: S105 - an address
@@ -25,12 +26,19 @@ def page(text: str, status: int = 200, redirect_uri: str | None = None, more: Ma
     return Response(text.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=headers)
 
 
-def back(issuer: str, redirect_uri: str, values: Mapping[str, str], state: str | None) -> _Answer:
+def back(issuer: str, redirect_uri: str, values: Mapping[str, str], state: str | None, more: Mapping[str, str] | None = None) -> _Answer:
     """Send the person back to the application; `iss` tells it who answers (RFC 9207)."""
     parts = urlsplit(redirect_uri)
     query = urlencode([*values.items(), *([("state", state)] if state is not None else []), ("iss", issuer)])
     location = urlunsplit(parts._replace(query=f"{parts.query}&{query}" if parts.query else query))
-    return Response(b"", status_code=303, headers={"Location": location, "Referrer-Policy": "no-referrer", **TOKEN_HEADERS})
+    headers = {"Location": location, "Referrer-Policy": "no-referrer", **TOKEN_HEADERS, **(more or {})}
+    return Response(b"", status_code=303, headers=headers)
+
+
+def remembered(issuer: str, device: str) -> dict[str, str]:
+    """Return the header by which a device remembers that somebody signed in on it. No script reads it, and no other site has it sent."""
+    secure = "; Secure" if issuer.startswith("https:") else ""
+    return {"Set-Cookie": f"{COOKIE}={device}; Max-Age={DEVICE_SECONDS}; Path=/; HttpOnly; SameSite=Strict{secure}"}
 
 
 def shown(error: SignInShownError) -> ProblemError:

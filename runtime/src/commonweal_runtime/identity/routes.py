@@ -9,9 +9,10 @@ from litestar import Request, Response, get, post
 
 from commonweal_runtime.exceptions import AuthorizationError, SignInShownError
 from commonweal_runtime.identity import pages
+from commonweal_runtime.identity.devices import COOKIE
 from commonweal_runtime.identity.issue import Issuer
 from commonweal_runtime.identity.requests import AuthorizationRequest, authorization, destination, parameters
-from commonweal_runtime.identity.responses import TOKEN, TOKEN_HEADERS, back, page
+from commonweal_runtime.identity.responses import TOKEN, TOKEN_HEADERS, back, page, remembered
 from commonweal_runtime.identity.service import Rejected, SignInContext
 from commonweal_runtime.serving import body_of, json_answer, live
 
@@ -60,10 +61,12 @@ def _authorization(context: SignInContext) -> list[Any]:
         if _sent_from_elsewhere(request):
             raise SignInShownError("The form was sent from another site.")
         address = request.client.host if request.client else ""
-        outcome = await context.sign_in(asked, form.get("username", ""), form.get("password", ""), address)
+        cookie = request.cookies.get(COOKIE, "")
+        outcome = await context.sign_in(asked, form.get("username", ""), form.get("password", ""), address, cookie)
         if isinstance(outcome, Rejected):
             return _again(context, asked, ticket, outcome)
-        return back(context.issuer.url, asked.redirect_uri, {"code": outcome}, asked.state)
+        kept = remembered(context.issuer.url, outcome.device)
+        return back(context.issuer.url, asked.redirect_uri, {"code": outcome.code}, asked.state, kept)
 
     return [ask, sign_in]
 

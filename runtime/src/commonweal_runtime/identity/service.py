@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
-from commonweal_runtime.exceptions import AuthorizationError, SignInShownError
+from commonweal_runtime.exceptions import AuthorizationError, SignInBusyError, SignInShownError
 from commonweal_runtime.identity.accounts import Accounts
 from commonweal_runtime.identity.clients import Client
+from commonweal_runtime.identity.devices import Devices
+from commonweal_runtime.identity.hashing import Lane
 from commonweal_runtime.identity.issue import Clock, Codes, Grant, Issuer
 from commonweal_runtime.identity.requests import AuthorizationRequest, department_of, proves
 from commonweal_runtime.identity.throttle import Throttle
 from commonweal_runtime.identity.tickets import Tickets
 
 LONGEST_NAME, LONGEST_PASSWORD = 200, 1000
+BUSY_SECONDS = 5
 WRONG = "The username or the password is wrong. Check both and try again."
+BUSY = "Very many people are signing in. Try again in a few seconds."
+
+
+class Accepted(NamedTuple):
+    """A right attempt: the code for the application, and what the person's device keeps."""
+
+    code: str
+    device: str
 
 
 class Rejected(NamedTuple):
@@ -37,12 +48,16 @@ class SignInContext:
     codes: Codes
     tickets: Tickets
     throttle: Throttle
+    devices: Devices
+    known: Lane
+    strangers: Lane
     clock: Clock
 
     @classmethod
-    def of(cls, issuer: Issuer, accounts: Accounts, clients: Mapping[str, Client], clock: Clock) -> SignInContext:
-        """Return a context with nothing under way."""
-        return cls(issuer, accounts, clients, Codes(clock), Tickets(clock), Throttle(clock), clock)
+    def of(cls, issuer: Issuer, accounts: Accounts, clients: Mapping[str, Client], master: bytes, clock: Clock) -> SignInContext:
+        """Return a context with nothing under way. What it gives away is sealed with the master key, so that each replica takes what another gave."""
+        codes, tickets, devices = Codes(master, accounts, clock), Tickets(master, clock), Devices(master, clock)
+        return cls(issuer, accounts, clients, codes, tickets, Throttle(clock), devices, Lane(), Lane(), clock)
 
     def asked(self, ticket: str) -> AuthorizationRequest:
         """Return the request that a page carried; raises SignInShownError when it is too old or changed."""
@@ -51,18 +66,23 @@ class SignInContext:
             raise SignInShownError("The page was open for too long.")
         return asked
 
-    async def sign_in(self, asked: AuthorizationRequest, username: str, password: str, address: str) -> str | Rejected:
-        """Return a code if name and password are right and there were not too many attempts by that name or from that address."""
+    async def sign_in(self, asked: AuthorizationRequest, username: str, password: str, address: str, cookie: str) -> Accepted | Rejected:
+        """Return a code if name and password are right and there were not too many attempts. `cookie` is what the device kept of an earlier sign-in."""
         username = username[:LONGEST_NAME]
-        seconds = self.throttle.wait(username, address)
-        if seconds:
-            return Rejected(username, f"There were too many attempts. Try again in {-(-seconds // 60)} minutes.", seconds)
-        account = await asyncio.to_thread(self.accounts.check, username, password[:LONGEST_PASSWORD])
+        device = self.devices.of(cookie, username)
+        attempt = self.throttle.reserve(username, address, device)
+        if attempt.wait:
+            return Rejected(username, f"There were too many attempts. Try again in {_spoken(attempt.wait)}.", attempt.wait)
+        lane = self.strangers if device is None else self.known
+        try:
+            account = await lane.run(partial(self.accounts.check, username, password[:LONGEST_PASSWORD]))
+        except SignInBusyError:
+            self.throttle.refund(attempt)
+            return Rejected(username, BUSY, BUSY_SECONDS)
         if account is None:
-            self.throttle.failed(username, address)
             return Rejected(username, WRONG, 0)
-        self.throttle.succeeded(username)
-        return self.codes.make(Grant(account, asked, int(self.clock())))
+        self.throttle.refund(attempt)
+        return Accepted(self.codes.make(Grant(account, asked, int(self.clock()))), self.devices.cookie(username))
 
     def tokens(self, form: Mapping[str, str]) -> dict[str, Any]:
         """Return the tokens for a code; AuthorizationError says why not."""
@@ -82,3 +102,7 @@ class SignInContext:
         if "resource" in form and department_of(form["resource"]) != grant.request.department:
             raise AuthorizationError("invalid_target", "resource must be the one that was authorized")
         return grant
+
+
+def _spoken(seconds: int) -> str:
+    return f"{seconds} seconds" if seconds < 60 else f"{-(-seconds // 60)} minutes"

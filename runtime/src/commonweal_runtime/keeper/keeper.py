@@ -11,10 +11,13 @@ from typing import Any
 import asyncpg
 from pydantic import ValidationError
 
+from commonweal_api.closings import without_closed
+from commonweal_api.consent_policy import ConsentPolicySpec
 from commonweal_api.jwk import Jwk
 from commonweal_api.plan import Outcome, StorePlan, StoreReport, digest_of
 from commonweal_runtime.audit.sealer import Sealer
 from commonweal_runtime.federation.pulling import Feed
+from commonweal_runtime.keeper.closing import Closing
 from commonweal_runtime.linkage.linker import Linker
 from commonweal_runtime.plan_exchange import PlanExchange
 from commonweal_runtime.seal_key import SealKey
@@ -46,9 +49,10 @@ class Keeper:
         self._judge = asyncio.Event()
         self._enforcement: Enforcement | None = None
         self._identities = Identities()
+        self._closing = Closing(connect, exchange, self._judge.set)
         self._health = ProductHealth(connect, self._news.set)
         self._seal_key = SealKey.of(database_key)
-        self._feed = Feed(connect, sector_key)
+        self._feed = Feed(connect, sector_key, self._judge.set)
         self._linker = Linker(connect, database_key)
         self._next_end: asyncio.TimerHandle | None = None
 
@@ -56,9 +60,9 @@ class Keeper:
         """Work until cancelled. A lost database connection ends it: the pod starts it again, and it finds everything as it left it."""
         connection = await self._connect()
         try:
-            self._enforcement = Enforcement(connection, self._database_key)
+            self._enforcement = Enforcement(connection, self._database_key, self._admits)
             await self._enforcement.prepare()
-            self._identities = await identities(connection)
+            self._identities = self._closing.identities = await identities(connection)
             self._loaders = Loaders(
                 self._connect,
                 self._exchange.secret,
@@ -78,6 +82,7 @@ class Keeper:
     def _tasks(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
         """What goes on beside the plan and the loads; each runs until cancelled, and one that ends with an error ends the keeper."""
         return (
+            self._closing.run,
             self._follow,
             self._tell,
             self._sweep,
@@ -100,11 +105,11 @@ class Keeper:
         while True:
             await self._judge.wait()
             self._judge.clear()
-            plan = self._plan
-            if plan is None:
+            plan, listed = self._plan, self._closing.listed
+            if plan is None or listed is None:
                 continue
             now = datetime.now(UTC)
-            whole = expand(self._identities.plan(plan), now)
+            whole = expand(without_closed(self._identities.plan(plan), listed), now)
             await self._feed.follow(whole)  # before agreements by consent open, the store knows whom it must have heard
             self._outcomes, self._carried = await enforcement.apply(whole), plan
             if enforcement.unfinished:  # a load was in the way
@@ -115,6 +120,10 @@ class Keeper:
             if self._loaders is not None:
                 self._loaders.reconcile(whole, group)
             self._news.set()
+
+    def _admits(self, uid: str, spec: ConsentPolicySpec) -> bool:
+        listed = self._closing.listed
+        return listed is not None and listed.admits(uid, spec)
 
     def _wait_for(self, end: datetime | None) -> None:
         """Carry the plan out again when its next version ends."""

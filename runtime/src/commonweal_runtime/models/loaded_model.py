@@ -23,8 +23,8 @@ class LoadedModel:
     Because the sums are exact, any number of processes that follow one log hold equal bits; nothing is to be elected or locked.
     """
 
-    def __init__(self, entry: ModelEntry, ref: ModelRef, state: State) -> None:
-        self.entry, self.ref = entry, ref
+    def __init__(self, department: str, entry: ModelEntry, ref: ModelRef, state: State) -> None:
+        self.department, self.entry, self.ref = department, entry, ref
         self.space = space_of(entry.spec)
         self.learner = Learner(self.space, _exploration(entry), state.sums)
         self.applied = self._saved = state.lesson
@@ -32,8 +32,8 @@ class LoadedModel:
         self._level = asyncio.Lock()
 
     @classmethod
-    async def open(cls, log: DecisionLog, entry: ModelEntry) -> LoadedModel:
-        """Register the model, load what was saved, and learn what came since. Damaged sums are rebuilt from the log."""
+    async def open(cls, log: DecisionLog, department: str, entry: ModelEntry) -> LoadedModel:
+        """Register the department's model, load what was saved, and learn what came since. Damaged sums are rebuilt from the log."""
         space = space_of(entry.spec)
         ref = await log.register(entry.uid, entry.name, space)
         try:
@@ -41,7 +41,7 @@ class LoadedModel:
         except ValueError as error:
             _logger.warning("model %s: %s; they are rebuilt from the log", entry.name, error)
             state = State(Learner(space).sums, 0)
-        model = cls(entry, ref, state)
+        model = cls(department, entry, ref, state)
         await model.catch_up(log)
         return model
 

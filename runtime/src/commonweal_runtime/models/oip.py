@@ -15,6 +15,7 @@ from commonweal_api.plan import FeatureSource
 from commonweal_runtime.bodies import first_error
 from commonweal_runtime.exceptions import InferenceRequestError
 from commonweal_runtime.models.bodies import InferBody, RankBody, Tensor
+from commonweal_runtime.models.calls import Call, for_values
 from commonweal_runtime.models.features import name_of, person_features
 from commonweal_runtime.models.learning import probabilities
 from commonweal_runtime.models.loaded_model import LoadedModel
@@ -59,8 +60,11 @@ def at_version(model: LoadedModel, version: str) -> LoadedModel:
     return model
 
 
-def metadata(model: LoadedModel) -> dict[str, Any]:
-    """Return the model's metadata. All inputs but `actions` may be left out; n is at most MOST_ROWS."""
+def metadata(model: LoadedModel, *, versioned: bool) -> dict[str, Any]:
+    """Return the model's metadata. All inputs but `actions` may be left out; n is at most MOST_ROWS.
+
+    The version is left out for whom is not to see it: it moves when something was learnt, and so tells that something was read of the last person.
+    """
     spec = model.entry.spec
     inputs = [_tensor(ACTIONS, "BYTES", [-1, -1]), _tensor(CONTEXT, "BYTES", [-1])]
     if spec.learning.shape == "Shared":
@@ -68,7 +72,8 @@ def metadata(model: LoadedModel) -> dict[str, Any]:
     inputs += [_tensor(SUBJECT + d, "BYTES", [-1]) for d in sorted({f.department for f in spec.features})]
     inputs += [_tensor(name_of(f), _datatype(f), [-1]) for f in spec.features]
     outputs = [_tensor(n, t, [-1, -1] if t == "FP64" else [-1]) for n, t in OUTPUTS.items()]
-    return {"name": model.entry.name, "versions": [version_of(model)], "platform": PLATFORM, "inputs": inputs, "outputs": outputs}
+    versions = {"versions": [version_of(model)]} if versioned else {}
+    return {"name": model.entry.name, **versions, "platform": PLATFORM, "inputs": inputs, "outputs": outputs}
 
 
 def parse(data: bytes) -> InferBody:
@@ -80,13 +85,14 @@ def parse(data: bytes) -> InferBody:
         raise InferenceRequestError(f"{place}: {what}.") from None
 
 
-async def infer(model: LoadedModel, reader: FeatureReader, sources: Mapping[str, FeatureSource], body: InferBody) -> dict[str, Any]:
-    """Return the answer: a row per row of `actions`."""
+async def infer(call: Call, reader: FeatureReader, sources: Mapping[str, FeatureSource], body: InferBody) -> dict[str, Any]:
+    """Return the answer: a row per row of `actions`. Only for a caller that could read itself what the model reads."""
+    model = for_values(call)
     rows = rows_of(model, body)
     unknown = sorted({w.name for w in body.outputs or ()} - set(OUTPUTS))
     if unknown:
         raise InferenceRequestError(f"outputs: there is no output {unknown[0]}; ask for {', '.join(OUTPUTS)}.")
-    scored = await asyncio.gather(*(_score(model, reader, sources, row) for row in rows))
+    scored = await asyncio.gather(*(_score(call, reader, sources, row) for row in rows))
     wanted = [w.name for w in body.outputs] if body.outputs else list(OUTPUTS)
     outputs = [_output(name, [getattr(s, name) for s in scored]) for name in wanted]
     answer = {"model_name": model.entry.name, "model_version": version_of(model), "outputs": outputs}
@@ -125,13 +131,11 @@ def _row(model: LoadedModel, columns: Mapping[str, Sequence[Any]], i: int, k: in
     return Row(body, {n: v[i] for n, v in columns.items() if "/" in n})
 
 
-async def _score(model: LoadedModel, reader: FeatureReader, sources: Mapping[str, FeatureSource], row: Row) -> Scored:
-    spec = model.entry.spec
-    asked = spec.model_copy(update={"features": [f for f in spec.features if name_of(f) not in row.given]})
+async def _score(call: Call, reader: FeatureReader, sources: Mapping[str, FeatureSource], row: Row) -> Scored:
+    model, spec = call.model, call.model.entry.spec
+    asked = [f for f in spec.features if name_of(f) not in row.given]
     readings = (
-        await reader.read(asked, sources, row.body.subjects)
-        if row.body.subjects
-        else Readings({}, {}, sorted(map(name_of, asked.features)))
+        await reader.read(call, sources, row.body.subjects, asked) if row.body.subjects else Readings({}, {}, sorted(map(name_of, asked)))
     )
     withheld, k = ",".join(readings.withheld), len(row.body.actions)
     if not readings.records and not row.given:

@@ -9,7 +9,7 @@ from litestar.params import FromPath
 
 from commonweal_runtime.exceptions import InferenceRequestError
 from commonweal_runtime.models import oip
-from commonweal_runtime.models.loaded_model import LoadedModel
+from commonweal_runtime.models.calls import Call, for_values
 from commonweal_runtime.models.routes import called
 from commonweal_runtime.models.service import Service
 from commonweal_runtime.serving import body_of, json_answer
@@ -42,29 +42,34 @@ def _server(service: Service) -> list[Any]:
 
 def _metadata(service: Service) -> list[Any]:
     @get("/v2/models/{name:str}")
-    async def metadata(name: FromPath[str]) -> _Answer:
-        return json_answer(oip.metadata(service.model(name)))
+    async def metadata(request: _Request, name: FromPath[str]) -> _Answer:
+        if "authorization" not in request.headers:
+            return json_answer(oip.metadata(service.model(name), versioned=False))
+        call = await called(service, request, name)
+        return json_answer(oip.metadata(call.model, versioned=call.values))
 
     @get("/v2/models/{name:str}/versions/{version:str}")
-    async def metadata_of(name: FromPath[str], version: FromPath[str]) -> _Answer:
-        return json_answer(oip.metadata(oip.at_version(service.model(name), version)))
+    async def metadata_of(request: _Request, name: FromPath[str], version: FromPath[str]) -> _Answer:
+        model = oip.at_version(for_values(await called(service, request, name)), version)
+        return json_answer(oip.metadata(model, versioned=True))
 
     @get("/v2/models/{name:str}/ready")
     async def model_ready(name: FromPath[str]) -> _Answer:
         return json_answer({"name": service.model(name).entry.name, "ready": True})
 
     @get("/v2/models/{name:str}/versions/{version:str}/ready")
-    async def model_ready_of(name: FromPath[str], version: FromPath[str]) -> _Answer:
-        return json_answer({"name": oip.at_version(service.model(name), version).entry.name, "ready": True})
+    async def model_ready_of(request: _Request, name: FromPath[str], version: FromPath[str]) -> _Answer:
+        model = oip.at_version(for_values(await called(service, request, name)), version)
+        return json_answer({"name": model.entry.name, "ready": True})
 
     return [metadata, metadata_of, model_ready, model_ready_of]
 
 
 def _infer(service: Service) -> list[Any]:
-    async def inferred(request: _Request, model: LoadedModel) -> _Answer:
+    async def inferred(request: _Request, call: Call) -> _Answer:
         if "inference-header-content-length" in request.headers:
             raise InferenceRequestError("Inference-Header-Content-Length: binary tensors are not supported; send JSON (binary_data=False).")
-        return json_answer(await service.infer(model, oip.parse(await body_of(request))))
+        return json_answer(await service.infer(call, oip.parse(await body_of(request))))
 
     @post("/v2/models/{name:str}/infer", status_code=200)
     async def infer(request: _Request, name: FromPath[str]) -> _Answer:
@@ -72,6 +77,8 @@ def _infer(service: Service) -> list[Any]:
 
     @post("/v2/models/{name:str}/versions/{version:str}/infer", status_code=200)
     async def infer_of(request: _Request, name: FromPath[str], version: FromPath[str]) -> _Answer:
-        return await inferred(request, oip.at_version(await called(service, request, name), version))
+        call = await called(service, request, name)
+        oip.at_version(for_values(call), version)
+        return await inferred(request, call)
 
     return [infer, infer_of]

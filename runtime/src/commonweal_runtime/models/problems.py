@@ -7,8 +7,10 @@ from typing import Any
 
 from litestar import Request, Response
 
+from commonweal_api.plan import ModelEntry
 from commonweal_runtime.exceptions import InferenceRequestError, ProblemError
 from commonweal_runtime.models.bodies import MOST_BYTES
+from commonweal_runtime.models.features import name_of
 from commonweal_runtime.problems import invalid_request
 from commonweal_runtime.serving import NO_STORE, json_answer, problem_response
 
@@ -44,6 +46,19 @@ def caller_not_listed(model: str, client: str) -> ProblemError:
     return ProblemError(
         403, "CallerNotListed", "Caller not listed", detail, "Ask the model's department to add the client to spec.callers."
     )
+
+
+def caller_not_agreed(entry: ModelEntry, client: str) -> ProblemError:
+    """Return the refusal of what says something of values, to a caller that could not read those itself."""
+    spec, department = entry.spec, client.partition("/")[0]
+    products = sorted({f"{f.department}/{f.product}" for f in spec.features})
+    fields = ", ".join(name_of(f) for f in spec.features)
+    detail = f"No agreement in force names {client} over all that the model {entry.name} reads: {fields}."
+    remedy = (
+        f"Have the client added to spec.consumer.clients of agreements for {department} over {', '.join(products)}, with the purpose {spec.purpose} and "
+        "these fields; CallersAgreed of the ModelService shows the rest. A caller of the model's own department may rank and reward without."
+    )
+    return ProblemError(403, "CallerNotAgreed", "Caller not agreed", detail, remedy)
 
 
 def unknown_model(department: str, name: str) -> ProblemError:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import orjson
 
 from commonweal_api.plan import FeatureSource
 from commonweal_runtime.models.bodies import RankBody
+from commonweal_runtime.models.calls import Call
 from commonweal_runtime.models.features import ACTION, CONTEXT, PERSON, free_features, person_features
 from commonweal_runtime.models.learning import Array, Part
 from commonweal_runtime.models.loaded_model import LoadedModel
@@ -20,9 +20,6 @@ from commonweal_runtime.models.log import Decided, DecisionLog, packed
 from commonweal_runtime.models.problems import event_conflict, too_many_actions
 from commonweal_runtime.models.sources import FeatureReader, Readings
 from commonweal_runtime.problems import invalid_request
-
-_NAMESPACE = uuid.UUID("6f5f0f4e-2f0b-5d3a-9f0e-5d0c5f1f6a10")
-
 
 Terms = list[tuple[str, float]]
 
@@ -48,17 +45,18 @@ class Ranker:
     def __init__(self, log: DecisionLog, reader: FeatureReader, key: bytes) -> None:
         self._log, self._reader, self._key = log, reader, hashlib.sha256(b"request:" + key).digest()
 
-    async def rank(self, model: LoadedModel, sources: Mapping[str, FeatureSource], body: RankBody, *, explain: bool = False) -> Ranked:
-        """Decide, or repeat what was decided on this event.
+    async def rank(self, call: Call, sources: Mapping[str, FeatureSource], body: RankBody, *, explain: bool = False) -> Ranked:
+        """Decide, or repeat what was decided on this event for this caller.
 
         Raises a ProblemError when the request cannot be answered.
         """
+        model = call.model
         check(model, body)
-        request = self._fingerprint(body)
+        request = self._fingerprint(call, body)
         before = await self._log.find(model.ref, body.event_id)  # first, so that a repetition reads nothing of the person again
         if before is not None:
             return Ranked(_same(before, request), None)
-        readings = await self._reader.read(model.entry.spec, sources, body.subjects)
+        readings = await self._reader.read(call, sources, body.subjects)
         decided, explanation = decide(model, body, readings, request, explain=explain)
         first, latest = await self._log.append(model.ref, decided)
         if latest > model.applied:
@@ -68,9 +66,9 @@ class Ranker:
         other = await self._log.find(model.ref, body.event_id)
         return Ranked(_same(other, request) if other else decided, None)
 
-    def _fingerprint(self, body: RankBody) -> bytes:
-        """Return a keyed hash by which a repetition is known, without keeping what was asked."""
-        text = orjson.dumps(body.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+    def _fingerprint(self, call: Call, body: RankBody) -> bytes:
+        """Return a keyed hash by which a repetition is known, without keeping what was asked. Another caller's question is another one."""
+        text = orjson.dumps([str(call.caller), body.model_dump(mode="json")], option=orjson.OPT_SORT_KEYS)
         return hashlib.blake2b(text, key=self._key, digest_size=16).digest()
 
 
@@ -145,28 +143,6 @@ def baseline(model: LoadedModel, body: RankBody, readings: Readings, request: by
         withheld=readings.withheld,
         baseline=True,
     )
-
-
-def answer(model: LoadedModel, ranked: Ranked, *, explain: bool) -> dict[str, Any]:
-    """Return the answer of `rank` as JSON; the ranking is by probability, then by the order of the offer."""
-    d = ranked.decided
-    order = sorted(range(len(d.actions)), key=lambda i: -d.probabilities[i])
-    out: dict[str, Any] = {
-        "eventId": d.event,
-        "decisionId": str(uuid.uuid5(_NAMESPACE, f"{model.entry.uid}/{d.event}")),
-        "action": d.action,
-        "propensity": d.propensity,
-        "ranking": [{"id": d.actions[i], "probability": d.probabilities[i]} for i in order],
-        "withheld": list(d.withheld),
-        "baseline": d.baseline,
-        "model": {"digest": d.sums, "rows": d.rows},
-    }
-    if explain:
-        terms = ranked.explanation
-        out["explanation"] = (
-            None if terms is None else {"score": sum(v for _, v in terms), "terms": [{"name": n, "value": v} for n, v in terms]}
-        )
-    return out
 
 
 def _same(before: Decided, request: bytes) -> Decided:

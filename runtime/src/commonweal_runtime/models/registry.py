@@ -80,7 +80,7 @@ class ModelRegistry:
         model = self.models.get(entry.name)
         if model is not None and model.revise(entry):
             return model
-        return await LoadedModel.open(self._log, entry)
+        return await LoadedModel.open(self._log, self.department, entry)
 
     async def _carry_out(self, text: str) -> None:
         """Carry out a plan, again and again while the store is away; a text that is no plan changes nothing."""

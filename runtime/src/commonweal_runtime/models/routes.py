@@ -9,8 +9,7 @@ from litestar.params import FromPath
 
 from commonweal_runtime.bodies import parse
 from commonweal_runtime.models.bodies import ActivateBody, ForgetBody, RankBody, RewardBody
-from commonweal_runtime.models.loaded_model import LoadedModel
-from commonweal_runtime.models.rank import answer
+from commonweal_runtime.models.calls import Call
 from commonweal_runtime.models.service import Service
 from commonweal_runtime.serving import body_of, json_answer, live
 
@@ -43,29 +42,28 @@ def _states(service: Service) -> list[Any]:
 def _decisions(service: Service) -> list[Any]:
     @post("/v1/models/{name:str}/rank", status_code=200)
     async def rank(request: _Request, name: FromPath[str]) -> _Answer:
-        model = await called(service, request, name)
+        call = await called(service, request, name)
         explain = request.query_params.get("explain", "false").lower() == "true"
-        ranked = await service.rank(model, parse(RankBody, await body_of(request)), explain=explain)
-        return json_answer(answer(model, ranked, explain=explain))
+        return json_answer(await service.rank(call, parse(RankBody, await body_of(request)), explain=explain))
 
     @post("/v1/models/{name:str}/activate", status_code=200)
     async def activate(request: _Request, name: FromPath[str]) -> _Answer:
-        model = await called(service, request, name)
-        return json_answer(await service.activate(model, parse(ActivateBody, await body_of(request))))
+        call = await called(service, request, name)
+        return json_answer(await service.activate(call, parse(ActivateBody, await body_of(request))))
 
     @post("/v1/models/{name:str}/reward", status_code=200)
     async def reward(request: _Request, name: FromPath[str]) -> _Answer:
-        model = await called(service, request, name)
-        return json_answer(await service.reward(model, parse(RewardBody, await body_of(request))))
+        call = await called(service, request, name)
+        return json_answer(await service.reward(call, parse(RewardBody, await body_of(request))))
 
     @post("/v1/models/{name:str}/forget", status_code=200)
     async def forget(request: _Request, name: FromPath[str]) -> _Answer:
-        model = await called(service, request, name)
-        return json_answer(await service.forget(model, parse(ForgetBody, await body_of(request))))
+        call = await called(service, request, name)
+        return json_answer(await service.forget(call, parse(ForgetBody, await body_of(request))))
 
     return [rank, activate, reward, forget]
 
 
-async def called(service: Service, request: _Request, name: str) -> LoadedModel:
-    """Return the model that a request calls, if its caller may."""
+async def called(service: Service, request: _Request, name: str) -> Call:
+    """Return the call that a request makes, if its caller may."""
     return await service.called(request.headers.get("authorization"), name)

@@ -11,13 +11,15 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, ModelEntry
-from commonweal_runtime.models import oip
+from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT
+from commonweal_runtime.exceptions import ProblemError
+from commonweal_runtime.models import answers, oip
 from commonweal_runtime.models.bodies import ActivateBody, ForgetBody, InferBody, RankBody, RewardBody
+from commonweal_runtime.models.calls import Call, call_of
 from commonweal_runtime.models.loaded_model import LoadedModel
 from commonweal_runtime.models.log import STORE_ERRORS, DecisionLog
-from commonweal_runtime.models.problems import caller_not_listed, reward_conflict, unknown_event
-from commonweal_runtime.models.rank import Ranked, Ranker
+from commonweal_runtime.models.problems import reward_conflict, unknown_event
+from commonweal_runtime.models.rank import Ranker
 from commonweal_runtime.models.registry import RETRY_SECONDS, ModelRegistry
 from commonweal_runtime.models.settings import ROLE, Settings
 from commonweal_runtime.models.sources import FeatureReader, TokenFiles
@@ -28,6 +30,8 @@ from commonweal_runtime.tokens import Client, KeySet, Verifier, fetch_from_clust
 
 CONNECTIONS = 8
 CONNECTIONS_PER_SOURCE = 64
+TICK = 0.02
+"""Above what nearly every decision takes, so that one with something read and one without end on the same tick (s)."""
 
 log = logging.getLogger(__name__)
 
@@ -74,66 +78,57 @@ class Service:
     async def callable_models(self, authorization: str | None) -> list[str]:
         """Return the names of the models that the caller may call."""
         client = await self.clients.client(authorization)
-        return [name for name, model in sorted(self.registry.models.items()) if _lists(model.entry, client)]
+        return [name for name, model in sorted(self.registry.models.items()) if _answers(model, client)]
 
-    async def called(self, authorization: str | None, name: str) -> LoadedModel:
-        """Return the model if the caller's token is good and the ModelService lists the caller."""
+    async def called(self, authorization: str | None, name: str) -> Call:
+        """Return the call if the caller's token is good and the model answers the caller."""
         client = await self.clients.client(authorization)
-        model = self.model(name)
-        if not _lists(model.entry, client):
-            raise caller_not_listed(name, str(client))
-        return model
+        return call_of(self.model(name), client)
 
-    async def rank(self, model: LoadedModel, body: RankBody, *, explain: bool = False) -> Ranked:
+    async def rank(self, call: Call, body: RankBody, *, explain: bool = False) -> dict[str, Any]:
         """Decide what to offer."""
         before = dict(self._reader.source_errors)
-        ranked = await self._ranker.rank(model, self.registry.sources, body, explain=explain)
+        async with _on_tick(call):
+            ranked = await self._ranker.rank(call, self.registry.sources, body, explain=explain and call.values)
         if self._reader.source_errors != before:
             self.registry.report_soon()
-        return ranked
+        return answers.ranked(call, ranked, explain=explain)
 
-    async def infer(self, model: LoadedModel, body: InferBody) -> dict[str, Any]:
-        """Score, and leave no trace."""
-        return await oip.infer(model, self._reader, self.registry.sources, body)
+    async def infer(self, call: Call, body: InferBody) -> dict[str, Any]:
+        """Score, and leave no trace but the reads."""
+        return await oip.infer(call, self._reader, self.registry.sources, body)
 
-    async def activate(self, model: LoadedModel, body: ActivateBody) -> dict[str, Any]:
+    async def activate(self, call: Call, body: ActivateBody) -> dict[str, Any]:
         """Note that a decision was shown."""
-        first = await self.log.activate(model.ref, body.event_id)
+        first = await self.log.activate(call.model.ref, body.event_id)
         if first is None:
             raise unknown_event(body.event_id)
         return {"eventId": body.event_id, "activated": True, "duplicate": not first}
 
-    async def reward(self, model: LoadedModel, body: RewardBody) -> dict[str, Any]:
+    async def reward(self, call: Call, body: RewardBody) -> dict[str, Any]:
         """Join a reward and learn from it, exactly once however often it is sent."""
-        wait = model.entry.spec.learning.reward_wait_seconds
-        joined = await self.log.reward(model.ref, model.space, body.event_id, body.value, wait)
-        if joined.outcome == "Unknown":
-            raise unknown_event(body.event_id)
-        if joined.outcome == "Conflict":
-            raise reward_conflict()
-        if joined.example is not None and not model.take(joined.example):
-            await model.catch_up(self.log)
+        model, wait = call.model, call.model.entry.spec.learning.reward_wait_seconds
+        async with _on_tick(call):
+            joined = await self.log.reward(model.ref, model.space, body.event_id, body.value, wait)
+            if joined.outcome == "Unknown":
+                raise unknown_event(body.event_id)
+            if joined.outcome == "Conflict":
+                raise reward_conflict()
+            if joined.example is not None and not model.take(joined.example):
+                await model.catch_up(self.log)
         self.registry.save_soon(model)
-        return {"joined": True, "learned": joined.learnt, "late": joined.late, "duplicate": joined.outcome == "Duplicate"}
+        return answers.rewarded(call, joined)
 
-    async def forget(self, model: LoadedModel, body: ForgetBody) -> dict[str, Any]:
+    async def forget(self, call: Call, body: ForgetBody) -> dict[str, Any]:
         """Forget a person in what was learnt and in the log."""
-        forgotten = await model.forget(self.log, {d: str(s) for d, s in body.subjects.items()})
-        return {"decisions": forgotten.decisions, "unlearned": forgotten.unlearned, "digest": model.learner.digest()}
+        async with _on_tick(call):
+            forgotten = await call.model.forget(self.log, {d: str(s) for d, s in body.subjects.items()})
+        return answers.forgotten(call, forgotten)
 
-    async def state(self, model: LoadedModel) -> dict[str, Any]:
-        """Return the counters and the digest of a model."""
-        await model.catch_up(self.log)
-        spec = model.entry.spec
-        return {
-            "model": model.entry.name,
-            "title": spec.title,
-            "purpose": spec.purpose,
-            **await self.log.counts(model.ref),
-            "rows": model.learner.rows,
-            "digest": model.learner.digest(),
-            "sources": self.registry.source_errors_of(model.entry),
-        }
+    async def state(self, call: Call) -> dict[str, Any]:
+        """Return the counters and the digest of a model, as far as the caller is told them."""
+        await call.model.catch_up(self.log)
+        return answers.state(call, await self.log.counts(call.model.ref), self.registry.source_errors_of(call.model.entry))
 
     async def _follow(self) -> None:
         """Make the schema as soon as the store is there, then carry out plans."""
@@ -148,8 +143,22 @@ class Service:
             await self.registry.follow(exchange)
 
 
-def _lists(entry: ModelEntry, client: Client) -> bool:
-    return any((c.department, c.client) == (client.department, client.client) for c in entry.spec.callers)
+def _answers(model: LoadedModel, client: Client) -> bool:
+    try:
+        call_of(model, client)
+    except ProblemError:
+        return False
+    return True
+
+
+@contextlib.asynccontextmanager
+async def _on_tick(call: Call) -> AsyncIterator[None]:
+    """Let a caller that is told a decision alone wait for the next tick: the time says neither whether anything was read nor what was learnt."""
+    loop = asyncio.get_running_loop()
+    arrived = loop.time()
+    yield
+    if not call.values:
+        await asyncio.sleep(TICK - (loop.time() - arrived) % TICK)
 
 
 def _pool_of(settings: Settings) -> asyncpg.Pool:

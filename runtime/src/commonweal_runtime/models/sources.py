@@ -14,14 +14,15 @@ from uuid import UUID
 import aiohttp
 import orjson
 
-from commonweal_api.model_service import Feature, ModelServiceSpec
+from commonweal_api.model_service import Feature
 from commonweal_api.plan import FeatureSource
+from commonweal_runtime.models.calls import Call
 from commonweal_runtime.models.features import Product, Record, name_of
 
 TIMEOUT = aiohttp.ClientTimeout(total=2.0)
 MOST_RECORDS = 10_000
 TOKEN_SECONDS = 30.0
-READING, REFUSED, UNAVAILABLE = "Reading", "Refused", "Unavailable"
+REFUSED, UNAVAILABLE, NOT_AGREED = "Refused", "Unavailable", "CallerNotAgreed"
 _logger = logging.getLogger(__name__)
 
 
@@ -62,7 +63,7 @@ class TokenFiles:
 
 
 class FeatureReader:
-    """Reads features of one person from all departments at once.
+    """Reads features of one person from all departments at once, each time in a caller's name.
 
     A person's «no» (404), a missing agreement (403) and a source that is away all withhold the features; none of them fails the
     caller. The latter two are remembered in `source_errors` until the product can be read again.
@@ -72,13 +73,17 @@ class FeatureReader:
         self._session, self._tokens = session, tokens
         self.source_errors: dict[Product, SourceError] = {}
 
-    async def read(self, spec: ModelServiceSpec, sources: Mapping[str, FeatureSource], subjects: Mapping[str, UUID]) -> Readings:
-        """Return what may be read; a department for which no subject is given is withheld without being asked."""
+    async def read(
+        self, call: Call, sources: Mapping[str, FeatureSource], subjects: Mapping[str, UUID], features: Sequence[Feature] | None = None
+    ) -> Readings:
+        """Return what may be read for a caller; a department for which no subject is given is withheld without being asked."""
+        spec = call.model.entry.spec
         asked: dict[Product, list[Feature]] = defaultdict(list)
-        for feature in spec.features:
+        for feature in spec.features if features is None else features:
             asked[feature.department, feature.product].append(feature)
         known = [p for p in asked if p[0] in subjects]
-        answers = await asyncio.gather(*(self._product(p, asked[p], sources.get(p[0]), subjects[p[0]], spec.purpose) for p in known))
+        headers = {"Purpose": spec.purpose, "Caller": str(call.caller), "Caller-Gets": "Values" if call.values else "Decision"}
+        answers = await asyncio.gather(*(self._product(p, asked[p], sources.get(p[0]), subjects[p[0]], headers) for p in known))
         records = {p: a.records for p, a in zip(known, answers, strict=True) if a.records is not None}
         for product, answer in zip(known, answers, strict=True):
             self._note(product, answer)
@@ -96,15 +101,15 @@ class FeatureReader:
             _logger.warning("%s/%s cannot be read: %s %s", *product, *answer.error)
 
     async def _product(
-        self, product: Product, features: Sequence[Feature], source: FeatureSource | None, subject: UUID, purpose: str
+        self, product: Product, features: Sequence[Feature], source: FeatureSource | None, subject: UUID, headers: Mapping[str, str]
     ) -> _Answer:
         if source is None:
             return _Answer(None, SourceError(UNAVAILABLE, "NoSource"))
         fields = [f.field for f in features]
         url = f"{source.url.rstrip('/')}/v1/{product[1]}/subjects/{subject}"
         try:
-            headers = {"Authorization": f"Bearer {self._tokens.token(product[0])}", "Purpose": purpose}
-            async with self._session.get(url, params={"fields": ",".join(fields)}, headers=headers, timeout=TIMEOUT) as r:
+            sent = {"Authorization": f"Bearer {self._tokens.token(product[0])}", **headers}
+            async with self._session.get(url, params={"fields": ",".join(fields)}, headers=sent, timeout=TIMEOUT) as r:
                 return _answer(r.status, await r.read(), fields)
         except OSError as error:  # aiohttp's connection errors among them
             return _Answer(None, SourceError(UNAVAILABLE, type(error).__name__))
@@ -123,6 +128,8 @@ def _answer(status: int, body: bytes, fields: Sequence[str]) -> _Answer:
         records = _records(document)
         return _Answer([{k: r[k] for k in fields if k in r} for r in records[:MOST_RECORDS]], None)
     reason = str(document.get("reason", f"Status{status}")) if isinstance(document, dict) else f"Status{status}"
+    if reason == NOT_AGREED:  # this caller's want, not the source's: others are read for
+        return _Answer(None, None)
     return _Answer(None, SourceError(REFUSED if status == 403 else UNAVAILABLE, reason[:60]))
 
 

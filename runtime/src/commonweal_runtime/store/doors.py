@@ -2,7 +2,8 @@
 """The functions through which one agreement reads: the only thing its login may do.
 
 Each checks client, purpose, period and isolation, counts the request where the agreement has limits, reads under the agreement's own policies, writes the
-audit row in the same statement, and answers JSON text. A refusal is one of `sqlstates` and carries no data.
+audit row in the same statement, and answers JSON text. A refusal is one of `sqlstates` and carries no data. `p_caller` is whom a model runtime answers; with
+`p_values` it has to be a client of this agreement itself.
 """
 
 from __future__ import annotations
@@ -13,18 +14,23 @@ from commonweal_runtime.store.names import column_of, identifier, literal, liter
 from commonweal_runtime.store.sqlstates import SqlState
 
 DIRECT = {
-    "point": "p_subject uuid, p_fields text, p_client text, p_purpose text",
-    "points": "p_subjects text, p_fields text, p_client text, p_purpose text",
-    "page": "p_after uuid, p_most int, p_fields text, p_client text, p_purpose text",
+    "point": "p_subject uuid, p_fields text, p_client text, p_purpose text, p_caller text default null, p_values boolean default false",
+    "points": "p_subjects text, p_fields text, p_client text, p_purpose text, p_caller text default null, p_values boolean default false",
+    "page": "p_after uuid, p_most int, p_fields text, p_client text, p_purpose text, p_caller text default null, p_values boolean default false",
 }
 TICKETED = {
-    "ask": "p_subjects text, p_fields text, p_client text, p_purpose text",
-    "askpage": "p_after uuid, p_most int, p_fields text, p_client text, p_purpose text",
+    "ask": "p_subjects text, p_fields text, p_client text, p_purpose text, p_caller text default null, p_values boolean default false",
+    "askpage": "p_after uuid, p_most int, p_fields text, p_client text, p_purpose text, p_caller text default null, p_values boolean default false",
     "take": "p_tickets text",
 }
 MOST_TOGETHER = 64
 # what is counted is what is read: an array's bounds and dimensions are the caller's, so it is laid out anew
 SUBJECTS = f"array(select x.s from unnest(p_subjects::uuid[]) with ordinality x(s, o) order by x.o limit {MOST_TOGETHER})"
+# only the account of a department's model runtime states whom it answers, and only as department/client
+_NO_CALLER = (
+    "p_caller is not null and (p_client not like '%/models' or "
+    "p_caller !~ '^[a-z]([a-z0-9-]{0,38}[a-z0-9])?/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$')"
+)
 _WHOLE = "'00000000-0000-0000-0000-000000000000'::uuid"
 
 
@@ -111,10 +117,13 @@ def guard(d: Door) -> str:
         return f"  if {condition} then raise exception using errcode = '{state}', message = '{message}'; end if;\n"
 
     period = f"statement_timestamp() < timestamptz {literal(d.begins)} or statement_timestamp() >= timestamptz {literal(d.ends)}"
+    clients = literals(list(d.clients))
     fields = f"not string_to_array(p_fields, ',') <@ {literals(list(d.fields))}"
     return (
         refuse(f"p_purpose is null or p_purpose <> all ({literals(list(d.purposes))})", SqlState.PURPOSE_NOT_AGREED, "purpose not agreed")
-        + refuse(f"p_client is null or p_client <> all ({literals(list(d.clients))})", SqlState.CLIENT_NOT_AGREED, "client not agreed")
+        + refuse(f"p_client is null or p_client <> all ({clients})", SqlState.CLIENT_NOT_AGREED, "client not agreed")
+        + refuse(_NO_CALLER, SqlState.CLIENT_NOT_AGREED, "caller not accepted")
+        + refuse(f"p_values and (p_caller is null or p_caller <> all ({clients}))", SqlState.CLIENT_NOT_AGREED, "caller not agreed")
         + refuse(period, SqlState.NOT_IN_FORCE, "agreement not in force")
         + ISOLATED
         + refuse(f"p_fields is not null and ({fields})", SqlState.FIELD_NOT_AGREED, "field not agreed")
@@ -176,8 +185,8 @@ def until(d: Door) -> str:
 def audit(d: Door, operation: str) -> str:
     """Return the head of the audit insert; the caller adds subject, subjects and found."""
     return (
-        "insert into audit.use (client, purpose, op, contract, basis, fields, subject, subjects, found) "
-        f"select p_client, p_purpose, '{operation}', {literal(d.contract)}, {literal(d.basis)}, p_fields, "
+        "insert into audit.use (client, caller, purpose, op, contract, basis, fields, subject, subjects, found) "
+        f"select p_client, p_caller, p_purpose, '{operation}', {literal(d.contract)}, {literal(d.basis)}, p_fields, "
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 
+from commonweal_api.consent_policy import ConsentPolicySpec
 from commonweal_api.plan import AgreementPlan, Outcome, StorePlan
 from commonweal_api.reasons import Reason
 from commonweal_api.rights import RIGHTS
@@ -21,15 +23,16 @@ from commonweal_runtime.store.agreements import (
     Served,
     cleanup_sql,
     compile_agreement,
-    revoke_sql,
     widens,
 )
+from commonweal_runtime.store.closing import CROSSED, shut
 from commonweal_runtime.store.failures import Work, failure_of
 from commonweal_runtime.store.logins import verifier_of
 from commonweal_runtime.store.names import literal, login_of
 from commonweal_runtime.store.preconditions import preconditions_of
 from commonweal_runtime.store.product_tables import CHANNEL, ProductTables, TableLocks, outcome_of, served_product
 from commonweal_runtime.store.schema import SERVICES, migrate
+from commonweal_runtime.store.signed_terms import Before, SignedTerms, bounded
 from commonweal_runtime.store.versions import resolve
 from commonweal_runtime.store.what_if import WhatIfCounter
 
@@ -54,19 +57,21 @@ class Enforcement:
     """The keeper's hand on the database: one connection as superuser, one plan at a time.
 
     Products are half of `product_tables`. When a load is in the way, closing comes before it and the rest is left: then `unfinished` is set, and
-    `apply` has to be called again.
+    `apply` has to be called again. `admits` says whether an agreement may be open with these terms; it is asked last of all before one opens.
     """
 
-    def __init__(self, connection: Any, database_key: bytes) -> None:
-        self._db, self._key = connection, database_key
+    def __init__(self, connection: Any, database_key: bytes, admits: Callable[[str, ConsentPolicySpec], bool] = lambda *_: True) -> None:
+        self._db, self._key, self._admits = connection, database_key, admits
         self._tables = TableLocks()
         self._products = ProductTables(connection, self._tables, self._close)
         self._what_if = WhatIfCounter(connection)
+        self._signed = SignedTerms(connection)
         self._one = asyncio.Lock()
 
     async def prepare(self) -> None:
         """Bring schema and service logins to this release."""
         await migrate(self._db)
+        await self._signed.keep_before()
         await self._db.execute(f"set lock_timeout = '{_LOCK_TIMEOUT}'")
         for role in SERVICES:
             await self._db.execute(f"alter role {role} password {literal(verifier_of(self._key, role))}")
@@ -108,11 +113,15 @@ class Enforcement:
         """
         async with self._one:
             self._tables.unfinished = False
-            await self._close_absent({a.uid for a in plan.agreements})
+            await self._signed.end(plan)
+            faults, before = await self._signed.faults(plan, datetime.now(UTC)), await self._signed.before()
+            wanted = {a.uid for a in plan.agreements}
+            await self._close_absent(wanted - set(faults))  # before products change: no field means something else under old signatures
+            await self._signed.forget_before(wanted)
             await self._name_department(plan)
             await self._products.drop_absent({p.uid for p in plan.products})
             products = {p.name: await self._products.reconcile(p) for p in plan.products}
-            agreements = {a.name: await self._enforce(a, plan) for a in plan.agreements}
+            agreements = {a.name: await self._enforce(a, plan, faults.get(a.uid), before.get(a.uid)) for a in plan.agreements}
             return products, agreements
 
     # closing
@@ -126,22 +135,16 @@ class Enforcement:
 
     async def _close(self, number: int, product: str | None) -> None:
         """Close one agreement: at once, then remove what is left of it if the product's table is free, else the next time."""
-        await self._shut(number)
         try:
+            await shut(self._db, number)
             await self._clear(number, product)
-        except (TableBusyError, asyncpg.LockNotAvailableError):
-            return
+        except (TableBusyError, *CROSSED) as error:
+            self._tables.unfinished |= not isinstance(error, asyncpg.LockNotAvailableError)
 
     async def _clear(self, number: int, product: str | None) -> None:
         async with self._tables.held(product or ""):
             relation = await self._db.fetchval("select relation from agreement.product where uid = $1", product)
             await self._run([*cleanup_sql(number, relation), f"update agreement.register set opened = null where number = {number}"])
-
-    async def _shut(self, number: int) -> None:
-        off = f"update agreement.register set in_force = false where number = {number}"
-        await self._run([*revoke_sql(number), off, f"notify {CHANNEL}"])
-        # after the commit, so that nobody comes back in
-        await self._db.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", login_of(number))
 
     async def _run(self, statements: list[str]) -> None:
         async with self._db.transaction():
@@ -163,11 +166,14 @@ class Enforcement:
 
     # agreements
 
-    async def _enforce(self, agreement: AgreementPlan, plan: StorePlan) -> Outcome:
+    async def _enforce(self, wanted: AgreementPlan, plan: StorePlan, fault: AgreementClosedError | None, before: Before | None) -> Outcome:
         """Open one agreement as the plan says it, or leave it closed and say why."""
         entry: Entry | None = None
+        agreement = bounded(wanted, before)
         try:
             entry = await self._entry(agreement)
+            if fault is not None:
+                raise fault
             product = await self._product_of(agreement, plan)
             preconditions = preconditions_of(agreement.spec, product, fed=bool(plan.peers))
             publisher = PublisherContext(plan.department, plan.display_name, plan.contact, preconditions)
@@ -176,13 +182,17 @@ class Enforcement:
                 return await self._dry_run(entry, agreement, product, compiled)
             if entry.product not in (None, product.uid):
                 entry = await self._move(entry, product)
+            await self._signed.opens(entry.number, agreement)
             await self._open(entry, agreement, product, compiled)
         except (AgreementClosedError, PlanRefusedError, TableBusyError, asyncpg.PostgresError) as error:
             if entry is not None and (entry.in_force or entry.opened):
                 await self._close(entry.number, entry.product)
             return outcome_of(agreement, *failure_of(error, Work.AGREEMENT), ready=False, number=entry.number if entry else None)
         change = self._what_if.last_change(agreement.uid, compiled)
-        return outcome_of(agreement, Reason.ENFORCED, ready=True, number=entry.number, contract=compiled.contract, what_if=change)
+        lapses = before.until if before is not None and agreement.spec.nonce is None else None
+        return outcome_of(
+            agreement, Reason.ENFORCED, ready=True, number=entry.number, contract=compiled.contract, what_if=change, lapses=lapses
+        )
 
     async def _dry_run(self, entry: Entry, agreement: AgreementPlan, product: Served, compiled: CompiledAgreement) -> Outcome:
         """Say what would open, and open nothing: what was in force is closed first."""
@@ -193,7 +203,7 @@ class Enforcement:
 
     async def _move(self, entry: Entry, product: Served) -> Entry:
         """Bring an agreement to another product table. Rows there that came before it learn first what people said under it: an objector stays hidden."""
-        await self._shut(entry.number)
+        await shut(self._db, entry.number)
         await self._clear(entry.number, entry.product)
         async with self._tables.held(product.uid), self._db.transaction():
             await self._db.execute("update agreement.register set product = $2 where number = $1", entry.number, product.uid)
@@ -234,7 +244,7 @@ class Enforcement:
         if entry.in_force and entry.spec != agreement.spec.wire():
             await self._what_if.of_change(agreement.uid, compiled, product, entry.terms)
         if entry.terms and widens(entry.terms, compiled.terms):
-            await self._shut(entry.number)  # before the consents end: they may be many
+            await shut(self._db, entry.number)  # before the consents end: they may be many
             await self._db.execute("select consent.invalidate($1, $2)", entry.number, compiled.contract)
         async with self._tables.held(product.uid), self._db.transaction():
             for statement in compiled.statements:
@@ -242,6 +252,10 @@ class Enforcement:
             await self._admit(login_of(entry.number))
             await self._record(entry, agreement, product, compiled)
             await self._db.execute(f"notify {CHANNEL}")
+            if not self._admits(
+                agreement.uid, agreement.spec
+            ):  # closed meanwhile: who closed it waits for this row, and finds it as it was
+                raise AgreementClosedError(Reason.STORE_PENDING, "")
 
     async def _record(self, entry: Entry, agreement: AgreementPlan, product: Served, compiled: CompiledAgreement) -> None:
         await self._db.execute(

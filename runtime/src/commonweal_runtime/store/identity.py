@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from commonweal_api.closings import StoreClosings
 from commonweal_api.plan import Outcome, StorePlan
 from commonweal_runtime.store.versions import MARK
 
@@ -24,6 +25,10 @@ class Identities:
                 "agreements": [a.model_copy(update={"uid": self.known.get(a.uid, a.uid)}) for a in plan.agreements],
             }
         )
+
+    def closings(self, closings: StoreClosings) -> StoreClosings:
+        """Return the list of what may be open in the store's uids."""
+        return StoreClosings(open={self.known.get(uid, uid): terms for uid, terms in closings.open.items()})
 
     def outcomes(self, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
         """Return outcomes in the site's uids, earlier versions of products included."""

@@ -92,6 +92,18 @@ def rate_limit(seconds: int) -> ProblemError:
     )
 
 
+def saying_limit(seconds: int) -> ProblemError:
+    """Return the refusal of one more opening word within a day; what closes is never refused."""
+    return ProblemError(
+        429,
+        "SayingLimit",
+        "Said too often",
+        "Within a day consent to an agreement can be given, or an objection lifted, a hundred times, and a hundred delegations of a person can be made.",
+        "Wait as long as Retry-After says. Withdrawing, objecting and ending a delegation are taken at any time.",
+        {"Retry-After": str(max(seconds, 1))},
+    )
+
+
 def consent_feed_stale() -> ProblemError:
     return ProblemError(
         503,
@@ -184,6 +196,7 @@ _PROBLEMS: Mapping[SqlState, Callable[[str, Terms], ProblemError]] = MappingProx
     SqlState.SOURCE_UNAVAILABLE: lambda _, __: source_unavailable(),
     SqlState.DEPARTMENT_MOVING: lambda _, __: department_moving(),
     SqlState.DEPARTMENT_MOVED: lambda text, _: department_moved(text),
+    SqlState.SAYING_LIMIT: lambda text, _: saying_limit(_seconds(text)),
     SqlState.INVALID_VALUE: lambda _, __: invalid_request("", "See /openapi.json for what may be sent."),
 })  # fmt: skip
 _SHOWN = frozenset({SqlState.INVALID_VALUE, SqlState.NOT_POSSIBLE})

@@ -31,6 +31,7 @@ class SqlState(StrEnum):
     SOURCE_UNAVAILABLE = "CW012"
     DEPARTMENT_MOVING = "CW013"
     DEPARTMENT_MOVED = "CW014"
+    SAYING_LIMIT = "CW015"
     INVALID_VALUE = "CW400"
     NOT_PERMITTED = "CW403"
     NOT_FOUND = "CW404"
@@ -130,6 +131,12 @@ REGISTER: Mapping[SqlState, Entry] = MappingProxyType({
         "The department lives at another site. The message is the address of its data API there.",
         ("421 DepartmentMoved",),
         "Send the request to the address in `Location`, with a token of that site.",
+    ),
+    SqlState.SAYING_LIMIT: Entry(
+        "A person's consent to one agreement was given, or an objection lifted, a hundred times within a day, or a hundred delegations of a person were made."
+        " The message is the seconds to wait. Withdrawing, objecting and ending are always taken.",
+        ("429 SayingLimit",),
+        "Wait as long as `Retry-After` says; whatever closes can be said at any time.",
     ),
     SqlState.INVALID_VALUE: Entry(
         "A value that is not valid; the message names it and says what to write.",

@@ -56,7 +56,7 @@ async def content(request: Request[Any, Any, Any], location: str, name: str) -> 
     first, last = int(found[1]), int(found[2])
     tag, data = await asyncio.to_thread(_range, location, name, first, min(last - first + 1, BUFFER))
     if request.headers.get("if-match", tag) != tag:
-        raise ProblemError(412, "LoadFailed", "Changed", "The file was written anew.", "List the files again.")
+        raise ProblemError(412, "LoadFailed", "Changed", "The file has changed.", "List the files again.")
     return Response(data, status_code=206, media_type="application/octet-stream", headers={**NO_STORE, "ETag": tag})
 
 

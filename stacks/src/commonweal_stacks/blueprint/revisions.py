@@ -35,11 +35,14 @@ _R1 = Blueprint(
 # One pod cannot take all processes of a node any more.
 _R2 = replace(_R1, revision="r2", kubelet=replace(_R1.kubelet, pod_pids=4096))
 _R3 = replace(_R2, revision="r3", kubernetes="v1.37.2")
+# No Service takes addresses that are somebody else's.
+_R4 = replace(_R2, revision="r4", admission=(*_R2.admission, "DenyServiceExternalIPs"))
+_R5 = replace(_R4, revision="r5", kubernetes=_R3.kubernetes)
 
-REVISIONS: Mapping[str, Blueprint] = MappingProxyType({each.revision: each for each in (_R1, _R2, _R3)})
+REVISIONS: Mapping[str, Blueprint] = MappingProxyType({each.revision: each for each in (_R1, _R2, _R3, _R4, _R5)})
 """All revisions, old to new."""
 
-CURRENT = "r2"
+CURRENT = "r4"
 """The revision of a site whose file names none."""
 
 

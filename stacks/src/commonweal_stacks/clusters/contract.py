@@ -120,6 +120,7 @@ ALLOWED_DIFFERENCES: tuple[Difference, ...] = (
     Difference("Service", "spec/type", "a site without load balancers exposes inside the cluster only"),
     Difference("Service", "spec/allocateLoadBalancerNodePorts", "set by the server with the type"),
     Difference("Service", "spec/externalTrafficPolicy", "set by the server with the type"),
+    Difference("Service", "spec/healthCheckNodePort", "set by the server with the type"),
     Difference("ConfigMap", "data/config.yaml/site", "each site has its own name", CONFIG),
     Difference("ConfigMap", "data/config.yaml/expose", "the same choice, as the operator reads it", CONFIG),
     Difference("ConfigMap", "data/config.yaml/clientCidrs", "the same networks, as the operator reads them", CONFIG),
@@ -127,6 +128,7 @@ ALLOWED_DIFFERENCES: tuple[Difference, ...] = (
         Difference("ConfigMap", f"data/config.yaml/{key}", "the cluster's own networks", CONFIG)
         for key in ("podCidrs", "serviceCidrs", "apiServers")
     ),
+    Difference("ConfigMap", "data/config.yaml/trustedProxies", "each site has its own ingress", CONFIG),
     Difference("ConfigMap", "data/config.yaml/personIssuer", "a site may have a people's issuer of its own", CONFIG),
     Difference("ConfigMap", "data/config.yaml/personJwks", "the keys of that issuer", CONFIG),
     Difference("ConfigMap", "data/config.yaml/personEmbedded", "whether the operator knows the keys of that issuer", CONFIG),
@@ -136,4 +138,11 @@ ALLOWED_DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference("Deployment", "spec/template/metadata/annotations/commonweal.dev~1config-digest", "follows from those above", CONFIG),
     Difference("Deployment", "spec/template/spec/containers/identity/env/COMMONWEAL_ISSUER/value", "the issuer's own name", "identity"),
+    Difference(
+        "Deployment",
+        "spec/template/spec/containers/identity/env/COMMONWEAL_TRUSTED_PROXIES/value",
+        "each site has its own ingress",
+        "identity",
+    ),
+    Difference("Deployment", "spec/replicas", "a small site may run one pod of it", "identity"),
 )

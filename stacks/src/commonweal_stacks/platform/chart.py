@@ -31,6 +31,7 @@ def values(site: SiteConfig, images: Mapping[str, str]) -> dict[str, Any]:
         client_cidrs=site.client_cidrs,
         pod_cidrs=networks.pods,
         service_cidrs=networks.services,
+        trusted_proxies=site.trusted_proxies,
         identity=site.identity,
     )
     return chosen.for_helm()

@@ -108,6 +108,11 @@ class Values(Part):
         max_length=50,
         description="Where the API server answers, as pods' traffic has it after translation. Empty: any address that is no pod and no service.",
     )
+    trusted_proxies: Ranges = Field(
+        default=(),
+        max_length=50,
+        description="Networks of proxies outside the pods, such as an ingress, whose X-Forwarded-For is believed. Empty: of nobody; who calls is who connects.",
+    )
     storage_class: Literal["std-rwo", "std-rwx"] = Field(
         default=STORAGE_CLASS,
         description="Class of the stores' volumes. The lock-in policies refuse other names, so name the site's own class so.",

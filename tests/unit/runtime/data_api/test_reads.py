@@ -141,6 +141,7 @@ TOLD = {
     "CW012": ("no", 503, "SourceUnavailable", "5"),
     "CW013": ("no", 503, "DepartmentMoving", "5"),
     "CW014": ("https://registry.cloud.example", 421, "DepartmentMoved", None),
+    "CW015": ("86", 429, "SayingLimit", "86"),
     "CW011": ("no", 503, "StoreUnavailable", "2"),
     "XX000": ("secret", 503, "StoreUnavailable", "2"),
 }

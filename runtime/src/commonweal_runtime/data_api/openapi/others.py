@@ -32,7 +32,7 @@ PATHS: Mapping[str, Any] = {
             ref("schemas", "Delegation"),
             body=schema_of(RegistrarsDelegationBody),
             status=201,
-            reasons=(*_REFUSED, "NotFound", "DelegationNotPossible"),
+            reasons=(*_REFUSED, "NotFound", "DelegationNotPossible", "SayingLimit"),
             read=False,
         ),
     },

@@ -34,6 +34,9 @@ _EXAMPLES: tuple[ProblemError, ...] = (
     problems.field_not_agreed(["income"], ["fullName", "birthYear"]),
     problems.agreement_expired("people-tax"),
     problems.agreement_not_begun("people-tax"),
+    problems.caller_missing(),
+    problems.caller_not_accepted("tax/app"),
+    problems.caller_not_agreed("health/app", "people", ["income"], "The client health/app has no agreement on this product."),
     problems.not_found(),
     problems.not_delegated(),
     problems.no_registrar(),
@@ -44,6 +47,7 @@ _EXAMPLES: tuple[ProblemError, ...] = (
     serving.too_large(8192),
     problems.frequency_limit(3600),
     problems.rate_limit(20),
+    problems.saying_limit(3600),
     serving.fault("data API"),
     problems.store_unavailable(),
     keys_unavailable("https://people.example"),
@@ -112,6 +116,19 @@ PARAMETERS: Mapping[str, Schema] = {
         "department/purpose, one of the agreed ones.",
         required=True,
         example="tax/assess",
+    ),
+    "Caller": parameter(
+        "Caller",
+        "header",
+        {"type": "string", "maxLength": 104},
+        "The service that a model runtime answers, as department/client; taken of model runtimes only.",
+        example="tax/app",
+    ),
+    "Caller-Gets": parameter(
+        "Caller-Gets",
+        "header",
+        {"type": "string", "enum": ["Decision", "Values"]},
+        "Decision: a caller of the runtime's department is told a choice and nothing else. Values: the caller must be named in an agreement itself.",
     ),
     "On-Behalf-Of": parameter(
         "On-Behalf-Of", "header", UUID, "Who it is about, when not yourself: a person for whose affairs you may act."

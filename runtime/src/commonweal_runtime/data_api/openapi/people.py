@@ -19,11 +19,15 @@ SCHEMAS: Mapping[str, Schema] = {
     "Use": {
         "type": "object",
         "description": "One use: who asked for what, when, for which purpose, on which basis, and whether it was given.",
-        "required": ["id", "at", "client", "agreement", "product", "consumer", "purpose", "basis", "fields", "given"],
+        "required": ["id", "at", "client", "caller", "agreement", "product", "consumer", "purpose", "basis", "fields", "given"],
         "properties": {
             "id": TEXT,
             "at": MOMENT,
             "client": TEXT,
+            "caller": {
+                "type": ["string", "null"],
+                "description": "Where a model read: the service that it answered, as department/client.",
+            },
             "agreement": TEXT,
             "product": TEXT,
             "consumer": TEXT,
@@ -142,7 +146,7 @@ def _decision(name: str, summary: str, body: type[Body]) -> Schema:
         summary,
         ref("schemas", "Agreement"),
         parameters=("agreement",),
-        reasons=("NotFound", "NothingToDecide", _MOVED),
+        reasons=("NotFound", "NothingToDecide", "SayingLimit", _MOVED),
         body=schema_of(body),
         read=False,
     )
@@ -194,7 +198,7 @@ PATHS: Mapping[str, Any] = {
             ref("schemas", "Delegation"),
             body=schema_of(DelegationBody),
             status=201,
-            reasons=("NotFound", "DelegationNotPossible", _MOVED),
+            reasons=("NotFound", "DelegationNotPossible", "SayingLimit", _MOVED),
             read=False,
         ),
     },

@@ -35,6 +35,7 @@ _MASKED: dict[MaskKind, FieldType] = {
 # the store keeps the source's address to itself; the model wants one
 _NO_SOURCE = {"postgres": {"host": "hidden", "database": "hidden", "table": "hidden", "credentials": {"name": "hidden"}}}
 _REFUSED = (
+    "CallerMissing",
     "NoAgreement",
     "PurposeMissing",
     "PurposeNotAgreed",
@@ -122,8 +123,8 @@ def _paths(product: Product, spec: DataProductSpec, name: str) -> dict[str, Any]
                 item,
                 tag=product.name,
                 who="client",
-                parameters=("subject", "Purpose", "fields"),
-                reasons=("NotFound", *_REFUSED),
+                parameters=("subject", "Purpose", "Caller", "Caller-Gets", "fields"),
+                reasons=("NotFound", "CallerNotAccepted", "CallerNotAgreed", *_REFUSED),
                 versioned=True,
             )
         },

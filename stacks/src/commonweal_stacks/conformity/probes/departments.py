@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from commonweal_kube.blocking import DRY
+from commonweal_kube.blocking import DRY, Answer
 from commonweal_stacks.api import Api
 from commonweal_stacks.conformity.probes.scratch import CLAIM, DEPARTMENTS, LABEL, READY_SECONDS, A, B, meta, platform_space, space
 from commonweal_stacks.conformity.probes.server import agreement, privileged
+from commonweal_stacks.conformity.probes.settings import addressed
 from commonweal_stacks.conformity.probes.verdicts import Verdict, broken, counted, kept_apart, not_probed, refused
 from commonweal_stacks.manifests import STORAGE_CLASS
 from commonweal_stacks.waiting import within
 
 NAMES: Final = (
     "access.cross-department",
+    "admission.addresses",
     "admission.borrowed-identity",
     "admission.confirm-deletion",
     "admission.owned-objects",
     "admission.owner-grants",
+    "admission.priority",
     "pod-security.department",
     "quota.memory",
     "quota.storage",
@@ -27,6 +30,7 @@ SETTLES_SECONDS: Final = 60.0  # what a server may take to know of a new binding
 THEIRS: Final = {"labelSelector": f"!{LABEL}"}  # what is there and no probe made
 COUNTED: Final = ("limits.memory", "requests.cpu", "requests.storage")
 USER: Final = f"system:serviceaccount:dept-{A}:default"
+EDITOR: Final = "commonweal-department-editor"
 RBAC: Final = f"/apis/rbac.authorization.k8s.io/v1/namespaces/dept-{A}/rolebindings"
 
 
@@ -106,14 +110,16 @@ def _hungry() -> dict[str, Any]:
 
 def verdicts(api: Api) -> dict[str, Verdict]:
     """Return what the two departments, once furnished, show. The claim `probe` in the first one stays, for a pod to use."""
-    for role in ("edit", "commonweal-edit"):
-        _bind(api, role)
-    posing = pod("commonweal-probe-posing", serviceAccountName="store")
+    _bind(api, EDITOR)
+    posing = pod("commonweal-probe-posing", serviceAccountName="volumes")
+    eager = pod("commonweal-probe-eager", priorityClassName="system-node-critical")
+    taking = {"apiVersion": "v1", "kind": "Service", "metadata": meta("commonweal-probe"), "spec": addressed()}
     claims = f"{space(A)}/persistentvolumeclaims"
     ours = f"/apis/apps/v1/namespaces/dept-{A}/deployments/volumes"
     policies = f"/apis/commonweal.dev/v1alpha1/namespaces/dept-{A}/consentpolicies"
     return {
         "access.cross-department": _apart(api),
+        "admission.addresses": _settled(lambda: _addressed(api.ask("POST", f"{space(A)}/services", taking, query=DRY, user=USER))),
         "admission.borrowed-identity": _settled(
             lambda: refused(api.ask("POST", f"{space(A)}/pods", posing, query=DRY, user=USER), "are the platform's own")
         ),
@@ -124,10 +130,19 @@ def verdicts(api: Api) -> dict[str, Verdict]:
         "admission.owner-grants": _settled(
             lambda: refused(api.ask("POST", policies, agreement(), query=DRY, user=USER), "may not grant access")
         ),
+        "admission.priority": _settled(
+            lambda: refused(api.ask("POST", f"{space(A)}/pods", eager, query=DRY, user=USER), "spec.priorityClassName")
+        ),
         "pod-security.department": privileged(api, f"{space(A)}/pods"),
         "quota.memory": _settled(lambda: refused(api.ask("POST", f"{space(A)}/pods", _hungry(), query=DRY), "exceeded quota")),
         "quota.storage": counted(api.ask("POST", claims, claim("probe")), api.ask("POST", claims, claim("probe-more"))),
     }
+
+
+def _addressed(answer: Answer) -> Verdict:
+    """Holds when the Service was refused for its addresses: by the server's own plug-in, where the site has it, or else by our policy."""
+    policy = refused(answer, "spec.externalIPs")
+    return refused(answer, "Use of external IPs") if policy.broken else policy
 
 
 def _bind(api: Api, role: str) -> None:

@@ -13,7 +13,8 @@ from commonweal_stacks.conformity.probes.server import intruder, of_a_write
 from commonweal_stacks.conformity.probes.verdicts import Verdict, audited, limited, not_probed, refused
 from commonweal_stacks.waiting import within
 
-NAMES: Final = ("settings.audit", "settings.kubelet", "settings.pod-security")
+NAMES: Final = ("settings.audit", "settings.external-ips", "settings.kubelet", "settings.pod-security")
+DENIED: Final = "DenyServiceExternalIPs"
 SETTLES_SECONDS: Final = 60.0  # until a new namespace has its account; only what hangs takes all of it
 NO_NODE: Final = "no node has a kubelet"
 
@@ -22,6 +23,7 @@ def verdicts(api: Api, blueprint: Blueprint, nodes: Iterable[str]) -> dict[str, 
     """Return whether the site runs with the blueprint's settings. `nodes` are those that have a kubelet."""
     return {
         "settings.audit": of_a_write(api, audited),
+        "settings.external-ips": _external_ips(api, blueprint.admission),
         "settings.kubelet": _kubelets(api, blueprint.kubelet, nodes),
         "settings.pod-security": _pod_security(api, blueprint.pod_security),
     }
@@ -39,6 +41,19 @@ def _pod_security(api: Api, level: str) -> Verdict:
 
     within(SETTLES_SECONDS, answered, every=0.2)
     return found[-1]
+
+
+def _external_ips(api: Api, plugins: Iterable[str]) -> Verdict:
+    """A Service that takes an address which is not its own: refused in every namespace, whoever asks. The namespace need not be there."""
+    if DENIED not in plugins:
+        return not_probed(f"this revision of the blueprint has no {DENIED}")
+    body = {"apiVersion": "v1", "kind": "Service", "metadata": meta("commonweal-probe"), "spec": addressed()}
+    return refused(api.ask("POST", "/api/v1/namespaces/default/services", body, query=DRY), "Use of external IPs")
+
+
+def addressed() -> dict[str, Any]:
+    """Return the spec of a Service that takes an address of a range that is nobody's (RFC 5737)."""
+    return {"externalIPs": ["192.0.2.1"], "ports": [{"port": 80}]}
 
 
 def _kubelets(api: Api, wanted: Kubelet, nodes: Iterable[str]) -> Verdict:

@@ -1,0 +1,80 @@
+"""A department as it was before the platform had a namespace for each: its store, data API and keys in its own namespace."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from commonweal_api import namespace_of
+from commonweal_api.agreement_signatures import agreement_key
+from commonweal_api.move import ARRIVING, SPLITTING
+from commonweal_api.plan import STORE_PLAN, STORE_REPORT
+from commonweal_cli.demo import bring_up
+from commonweal_cli.kubectl import Kubectl
+from commonweal_operator.desired.keys import keys, signing
+from commonweal_operator.desired.manifest import Child, Owner, child
+from commonweal_operator.desired.plans import reports
+from commonweal_operator.desired.platform import PlatformConfig
+from commonweal_operator.desired.store import store
+from commonweal_operator.desired.web import data_api
+from support.waiting import wait_for
+
+SEED, DATABASE = b"\x07" * 32, b"\x08" * 32
+MOVE = "split-test"
+
+
+@dataclass(frozen=True)
+class OldDepartment:
+    """Makes it on a site. The Department is marked as being split from the first, so that the operator makes no keys of its own for it."""
+
+    cluster: Kubectl
+    name: str
+
+    def make(self) -> None:
+        """Make the Department and all that an earlier release had made of it; return when its own namespace is there."""
+        spec = {"displayName": "Almanac", "contact": "mailto:data@almanac.example", "registrars": ["desk"]}
+        marks = {ARRIVING: MOVE, SPLITTING: MOVE}
+        meta = {"name": self.name, "annotations": marks}
+        self.cluster.apply_object({"apiVersion": "commonweal.dev/v1alpha1", "kind": "Department", "metadata": meta, "spec": spec})
+        there = ("get", "namespace", namespace_of(self.name), "-o", "name", "--ignore-not-found")
+        wait_for("the department's namespace", lambda: self.cluster.run(*there).strip())
+        owner = Owner(self.name, self.cluster.get("departments", self.name)["metadata"]["uid"])
+        found = [*self._keys(owner), *self._access(owner), *reports(owner), *self._pods(owner)]
+        # Its pods call each other where they are, and not where the operator would have put them.
+        bodies = ",".join(c.body.decode().replace(f".dept-{self.name}-platform.svc", f".dept-{self.name}.svc") for c in found)
+        listed = f'{{"apiVersion":"v1","kind":"List","items":[{bodies}]}}'
+        self.cluster.run("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=listed)
+        published = json.dumps({"status": {"keys": [agreement_key(SEED).wire()]}})
+        self.cluster.run("patch", "department", self.name, "--subresource=status", "--type=merge", "-p", published)
+
+    def _keys(self, owner: Owner) -> list[Child]:
+        secret = self.cluster.get("secret", "commonweal-sectors", bring_up.SYSTEM)["data"]["master"]
+        master = bytes.fromhex(b64decode(secret).decode().strip())
+        return [keys(owner, database=DATABASE, master=master), signing(owner, seed=SEED, public=agreement_key(SEED).x)]
+
+    def _access(self, owner: Owner) -> list[Child]:
+        rules: list[dict[str, Any]] = [
+            {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [STORE_PLAN], "verbs": ["get", "list", "watch"]},
+            {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [STORE_REPORT], "verbs": ["get", "patch"]},
+            {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]},
+        ]
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "store"}
+        subject = {"kind": "ServiceAccount", "name": "store", "namespace": owner.namespace}
+        ours = {"matchExpressions": [{"key": "app.kubernetes.io/component", "operator": "In", "values": ["store", "data-api"]}]}
+        open_ = {"podSelector": ours, "policyTypes": ["Ingress", "Egress"], "ingress": [{}], "egress": [{}]}
+        return [
+            *(child("ServiceAccount", owner.metadata(name, name), automountServiceAccountToken=False) for name in ("store", "data-api")),
+            child("Role", owner.metadata("store", "store"), rules=rules),
+            child("RoleBinding", owner.metadata("store"), roleRef=role, subjects=[subject]),
+            child("NetworkPolicy", owner.metadata("store"), spec=open_),
+        ]
+
+    def _pods(self, owner: Owner) -> list[Child]:
+        text = self.cluster.get("configmap", "commonweal-operator", bring_up.SYSTEM)["data"]["config.yaml"]
+        issuer = json.loads(self.cluster.run("get", "--raw", "/.well-known/openid-configuration"))["issuer"]
+        platform = PlatformConfig.model_validate(yaml.safe_load(text) | {"clientIssuer": issuer})
+        return [*store(owner, platform, "1Gi"), *data_api(owner, platform)]
