@@ -92,7 +92,7 @@ def test_pods_reach_the_data_api_of_a_department_with_an_agreement_and_no_store(
 def test_no_pod_is_taken_for_the_api_server_a_source_or_the_name_service(brought: bring_up.Brought, onprem: Kubectl) -> None:
     """Whoever gets traffic to a pod of theirs by a Service with any address is met as that pod (attack a); what is refused by nobody would answer at once."""
     selector = "app.kubernetes.io/component=identity"
-    (issuer,) = [pod["status"]["podIP"] for pod in pods(onprem, bring_up.SYSTEM, selector)]  # type: ignore[index]
+    issuer, *_ = [pod["status"]["podIP"] for pod in pods(onprem, bring_up.SYSTEM, selector)]  # type: ignore[index]
 
     def reached(host: str, port: int) -> str:
         place = ("store-0", "-n", platform_namespace_of(REGISTRY), "-c", "keeper")
