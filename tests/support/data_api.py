@@ -31,12 +31,12 @@ from commonweal_runtime.pairwise import pairwise
 from commonweal_runtime.plan_exchange import DirectoryExchange, PlanExchange
 from commonweal_runtime.store.logins import password_of
 from support.loopback import Loopback
-from support.postgres import HeritageServer, StoreServer, free_port
+from support.postgres import DATABASE_KEY, HeritageServer, StoreServer, free_port
 from support.signing import nonce_of
 from support.waiting import EVERY, HANG
 
 DEPARTMENT = "registry"
-DATABASE_KEY, SECTOR_KEY = b"d" * 32, b"s" * 32
+SECTOR_KEY = b"s" * 32
 CLIENT_ISSUER, PERSON_ISSUER = "https://site.test", "https://people.test"
 USER, PASSWORD = "reader", "made-up-for-tests"
 T = TypeVar("T")

@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -25,10 +26,14 @@ from typing import Any, Self
 import asyncpg
 
 import commonweal_runtime
-from commonweal_runtime.store.postgres import binary
+from commonweal_runtime.keeper import store_tls
+from commonweal_runtime.store import certificate
+from commonweal_runtime.store.postgres import PEM, binary
+from commonweal_stacks.management.certificates import issue
 from support import room
 from support.waiting import EVERY, HANG
 
+DATABASE_KEY = b"d" * 32
 NOBODY = pwd.getpwnam("nobody")
 SOURCES = str(Path(commonweal_runtime.__file__).parents[1])
 
@@ -143,7 +148,21 @@ def _first(kind: type[Server]) -> Path:
 
 
 class StoreServer(Server):
-    """The department's PostgreSQL, made and started by `commonweal_runtime.store.postgres` itself."""
+    """The department's PostgreSQL, made and started by `commonweal_runtime.store.postgres` itself, with the certificate that its keeper makes at its start."""
+
+    def run(self) -> None:
+        """Run the program, and give the store a certificate unless it has one."""
+        super().run()
+        if not (self.data / PEM).exists():
+            asyncio.run(self.certify(datetime.now(UTC)))
+
+    async def certify(self, now: datetime) -> None:
+        """Give the store another certificate, as its keeper does in time."""
+        root = await self.superuser("department")
+        try:
+            await store_tls.place(root, certificate.issue(DATABASE_KEY, "127.0.0.1", now))
+        finally:
+            await root.close()
 
     def command(self) -> list[str]:
         # root's own Python may lie where an unprivileged user cannot reach it; the program needs the standard library only
@@ -155,8 +174,15 @@ class StoreServer(Server):
         return {**super().environment(), **own, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": SOURCES}
 
 
+CERTIFICATE = issue(b"somebody else's key", "heritage", ["localhost"], year=datetime.now(UTC).year)
+
+
 class HeritageServer(Server):
-    """Somebody else's PostgreSQL: password logins over TCP."""
+    """Somebody else's PostgreSQL: password logins over TCP, with TLS for whoever wants it and a certificate for `localhost`."""
+
+    def certificate(self) -> tuple[str, str]:
+        """Return the certificate and its key."""
+        return CERTIFICATE.certificate, CERTIFICATE.key
 
     def initialise(self) -> None:
         options = [
@@ -168,9 +194,20 @@ class HeritageServer(Server):
             "--no-sync",
         ]
         subprocess.run([binary("initdb"), f"--pgdata={self.data}", *options], check=True, stdout=subprocess.DEVNULL, cwd="/", **self._user)
+        for name, text in zip(("server.crt", "server.key"), self.certificate(), strict=True):
+            (self.data / name).write_text(text)
+            (self.data / name).chmod(0o600)
+            if self._user:
+                shutil.chown(self.data / name, NOBODY.pw_uid, NOBODY.pw_gid)
 
     def command(self) -> list[str]:
-        settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": str(self.sockets), "fsync": "off", "shared_buffers": "32MB"}
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "ssl": "on",
+            "unix_socket_directories": str(self.sockets),
+            "fsync": "off",
+            "shared_buffers": "32MB",
+        }
         return [binary("postgres"), "-D", str(self.data), *(part for k, v in settings.items() for part in ("-c", f"{k}={v}"))]
 
     def stop(self) -> None:

@@ -15,10 +15,11 @@ app.kubernetes.io/component: {{ . }}
 {{- end }}
 {{- end }}
 
-{{/* Where pods fetch the keys of the people's issuer; empty: by that issuer's discovery document. */}}
-{{- define "commonweal.personJwks" -}}
-{{- if .Values.identity.jwks }}{{ .Values.identity.jwks }}
-{{- else if .Values.identity.enabled }}http://identity.{{ .Release.Namespace }}.svc.cluster.local/jwks
+{{/* Whether the operator itself knows the keys of the people's issuer: those of the small one, unless others are named. */}}
+{{- define "commonweal.personEmbedded" -}}
+{{- if and .Values.identity.enabled (not .Values.identity.jwks) }}true{{ else }}false
+{{- if and .Values.identity.issuer (not .Values.identity.jwks) (not (hasPrefix "https://" .Values.identity.issuer)) }}{{ fail "identity.issuer is not https, so whoever answers there could name its own keys: use https, or set identity.jwks to an https address of its keys" }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -48,11 +49,15 @@ images:
 site: {{ .Values.site | quote }}
 expose: {{ .Values.expose }}
 clientCidrs: {{ toJson .Values.clientCidrs }}
+podCidrs: {{ toJson .Values.podCidrs }}
+serviceCidrs: {{ toJson .Values.serviceCidrs }}
+apiServers: {{ toJson .Values.apiServers }}
 trustedProxies: {{ toJson .Values.trustedProxies }}
 storageClass: {{ .Values.storageClass }}
 clientIssuer: {{ .Values.clientIssuer | quote }}
 personIssuer: {{ include "commonweal.personIssuer" . | trim | quote }}
-personJwks: {{ include "commonweal.personJwks" . | trim | quote }}
+personEmbedded: {{ include "commonweal.personEmbedded" . | trim }}
+personJwks: {{ .Values.identity.jwks | quote }}
 personAudience: {{ .Values.identity.provider.audience | quote }}
 personClaim: {{ .Values.identity.provider.claim | quote }}
 personSubject: {{ .Values.identity.provider.subject }}
@@ -60,4 +65,22 @@ personSkewSeconds: {{ .Values.identity.provider.skewSeconds }}
 sectorsSecret: {{ .Values.sectorsSecret }}
 systemNamespace: {{ .Release.Namespace }}
 serviceAccount: commonweal-operator
+{{- end }}
+
+{{/* Where the API server may be: the addresses that are named, or every one that is no pod and no service; nothing where neither is known. */}}
+{{- define "commonweal.apiServer" -}}
+{{- $inside := concat .Values.podCidrs .Values.serviceCidrs }}
+{{- if .Values.apiServers }}
+to:
+  {{- range .Values.apiServers }}
+  - ipBlock: {cidr: {{ . | quote }}}
+  {{- end }}
+{{- else if $inside }}
+to:
+  {{- range $whole := list "0.0.0.0/0" "::/0" }}
+  {{- $own := list }}
+  {{- range $inside }}{{ if eq (contains ":" .) (contains ":" $whole) }}{{ $own = append $own . }}{{ end }}{{ end }}
+  - ipBlock: {cidr: {{ $whole | quote }}{{ if $own }}, except: {{ toJson (sortAlpha $own) }}{{ end }}}
+  {{- end }}
+{{- end }}
 {{- end }}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -21,7 +22,22 @@ Database = Annotated[str, StringConstraints(pattern=DATABASE_PATTERN, min_length
 
 class SecretRef(Strict):
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$", min_length=1, max_length=63)] = Field(
-        description="A Secret in the same namespace with the keys username and password."
+        description="A Secret in the same namespace with the keys username and password; and ca.crt where tls.mode is Verify and no public authority signs."
+    )
+
+
+class TlsMode(StrEnum):
+    OFFERED = "Offered"
+    VERIFY = "Verify"
+
+
+class SourceTls(Strict):
+    """How the source proves who it is. A password is never shown to a server that did not."""
+
+    mode: TlsMode = Field(
+        default=TlsMode.OFFERED,
+        description="Verify: only over TLS with a certificate for host that an authority signed, one of the public ones or the one in the Secret. "
+        "Offered: over TLS where the source has it, the certificate not checked; whoever is between can read along.",
     )
 
 
@@ -34,6 +50,7 @@ class PostgresSource(Strict):
     schema_: ColumnName = Field(default="public", alias="schema", description="Schema of the table.")
     table: ColumnName = Field(description="Table or view with one row per record.")
     credentials: SecretRef = Field(description="The login, which needs no more than SELECT on the table.")
+    tls: SourceTls | None = Field(default=None, description="How the source proves who it is; left out: as with mode Offered.")
 
 
 class MysqlSource(Strict):
@@ -44,6 +61,7 @@ class MysqlSource(Strict):
     database: Database = Field(description="Name of the database.")
     table: ColumnName = Field(description="Table or view with one row per record.")
     credentials: SecretRef = Field(description="The login, which needs no more than SELECT on the table.")
+    tls: SourceTls | None = Field(default=None, description="How the source proves who it is; left out: as with mode Offered.")
 
 
 ENDPOINT = cel(

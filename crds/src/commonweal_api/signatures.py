@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 ALGORITHM = "EdDSA"
 _JWK = {"kty": "OKP", "crv": "Ed25519"}
@@ -123,6 +125,17 @@ def jws_body(text: str, public: bytes) -> dict[str, Any] | None:
 def sector_key(master: bytes, department: str) -> bytes:
     """Return the key under which a department's pairwise ids are made; only the platform holds `master`."""
     return hmac.digest(master, f"sector:{department}".encode(), hashlib.sha256)
+
+
+def issuer_seed(master: bytes) -> bytes:
+    """Return the seed of the embedded issuer's signing key: the same at each start and on each site that has this master key."""
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"identity signing key v1").derive(master)
+
+
+def issuer_jwks(master: bytes) -> dict[str, Any]:
+    """Return the public keys of the embedded issuer as a JSON Web Key Set; the key's id is its thumbprint (RFC 7638)."""
+    public = {**_JWK, "x": base64url(public_key(issuer_seed(master)))}
+    return {"keys": [public | {"kid": base64url(hashlib.sha256(canonical(public)).digest()), "use": "sig", "alg": ALGORITHM}]}
 
 
 def _object(part: str) -> dict[str, Any]:

@@ -55,6 +55,14 @@ class StoreUnreachableError(Exception):
     """The store does not answer, or every connection is busy for too long. The data API makes a problem of status 503 of it."""
 
 
+class PasswordExposedError(ConnectionError):
+    """A server asked for a password in a way that shows it to whoever answers there; nothing was sent. As an OSError it counts as a server that is away, and a source says so."""
+
+    def __init__(self, asked: str) -> None:
+        super().__init__(asked)
+        self.asked = asked
+
+
 class StaleConnectionError(Exception):
     """The store had closed a connection that lay idle. Raised and caught where connections are kept: a new one is opened."""
 

@@ -74,7 +74,8 @@ ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("COMMONWEAL_CLIENT_ISSUER", "needed", "The `iss` of ServiceAccounts' tokens."),
         ("COMMONWEAL_CLIENT_JWKS", "the cluster's", "Where the keys of that issuer are fetched."),
         ("COMMONWEAL_PERSON_ISSUER", "needed", "The `iss` of people's tokens."),
-        ("COMMONWEAL_PERSON_JWKS", "by discovery", "Where the keys of that issuer are fetched."),
+        ("COMMONWEAL_PERSON_KEYS", "none", "The public keys of that issuer as a JSON Web Key Set; then none are fetched."),
+        ("COMMONWEAL_PERSON_JWKS", "by discovery", "Where the keys of that issuer are fetched, over https."),
         ("COMMONWEAL_PERSON_AUDIENCE", "the department's", "Audiences that a person's token may carry, separated by commas."),
         ("COMMONWEAL_PERSON_CLAIM", "`sub`", "The claim that says who a person is."),
         (

@@ -69,9 +69,9 @@ class Identity(Part):
         default="",
         description="The issuer of people's tokens (their `iss`). Empty: the small issuer's address in the cluster; while that is off, no person can sign in.",
     )
-    jwks: Annotated[str, StringConstraints(pattern=r"^(https?://\S+)?$")] = Field(
+    jwks: Annotated[str, StringConstraints(pattern=r"^(https://\S+)?$")] = Field(
         default="",
-        description="Where pods fetch the issuer's keys. Empty: from the small issuer; of another one they are found by its discovery document.",
+        description="Where pods fetch the issuer's keys. Empty: the operator knows the small issuer's; another one's are found by its discovery document.",
     )
     provider: Provider = Field(default_factory=Provider, description="How tokens of people are read that another issuer made.")
     people: ObjectName = Field(
@@ -84,11 +84,26 @@ class Identity(Part):
     def _keys_have_an_issuer(self) -> Self:
         if self.jwks and not (self.issuer or self.enabled):
             raise ValueError("jwks says where keys are, but not whose: set issuer, or set enabled for the small issuer")
+        if self.issuer and not self.enabled and not self.jwks and not self.issuer.startswith("https://"):
+            raise ValueError(
+                "issuer is not https, so whoever answers there could name its own keys: use https, or set jwks to an https address"
+            )
         return self
 
 
 def _known(name: str) -> str:
     return blueprint.revision(name).revision
+
+
+class Networks(Part):
+    """The networks inside a cluster that somebody else made. Of every other kind they are the blueprint's."""
+
+    pods: tuple[Cidr, ...] = Field(
+        default=(),
+        max_length=50,
+        description="Of kind adopted: the cluster's networks of pods; none: what our pods reach cannot leave them out.",
+    )
+    services: tuple[Cidr, ...] = Field(default=(), max_length=50, description="Of kind adopted: the cluster's networks of services.")
 
 
 class SiteConfig(Part):
@@ -112,6 +127,7 @@ class SiteConfig(Part):
     edge_k3s: BareMetal | None = Field(default=None, alias="edgeK3s")
     local: Local | None = None
     client_cidrs: tuple[Cidr, ...] = Field(max_length=50, description="Networks outside the cluster that may call; none: only from inside.")
+    networks: Networks = Field(default_factory=Networks)
     trusted_proxies: tuple[Cidr, ...] = Field(
         default=(),
         max_length=50,
@@ -130,6 +146,8 @@ class SiteConfig(Part):
         if self.kind != "adopted" and self.kubeconfig is not None:
             owner = "the local site" if self.kind == "local" else "the cluster that Cluster API makes"
             raise ValueError(f"kind {self.kind} takes no kubeconfig: it is that of {owner}; leave it out, or use kind adopted")
+        if self.kind != "adopted" and self.networks != Networks():
+            raise ValueError(f"kind {self.kind} takes no networks: they are the blueprint's; leave them out")
         return self
 
     @model_validator(mode="after")

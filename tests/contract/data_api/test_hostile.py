@@ -22,7 +22,10 @@ def address(department: Department) -> tuple[str, int]:
 
 
 async def talk(department: Department, *sent: bytes, patience: float = SLACK) -> bytes:
-    """Return what the service says to raw bytes until it closes or has answered; TimeoutError if it does neither."""
+    """Return what the service says to raw bytes until it closes or has answered; TimeoutError if it does neither.
+
+    An answer of which it says that it closes after it is read to the end.
+    """
     reader, writer = await asyncio.open_connection(*address(department))
     try:
         with contextlib.suppress(ConnectionError):  # it may hang up in the middle of what it refuses
@@ -31,7 +34,8 @@ async def talk(department: Department, *sent: bytes, patience: float = SLACK) ->
                 await writer.drain()
         async with asyncio.timeout(patience):
             try:
-                return await reader.read(65536)
+                said = await reader.read(65536)
+                return said + await reader.read() if b"onnection: close" in said else said
             except ConnectionError:
                 return b""
     finally:

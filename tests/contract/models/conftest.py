@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 import pytest
 
+from commonweal_runtime.store import certificate
 from commonweal_runtime.store.logins import password_of
 from support.model_runtime import KEY, Caller, ModelsProcess, Provider, calling, entry
 from support.postgres import HeritageServer
@@ -16,6 +18,11 @@ from support.postgres import HeritageServer
 
 class ModelStore(HeritageServer):
     """A real PostgreSQL with the role that the keeper makes for the runtime. It is stopped and started, never killed."""
+
+    def certificate(self) -> tuple[str, str]:
+        """Return what the keeper would have made."""
+        made = certificate.issue(KEY, "127.0.0.1", datetime.now(UTC))
+        return made.certificate, made.key
 
     def __enter__(self) -> Self:
         super().__enter__()

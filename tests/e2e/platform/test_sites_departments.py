@@ -89,6 +89,19 @@ def test_pods_reach_the_data_api_of_a_department_with_an_agreement_and_no_store(
     assert probe(onprem, namespace_of(REGISTRY), f"data-api.{platform_namespace_of(BENEFITS)}.svc.cluster.local", 80).startswith("closed")
 
 
+def test_no_pod_is_taken_for_the_api_server_a_source_or_the_name_service(brought: bring_up.Brought, onprem: Kubectl) -> None:
+    """Whoever gets traffic to a pod of theirs by a Service with any address is met as that pod (attack a); what is refused by nobody would answer at once."""
+    selector = "app.kubernetes.io/component=identity"
+    issuer, *_ = [pod["status"]["podIP"] for pod in pods(onprem, bring_up.SYSTEM, selector)]  # type: ignore[index]
+
+    def reached(host: str, port: int) -> str:
+        place = ("store-0", "-n", platform_namespace_of(REGISTRY), "-c", "keeper")
+        return onprem.run("exec", *place, "--", "python3", "-c", ASK, host, str(port)).strip()
+
+    assert reached("kubernetes.default.svc", 443) == "open"
+    assert {port: reached(issuer, port) for port in (443, 6443, 5432, 53)} == dict.fromkeys((443, 6443, 5432, 53), "closed TimeoutError")
+
+
 def replaced(cluster: Kubectl, namespace: str, component: str) -> Callable[[], bool]:
     """Kill the pods of a component; return how to ask whether new ones are ready."""
     selector = f"app.kubernetes.io/component={component}"

@@ -104,7 +104,7 @@ def live(reason: str, **more: Any) -> DataProductInput:
 SERVED = told("Serving", ready=True, quality=ALL_PASSED, sla_met=True)
 BROKEN = replace(SERVED, contract=SERVED.contract._replace(breaks=("sector is no longer offered.",)))
 SOURCE_REASONS = (
-    "SourceUnsupported", "SourceUnreachable", "CredentialsMissing", "CredentialsRefused", "DatabaseMissing", "TableMissing", "ColumnMissing",
+    "SourceUnsupported", "SourceUnreachable", "CredentialsMissing", "CredentialsRefused", "PasswordExposed", "SourceUnproven", "DatabaseMissing", "TableMissing", "ColumnMissing",
     "ColumnTypeMismatch", "FileMissing", "FileUnreadable", "BucketMissing", "LocationRefused",
 )  # fmt: skip
 PRODUCTS: list[tuple[Input, ConditionType, Reason]] = [

@@ -7,8 +7,10 @@ import base64
 import hashlib
 import hmac
 import itertools
+import json
 import socket
 import urllib.request
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +79,12 @@ def test_no_rule_of_a_network_policy_admits_everybody_to_everything() -> None:
             assert rule["from"], obj["metadata"]["name"]
             assert rule["ports"], obj["metadata"]["name"]
         for rule in obj["spec"].get("egress", []):
-            assert rule["ports"], obj["metadata"]["name"]
+            assert rule.get("ports") or rule["to"], obj["metadata"]["name"]
 
 
-def policy(name: str, **sets: Any) -> dict[str, Any]:
+def policy(name: str, *, platform: PlatformConfig = PLATFORM, **sets: Any) -> dict[str, Any]:
     empty = dict.fromkeys(("source_ports", "feed_ports", "consumers", "callers", "providers", "peers"), ())
-    found = next(c for c in network(OWNER, PLATFORM, **empty | sets) if c.name == name)
+    found = next(c for c in network(OWNER, platform, **empty | sets) if c.name == name)
     spec: dict[str, Any] = orjson.loads(found.body)["spec"]
     return spec
 
@@ -93,8 +95,66 @@ def test_without_a_consumer_nobody_outside_reaches_the_data_api() -> None:
         (p["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], p.get("podSelector"))
         for p in policy("data-api", consumers=["a", "b"])["ingress"][0]["from"]
     ]
-    models = {"matchLabels": {"app.kubernetes.io/component": "models"}}
-    assert spaces == [("dept-a", None), ("dept-a-platform", models), ("dept-b", None), ("dept-b-platform", models)]
+    of = {d: {"matchLabels": {"app.kubernetes.io/component": "models", "commonweal.dev/department": d}} for d in "ab"}
+    assert spaces == [("dept-a", None), ("dept-a-platform", of["a"]), ("dept-b", None), ("dept-b-platform", of["b"])]
+
+
+OUTSIDE = [
+    {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.244.0.0/16", "10.96.0.0/16"]}},
+    {"ipBlock": {"cidr": "::/0", "except": ["fd00::/48"]}},
+]
+NETWORKS = PLATFORM.model_copy(
+    update={
+        "pod_cidrs": [ip_network("10.244.0.0/16"), ip_network("fd00::/48")],
+        "service_cidrs": [ip_network("10.96.0.0/16")],
+    }
+)
+
+
+def egress(name: str, platform: PlatformConfig, **sets: Any) -> list[Any]:
+    return policy(name, platform=platform, **sets)["egress"]
+
+
+def test_whoever_says_it_is_the_api_server_or_a_source_is_no_pod_and_no_service() -> None:
+    """A Service of somebody else with one of those ports, or with an address of ours, leads to a pod; and a policy sees the pod (attack a)."""
+    for name in ("store", "data-api", "models"):
+        server = next(r for r in egress(name, NETWORKS) if {"port": 6443, "protocol": "TCP"} in r["ports"])
+        assert server["to"] == OUTSIDE
+        assert next(r for r in egress(name, PLATFORM) if {"port": 6443, "protocol": "TCP"} in r["ports"]).keys() == {"ports"}
+    named = NETWORKS.model_copy(update={"api_servers": [ip_network("10.0.0.4/32")]})
+    assert egress("store", named)[0]["to"] == [{"ipBlock": {"cidr": "10.0.0.4/32"}}]
+    sources = egress("store", NETWORKS, source_ports=[5432])[-1]
+    own = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": OWNER.own.namespace}}}
+    assert sources == {"to": [*OUTSIDE, own], "ports": [{"port": 5432, "protocol": "TCP"}]}
+
+
+def test_names_are_asked_of_the_name_service_only() -> None:
+    asked = {json.dumps(t, sort_keys=True) for t in egress("dns", NETWORKS)[0]["to"]}
+    assert len(asked) == 2
+    assert all("kube-dns" in t or "169.254.20.10/32" in t for t in asked)
+
+
+def test_every_pod_is_selected_by_component_and_department_and_every_peer_by_namespace_too() -> None:
+    sets: dict[str, Any] = {key: ["a"] for key in ("consumers", "callers", "providers", "peers")} | {"source_ports": [1], "feed_ports": [2]}
+    for found in network(OWNER, NETWORKS, **sets):
+        spec = orjson.loads(found.body)["spec"]
+        if found.name in {"store", "data-api", "models", "volumes"}:
+            assert spec["podSelector"]["matchLabels"].keys() == {"app.kubernetes.io/component", "commonweal.dev/department"}
+        for peer in [p for r in spec.get("ingress", []) for p in r["from"]] + [p for r in spec.get("egress", []) for p in r["to"]]:
+            pods = peer.get("podSelector", {}).get("matchLabels", {})
+            assert "ipBlock" in peer or peer["namespaceSelector"]["matchLabels"].keys() == {"kubernetes.io/metadata.name"}
+            assert not pods or pods.keys() in ({"app.kubernetes.io/component", "commonweal.dev/department"}, {"k8s-app"})
+
+
+def test_the_data_api_reaches_an_issuer_whose_keys_the_operator_does_not_know_and_no_other() -> None:
+    def ways(**issuer: Any) -> list[Any]:
+        return egress("data-api", NETWORKS.model_copy(update=issuer))[2:]
+
+    assert ways(person_embedded=True, person_issuer="http://identity.commonweal-system.svc.cluster.local") == []
+    assert ways(person_issuer="") == []
+    assert ways(person_issuer="https://people.example:8443/a") == [{"to": OUTSIDE, "ports": [{"port": 8443, "protocol": "TCP"}]}]
+    inside = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "sso"}}}
+    assert ways(person_issuer="https://p.example", person_jwks="https://keys.sso.svc/jwks") == [{"to": [inside]}]
 
 
 def test_the_store_reaches_the_ports_of_declared_sources_and_feeds_only() -> None:

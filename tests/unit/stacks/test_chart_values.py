@@ -121,6 +121,21 @@ def test_what_a_stack_gives_the_chart_is_good_for_a_site_of_each_kind(kind: Kind
     assert errors(chart.values(site(kind), IMAGES)) == set()
 
 
+def test_the_networks_inside_are_the_blueprints_and_of_an_adopted_cluster_what_the_site_says() -> None:
+    own = {"pods": ["10.1.0.0/16"], "services": ["10.2.0.0/16", "fd00::/112"]}
+    for made, pods, services in (
+        (site("local"), ["10.244.0.0/16"], ["10.96.0.0/16"]),
+        (site("adopted"), [], []),
+        (site("adopted", networks=own), own["pods"], own["services"]),
+    ):
+        told = chart.values(made, IMAGES)
+        assert (told["podCidrs"], told["serviceCidrs"]) == (pods, services)
+        egress = of(chart.render(values.CHART, told), "NetworkPolicy", "commonweal-operator")["spec"]["egress"][0]
+        blocks = {b["ipBlock"]["cidr"]: b["ipBlock"].get("except", []) for b in egress.get("to", [])}
+        inside = sorted([*pods, *services])
+        assert blocks == ({w: [c for c in inside if (":" in c) == (":" in w)] for w in ("0.0.0.0/0", "::/0")} if inside else {})
+
+
 @pytest.mark.parametrize("given", re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL))
 def test_the_values_that_the_documentation_shows_are_good(given: str) -> None:
     shown = yaml.safe_load(given)
@@ -190,14 +205,14 @@ def test_without_an_issuer_everything_else_is_there_and_the_operator_knows_of_no
         ("PodDisruptionBudget", "identity"),
         ("NetworkPolicy", "commonweal-identity"),
     }
-    assert (config(off)["personIssuer"], config(off)["personJwks"]) == ("", "")
+    assert (config(off)["personIssuer"], config(off)["personJwks"], config(off)["personEmbedded"]) == ("", "", False)
 
 
 def test_the_small_issuer_is_known_by_its_address_in_the_cluster_unless_it_has_another_name() -> None:
     at = f"http://identity.{chart.NAMESPACE}.svc.cluster.local"
     for issuer, known in (("", at), ("https://people.example", "https://people.example")):
         found = chart.render(values.CHART, {"images": IMAGES, "identity": {"enabled": True, "issuer": issuer}})
-        assert (config(found)["personIssuer"], config(found)["personJwks"]) == (known, f"{at}/jwks")
+        assert (config(found)["personIssuer"], config(found)["personJwks"], config(found)["personEmbedded"]) == (known, "", True)
         (container,) = of(found, "Deployment", "identity")["spec"]["template"]["spec"]["containers"]
         assert container["env"][0] == {"name": "COMMONWEAL_ISSUER", "value": known}
 
@@ -205,6 +220,16 @@ def test_the_small_issuer_is_known_by_its_address_in_the_cluster_unless_it_has_a
 def test_an_issuer_of_the_sites_own_is_named_to_the_operator_and_found_by_discovery() -> None:
     found = chart.render(values.CHART, {"images": IMAGES, "identity": {"issuer": "https://people.example"}})
     assert (config(found)["personIssuer"], config(found)["personJwks"]) == ("https://people.example", "")
+    assert config(found)["personEmbedded"] is False
+
+
+def test_an_issuer_over_plain_http_is_refused_for_whoever_answers_could_name_its_own_keys() -> None:
+    with pytest.raises(ChartError, match=r"identity\.issuer is not https"):
+        chart.render(values.CHART, {"images": IMAGES, "identity": {"issuer": "http://people.example"}})
+    found = chart.render(
+        values.CHART, {"images": IMAGES, "identity": {"issuer": "http://people.example", "jwks": "https://people.example/jwks"}}
+    )
+    assert config(found)["personJwks"] == "https://people.example/jwks"
 
 
 def test_keys_without_an_issuer_are_refused_with_the_values_to_set() -> None:
@@ -221,7 +246,7 @@ def test_a_stack_and_the_chart_alone_install_the_same() -> None:
         "identity": {"enabled": True},
     }
     chosen: SiteConfig = site("local", **config_of_site)
-    by_hand = {"images": IMAGES, "site": chosen.name, **config_of_site}
+    by_hand = {"images": IMAGES, "site": chosen.name, "podCidrs": ["10.244.0.0/16"], "serviceCidrs": ["10.96.0.0/16"], **config_of_site}
     assert chart.render(values.CHART, chart.values(chosen, IMAGES)) == chart.render(values.CHART, by_hand)
 
 

@@ -87,6 +87,8 @@ class Reason(StrEnum):
     SOURCE_UNREACHABLE = "SourceUnreachable"
     CREDENTIALS_MISSING = "CredentialsMissing"
     CREDENTIALS_REFUSED = "CredentialsRefused"
+    PASSWORD_EXPOSED = "PasswordExposed"  # noqa: S105 - a reason
+    SOURCE_UNPROVEN = "SourceUnproven"
     DATABASE_MISSING = "DatabaseMissing"
     TABLE_MISSING = "TableMissing"
     COLUMN_MISSING = "ColumnMissing"

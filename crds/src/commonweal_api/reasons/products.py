@@ -37,6 +37,16 @@ PRODUCTS: dict[Reason, Entry] = {
         "The source refuses the login.",
         "Correct username and password in the Secret that credentials.name of spec.source names, and let that login read the table or the files.",
     ),
+    _R.PASSWORD_EXPOSED: no(
+        _T.SOURCE_REACHABLE,
+        "The source asks for the password in a way that shows it to whoever answers there, or does not prove that it knows it.",
+        "Let the source take SCRAM-SHA-256 (PostgreSQL) or a challenge (MySQL) from this login, or set tls.mode of spec.source to Verify.",
+    ),
+    _R.SOURCE_UNPROVEN: no(
+        _T.SOURCE_REACHABLE,
+        "The source does not prove who it is as the product demands: no TLS, or a certificate that does not hold.",
+        "Let the source offer TLS with a certificate for the host of spec.source, signed by a public authority or by the one under ca.crt in the Secret.",
+    ),
     _R.DATABASE_MISSING: no(
         _T.SOURCE_REACHABLE, "The source has no such database.", "Correct the database of spec.source, or create the database."
     ),

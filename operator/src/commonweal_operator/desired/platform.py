@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from commonweal_api.common import Strict
 
@@ -26,19 +26,26 @@ class Images(Strict):
 class PlatformConfig(Strict):
     """The content of `/etc/commonweal/config.yaml`.
 
+    `pod_cidrs` and `service_cidrs` are the site's own networks, in which nobody of ours reaches more than is named; `api_servers` where its API server answers (empty: anywhere outside those).
     `site` is the name by which consent feeds know this site. `client_issuer` empty means: ask the API server who issues its ServiceAccount tokens.
-    `person_jwks` empty means: by the issuer's discovery document; `person_audience` empty: that of each department.
+    `person_embedded`: the small issuer signs, and the operator makes `person_keys`, its public keys as a JSON Web Key Set, from the master key. Another issuer's keys
+    are fetched from `person_jwks`; empty means: by its discovery document. `person_audience` empty: that of each department.
     """
 
     images: Images
     site: str = Field(default="", max_length=40)
     expose: Literal["LoadBalancer", "ClusterIP"] = "ClusterIP"
     client_cidrs: list[IPv4Network | IPv6Network] = Field(default_factory=list)
+    pod_cidrs: list[IPv4Network | IPv6Network] = Field(default_factory=list)
+    service_cidrs: list[IPv4Network | IPv6Network] = Field(default_factory=list)
+    api_servers: list[IPv4Network | IPv6Network] = Field(default_factory=list)
     trusted_proxies: list[IPv4Network | IPv6Network] = Field(default_factory=list)
     storage_class: str = "std-rwo"
     client_issuer: str = ""
     person_issuer: str = ""
-    person_jwks: str = ""
+    person_embedded: bool = False
+    person_keys: str = ""
+    person_jwks: Annotated[str, StringConstraints(pattern=r"^(https://\S+)?$")] = ""
     person_audience: str = ""
     person_claim: str = "sub"
     person_subject: Literal["Pairwise", "Source"] = "Pairwise"

@@ -40,6 +40,7 @@ def environment(owner: Owner, platform: PlatformConfig) -> list[Manifest]:
         "PERSON_CLAIM": platform.person_claim,
         "PERSON_ISSUER": platform.person_issuer,
         "PERSON_JWKS": platform.person_jwks,
+        "PERSON_KEYS": platform.person_keys,
         "PERSON_SKEW_SECONDS": str(platform.person_skew_seconds),
         "PERSON_SUBJECT": platform.person_subject,
         "STORE": f"{cluster_host('store', owner.department)}:5432",

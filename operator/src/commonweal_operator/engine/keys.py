@@ -67,7 +67,7 @@ class DepartmentKeys:
             return found if isinstance(found, Problem) else None
         if not make:
             return _awaited(NAME)
-        master = await self._master(api)
+        master = await master_key(api, self._platform)
         if isinstance(master, Problem):
             return master
         await _create(keys(owner, database=self._chance(KEY_BYTES), master=master), api)
@@ -99,20 +99,22 @@ class DepartmentKeys:
         text = f"Secret {name} exists and does not belong to this department; delete it, and it is made again."
         return Problem("Secret", name, "NameConflict", text)
 
-    async def _master(self, api: Caller) -> bytes | Problem:
-        name, namespace = self._platform.sectors_secret, self._platform.system_namespace
-        remedy = f"Create Secret {name} in namespace {namespace} with the key {MASTER_KEY}: 64 hexadecimal digits."
-        try:
-            secret = await api.call("GET", RESOURCES["Secret"].path(namespace, name))
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            return Problem("Secret", name, "Refused", f"The site's master key is missing. {remedy}")
-        try:
-            master = bytes.fromhex(b64decode(secret["data"][MASTER_KEY]).decode().strip())
-        except (KeyError, TypeError, ValueError):
-            master = b""
-        return master if len(master) == KEY_BYTES else Problem("Secret", name, "Refused", f"The site's master key is unusable. {remedy}")
+
+async def master_key(api: Caller, platform: PlatformConfig) -> bytes | Problem:
+    """Return the site's master key, or the problem that there is none."""
+    name, namespace = platform.sectors_secret, platform.system_namespace
+    remedy = f"Create Secret {name} in namespace {namespace} with the key {MASTER_KEY}: 64 hexadecimal digits."
+    try:
+        secret = await api.call("GET", RESOURCES["Secret"].path(namespace, name))
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return Problem("Secret", name, "Refused", f"The site's master key is missing. {remedy}")
+    try:
+        master = bytes.fromhex(b64decode(secret["data"][MASTER_KEY]).decode().strip())
+    except (KeyError, TypeError, ValueError):
+        master = b""
+    return master if len(master) == KEY_BYTES else Problem("Secret", name, "Refused", f"The site's master key is unusable. {remedy}")
 
 
 def _awaited(name: str) -> Problem:

@@ -16,13 +16,15 @@ import kopf
 import uvloop
 import yaml
 
+from commonweal_api.signatures import canonical, issuer_jwks
 from commonweal_kube.client import Api
 from commonweal_kube.cluster import Cluster
 from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError
 from commonweal_kube.objects import ObjectCache
 from commonweal_operator.desired.platform import PlatformConfig
+from commonweal_operator.engine.apply import Problem
 from commonweal_operator.engine.core import Engine
-from commonweal_operator.engine.keys import DepartmentKeys
+from commonweal_operator.engine.keys import Caller, DepartmentKeys, master_key
 from commonweal_operator.engine.lease import Lease
 from commonweal_operator.engine.metrics import exposition
 from commonweal_operator.engine.probes import LoopWatch, Probes
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 CONFIG = Path("/etc/commonweal/config.yaml")
 CLOSING_SECONDS = 0.5
 STREAMS = 14  # watches of children, each of which holds a connection for ever
+MASTER_KEY_SECONDS = 5.0
 ISSUER_FALLBACK = "https://kubernetes.default.svc.cluster.local"
 
 
@@ -70,12 +73,14 @@ async def operate(options: argparse.Namespace, platform: PlatformConfig) -> None
         for pool in pools:
             stack.push_async_callback(pool.close)
         await _served(pools[0])
-        platform = await _with_issuer(pools[0], platform)
+        platform = await with_person_keys(pools[0], await _with_issuer(pools[0], platform))
         engine = build(pools[0], pools[1], platform, options)
         watch, acting = LoopWatch(), asyncio.Event()
         probes = Probes(lambda: watch.healthy, lambda: engine.ready.is_set() or not acting.is_set(), lambda: _metrics(engine, watch))
         host, _, port = options.probes.rpartition(":")
         background: list[Coroutine[Any, Any, None]] = [watch.run(), probes.serve(host, int(port))]
+        if platform.person_embedded and not platform.person_keys:
+            background.append(_master_key_arrives(pools[0], platform))
         await _until_first(*background, _act(options, platform, engine, cluster, acting))
 
 
@@ -147,6 +152,25 @@ async def _with_issuer(api: Api, platform: PlatformConfig) -> PlatformConfig:
         log.warning("the API server does not say who issues its tokens (%s); taking %s", error, ISSUER_FALLBACK)
         issuer = ISSUER_FALLBACK
     return platform.model_copy(update={"client_issuer": issuer})
+
+
+async def with_person_keys(api: Caller, platform: PlatformConfig) -> PlatformConfig:
+    """Return the configuration with the embedded issuer's public keys, made from the master key: nobody is asked for them, so nobody can answer in its place."""
+    if not platform.person_embedded:
+        return platform
+    master = await master_key(api, platform)
+    if isinstance(master, Problem):
+        log.warning("until then people cannot sign in: %s", master.message)
+        return platform
+    return platform.model_copy(update={"person_keys": canonical(issuer_jwks(master)).decode()})
+
+
+async def _master_key_arrives(api: Caller, platform: PlatformConfig) -> None:
+    """Return when there is a master key: the process ends, and the next one begins with it."""
+    while True:
+        await asyncio.sleep(MASTER_KEY_SECONDS)
+        if not isinstance(await master_key(api, platform), Problem):
+            return
 
 
 def _metrics(engine: Engine[Input], watch: LoopWatch) -> str:

@@ -10,7 +10,9 @@ from typing import Any
 import asyncpg
 
 from commonweal_runtime.exceptions import StaleConnectionError, StoreUnreachableError
+from commonweal_runtime.store.certificate import trust
 from commonweal_runtime.store.logins import password_of
+from commonweal_runtime.store.passwords import connect
 from commonweal_runtime.store.sqlstates import ours
 
 MOST_PER_LOGIN = 8
@@ -36,13 +38,14 @@ class Address:
 
     async def open(self, login: str, database: str = "department") -> Any:
         """Return a new connection of one login; what is asked on it and not answered in ANSWER_SECONDS raises TimeoutError."""
-        return await asyncpg.connect(
+        return await connect(
             host=self.host,
             port=self.port,
             user=login,
             password=password_of(self.key, login),
             database=database,
             timeout=CONNECT_SECONDS,
+            ssl=trust(self.key),
             command_timeout=ANSWER_SECONDS,
             server_settings=_LIMITS,
         )

@@ -24,7 +24,7 @@ from commonweal_runtime.data_api.requests import Query, after_of, fields_of, lim
 from commonweal_runtime.data_api.settings import Settings, SignIn
 from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.federation.serving import FeedService
-from commonweal_runtime.tokens import Client, KeySet, Verifier, fetch_by_discovery, fetch_from, fetch_from_cluster
+from commonweal_runtime.tokens import Client, Fetch, KeySet, Verifier, fetch_by_discovery, fetch_from, fetch_from_cluster, fetch_given
 
 # What is not given is answered on this tick. It lies above what nearly every read takes, so that absent and denied end on the same one; a shorter tick
 # would fall among the reads' own times, and tell the two apart by which of them crosses it more often.
@@ -113,5 +113,11 @@ class Service:
 
 
 def _verifier_of_people(sign_in: SignIn) -> Verifier:
-    fetch = fetch_from(sign_in.jwks) if sign_in.jwks else fetch_by_discovery(sign_in.issuer)
-    return Verifier(issuer=sign_in.issuer, audience=sign_in.audiences, keys=KeySet(fetch), naming=sign_in.naming, skew=sign_in.skew)
+    keys = KeySet(_keys_of(sign_in))
+    return Verifier(issuer=sign_in.issuer, audience=sign_in.audiences, keys=keys, naming=sign_in.naming, skew=sign_in.skew)
+
+
+def _keys_of(sign_in: SignIn) -> Fetch:
+    if sign_in.keys is not None or not sign_in.issuer:
+        return fetch_given(sign_in.keys or {})
+    return fetch_from(sign_in.jwks) if sign_in.jwks else fetch_by_discovery(sign_in.issuer)

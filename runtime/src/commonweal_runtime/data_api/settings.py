@@ -6,6 +6,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 from commonweal_runtime.store.logins import read_key
 from commonweal_runtime.tokens import CLUSTER_JWKS, SKEW, Naming
@@ -15,13 +18,17 @@ MOST_SKEW = 300.0
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """How people sign in: whose tokens are believed, for which audiences, and which claim names a person."""
+    """How people sign in: whose tokens are believed, for which audiences, and which claim names a person.
+
+    `keys` are the issuer's public keys where the operator knows them, and `jwks` where they are fetched; with neither they are found by discovery.
+    """
 
     issuer: str
     jwks: str | None
     audiences: tuple[str, ...]
     naming: Naming
     skew: float = SKEW
+    keys: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +72,22 @@ def _sign_in(env: Mapping[str, str], sector_key: bytes) -> SignIn:
     audiences = tuple(a.strip() for a in (env.get("COMMONWEAL_PERSON_AUDIENCE") or env["COMMONWEAL_AUDIENCE"]).split(",") if a.strip())
     return SignIn(
         issuer=env["COMMONWEAL_PERSON_ISSUER"],
+        keys=_keys(env.get("COMMONWEAL_PERSON_KEYS", "")),
         jwks=env.get("COMMONWEAL_PERSON_JWKS") or None,
         audiences=audiences,
         naming=Naming(env.get("COMMONWEAL_PERSON_CLAIM") or "sub", sector_key if kind == "Source" else None),
         skew=_skew(env.get("COMMONWEAL_PERSON_SKEW_SECONDS") or str(SKEW)),
     )
+
+
+def _keys(text: str) -> Mapping[str, Any] | None:
+    try:
+        keys = orjson.loads(text) if text else None
+    except orjson.JSONDecodeError:
+        keys = ()
+    if keys is not None and not isinstance(keys, dict):
+        raise ValueError("COMMONWEAL_PERSON_KEYS: write the issuer's public keys as a JSON Web Key Set.")
+    return keys
 
 
 def _skew(text: str) -> float:

@@ -9,13 +9,10 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from commonweal_api.signatures import base64url, canonical
+from commonweal_api.signatures import base64url, canonical, issuer_seed
 
-_DERIVED = b"identity signing key v1"
 _THUMB = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
 _Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey
 
@@ -36,8 +33,7 @@ class SigningKey:
     @classmethod
     def derived(cls, master: bytes) -> SigningKey:
         """Return the Ed25519 key that belongs to a master key: the same at each start and on each site that has this master key."""
-        seed = HKDF(algorithm=SHA256(), length=32, salt=None, info=_DERIVED).derive(master)
-        return cls(Ed25519PrivateKey.from_private_bytes(seed))
+        return cls(Ed25519PrivateKey.from_private_bytes(issuer_seed(master)))
 
     @classmethod
     def read(cls, file: Path) -> SigningKey:

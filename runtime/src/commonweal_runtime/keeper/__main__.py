@@ -16,8 +16,10 @@ from typing import Any
 import asyncpg
 
 from commonweal_api.plan import STORE_PLAN, STORE_REPORT
+from commonweal_runtime.keeper import store_tls
 from commonweal_runtime.keeper.keeper import Keeper
 from commonweal_runtime.plan_exchange import open_exchange
+from commonweal_runtime.store import passwords
 from commonweal_runtime.store.logins import read_key
 
 SOCKET_DIRECTORY = "/run/postgresql"
@@ -28,7 +30,7 @@ _PAUSE = 0.3
 
 async def connect() -> Any:
     """Return a connection as superuser over the socket that only this pod's containers share."""
-    return await asyncpg.connect(
+    return await passwords.connect(
         host=os.environ.get("COMMONWEAL_SOCKET_DIR", SOCKET_DIRECTORY),
         user="postgres",
         database=DATABASE,
@@ -48,13 +50,20 @@ async def wait_for_store() -> None:
                 return
 
 
+async def _run(keeper: Keeper, database_key: bytes) -> None:
+    host = os.environ.get("COMMONWEAL_STORE", "127.0.0.1:").rpartition(":")[0]
+    async with asyncio.TaskGroup() as group:
+        group.create_task(keeper.run())
+        group.create_task(store_tls.keep(connect, database_key, host))
+
+
 async def main() -> None:
     """Keep the store until SIGTERM."""
     keys = Path(os.environ.get("COMMONWEAL_KEYS_DIR", "/etc/commonweal/keys"))
     database_key, sector_key = [await asyncio.to_thread(read_key, keys, name) for name in ("database", "sector")]
     await wait_for_store()
     async with open_exchange(STORE_PLAN, STORE_REPORT) as exchange:
-        task = asyncio.create_task(Keeper(connect, exchange, database_key, sector_key).run())
+        task = asyncio.create_task(_run(Keeper(connect, exchange, database_key, sector_key), database_key))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, task.cancel)

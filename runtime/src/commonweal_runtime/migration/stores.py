@@ -10,9 +10,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
 from commonweal_runtime.migration.tables import DATABASES, SETTINGS
+from commonweal_runtime.store import passwords
 
 SOCKETS = "/run/postgresql"
 LEASE_SECONDS = 15
@@ -26,7 +25,7 @@ Standing = dict[str, str] | None
 async def connect(database: str, sockets: Path | None = None) -> Any:
     """Return a connection as superuser. `sockets`: of another server than the pod's own."""
     directory = str(sockets or os.environ.get("COMMONWEAL_SOCKET_DIR", SOCKETS))
-    connection = await asyncpg.connect(host=directory, user="postgres", database=database, server_settings={"application_name": "mover"})
+    connection = await passwords.connect(host=directory, user="postgres", database=database, server_settings={"application_name": "mover"})
     await connection.execute(SETTINGS)
     await connection.execute(f"set lock_timeout = '{LOCK_SECONDS}s'")
     return connection

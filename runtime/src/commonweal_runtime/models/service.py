@@ -24,6 +24,8 @@ from commonweal_runtime.models.registry import RETRY_SECONDS, ModelRegistry
 from commonweal_runtime.models.settings import ROLE, Settings
 from commonweal_runtime.models.sources import FeatureReader, TokenFiles
 from commonweal_runtime.plan_exchange import open_exchange
+from commonweal_runtime.store.certificate import trust
+from commonweal_runtime.store.passwords import pool
 from commonweal_runtime.tokens import Client, KeySet, Verifier, fetch_from_cluster
 
 CONNECTIONS = 8
@@ -161,7 +163,7 @@ async def _on_tick(call: Call) -> AsyncIterator[None]:
 
 def _pool_of(settings: Settings) -> asyncpg.Pool:
     """Return the pool, not opened. It connects when first used, so a store that comes later is no reason to fail now."""
-    return asyncpg.create_pool(
+    return pool(
         host=settings.store_host,
         port=settings.store_port,
         user=ROLE,
@@ -171,7 +173,7 @@ def _pool_of(settings: Settings) -> asyncpg.Pool:
         max_size=CONNECTIONS,
         timeout=5,
         command_timeout=10,
-        ssl=False,
+        ssl=trust(settings.key),
         reset=_as_it_is,
     )
 

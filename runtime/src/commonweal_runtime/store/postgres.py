@@ -1,7 +1,7 @@
 """Start the department's PostgreSQL: `python -m commonweal_runtime.store.postgres`. Makes the cluster on first start, then runs the server.
 
-The superuser exists on the unix socket only, whose directory no one but this pod's containers sees; over TCP every login needs SCRAM, and only
-into the database that is meant for it. fsync stays on.
+The superuser exists on the unix socket only, whose directory no one but this pod's containers sees; over TCP every login needs TLS and SCRAM, and only
+into the database that is meant for it. The keeper makes the certificate; until it has, nobody comes in over TCP. fsync stays on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,12 @@ from shutil import which
 DATABASES = ("department", "models")
 SYNCS_AT_ONCE = 8
 READY = "commonweal-arrived"  # in a copy from another site that was tried and may take this store's place
+PYTHON = "STORE_PYTHON"  # by which the server runs `present`
+PEM, PRESENTED = "server.pem", "tls.conf"  # certificate with its key, and the setting that presents it; both are written by the keeper
 SETTINGS = {
+    "ssl_cert_file": f"'{PEM}'",
+    "ssl_key_file": f"'{PEM}'",
+    "ssl_min_protocol_version": "'TLSv1.3'",
     "password_encryption": "'scram-sha-256'",
     "max_connections": "200",
     "shared_buffers": "'64MB'",
@@ -49,8 +54,8 @@ ACCESS = """\
 local  all         postgres               trust
 local  all         all                    reject
 host   all         postgres  all          reject
-host   department  all       all          scram-sha-256
-host   models      models    all          scram-sha-256
+hostssl  department  all     all          scram-sha-256
+hostssl  models      models  all          scram-sha-256
 host   all         all       all          reject
 """
 
@@ -131,9 +136,18 @@ def adopt(data: Path) -> None:
 
 def configure(data: Path, socket_directory: Path, settings: dict[str, str]) -> None:
     """Write settings and access rules anew, so that a release's settings reach a cluster made by an earlier one."""
+    # A certificate that a failing disk cut short would keep the server from starting: without one it starts, and the keeper makes another.
+    if not _whole(data / PEM):
+        (data / PRESENTED).unlink(missing_ok=True)
     lines = [f"{key} = {value}" for key, value in {**settings, "unix_socket_directories": f"'{socket_directory}'"}.items()]
-    (data / "postgresql.conf").write_text("# Written at each start.\n" + "\n".join(lines) + "\n")
+    included = f"include_if_exists = '{PRESENTED}'\n"
+    (data / "postgresql.conf").write_text("# Written at each start.\n" + "\n".join(lines) + "\n" + included)
     (data / "pg_hba.conf").write_text(ACCESS)
+
+
+def _whole(pem: Path) -> bool:
+    text = pem.read_text(errors="replace") if pem.exists() else ""
+    return "END PRIVATE KEY" in text and "END CERTIFICATE" in text
 
 
 def serve(data: Path) -> int | None:
@@ -142,7 +156,8 @@ def serve(data: Path) -> int | None:
     A pod is stopped with SIGTERM, which to PostgreSQL means «wait until every client has left»: the services' pools never do. So it is passed on as
     SIGINT, a fast shutdown: transactions are rolled back and everything committed is on disk.
     """
-    server = subprocess.Popen([binary("postgres"), "-D", str(data)])
+    # A client within the server, which reads live products, looks for certificates and passwords of its user in the home directory: none are to be there.
+    server = subprocess.Popen([binary("postgres"), "-D", str(data)], env={**os.environ, "HOME": str(data), PYTHON: sys.executable})
     asked = False
 
     def stop(*_: object) -> None:

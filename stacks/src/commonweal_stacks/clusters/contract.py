@@ -116,6 +116,7 @@ ALLOWED_DIFFERENCES: tuple[Difference, ...] = (
     Difference("StorageClass", "provisioner", "each site has its own storage; only the class's name is promised", "std-rwo"),
     Difference("StorageClass", "parameters", "each provisioner has its own parameters", "std-rwo"),
     Difference("NetworkPolicy", "spec/ingress/*/from/*/ipBlock", "each site has its own client networks"),
+    Difference("NetworkPolicy", "spec/egress/*/to", "each cluster has its own networks of pods and services"),
     Difference("Service", "spec/type", "a site without load balancers exposes inside the cluster only"),
     Difference("Service", "spec/allocateLoadBalancerNodePorts", "set by the server with the type"),
     Difference("Service", "spec/externalTrafficPolicy", "set by the server with the type"),
@@ -123,9 +124,14 @@ ALLOWED_DIFFERENCES: tuple[Difference, ...] = (
     Difference("ConfigMap", "data/config.yaml/site", "each site has its own name", CONFIG),
     Difference("ConfigMap", "data/config.yaml/expose", "the same choice, as the operator reads it", CONFIG),
     Difference("ConfigMap", "data/config.yaml/clientCidrs", "the same networks, as the operator reads them", CONFIG),
+    *(
+        Difference("ConfigMap", f"data/config.yaml/{key}", "the cluster's own networks", CONFIG)
+        for key in ("podCidrs", "serviceCidrs", "apiServers")
+    ),
     Difference("ConfigMap", "data/config.yaml/trustedProxies", "each site has its own ingress", CONFIG),
     Difference("ConfigMap", "data/config.yaml/personIssuer", "a site may have a people's issuer of its own", CONFIG),
     Difference("ConfigMap", "data/config.yaml/personJwks", "the keys of that issuer", CONFIG),
+    Difference("ConfigMap", "data/config.yaml/personEmbedded", "whether the operator knows the keys of that issuer", CONFIG),
     *(
         Difference("ConfigMap", f"data/config.yaml/{key}", "how that issuer's tokens are read", CONFIG)
         for key in ("personAudience", "personClaim", "personSubject", "personSkewSeconds")

@@ -11,10 +11,11 @@ from typing import Any
 
 import yaml
 
+from commonweal_stacks import blueprint
 from commonweal_stacks.exceptions import ChartError
 from commonweal_stacks.manifests import NAMESPACE, Manifest, documents
 from commonweal_stacks.platform.values import Images, Values
-from commonweal_stacks.site import SiteConfig
+from commonweal_stacks.site import Networks, SiteConfig
 
 RELEASE = "commonweal"
 SECONDS = 60.0
@@ -22,15 +23,26 @@ SECONDS = 60.0
 
 def values(site: SiteConfig, images: Mapping[str, str]) -> dict[str, Any]:
     """Return the chart's values for a site. Pure."""
+    networks = _networks(site)
     chosen = Values(
         images=Images(**images),
         site=site.name,
         expose=site.expose,
         client_cidrs=site.client_cidrs,
+        pod_cidrs=networks.pods,
+        service_cidrs=networks.services,
         trusted_proxies=site.trusted_proxies,
         identity=site.identity,
     )
     return chosen.for_helm()
+
+
+def _networks(site: SiteConfig) -> Networks:
+    """Return the networks inside the site's cluster: the blueprint's, and of a cluster that somebody else made what the site says."""
+    if site.kind == "adopted":
+        return site.networks
+    network = blueprint.revision(site.blueprint).network
+    return Networks(pods=(network.pods,), services=(network.services,))
 
 
 def find_helm() -> str:

@@ -76,6 +76,9 @@ class Operator(Part):
     resources: Resources = Field(default_factory=Resources, description="Requests and limits of the operator's pod.")
 
 
+Ranges = tuple[Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")], ...]
+
+
 class Values(Part):
     """Everything that may differ between sites."""
 
@@ -89,12 +92,23 @@ class Values(Part):
     expose: Literal["LoadBalancer", "ClusterIP"] = Field(
         default="ClusterIP", description="Type of the Services through which the departments' data APIs and model runtimes are reached."
     )
-    client_cidrs: tuple[Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")], ...] = Field(
+    client_cidrs: Ranges = Field(
         default=(),
         max_length=50,
         description="Address ranges outside the cluster from which services and people may call. Empty: only from inside.",
     )
-    trusted_proxies: tuple[Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")], ...] = Field(
+    pod_cidrs: Ranges = Field(
+        default=(),
+        max_length=50,
+        description="The cluster's address ranges of pods. Nothing in them is taken for the API server or a source. Empty: not known, so egress to the API server and to sources is to any address.",
+    )
+    service_cidrs: Ranges = Field(default=(), max_length=50, description="The cluster's address ranges of services; as with podCidrs.")
+    api_servers: Ranges = Field(
+        default=(),
+        max_length=50,
+        description="Where the API server answers, as pods' traffic has it after translation. Empty: any address that is no pod and no service.",
+    )
+    trusted_proxies: Ranges = Field(
         default=(),
         max_length=50,
         description="Networks of proxies outside the pods, such as an ingress, whose X-Forwarded-For is believed. Empty: none is believed; who calls is who connects.",

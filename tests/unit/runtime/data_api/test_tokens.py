@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from commonweal_runtime.exceptions import ProblemError
-from commonweal_runtime.tokens import RETRY_SECONDS, Client, KeySet, Verifier, fetch_by_discovery
+from commonweal_runtime.tokens import RETRY_SECONDS, Client, KeySet, Verifier, fetch_given
 
 ISSUER, AUDIENCE, NOW = "https://issuer.example", "https://commonweal.dev/departments/tax", 1_000_000.0
 SUBJECT = "system:serviceaccount:dept-benefits:benefits-app"
@@ -150,7 +150,7 @@ def test_keys_once_read_serve_while_the_issuer_is_away_and_none_means_503() -> N
 
 
 def test_where_no_issuer_is_set_every_token_is_refused_with_the_values_that_set_one() -> None:
-    nobody = Verifier(issuer="", audience=AUDIENCE, keys=KeySet(fetch_by_discovery("")))
+    nobody = Verifier(issuer="", audience=AUDIENCE, keys=KeySet(fetch_given({})))
     for bearer in ("Bearer " + token(), "Bearer " + token(iss="")):
         with pytest.raises(ProblemError) as refused:
             asyncio.run(nobody.person(bearer))

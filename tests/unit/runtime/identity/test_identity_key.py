@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from commonweal_api.signatures import issuer_jwks
 from commonweal_runtime.identity.keys import SigningKey
 
 MASTER = bytes(range(32))
@@ -37,3 +38,4 @@ def test_a_master_key_has_one_signing_key_for_ever() -> None:
     key = SigningKey.derived(MASTER)
     assert (key.id, key.algorithm) == ("RO0s38_NhnlM3TnJSyqK04m3-MJvlxo6hhrYMowZUBg", "EdDSA")
     assert SigningKey.derived(MASTER[::-1]).id != key.id
+    assert issuer_jwks(MASTER) == key.jwks()  # what the operator tells the departments, without asking the issuer

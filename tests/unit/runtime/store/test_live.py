@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from commonweal_api.data_source import SourceTls, TlsMode
 from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.live import foreign
@@ -46,6 +48,16 @@ def test_waiting_is_bounded_and_nothing_is_estimated_or_shipped_by_extension() -
     assert "statement_timeout=1500" in options["options"]
     assert "default_transaction_read_only=on" in options["options"]
     assert "extensions" not in options
+
+
+def test_a_live_source_is_let_in_by_a_login_bound_to_its_channel_or_by_its_certificate() -> None:
+    source = SPEC.source.postgres
+    assert source is not None
+    assert foreign.server_options(source).items() >= {"sslmode": "require", "channel_binding": "require"}.items()
+    verified = source.model_copy(update={"tls": SourceTls(mode=TlsMode.VERIFY)})
+    assert foreign.server_options(verified)["sslrootcert"] == str(foreign.PUBLIC_AUTHORITIES)
+    options = foreign.server_options(verified, Path("/data/authority.crt"))
+    assert options.items() >= {"sslmode": "verify-full", "sslrootcert": "/data/authority.crt"}.items()
 
 
 def test_the_view_has_the_mapped_columns_and_the_masks_and_no_row_that_breaks_the_contract() -> None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 
 from commonweal_api.data_product import DataProductSpec, FieldType, PostgresSource, ProductField
+from commonweal_api.data_source import TlsMode
 from commonweal_runtime.store.names import column_of, identifier, literal
 from commonweal_runtime.store.products import SQL_TYPE, Shape, shape_of
 
 KEY = "_source"
 OWNER = "cw_heritage"
+PUBLIC_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 # Types of a source's key, and what the foreign table calls them: equality means the same on both sides, and the text of a value is read back as it.
 KEY_TYPES = {"text": "text", "varchar": "text", "int2": "smallint", "int4": "integer", "int8": "bigint", "uuid": "uuid"}
 # Types of a source's column that come through the foreign table as a load would have made them.
@@ -72,9 +75,19 @@ def view(relation: str) -> str:
     return f"heritage.{identifier(relation + '_read')}"
 
 
-def server_options(source: PostgresSource) -> dict[str, str]:
-    """Return the options of the product's server. No connection waits longer than they say, and no statement at the source."""
-    return {**_FIXED, "host": source.host, "port": str(source.port), "dbname": source.database}
+def server_options(source: PostgresSource, authority: Path | None = None) -> dict[str, str]:
+    """Return the options of the product's server. No connection waits longer than they say, and no statement at the source.
+
+    PostgreSQL's own client has no setting «SCRAM only» before release 16. Bound to the TLS channel SCRAM is the only login that it offers, and nobody between can
+    pass it on; so the source must have TLS, and needs no certificate that is checked. `authority` is a file with who signs it, where it is.
+    """
+    return {**_FIXED, **_proof(source, authority), "host": source.host, "port": str(source.port), "dbname": source.database}
+
+
+def _proof(source: PostgresSource, authority: Path | None) -> dict[str, str]:
+    if source.tls is None or source.tls.mode is not TlsMode.VERIFY:
+        return {"sslmode": "require", "channel_binding": "require"}
+    return {"sslmode": "verify-full", "sslrootcert": str(authority or PUBLIC_AUTHORITIES)}
 
 
 def altered(before: Mapping[str, str], after: Mapping[str, str]) -> str:

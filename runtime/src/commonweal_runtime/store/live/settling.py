@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -15,9 +16,12 @@ from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.live import foreign
 from commonweal_runtime.store.live.pushdown import SAMPLE, check_here, check_there, unsafe
+from commonweal_runtime.store.names import literal
 from commonweal_runtime.store.product_tables import CHANNEL, served_product
-from commonweal_runtime.store.sources import Credentials
+from commonweal_runtime.store.sources import Credentials, trust
 from commonweal_runtime.store.sources.postgres import open_postgres
+
+_UNPROVEN = ("SSL", "channel binding", "certificate")  # what PostgreSQL's client says where the source proves nothing
 
 log = logging.getLogger(__name__)
 
@@ -75,12 +79,13 @@ async def _connect(
     relation = product.relation
     statements = foreign.definition(relation, product.spec, source, key_type)
     comment = "select obj_description(to_regclass($1), 'pg_class')"
+    authority = await _authority(store, relation, source, credentials)
     async with lock, store.transaction():
         if await served_product(store, product.name) != product:
             raise SourceReadError(Reason.LOAD_PENDING, "The product is being changed.")
         before = await store.fetchval("select srvoptions from pg_foreign_server where srvname = $1", relation)
         known = before is not None
-        await _quietly(store, foreign.server(relation, _options(before) if known else None, foreign.server_options(source)))
+        await _quietly(store, foreign.server(relation, _options(before) if known else None, foreign.server_options(source, authority)))
         mapping = await store.fetchrow(
             "select umoptions from pg_user_mappings where srvname = $1 and usename = $2", relation, foreign.OWNER
         )
@@ -92,6 +97,17 @@ async def _connect(
         await store.execute("update agreement.product set key_type = $2 where uid = $1", product.uid, key_type)
         await store.execute("update agreement.register set opened = null where product = $1 and opened is not null", product.uid)
     return True
+
+
+async def _authority(store: Any, relation: str, source: PostgresSource, credentials: Credentials) -> Path | None:
+    """Return the file with who signs the source's certificate, written by PostgreSQL beside its data; None for the public authorities."""
+    if not trust.verified(source.tls) or not credentials.authority:
+        return None
+    directory = await store.fetchval("select current_setting('data_directory')")
+    file = Path(directory) / f"authority-{relation}.crt"
+    lines = ", ".join(literal(line) for line in credentials.authority.splitlines() if line)
+    await store.execute(f"copy (select unnest(array[{lines}])) to {literal(str(file))}")
+    return file
 
 
 async def _quietly(store: Any, statements: list[str]) -> None:
@@ -117,6 +133,9 @@ async def _prove(store: Any, product: Served, key_type: str) -> None:
                 await store.fetch("execute live_probe('{}')")
         except (asyncpg.PostgresError, TimeoutError) as error:
             log.info("live %s: %s", product.name, getattr(error, "sqlstate", "timeout"))
+            if any(word in str(error) for word in _UNPROVEN):
+                detail = "The store's own connection to the source needs TLS with SCRAM, or with tls.mode Verify a certificate that holds."
+                raise SourceReadError(Reason.SOURCE_UNPROVEN, detail) from None
             raise SourceReadError(Reason.SOURCE_UNREACHABLE, "The store's own connection to the source does not answer.") from None
         finally:
             await _deallocate(store)

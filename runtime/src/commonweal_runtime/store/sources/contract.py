@@ -27,10 +27,11 @@ _OF_FLAGS = frozenset({FieldType.BOOLEAN, FieldType.INTEGER, FieldType.NUMBER})
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A login of the source."""
+    """A login of the source, and the authority that signs its certificate, as PEM; empty: one of the public ones."""
 
     username: str
     password: str = field(repr=False)
+    authority: str = field(default="", repr=False)
 
     @classmethod
     def of(cls, name: str, secret: Mapping[str, str] | None) -> Credentials:
@@ -40,7 +41,7 @@ class Credentials:
         missing = [key for key in ("username", "password") if not secret.get(key)]
         if missing:
             raise SourceReadError(Reason.CREDENTIALS_MISSING, f"The Secret «{name}» lacks {' and '.join(missing)}.")
-        return cls(secret["username"], secret["password"])
+        return cls(secret["username"], secret["password"], secret.get("ca.crt", ""))
 
 
 @dataclass(frozen=True, slots=True)

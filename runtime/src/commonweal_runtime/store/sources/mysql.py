@@ -8,6 +8,7 @@ import contextlib
 import json
 import re
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -16,13 +17,14 @@ from decimal import Decimal
 from typing import Any
 
 import pymysql
-from pymysql.constants import ER, FIELD_TYPE
+from pymysql.constants import CR, ER, FIELD_TYPE
 from pymysql.converters import convert_date, convert_datetime
 from pymysql.cursors import SSCursor
 
 from commonweal_api.data_product import DataProductSpec, FieldType, MysqlSource
 from commonweal_api.reasons import Reason
-from commonweal_runtime.exceptions import SourceReadError
+from commonweal_runtime.exceptions import PasswordExposedError, SourceReadError
+from commonweal_runtime.store.sources import trust
 from commonweal_runtime.store.sources.contract import (
     BATCH,
     Batch,
@@ -34,6 +36,7 @@ from commonweal_runtime.store.sources.contract import (
     missing_column,
     wanted,
 )
+from commonweal_runtime.store.sources.mysql_login import CarefulConnection
 
 CONNECT_SECONDS = 5.0
 FETCH_SECONDS = 60.0
@@ -100,7 +103,8 @@ class _Wire:
     def connect(self) -> None:
         try:
             self._socket = socket.create_connection((self._source.host, self._source.port), CONNECT_SECONDS)
-            self.connection = pymysql.connect(
+            self.connection = CarefulConnection(
+                trust.context(self._source.tls, self._credentials),
                 user=self._credentials.username,
                 password=self._credentials.password.encode(),
                 database=self._source.database,
@@ -112,13 +116,12 @@ class _Wire:
                 write_timeout=FETCH_SECONDS,
                 program_name="commonweal",
                 autocommit=None,
-                defer_connect=True,
             )
             self.connection.connect(self._socket)
             for statement in _SESSION:
                 self.query(statement)
         except (OSError, UnicodeError, pymysql.MySQLError) as error:
-            raise self._unopened(_code(error)) from None
+            raise self._unopened(error) from None
 
     def cut(self) -> None:
         if self._socket is not None:
@@ -143,7 +146,14 @@ class _Wire:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
-    def _unopened(self, code: int) -> SourceReadError:
+    def _unopened(self, error: Exception) -> SourceReadError:
+        cause, code = getattr(error, "original_exception", error), _code(error)
+        if isinstance(cause, PasswordExposedError):
+            return trust.exposed(self.where, cause.asked)
+        if isinstance(cause, ssl.SSLError):
+            return trust.unproven(self.where, cause)
+        if code == CR.CR_SSL_CONNECTION_ERROR:
+            return trust.unproven(self.where)
         if code in _REFUSED:
             return SourceReadError(Reason.CREDENTIALS_REFUSED, f"{self.where} refuses the user «{self._credentials.username}».")
         if code == ER.BAD_DB_ERROR:

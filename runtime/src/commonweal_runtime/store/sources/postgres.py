@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ import asyncpg
 
 from commonweal_api.data_product import DataProductSpec, FieldType, PostgresSource
 from commonweal_api.reasons import Reason
-from commonweal_runtime.exceptions import SourceReadError
+from commonweal_runtime.exceptions import PasswordExposedError, SourceReadError
+from commonweal_runtime.store import passwords
 from commonweal_runtime.store.names import identifier
+from commonweal_runtime.store.sources import trust
 from commonweal_runtime.store.sources.contract import BATCH, Batch, Credentials, Survey, check_types, hidden_column, missing_column, wanted
 
 CONNECT_SECONDS = 5.0
@@ -64,7 +67,7 @@ async def open_postgres(spec: DataProductSpec, source: PostgresSource, credentia
     """Open the source for reading; every way it can fail is a SourceReadError."""
     where = f"{source.host}:{source.port}"
     try:
-        connection = await asyncpg.connect(
+        connection = await passwords.connect(
             host=source.host,
             port=source.port,
             database=source.database,
@@ -72,13 +75,20 @@ async def open_postgres(spec: DataProductSpec, source: PostgresSource, credentia
             password=credentials.password,
             timeout=CONNECT_SECONDS,
             command_timeout=FETCH_SECONDS,
+            ssl=trust.context(source.tls, credentials) or "prefer",
             server_settings={"application_name": "commonweal", "default_transaction_read_only": "on"},
         )
+    except PasswordExposedError as error:
+        raise trust.exposed(where, error.asked) from None
+    except ssl.SSLError as error:
+        raise trust.unproven(where, error) from None
     except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError):
         raise SourceReadError(Reason.CREDENTIALS_REFUSED, f"{where} refuses the user «{credentials.username}».") from None
     except asyncpg.InvalidCatalogNameError:
         raise SourceReadError(Reason.DATABASE_MISSING, f"{where} has no database «{source.database}».") from None
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        if "rejected SSL upgrade" in str(error):
+            raise trust.unproven(where) from None
         raise SourceReadError(Reason.SOURCE_UNREACHABLE, f"{where} does not answer.") from None
     try:
         yield PostgresReader(connection, spec, source)
