@@ -165,7 +165,12 @@ def test_forgetting_a_person_leaves_the_sums_and_the_log_as_if_they_had_never_co
     dump = store.dump()
     assert not any(i in dump for i in person(7).values())
     assert all(i in dump for i in person(8).values())
-    assert model.post("forget", {"subjects": person(7)}).json() == {"decisions": 0, "unlearned": 0, "digest": answer["digest"]}
+    assert model.post("forget", {"subjects": person(7)}).json() == {
+        "forgotten": True,
+        "decisions": 0,
+        "unlearned": 0,
+        "digest": answer["digest"],
+    }
     rebuilt = store.sql("SELECT count(*) FROM learning.decision WHERE lesson IS NOT NULL", "models")
     assert rebuilt == [["38"]]
 

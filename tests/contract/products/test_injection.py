@@ -6,6 +6,7 @@ Each is refused, or is harmless: it reads rows and changes nothing, within a sec
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -14,6 +15,7 @@ import asyncpg
 import pytest
 from pydantic import ValidationError
 
+from commonweal_api.common import TEXT_PATTERN
 from commonweal_api.data_product import Answer, DataProductSpec, Mask, ProductField, QualityCheck
 from commonweal_runtime.exceptions import MappingInvalidError, PlanRefusedError
 from commonweal_runtime.store import answers, quality
@@ -111,7 +113,7 @@ def quoted(text: str) -> str:
 
 
 def too_long_or_no_text(text: str) -> bool:
-    return len(text) > 150 or "\x00" in text or "\ud800" in text
+    return len(text) > 150 or "\x00" in text or "\ud800" in text or not re.search(TEXT_PATTERN, text)
 
 
 def compiled(expression: str) -> str | None:
