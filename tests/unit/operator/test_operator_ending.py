@@ -1,0 +1,214 @@
+"""A Department that is deleted while others have to do with it: closed first, told, and only then let go."""
+
+from __future__ import annotations
+
+import copy
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from commonweal_api.closings import CLOSINGS_KEY, STORE_CLOSINGS
+from commonweal_api.ending import CONFIRM_UNREACHABLE, ENDING
+from commonweal_api.plan import STORE_PLAN, StorePlan, StoreReport, digest_of
+from commonweal_kube.queue import Key, Priority
+from commonweal_operator.engine.observed import Workload, plan
+from commonweal_operator.kinds import department
+from commonweal_operator.kinds.ending import EndingInput, waits
+from support.signing import keys_status
+from support.site import NOW, REGISTRY, TAX, Site
+
+NAME, CONSUMER, BENEFITS = "companies-registry", "tax-authority", "dept-benefits-department"
+KEY = Key(REGISTRY, "Department", NAME)
+SINCE = "2026-11-22T11:59:00Z"
+STORES = (REGISTRY, TAX, BENEFITS)
+
+
+@pytest.fixture
+def site() -> Site:
+    """The example with stores that have confirmed the plans that they have."""
+    made = Site()
+    for tenant in STORES:
+        made.observed.known["StatefulSet", f"{tenant}-platform", "store"] = Workload(1, 1, 1)
+        carry_out(made, Key(tenant, "Department", tenant.removeprefix("dept-")))
+    return made
+
+
+def carry_out(site: Site, key: Key, *, confirm: bool = True) -> StorePlan:
+    """Let the cluster hold the plan that is wanted, and the store confirm it."""
+    body = next(orjson.loads(c.body) for c in site.children(key) if c.name == STORE_PLAN)
+    made = StorePlan.model_validate_json(body["data"]["plan.json"])
+    site.observed.known["ConfigMap", f"{key.tenant}-platform", STORE_PLAN] = plan(body)
+    if confirm:
+        report = json.dumps(StoreReport(plan=digest_of(made)).wire())
+        site.observed.known["ConfigMap", f"{key.tenant}-platform", "commonweal-store-report"] = report
+    return made
+
+
+def delete(site: Site, *, let_go: bool = False, **spec: Any) -> dict[Key, Priority]:
+    body = copy.deepcopy(site.departments[NAME])
+    body["metadata"] |= {"finalizers": [ENDING], "deletionTimestamp": SINCE}
+    body["metadata"]["annotations"] = {CONFIRM_UNREACHABLE: NAME} if let_go else {}
+    body["spec"] |= spec
+    return site.put(body, generation=2, keys=keys_status(NAME))
+
+
+def tell(site: Site, *names: str) -> None:
+    """Write what the operator says of these departments into their statuses."""
+    for name in names:
+        key = Key(f"dept-{name}", "Department", name)
+        site.put(site.departments[name], **{**site.status(key), "keys": keys_status(name)})
+
+
+def ending(site: Site, now: datetime = NOW) -> EndingInput:
+    found = site.gathered(KEY, now)
+    assert isinstance(found, EndingInput)
+    return found
+
+
+def others(site: Site) -> list[str]:
+    return [p.department for p in site.department().parties]
+
+
+def test_a_department_says_beforehand_whom_its_end_concerns(site: Site) -> None:
+    found = {p["department"]: p for p in site.status(KEY)["parties"]}
+    assert "companies-registry/tax-registers-business" in found[CONSUMER]["agreements"]
+    assert "tax-authority/next-step" in found[CONSUMER]["models"]
+    assert all("ending" not in p for p in found.values())
+
+
+def test_it_is_held_once_others_have_to_do_with_it_and_no_longer_when_they_have_not(site: Site) -> None:
+    assert site.rules.hold(site.department()) is True
+    for record in [r for r in site.view.objects if r.key.kind in ("ConsentPolicy", "ModelService")]:
+        site.drop(record.key)
+    assert site.rules.hold(site.department()) is None
+    body = copy.deepcopy(site.departments[NAME])
+    body["metadata"]["finalizers"] = [ENDING]
+    site.put(body, keys=keys_status(NAME))
+    assert site.rules.hold(site.department()) is False
+
+
+def test_deleting_it_closes_at_once_and_wakes_every_party(site: Site) -> None:
+    parties = others(site)
+    asked = delete(site)
+    assert asked[KEY] is Priority.REVOCATION
+    assert {Key(f"dept-{name}", "Department", name) for name in parties} <= set(asked)
+    made = {c.name: orjson.loads(c.body) for c in site.children(KEY)}
+    assert json.loads(made[STORE_CLOSINGS]["data"][CLOSINGS_KEY])["open"] == {}
+    after = StorePlan.model_validate_json(made[STORE_PLAN]["data"]["plan.json"])
+    assert (after.agreements, [p.name for p in after.products]) == ([], ["companies"])
+
+
+def test_it_goes_when_its_store_has_confirmed_and_every_party_was_told(site: Site) -> None:
+    parties = others(site)
+    delete(site)
+    assert any("its own store" in text for text in waits(ending(site)))
+    carry_out(site, KEY, confirm=False)
+    assert any("its own store" in text for text in waits(ending(site))), "a report of the plan before says nothing"
+    carry_out(site, KEY)
+    assert waits(ending(site)) == [f"{name} to be told" for name in parties]
+    assert site.rules.hold(ending(site)) is None
+    tell(site, *parties[1:])
+    assert waits(ending(site)) == [f"{parties[0]} to be told"]
+    tell(site, parties[0])
+    assert waits(ending(site)) == []
+    assert site.rules.hold(ending(site)) is False
+
+
+def test_what_it_reads_is_closed_at_the_other_store_first() -> None:
+    site = Site()
+    for tenant in STORES:
+        site.observed.known["StatefulSet", f"{tenant}-platform", "store"] = Workload(1, 1, 1)
+        carry_out(site, Key(tenant, "Department", tenant.removeprefix("dept-")))
+    name, key = CONSUMER, Key(TAX, "Department", CONSUMER)
+    body = copy.deepcopy(site.departments[name])
+    body["metadata"] |= {"finalizers": [ENDING], "deletionTimestamp": SINCE}
+    site.put(body, generation=2, keys=keys_status(name))
+    found = site.gathered(key)
+    assert isinstance(found, EndingInput)
+    assert "companies-registry/tax-registers-business" in found.open_elsewhere
+    carry_out(site, KEY)
+    found = site.gathered(key)
+    assert isinstance(found, EndingInput)
+    assert not [text for text in found.open_elsewhere if text.startswith("companies-registry/")]
+
+
+def test_parties_are_told_with_the_date(site: Site) -> None:
+    delete(site)
+    told = site.conditions("Department", CONSUMER, TAX)["Continues"]
+    assert told[:2] == ("False", "PartyEnding")
+    assert "companies-registry (since 2026-11-22T11:59:00+00:00)" in told[2]
+    assert site.status(Key(TAX, "Department", CONSUMER))["parties"][0]["ending"] == SINCE
+    assert site.conditions("ModelService", "next-step", TAX)["DataProductsReady"][1] == "PartyEnding"
+    assert site.conditions("ConsentPolicy", "tax-registers-business")["Ready"][1] == "Ending"
+
+
+def test_its_own_status_says_what_is_waited_for_and_what_to_do(site: Site) -> None:
+    delete(site)
+    status = site.status(KEY)
+    ready = next(c for c in status["conditions"] if c["type"] == "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "Ending")
+    assert "its own store to confirm" in ready["message"]
+    assert CONFIRM_UNREACHABLE in ready["message"]
+    assert status["keys"] == keys_status(NAME), "what was known stays"
+
+
+def test_a_store_that_never_answers_holds_it_until_somebody_lets_it_go(site: Site) -> None:
+    delete(site)
+    later = NOW + timedelta(days=400)
+    assert site.rules.hold(ending(site, later)) is None
+    site.observed.known.pop(("ConfigMap", f"{REGISTRY}-platform", "commonweal-store-report"))
+    assert site.rules.hold(ending(site, later)) is None, "a report that is missing confirms nothing"
+    delete(site, let_go=True)
+    assert site.rules.hold(ending(site)) is False
+    assert site.children(KEY), "and it is closed all the same"
+
+
+def test_without_a_store_there_is_nothing_left_to_close(site: Site) -> None:
+    delete(site)
+    del site.observed.known["StatefulSet", f"{REGISTRY}-platform", "store"]
+    assert ending(site).closed
+
+
+def test_a_party_that_is_gone_or_ends_too_need_not_be_told(site: Site) -> None:
+    delete(site)
+    carry_out(site, KEY)
+    for name in others_of(ending(site)):
+        site.drop(Key(f"dept-{name}", "Department", name))
+    assert waits(ending(site)) == []
+
+
+def others_of(found: EndingInput) -> list[str]:
+    return [p.department for p in found.department.parties]
+
+
+def test_other_sites_have_the_feeds_longest_silence_to_read_the_last_events(site: Site) -> None:
+    platform = site.view.platform
+    site.view.platform = platform.model_copy(update={"site": "north"})
+    feed = {"sites": [{"name": "north", "url": "http://n:8080"}, {"name": "south", "url": "http://s:8080"}], "maxStalenessSeconds": 120}
+    delete(site, consentFeed=feed)
+    last = datetime(2026, 11, 22, 12, 1, tzinfo=UTC)
+    assert any("read by south until 2026-11-22T12:01:00" in text for text in waits(ending(site)))
+    assert site.rules.wake_at(ending(site)) == last
+    assert not any("read by" in text for text in waits(ending(site, last)))
+    assert site.rules.wake_at(ending(site, last)) is None
+
+
+def test_one_that_cannot_be_read_is_held_and_can_be_let_go(site: Site) -> None:
+    for let_go, held in ((False, None), (True, False)):
+        delete(site, let_go=let_go, contact="nowhere")
+        assert site.rules.hold(site.gathered(KEY)) is held
+
+
+def test_the_store_of_another_wakes_it_with_its_report_and_a_party_with_its_status(site: Site) -> None:
+    delete(site)
+    assert (KEY, Priority.DRIFT) in list(site.rules.child_changed("ConfigMap", f"{TAX}-platform", "commonweal-store-report"))
+    status = site.status(Key(TAX, "Department", CONSUMER))
+    assert KEY in site.put(site.departments[CONSUMER], **{**status, "keys": keys_status(CONSUMER)})
+
+
+def test_a_plan_with_agreements_is_what_is_open_before(site: Site) -> None:
+    assert department.store_plan(site.department()).agreements
+    assert not site.view.store_closed(REGISTRY)
