@@ -183,7 +183,7 @@ class DepartmentStatus(Status):
     parties: list[Party] | None = Field(
         default=None,
         max_length=MOST_PARTIES,
-        description="Whom the end of this department would concern; those that are ending come first.",
+        description="The departments that the end of this one would concern; those that are ending come first.",
     )
     keys: list[Jwk] | None = Field(
         default=None, max_length=4, description="Public keys: of agreements' signatures, and of receipts and seals."

@@ -7,7 +7,7 @@ from typing import Any
 
 from commonweal_api.ending import CONFIRM_DELETE, CONFIRM_UNREACHABLE
 from commonweal_cli.kubectl import Kubectl
-from commonweal_cli.move.endpoint import End, gone
+from commonweal_cli.move.endpoint import End
 from commonweal_local.exceptions import LocalError
 from commonweal_local.waiting import within
 
@@ -16,7 +16,7 @@ Say = Callable[[str], None]
 
 
 def what_goes(department: Object) -> Iterator[str]:
-    """Yield, in words, what ends with a department and whom that concerns, as the operator last reported it."""
+    """Yield, in words, what ends with a department and who is concerned, as the operator last reported it."""
     name, status, spec = department["metadata"]["name"], department.get("status") or {}, department["spec"]
     since = department["metadata"].get("deletionTimestamp")
     yield (
@@ -59,9 +59,10 @@ class _Following:
 
     def done(self) -> bool:
         found = self._end.object()
-        text = waited_for(found) if found is not None else f"waits for {' and '.join(self._end.namespaces())} to be removed"
-        if gone(self._end):
+        left = self._end.namespaces() if found is None else []
+        if found is None and not left:
             return True
+        text = waited_for(found) if found is not None else f"waits for {' and '.join(left)} to be removed"
         if text and text != self.said:
             self._say(text)
             self.said = text

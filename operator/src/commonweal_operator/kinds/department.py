@@ -50,7 +50,7 @@ class DepartmentInput:
     name it as caller, wherever they are. `departments` are those that exist of all whom these name. `claims` are the volume claims of its sources that
     exist and are opened to its store. `report` is the keeper's last one. `old_store`: a store in its own namespace is to be told
     what is revoked; `unsplit`: it is the one that serves, and nothing may be made beside it. `data_api_url` and `models_url` are base URLs.
-    `revoked` are the nonces that a party has revoked; `parties` whom it has to do with.
+    `revoked` are the nonces that a party has revoked; `parties` are the departments that it has to do with.
     """
 
     now: datetime

@@ -1,4 +1,4 @@
-"""Whom a department has to do with: what ends with it, and whose end it has to be told of."""
+"""The departments that one has to do with: what ends with it, and whose end it has to be told of."""
 
 from __future__ import annotations
 
