@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 from datetime import UTC, datetime, timedelta
@@ -13,10 +14,13 @@ import pytest
 from commonweal_api.closings import CLOSINGS_KEY, STORE_CLOSINGS
 from commonweal_api.ending import CONFIRM_UNREACHABLE, ENDING
 from commonweal_api.plan import STORE_PLAN, StorePlan, StoreReport, digest_of
+from commonweal_kube.exceptions import ApiError
 from commonweal_kube.queue import Key, Priority
 from commonweal_operator.engine.observed import Workload, plan
 from commonweal_operator.kinds import department
 from commonweal_operator.kinds.ending import EndingInput, waits
+from support.engine import DEPARTMENT, Server, engine, observe
+from support.engine import department as tax
 from support.signing import keys_status
 from support.site import NOW, REGISTRY, TAX, Site
 
@@ -212,3 +216,73 @@ def test_the_store_of_another_wakes_it_with_its_report_and_a_party_with_its_stat
 def test_a_plan_with_agreements_is_what_is_open_before(site: Site) -> None:
     assert department.store_plan(site.department()).agreements
     assert not site.view.store_closed(REGISTRY)
+
+
+class Passes:
+    """The API server's side of passes over one Department that has a feed to another site: every call, in its order."""
+
+    def __init__(self, **meta: Any) -> None:
+        self.server = Server(lambda version, body: self.body(version) | {"status": body.get("status", {})})
+        self.engine, self._meta = engine(self.server), meta
+        self.engine.rules.view.platform = self.engine.rules.view.platform.model_copy(update={"site": "north"})  # type: ignore[attr-defined]
+        self.sent: list[tuple[str, str, Any]] = []
+        apply, call = self.server.apply, self.server.call
+
+        async def recorded_apply(path: str, body: bytes) -> dict[str, Any]:
+            self.sent.append(("APPLY", path, orjson.loads(body)))
+            return await apply(path, body)
+
+        async def recorded_call(method: str, path: str, body: bytes | None = None, **more: Any) -> dict[str, Any]:
+            self.sent.append((method, path.partition("?")[0], orjson.loads(body or b"{}")))
+            return self.body(7) if method == "GET" else await call(method, path, body, **more)
+
+        self.server.apply, self.server.call = recorded_apply, recorded_call  # type: ignore[method-assign]
+        observe(self.engine, "ADDED", self.body(1))
+
+    def body(self, version: int) -> dict[str, Any]:
+        feed = {"sites": [{"name": "north", "url": "http://n:8080"}, {"name": "south", "url": "http://s:8080"}]}
+        made = tax(version, consentFeed=feed)
+        made["metadata"] |= self._meta
+        return made
+
+    def run(self) -> list[tuple[str, str, Any]]:
+        asyncio.run(self.engine.reconcile(DEPARTMENT, Priority.SPEC))
+        return self.sent
+
+
+OBJECT = "/apis/commonweal.dev/v1alpha1/departments/tax"
+
+
+def test_the_finalizer_is_all_that_is_applied_of_a_department() -> None:
+    found = [body for method, path, body in Passes().run() if (method, path) == ("APPLY", OBJECT)]
+    assert [body["metadata"]["finalizers"] for body in found] == [[ENDING]]
+    assert set(found[0]) == {"apiVersion", "kind", "metadata"}
+    assert found[0]["metadata"]["uid"] == "u-tax"
+
+
+def test_one_that_is_let_go_is_closed_and_reported_before_its_finalizer_comes_off_and_others_stay() -> None:
+    meta = {"deletionTimestamp": SINCE, "finalizers": ["example.org/other", ENDING], "annotations": {CONFIRM_UNREACHABLE: "tax"}}
+    sent = Passes(**meta).run()
+    order = [path.rpartition("/")[2] for method, path, _ in sent if method != "GET"]
+    assert order[0] == STORE_CLOSINGS
+    assert order[-2:] == ["status", "tax"]
+    assert sent[-1][2] == {"metadata": {"uid": "u-tax", "resourceVersion": "7", "finalizers": ["example.org/other"]}}
+
+
+def test_one_that_waits_keeps_its_finalizer_and_says_why() -> None:
+    sent = Passes(deletionTimestamp="2026-11-21T23:59:00Z", finalizers=[ENDING]).run()
+    assert sent[-1][:2] == ("PATCH", f"{OBJECT}/status")
+    assert any("consent events to be read by south" in c["message"] for c in sent[-1][2]["status"]["conditions"])
+
+
+def test_one_that_is_let_go_goes_although_its_namespace_refuses_every_write() -> None:
+    meta = {"deletionTimestamp": SINCE, "finalizers": [ENDING], "annotations": {CONFIRM_UNREACHABLE: "tax"}}
+    passes = Passes(**meta)
+
+    async def refuse(path: str, body: bytes) -> dict[str, Any]:
+        raise ApiError(500, {"message": f"{path} {len(body)}"})
+
+    passes.server.apply = refuse  # type: ignore[method-assign]
+    with pytest.raises(ApiError):
+        passes.run()
+    assert passes.sent[-1][2]["metadata"]["finalizers"] == []

@@ -213,12 +213,18 @@ class Engine(Generic[Inputs]):
         return applied
 
     async def _hold(self, api: Api, key: Key, uid: str, hold: bool | None) -> None:
-        """Put our finalizer on, or take it off. It is all that we apply of the object, so an apply that leaves it out takes it off."""
+        """Put our finalizer on, or take it off, whoever else may claim it: a copy that was put back from a backup is held by its name, too."""
         if hold is None:
             return
-        metadata: dict[str, Any] = {"name": key.name, "uid": uid} | ({"finalizers": [ENDING]} if hold else {})
-        body = orjson.dumps({"apiVersion": API_VERSION, "kind": key.kind, "metadata": metadata})
-        await api.apply(self.rules.path(key), body)
+        path = self.rules.path(key)
+        if hold:
+            metadata = {"name": key.name, "uid": uid, "finalizers": [ENDING]}
+            await api.apply(path, orjson.dumps({"apiVersion": API_VERSION, "kind": key.kind, "metadata": metadata}))
+        else:
+            meta = (await api.call("GET", path))["metadata"]
+            left = [name for name in meta.get("finalizers") or () if name != ENDING]
+            change = {"uid": uid, "resourceVersion": meta["resourceVersion"], "finalizers": left}
+            await api.call("PATCH", f"{path}?fieldManager={FIELD_MANAGER}", orjson.dumps({"metadata": change}), content=MERGE)
         self.counters.applies += 1
 
     async def _report(self, api: Api, key: Key, status: Mapping[str, Any]) -> None:
