@@ -79,7 +79,8 @@ def end(name: str, site: str | None, kubeconfig: Path | None, confirm: str | Non
 
 def _end(name: str, cluster: Kubectl, *, confirmed: bool, unreachable: bool, seconds: float) -> int:
     where, found = ending.looked_up(name, cluster)
-    sys.stdout.write("".join(f"{line}\n" for line in (ending.what_goes(found) if found is not None else ())))
+    if found is not None:
+        sys.stdout.write("".join(f"{line}\n" for line in (*ending.what_goes(found), ending.holdings(where))))
     if not confirmed:
         sys.stdout.write(f"Nothing was done. To end it: the same command with --confirm {name}\n")
         return DONE

@@ -13,6 +13,13 @@ from commonweal_local.waiting import within
 
 Object = dict[str, Any]
 Say = Callable[[str], None]
+_HELD = (
+    ("consents", "consents in force"),
+    ("objections", "objections"),
+    ("delegations", "delegations"),
+    ("links", "links"),
+    ("erasures", "erasures that their sources have still to carry out"),
+)
 
 
 def what_goes(department: Object) -> Iterator[str]:
@@ -34,6 +41,18 @@ def what_goes(department: Object) -> Iterator[str]:
     if feed:
         sites = ", ".join(site["name"] for site in feed["sites"])
         yield f"  Its consent feed goes to {sites}: it stays until they have had {feed.get('maxStalenessSeconds', 300)} s to read it, or have closed."
+
+
+def holdings(end_: End) -> str:
+    """Return, in words, how much the store holds that goes with it; that it does not answer, if so."""
+    try:
+        found: dict[str, int] | None = end_.step("holdings", seconds=60) if end_.ready() else None
+    except LocalError:
+        found = None
+    if found is None:
+        return "  Its store does not answer, so how much goes with it is not known."
+    counts = ", ".join(f"{found[kind]} {words}" for kind, words in _HELD)
+    return f"  Its store holds {counts}."
 
 
 def end(end_: End, say: Say, *, unreachable: bool, seconds: float) -> None:

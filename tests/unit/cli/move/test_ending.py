@@ -116,3 +116,23 @@ def test_a_department_that_is_not_there_is_named() -> None:
 def test_another_name_confirms_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["department", "end", "tax", "--site", "onprem", "--confirm", "health"]) == 1
     assert "--confirm tax" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("ready", "told"),
+    [
+        (True, "2 consents in force, 0 objections, 1 delegations, 3 links, 4 erasures"),
+        (False, "does not answer"),
+        (None, "does not answer"),
+    ],
+)
+def test_it_says_how_much_the_store_holds(monkeypatch: pytest.MonkeyPatch, ready: bool | None, told: str) -> None:
+    def step(_: End, verb: str, **__: Any) -> dict[str, int]:
+        if ready is None:
+            raise LocalError("cut", "Again.")
+        return {"consents": 2, "objections": 0, "delegations": 1, "links": 3, "erasures": 4} if verb == "holdings" else {}
+
+    monkeypatch.setattr(End, "ready", lambda _: ready is not False)
+    monkeypatch.setattr(End, "step", step)
+    kubectl: Any = Cluster(GONE)
+    assert told in ending.holdings(End("tax", kubectl))
