@@ -13,6 +13,7 @@ import pytest
 
 from commonweal_api.closings import CLOSINGS_KEY, STORE_CLOSINGS
 from commonweal_api.ending import CONFIRM_UNREACHABLE, ENDING
+from commonweal_api.move import SPLITTING
 from commonweal_api.plan import STORE_PLAN, StorePlan, StoreReport, digest_of
 from commonweal_kube.exceptions import ApiError
 from commonweal_kube.queue import Key, Priority
@@ -137,6 +138,27 @@ def test_what_it_reads_is_closed_at_the_other_store_first() -> None:
     found = site.gathered(key)
     assert isinstance(found, EndingInput)
     assert not [text for text in found.open_elsewhere if text.startswith("companies-registry/")]
+
+
+def test_a_party_that_was_told_of_an_earlier_one_of_that_name_has_not_been_told(site: Site) -> None:
+    parties = others(site)
+    delete(site)
+    carry_out(site, KEY)
+    stale = {"department": NAME, "ending": "2026-01-01T00:00:00Z"}
+    for name in parties:
+        site.put(site.departments[name], parties=[stale], keys=keys_status(name))
+    assert waits(ending(site)) == [f"{name} to be told" for name in parties]
+
+
+def test_a_department_whose_store_is_being_moved_has_both_closed(site: Site) -> None:
+    site.observed.known["StatefulSet", REGISTRY, "store"] = Workload(1, 1, 1)
+    delete(site)
+    body = copy.deepcopy(site.departments[NAME])
+    body["metadata"] |= {"finalizers": [ENDING], "deletionTimestamp": SINCE, "annotations": {SPLITTING: "m"}}
+    site.put(body, generation=2, keys=keys_status(NAME))
+    closings = [c for c in site.children(KEY) if c.name == STORE_CLOSINGS]
+    assert {c.namespace for c in closings} == {REGISTRY, f"{REGISTRY}-platform"}
+    assert all(json.loads(orjson.loads(c.body)["data"][CLOSINGS_KEY])["open"] == {} for c in closings)
 
 
 def test_parties_are_told_with_the_date(site: Site) -> None:

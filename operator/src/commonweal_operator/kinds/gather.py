@@ -109,7 +109,7 @@ class _Gathering:
             since=since,
             closed=view.store_closed(record.key.tenant),
             open_elsewhere=tuple(f"{department_of(k.tenant)}/{k.name}" for k, uid in read if not view.store_closed(k.tenant, uid)),
-            untold=tuple(other for other, party in others if party is not None and not told(party, name)),
+            untold=tuple(other for other, party in others if party is not None and not told(party, name, since)),
         )
 
     def data_product(self, record: Record) -> DataProductInput:

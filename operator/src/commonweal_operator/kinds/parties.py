@@ -36,10 +36,12 @@ def parties(name: str, records: Iterable[Record], ending: Mapping[str, datetime]
     return tuple(sorted(made, key=lambda p: (p.ending is None, p.department))[:MOST_PARTIES])
 
 
-def told(party: Record, name: str) -> bool:
-    """Return whether a department's status says that `name` is ending."""
+def told(party: Record, name: str, since: datetime) -> bool:
+    """Return whether a department's status says that `name` has been ending since then: what it says of an earlier one of that name tells nobody."""
     known: Iterable[Mapping[str, Any]] = party.status.get("parties") or ()
-    return any(entry.get("department") == name and entry.get("ending") for entry in known)
+    return any(
+        entry.get("department") == name and entry.get("ending") and datetime.fromisoformat(entry["ending"]) == since for entry in known
+    )
 
 
 def _pairs(name: str, record: Record) -> Iterator[Pair]:

@@ -175,13 +175,17 @@ class ClusterView:
         """
         if self.observed("StatefulSet", tenant, STORE) is None:
             return False
-        department = self.department(department_of(tenant))
+        department = self._any(tenant)
         return (department is not None and department.splitting) or self._alone(tenant)
 
     def unsplit(self, tenant: str) -> bool:
         """Return whether that store is the one that serves."""
-        department = self.department(department_of(tenant))
+        department = self._any(tenant)
         return self.old_store(tenant) and (self._alone(tenant) or (department is not None and department.arriving))
+
+    def _any(self, tenant: str) -> Record | None:
+        # One that is ending too: its old store must still be told.
+        return self.objects.get(Key(tenant, "Department", department_of(tenant)))
 
     def _alone(self, tenant: str) -> bool:
         return self.observed("StatefulSet", platform_namespace_of(department_of(tenant)), STORE) is None
