@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from commonweal_api.common import (
     LAST_COLUMNS,
@@ -25,6 +25,8 @@ from commonweal_api.common import (
 )
 from commonweal_api.jwk import Jwk
 
+MOST_PARTIES, MOST_NAMED = 50, 10  # in a status, whose size is bounded
+Named = Annotated[str, StringConstraints(max_length=81)]  # DEPARTMENT/NAME
 Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6}(m|k|M|G|T|Ki|Mi|Gi|Ti)?$", min_length=1, max_length=9)]
 
 
@@ -155,6 +157,21 @@ class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS, STEWARDS)
         return self
 
 
+class Party(Strict):
+    """Another department, and what the two have to do with each other: what ends with either."""
+
+    department: str = Field(max_length=63, description="The other department.")
+    agreements: list[Named] = Field(
+        default_factory=list, max_length=MOST_NAMED, description="Agreements between the two, as PROVIDER/NAME; the first by name."
+    )
+    models: list[Named] = Field(
+        default_factory=list,
+        max_length=MOST_NAMED,
+        description="Models of one that read or tell the other, as DEPARTMENT/NAME; the first by name.",
+    )
+    ending: AwareDatetime | None = Field(default=None, description="Since when the other department is ending.")
+
+
 class DepartmentStatus(Status):
     namespace: str | None = Field(
         default=None,
@@ -163,6 +180,11 @@ class DepartmentStatus(Status):
     )
     data_api: str | None = Field(default=None, max_length=300, description="Base URL of the data API.")
     models: str | None = Field(default=None, max_length=300, description="Base URL of the model runtime.")
+    parties: list[Party] | None = Field(
+        default=None,
+        max_length=MOST_PARTIES,
+        description="The departments that the end of this one would concern; those that are ending come first.",
+    )
     keys: list[Jwk] | None = Field(
         default=None, max_length=4, description="Public keys: of agreements' signatures, and of receipts and seals."
     )

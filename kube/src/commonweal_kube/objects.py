@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from commonweal_kube.queue import Key
@@ -11,7 +12,11 @@ from commonweal_kube.queue import Key
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One object of ours. Either `parsed` is set or `invalid` says why not, naming the field. `arriving`: a move brings it, and has not finished; `splitting`: its store is being moved to another namespace of it."""
+    """One object of ours. Either `parsed` is set or `invalid` says why not, naming the field.
+
+    `arriving`: a move brings it, and has not finished; `splitting`: its store is being moved to another namespace of it. `ending` is when it was deleted, if
+    it was; `held`: it does not go before the operator lets it; `let_go`: it may go although something has not answered.
+    """
 
     key: Key
     uid: str
@@ -23,6 +28,9 @@ class Record:
     status: Mapping[str, Any]
     arriving: bool = False
     splitting: bool = False
+    ending: datetime | None = None
+    held: bool = False
+    let_go: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,13 @@ def move(whole: Move) -> Iterator[Move]:
     whole.new.step("clear")
 
 
+def test_a_store_says_how_much_would_go_with_it_and_nothing_of_anybody(move: Move) -> None:
+    found = move.old.step("holdings")
+    assert found["consents"] >= 1
+    assert set(found) == {"consents", "objections", "delegations", "links", "erasures"}
+    assert all(isinstance(count, int) for count in found.values())
+
+
 def serves_again(site: Site) -> None:
     until("the old site to serve again", PATIENCE, lambda: site.read(ADA).status_code == 200)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from commonweal_api import DataProduct
+from commonweal_api.department import Party
 from commonweal_api.plan import Outcome, StoreReport
 from commonweal_api.quality import QualityCount
 from commonweal_api.reasons import CONDITIONS_OF, ConditionType, Reason, entry_of
@@ -139,6 +140,7 @@ PRODUCTS: list[tuple[Input, ConditionType, Reason]] = [
     (live("PushdownUnsafe"), _C.PUSHDOWN_SAFE, _R.PUSHDOWN_UNSAFE),
     (live("LoadPending"), _C.PUSHDOWN_SAFE, _R.LOAD_PENDING),
     (ClosedInput(SERVED.record, _R.INVALID_SPEC, "spec.version: no."), _C.SERVING, _R.INVALID_SPEC),
+    (ClosedInput(SERVED.record, _R.ENDING, "metadata.namespace: x."), _C.READY, _R.ENDING),
     (ClosedInput(SERVED.record, _R.DEPARTMENT_NOT_READY, "metadata.namespace: x."), _C.READY, _R.DEPARTMENT_NOT_READY),
 ]
 
@@ -151,11 +153,18 @@ HASH = "sha256:" + "0" * 64
 
 
 def agreement(
-    spec: dict[str, Any] | None = None, *, about: Record | None = SERVED.record, state: SignatureState = SIGNED, known: bool = True
+    spec: dict[str, Any] | None = None,
+    *,
+    about: Record | None = SERVED.record,
+    state: SignatureState = SIGNED,
+    known: bool = True,
+    ending: datetime | None = None,
 ) -> Agreement:
     made = record("40-agreements", "tax-registers-business", spec, **true(_C.ENFORCED))
     wanted = made.parsed.spec
-    parties = Parties(consumer_known(wanted, exists=known), lambda meaning: Examined(HASH if meaning is not None else None, state))
+    parties = Parties(
+        consumer_known(wanted, exists=known, ending=ending), lambda meaning: Examined(HASH if meaning is not None else None, state)
+    )
     usable = about is not None and about.parsed is not None
     terms = (
         terms_for(wanted, parties, about.parsed.spec, NOW)
@@ -218,6 +227,7 @@ POLICIES: list[tuple[Input, ConditionType, Reason]] = [
     (signatures(PROVIDER, CONSUMER, revocations=FORGED), _C.COUNTER_SIGNED, _R.REVOCATION_INVALID),
     (signatures(revocations=OVER), _C.COUNTER_SIGNED, _R.REVOKED),
     (policy(known=False), _C.CONSUMER_KNOWN, _R.CONSUMER_NOT_FOUND),
+    (policy(known=False, ending=NOW), _C.CONSUMER_KNOWN, _R.PARTY_ENDING),
     (signatures(PROVIDER, CONSUMER), _C.COUNTER_SIGNED, _R.COUNTER_SIGNED),
     (signatures(PROVIDER), _C.COUNTER_SIGNED, _R.AWAITING_SIGNATURE),
     (signatures(PROVIDER, CONSUMER, seeds={CONSUMER: seed_of("x")}), _C.COUNTER_SIGNED, _R.SIGNATURE_INVALID),
@@ -259,6 +269,7 @@ BOUND = model(agreement(COVERING), told=outcome("RuntimeReady", ready=True))
 MODELS: list[tuple[Input, ConditionType, Reason]] = [
     *((BOUND, t, Reason(t)) for t in CONDITIONS_OF["ModelService"] if t is not _C.READY),
     (model(there=False), _C.DATA_PRODUCTS_READY, _R.PRODUCT_NOT_FOUND),
+    (replace(model(), needed=(NeededProduct(NEED, None, (), NOW),)), _C.DATA_PRODUCTS_READY, _R.PARTY_ENDING),
     (model(served=False), _C.DATA_PRODUCTS_READY, _R.PRODUCT_NOT_READY),
     (model(), _C.AGREEMENTS_BOUND, _R.NO_AGREEMENT),
     (model(agreement()), _C.AGREEMENTS_BOUND, _R.NO_AGREEMENT),
@@ -321,6 +332,8 @@ RUNNING = department(report=StoreReport(plan="d"))
 DEPARTMENTS: list[tuple[tuple[DepartmentInput, tuple[Problem, ...]], ConditionType, Reason]] = [
     (RUNNING, _C.NAMESPACE_READY, _R.NAMESPACE_ACTIVE),
     (RUNNING, _C.PLAN_COMPLETE, _R.PLAN_COMPLETE),
+    (RUNNING, _C.CONTINUES, _R.CONTINUING),
+    ((replace(RUNNING[0], parties=(Party(department=CONSUMER, agreements=["a/b"], ending=NOW),)), ()), _C.CONTINUES, _R.PARTY_ENDING),
     (department(contracts=LARGEST), _C.PLAN_COMPLETE, _R.PLAN_TOO_LARGE),
     (RUNNING, _C.STORE_READY, _R.STORE_RUNNING),
     (RUNNING, _C.DATA_API_READY, _R.DATA_API_RUNNING),

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from commonweal_api.ending import CONFIRM_DELETE, CONFIRM_UNREACHABLE
 from commonweal_api.move import ARRIVING
 from commonweal_cli.move.endpoint import End
 
@@ -20,9 +21,25 @@ OUR_KINDS = ("DataProduct", "ConsentPolicy", "ModelService")
 _LEFT = frozenset(
     {"events", "endpoints", "endpointslices", "pods", "replicasets", "controllerrevisions", "leases", "podmetrics", "bindings"}
 )
-_ADDED = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink", "ownerReferences", "deletionTimestamp")
+_ADDED = (
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "generation",
+    "managedFields",
+    "selfLink",
+    "ownerReferences",
+    "deletionTimestamp",
+    "finalizers",
+)
 _OURS = ("app.kubernetes.io/managed-by", "commonweal")
-_NOT_WRITTEN = ("kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision", ARRIVING)
+_NOT_WRITTEN = (
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "deployment.kubernetes.io/revision",
+    ARRIVING,
+    CONFIRM_DELETE,
+    CONFIRM_UNREACHABLE,
+)
 _CLUSTER_IPS = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy")
 
 

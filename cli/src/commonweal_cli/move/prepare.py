@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from commonweal_api.ending import CONFIRM_DELETE, CONFIRM_UNREACHABLE
 from commonweal_api.move import ARRIVING
 from commonweal_cli.exceptions import KubectlError
 from commonweal_cli.kubectl import NOT_COUNTED
@@ -15,7 +16,6 @@ from commonweal_local.exceptions import LocalError
 from commonweal_local.waiting import until, within
 
 KEYS = ("commonweal-keys", "commonweal-signing")
-CONFIRM = "commonweal.dev/confirm-delete"
 NAMESPACE_SECONDS, STORE_SECONDS, QUOTA_SECONDS, GONE_SECONDS = 120.0, 300.0, 120.0, 240.0
 
 
@@ -111,7 +111,8 @@ def discard(target: End) -> None:
 
 
 def remove(end: End) -> None:
-    """Delete the Department, confirmed; do not wait."""
+    """Delete the Department, confirmed; do not wait, nor have it wait: what a move leaves behind serves nobody, and its parties go on elsewhere."""
     if end.object() is not None:
-        end.cluster.run("annotate", "department", end.department, f"{CONFIRM}={end.department}", "--overwrite")
+        confirmed = [f"{mark}={end.department}" for mark in (CONFIRM_DELETE, CONFIRM_UNREACHABLE)]
+        end.cluster.run("annotate", "department", end.department, *confirmed, "--overwrite")
         end.cluster.run("delete", "department", end.department, "--wait=false")

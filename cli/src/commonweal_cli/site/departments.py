@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from commonweal_api.ending import CONFIRM_DELETE, CONFIRM_UNREACHABLE
 from commonweal_kube.protocol import MERGE
 from commonweal_local.exceptions import LocalError
 from commonweal_local.waiting import until
@@ -45,7 +46,9 @@ def _clear(api: Api, *, delete: bool, say: Callable[[str], None]) -> None:
             f"Move or delete them first, or delete them with the site: `commonweal site destroy {api.site} --delete-departments`.",
         )
     for name in found:
-        api.call("PATCH", f"{PATH}/{name}", {"metadata": {"annotations": {"commonweal.dev/confirm-delete": name}}}, content=MERGE)
+        # None waits for the others: all of them go, and the site with them.
+        confirmed = dict.fromkeys((CONFIRM_DELETE, CONFIRM_UNREACHABLE), name)
+        api.call("PATCH", f"{PATH}/{name}", {"metadata": {"annotations": confirmed}}, content=MERGE)
         api.call("DELETE", f"{PATH}/{name}")
     if found:
         say(f"waiting for the operator to take down {', '.join(found)}")

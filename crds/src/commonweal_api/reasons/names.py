@@ -18,6 +18,7 @@ class ConditionType(StrEnum):
     STORE_READY = "StoreReady"
     DATA_API_READY = "DataApiReady"
     MODELS_READY = "ModelsReady"
+    CONTINUES = "Continues"
     MAPPING_VALID = "MappingValid"
     COMPATIBLE = "Compatible"
     SOURCE_REACHABLE = "SourceReachable"
@@ -41,7 +42,7 @@ class ConditionType(StrEnum):
 
 _T = ConditionType
 CONDITIONS_OF: dict[str, tuple[ConditionType, ...]] = {
-    "Department": (_T.NAMESPACE_READY, _T.PLAN_COMPLETE, _T.STORE_READY, _T.DATA_API_READY, _T.MODELS_READY, _T.READY),
+    "Department": (_T.NAMESPACE_READY, _T.PLAN_COMPLETE, _T.STORE_READY, _T.DATA_API_READY, _T.MODELS_READY, _T.CONTINUES, _T.READY),
     "DataProduct": (
         _T.MAPPING_VALID, _T.COMPATIBLE, _T.SOURCE_REACHABLE, _T.PUSHDOWN_SAFE, _T.LOADED, _T.QUALITY_PASSED, _T.SLA_MET, _T.SERVING, _T.READY,
     ),
@@ -59,6 +60,7 @@ class Reason(StrEnum):
     ALL_READY = "AllReady"
     INVALID_SPEC = "InvalidSpec"
     DEPARTMENT_NOT_READY = "DepartmentNotReady"
+    ENDING = "Ending"
     # Department
     NAMESPACE_ACTIVE = "NamespaceActive"
     NAMESPACE_PENDING = "NamespacePending"
@@ -77,6 +79,8 @@ class Reason(StrEnum):
     MODELS_NOT_NEEDED = "ModelsNotNeeded"
     MODELS_STARTING = "ModelsStarting"
     MODELS_FAILING = "ModelsFailing"
+    CONTINUING = "Continuing"
+    PARTY_ENDING = "PartyEnding"
     # DataProduct
     MAPPING_VALID = "MappingValid"
     MAPPING_INVALID = "MappingInvalid"

@@ -18,7 +18,18 @@ PLATFORM: dict[Reason, Entry] = {
         "There is no valid Department for the namespace of this object.",
         "Create or correct the Department (`kubectl describe department`), or move the object to the namespace of one.",
     ),
+    _R.ENDING: no(
+        EVERY,
+        "The Department has been deleted, so access is closed; it is removed when that is confirmed everywhere and its parties have been told.",
+        "Wait. For what cannot answer any more, run `kubectl annotate department NAME commonweal.dev/confirm-unreachable=NAME`.",
+    ),
     # Department
+    _R.CONTINUING: yes(_T.CONTINUES, "Neither the department nor another with which it has agreements or models is ending."),
+    _R.PARTY_ENDING: no(
+        (_T.CONTINUES, _T.CONSUMER_KNOWN, _T.DATA_PRODUCTS_READY),
+        "A department with which there are agreements or models is ending: access between the two is closed, and its data is about to be removed.",
+        "Ask the department that the message names; take out agreements, features and callers that name it.",
+    ),
     _R.NAMESPACE_ACTIVE: yes(_T.NAMESPACE_READY, "Both namespaces, their quotas, access rules and network policies are in place."),
     _R.NAMESPACE_PENDING: wait(
         _T.NAMESPACE_READY,

@@ -16,6 +16,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import orjson
 
+from commonweal_api.common import API_VERSION
+from commonweal_api.ending import ENDING
 from commonweal_kube.client import FIELD_MANAGER, Api
 from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError, ResourceExpiredError
 from commonweal_kube.objects import Change, ObjectCache
@@ -61,6 +63,9 @@ class Rules(Protocol[Inputs]):
 
     def keys_of(self, inputs: Inputs) -> KeysWanted | None:
         """Return whose keys shall be there: they are made once and never rewritten."""
+
+    def hold(self, inputs: Inputs) -> bool | None:
+        """Return whether the object is to be held by our finalizer, or let go, from now on; None when it is as it should be."""
 
     def status(self, inputs: Inputs, problems: Sequence[Problem]) -> Mapping[str, Any]:
         """Return the status without its times."""
@@ -179,6 +184,7 @@ class Engine(Generic[Inputs]):
         if news is not None:
             await self._report(api, key, self.rules.status(news, applied.problems))
             self._wake(key, news)
+            await self._hold(api, key, record.uid, self.rules.hold(news))
         if applied.failure is not None:
             raise applied.failure
 
@@ -206,9 +212,24 @@ class Engine(Generic[Inputs]):
             applied = await self.applier.all(api, uid, self.rules.children(again) if again is not None else ())
         return applied
 
+    async def _hold(self, api: Api, key: Key, uid: str, hold: bool | None) -> None:
+        """Put our finalizer on, or take it off, whoever else may claim it: a copy that was put back from a backup is held by its name, too."""
+        if hold is None:
+            return
+        path = self.rules.path(key)
+        if hold:
+            metadata = {"name": key.name, "uid": uid, "finalizers": [ENDING]}
+            await api.apply(path, orjson.dumps({"apiVersion": API_VERSION, "kind": key.kind, "metadata": metadata}))
+        else:
+            meta = (await api.call("GET", path))["metadata"]
+            left = [name for name in meta.get("finalizers") or () if name != ENDING]
+            change = {"uid": uid, "resourceVersion": meta["resourceVersion"], "finalizers": left}
+            await api.call("PATCH", f"{path}?fieldManager={FIELD_MANAGER}", orjson.dumps({"metadata": change}), content=MERGE)
+        self.counters.applies += 1
+
     async def _report(self, api: Api, key: Key, status: Mapping[str, Any]) -> None:
         record, now = self.objects.get(key), self.now()
-        if record is None or record.deleting or same(record.status, status):
+        if record is None or (record.deleting and not record.held) or same(record.status, status):
             return
         # The uid is a precondition: another object of the same name must not get this status.
         body = orjson.dumps({"metadata": {"uid": record.uid}, "status": stamped(record.status, status, now)})

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from commonweal_api import Department, namespace_of
+from commonweal_api.department import Party
 from commonweal_api.jwk import Jwk
 from commonweal_api.plan import AgreementPlan, FeatureSource, FeedPeer, ModelEntry, ModelPlan, StorePlan, StoreReport, audience_of
 from commonweal_api.reasons import ConditionType, Reason
@@ -49,7 +50,7 @@ class DepartmentInput:
     name it as caller, wherever they are. `departments` are those that exist of all whom these name. `claims` are the volume claims of its sources that
     exist and are opened to its store. `report` is the keeper's last one. `old_store`: a store in its own namespace is to be told
     what is revoked; `unsplit`: it is the one that serves, and nothing may be made beside it. `data_api_url` and `models_url` are base URLs.
-    `revoked` are the nonces that a party has revoked.
+    `revoked` are the nonces that a party has revoked; `parties` are the departments that it has to do with.
     """
 
     now: datetime
@@ -71,6 +72,7 @@ class DepartmentInput:
     data_api_url: str
     models_url: str
     revoked: tuple[str, ...] = ()
+    parties: tuple[Party, ...] = ()
 
 
 def content(inputs: DepartmentInput) -> NamespaceContent:
@@ -151,6 +153,7 @@ def status(inputs: DepartmentInput, problems: Sequence[Problem]) -> dict[str, An
         _store(running.store, inputs.report),
         _data_api(running.data_api),
         _models(running.models, unused=not inputs.models),
+        _continues(inputs.parties),
     ]
     found = {
         "observedGeneration": record.generation,
@@ -158,6 +161,7 @@ def status(inputs: DepartmentInput, problems: Sequence[Problem]) -> dict[str, An
         "namespace": namespace_of(record.key.name),
         "dataApi": inputs.data_api_url,
         "models": inputs.models_url,
+        "parties": [party.wire() for party in inputs.parties] or None,
         "keys": _keys(inputs),
     }
     return {k: v for k, v in found.items() if v is not None}
@@ -190,6 +194,11 @@ def _plan(inputs: DepartmentInput) -> Finding:
         return Finding(_C.PLAN_COMPLETE, _R.PLAN_COMPLETE)
     more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
     return Finding(_C.PLAN_COMPLETE, _R.PLAN_TOO_LARGE, f"Left out: {', '.join(left_out[:_NAMED])}{more}.")
+
+
+def _continues(parties: Sequence[Party]) -> Finding:
+    ending = [f"{p.department} (since {p.ending.isoformat()}): {', '.join((*p.agreements, *p.models))}." for p in parties if p.ending]
+    return Finding(_C.CONTINUES, _R.PARTY_ENDING, " ".join(ending)) if ending else Finding(_C.CONTINUES, _R.CONTINUING)
 
 
 def _store(load: Workload | None, report: StoreReport | None) -> Finding:

@@ -6,7 +6,7 @@ Each agreement, contract and signature is examined once per pass, whoever asks f
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -21,9 +21,11 @@ from commonweal_operator.kinds.consent_policy import Agreement, ConsentPolicyInp
 from commonweal_operator.kinds.contract import Contract, Reader, contract_in_force, replaced
 from commonweal_operator.kinds.data_product import DataProductInput
 from commonweal_operator.kinds.department import DepartmentInput, Running
+from commonweal_operator.kinds.ending import EndingInput
 from commonweal_operator.kinds.model_service import ModelServiceInput, Need, NeededProduct, needs
+from commonweal_operator.kinds.parties import parties, told
 from commonweal_operator.kinds.reading import department_of
-from commonweal_operator.kinds.signatures import examined, parties_of, revoked
+from commonweal_operator.kinds.signatures import examined, key_for, parties_of, revoked
 from commonweal_operator.kinds.terms import Parties, Terms, consumer_known, terms_for, terms_without_product
 from commonweal_operator.kinds.view import ClusterView
 
@@ -37,21 +39,23 @@ class ClosedInput:
     detail: str
 
 
-Input = DepartmentInput | DataProductInput | ConsentPolicyInput | ModelServiceInput | ClosedInput
+Input = DepartmentInput | EndingInput | DataProductInput | ConsentPolicyInput | ModelServiceInput | ClosedInput
 
 
 def gather(key: Key, view: ClusterView, now: datetime) -> Input | None:
-    """Return all that bears on an object, or None when it is not there or is going away."""
+    """Return all that bears on an object, or None when it is not there or is going away; a Department that goes away is seen to until it is gone."""
     record = view.objects.get(key)
-    if record is None or record.deleting:
+    if record is None or (record.deleting and not record.held):
         return None
     if record.parsed is None:
         return ClosedInput(record, Reason.INVALID_SPEC, record.invalid)
     if key.kind != "Department" and view.department_of(key) is None:
-        return ClosedInput(record, Reason.DEPARTMENT_NOT_READY, f"metadata.namespace: {key.tenant}.")
+        ending = view.ending().get(department_of(key.tenant))
+        detail = f"metadata.namespace: {key.tenant}" + (f", since {ending.isoformat()}." if ending else ".")
+        return ClosedInput(record, Reason.ENDING if ending else Reason.DEPARTMENT_NOT_READY, detail)
     found = _Gathering(view, now)
     if key.kind == "Department":
-        return found.department(record)
+        return found.department(record) if record.ending is None else found.ending(record, record.ending)
     if key.kind == "DataProduct":
         return found.data_product(record)
     return found.consent_policy(record) if key.kind == "ConsentPolicy" else found.model_service(record)
@@ -92,6 +96,20 @@ class _Gathering:
             data_api_url=view.base_url("data-api", tenant),
             models_url=view.base_url("models", tenant),
             revoked=self._revoked(own, tenant),
+            parties=parties(record.key.name, (*own, *consumed, *models, *calling, *view.models_reading(record.key.name)), view.ending()),
+        )
+
+    def ending(self, record: Record, since: datetime) -> EndingInput:
+        view, name = self._view, record.key.name
+        department = self.department(record)
+        read = ((a.record.key, a.record.uid) for a in department.consumed)
+        others = ((p.department, view.department(p.department)) for p in department.parties)
+        return EndingInput(
+            department=replace(department, signing=department.signing or key_for("Agreement", record.status), agreements=(), models=()),
+            since=since,
+            closed=view.store_closed(record.key.tenant),
+            open_elsewhere=tuple(f"{department_of(k.tenant)}/{k.name}" for k, uid in read if not view.store_closed(k.tenant, uid)),
+            untold=tuple(other for other, party in others if party is not None and not told(party, name, since)),
         )
 
     def data_product(self, record: Record) -> DataProductInput:
@@ -142,7 +160,7 @@ class _Gathering:
             for p in view.usable("ConsentPolicy", tenant)
             if p.parsed.spec.product.name == need.product and p.parsed.spec.consumer.department in consumers
         )
-        return NeededProduct(need, product if there else None, self._agreements(candidates))
+        return NeededProduct(need, product if there else None, self._agreements(candidates), view.ending().get(need.department))
 
     def _agreements(self, policies: Iterable[Record]) -> tuple[Agreement, ...]:
         return tuple(self._agreement(policy) for policy in policies)
@@ -163,8 +181,9 @@ class _Gathering:
         found = self._parties.get(policy.key)
         if found is None:
             spec, examine = policy.parsed.spec, partial(examined, policy, self._keys_of(policy), self._view.hash_of)
-            exists = self._view.department(spec.consumer.department) is not None
-            found = self._parties[policy.key] = Parties(consumer_known(spec, exists=exists), examine)
+            consumer, ending = spec.consumer.department, self._view.ending()
+            known = consumer_known(spec, exists=self._view.department(consumer) is not None, ending=ending.get(consumer))
+            found = self._parties[policy.key] = Parties(known, examine)
         return found
 
     def _keys_of(self, policy: Record) -> dict[str, Jwk]:

@@ -38,12 +38,13 @@ class NeededProduct:
     """What a model reads of one product, and what there is for it.
 
     `product` is None while it or its department is missing or being deleted; `agreements` are those about it with the department of the model, or of one
-    of its callers, as consumer.
+    of its callers, as consumer; `ending` when its department was deleted, if that is still there.
     """
 
     need: Need
     product: Record | None
     agreements: tuple[Agreement, ...]
+    ending: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,10 @@ def status(inputs: ModelServiceInput) -> dict[str, Any]:
 
 
 def _products(needed: tuple[NeededProduct, ...]) -> Finding:
-    for need, product in ((n.need, n.product) for n in needed):
+    for need, product, ending in ((n.need, n.product, n.ending) for n in needed):
         where = f"spec.features: {need.department}/{need.product}."
+        if ending is not None:
+            return Finding(_C.DATA_PRODUCTS_READY, _R.PARTY_ENDING, f"{where} Since {ending.isoformat()}.")
         if product is None:
             return Finding(_C.DATA_PRODUCTS_READY, _R.PRODUCT_NOT_FOUND, where)
         if not status_of(product.status, _C.SERVING, product.generation):

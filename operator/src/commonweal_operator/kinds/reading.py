@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from commonweal_api import ConsentPolicy, DataProduct, Department, ModelService, namespace_of
 from commonweal_api.common import API_VERSION, PLATFORM_SUFFIX
+from commonweal_api.ending import CONFIRM_UNREACHABLE, ENDING
 from commonweal_api.move import ARRIVING, SPLITTING
 from commonweal_kube.objects import Record
 from commonweal_kube.queue import Key
@@ -54,9 +56,21 @@ def read(body: Mapping[str, Any], old: Record | None) -> Record:
         parsed, invalid = old.parsed, old.invalid
     else:
         parsed, invalid = _parse(MODELS[key.kind], body)
-    arriving, splitting = (mark in (meta.get("annotations") or {}) for mark in (ARRIVING, SPLITTING))
+    annotations, deleted = meta.get("annotations") or {}, meta.get("deletionTimestamp")
     return Record(
-        key, uid, int(meta["resourceVersion"]), generation, "deletionTimestamp" in meta, parsed, invalid, status, arriving, splitting
+        key,
+        uid,
+        int(meta["resourceVersion"]),
+        generation,
+        deleted is not None,
+        parsed,
+        invalid,
+        status,
+        arriving=ARRIVING in annotations,
+        splitting=SPLITTING in annotations,
+        ending=datetime.fromisoformat(deleted) if deleted is not None else None,
+        held=ENDING in (meta.get("finalizers") or ()),
+        let_go=annotations.get(CONFIRM_UNREACHABLE) == meta["name"],
     )
 
 

@@ -17,14 +17,16 @@ from commonweal_operator.desired.manifest import Owner
 from commonweal_operator.desired.plans import plans
 from commonweal_operator.engine.apply import Problem
 from commonweal_operator.engine.keys import KeysWanted
-from commonweal_operator.kinds import consent_policy, data_product, department, model_service
+from commonweal_operator.kinds import consent_policy, data_product, department, ending, model_service
 from commonweal_operator.kinds.conditions import all_of, conditions, status_of
 from commonweal_operator.kinds.consent_policy import ConsentPolicyInput
 from commonweal_operator.kinds.data_product import DataProductInput
 from commonweal_operator.kinds.department import DepartmentInput
+from commonweal_operator.kinds.ending import EndingInput
 from commonweal_operator.kinds.exports import Exports, exported
 from commonweal_operator.kinds.gather import ClosedInput, Input, gather
 from commonweal_operator.kinds.model_service import ModelServiceInput
+from commonweal_operator.kinds.parties import counterparts
 from commonweal_operator.kinds.reading import MODELS, collection_of, department_of, path_of
 from commonweal_operator.kinds.view import ClusterView
 
@@ -60,6 +62,8 @@ class KindRules:
             yield change.key, Priority.DRIFT
             if any(status_of(old.status, t, old.generation) != status_of(new.status, t, new.generation) for t in _AWAITED):
                 yield from ((m.key, Priority.DRIFT) for m in self.view.models_reading(department_of(change.key.tenant)))
+            if old.status.get("parties") != new.status.get("parties"):
+                yield from self._ending()
             if old.status.get("keys") != new.status.get("keys"):
                 yield from self._signed_by(change.key)
             return
@@ -76,10 +80,12 @@ class KindRules:
             yield source, Priority.DRIFT
             return
         department = department_at(name if kind == "Namespace" else namespace)
-        if self.view.department(department) is None:
+        if self.view.department(department) is None and department not in self.view.ending():
             return
         tenant = namespace_of(department)
         yield _department_key(department), Priority.DRIFT
+        if (kind, name) in _REPORTS:
+            yield from self._ending()
         if kind in _TELLING or (kind, name) in _REPORTS:
             for other in ("DataProduct", "ConsentPolicy", "ModelService"):
                 yield from ((record.key, Priority.DRIFT) for record in self.view.objects.of(other, tenant))
@@ -97,6 +103,8 @@ class KindRules:
             return [self._exports.of_product(inputs)]
         if isinstance(inputs, ConsentPolicyInput):
             return [self._exports.of_agreement(inputs)]
+        if isinstance(inputs, EndingInput):
+            return ending.children(inputs)
         if not isinstance(inputs, DepartmentInput):
             return ()
         content, arriving = department.content(inputs), inputs.record.arriving
@@ -120,10 +128,22 @@ class KindRules:
             return None
         return KeysWanted(Owner(inputs.record.key.name, inputs.record.uid, platform=True), make=not inputs.record.arriving)
 
+    def hold(self, inputs: Input) -> bool | None:
+        """Return whether the object is to be held, or let go, from now on; None when it is as it should be."""
+        if isinstance(inputs, EndingInput):
+            return False if ending.may_go(inputs) else None
+        if isinstance(inputs, DepartmentInput):
+            wanted = ending.concerns_others(inputs)
+            return None if wanted is inputs.record.held else wanted
+        # What cannot be read cannot be ended in order.
+        return False if isinstance(inputs, ClosedInput) and inputs.record.held and inputs.record.let_go else None
+
     def status(self, inputs: Input, problems: Sequence[Problem]) -> Mapping[str, Any]:
         """Return the status without its times."""
         if isinstance(inputs, DepartmentInput):
             return department.status(inputs, problems)
+        if isinstance(inputs, EndingInput):
+            return ending.status(inputs)
         if isinstance(inputs, DataProductInput):
             return data_product.status(inputs)
         if isinstance(inputs, ConsentPolicyInput):
@@ -134,6 +154,9 @@ class KindRules:
         """Return when an agreement begins or ends, or an earlier version of a product ends."""
         if isinstance(inputs, DepartmentInput):
             return department.next_moment(inputs)
+        if isinstance(inputs, EndingInput):
+            last = ending.feed_ends(inputs)
+            return last if last is not None and last > inputs.department.now else None
         if isinstance(inputs, DataProductInput):
             return data_product.next_moment(inputs)
         return consent_policy.next_boundary(inputs.record, inputs.now) if isinstance(inputs, ConsentPolicyInput) else None
@@ -151,10 +174,7 @@ class KindRules:
         kind, tenant = change.key.kind, change.key.tenant
         own = department_of(tenant)
         if kind == "Department":
-            for other in ("DataProduct", "ConsentPolicy", "ModelService"):
-                yield from (r.key for r in self.view.objects.of(other, tenant))
-            for agreement in self.view.agreements_for(own):
-                yield from (agreement.key, _department_key(department_of(agreement.key.tenant)))
+            yield from self._concerned(tenant)
         elif kind == "DataProduct":
             yield from (r.key for r in self.view.objects.of("ConsentPolicy", tenant))
         for record in (change.old, change.new):
@@ -162,7 +182,22 @@ class KindRules:
                 yield Key(tenant, "DataProduct", record.parsed.spec.product.name)  # whose next contract it may hold back
             yield from (_department_key(name) for name in _counterparts(record))
         if kind != "ModelService":
-            yield from self._models_reading(own, plans=kind == "ConsentPolicy")
+            yield from self._models_reading(own, plans=kind in ("ConsentPolicy", "Department"))
+
+    def _concerned(self, tenant: str) -> Iterator[Key]:
+        """Return a department's objects, the agreements that name it, and all its parties."""
+        own = department_of(tenant)
+        for kind in ("DataProduct", "ConsentPolicy", "ModelService"):
+            for record in self.view.objects.of(kind, tenant):
+                yield record.key
+                yield from (_department_key(name) for name in _counterparts(record))
+        for agreement in self.view.agreements_for(own):
+            yield from (agreement.key, _department_key(department_of(agreement.key.tenant)))
+        yield from (_department_key(department_of(m.key.tenant)) for m in self.view.models_called_by(own))
+
+    def _ending(self) -> Iterator[Enqueue]:
+        """Return the departments that wait for others before they go."""
+        yield from ((_department_key(name), Priority.DRIFT) for name in self.view.ending())
 
     def _models_reading(self, provider: str, *, plans: bool) -> Iterator[Key]:
         """Return the models that read a department's products, and with `plans` their departments: which callers are agreed stands in their plans."""
@@ -173,14 +208,10 @@ class KindRules:
 
 
 def _counterparts(record: Record | None) -> set[str]:
-    """Return the other departments whose network rules an object bears on."""
-    if record is None or record.parsed is None:
+    """Return the other departments that an object bears on: on their network rules, and on what they are told of their parties."""
+    if record is None or record.parsed is None or record.key.kind not in ("ConsentPolicy", "ModelService"):
         return set()
-    if record.key.kind == "ConsentPolicy":
-        return {record.parsed.spec.consumer.department}
-    if record.key.kind == "ModelService":
-        return {c.department for c in record.parsed.spec.callers}
-    return set()
+    return counterparts(record)
 
 
 def _department_key(name: str) -> Key:

@@ -50,10 +50,14 @@ class Parties(NamedTuple):
     examine: Callable[[Meaning | None], Examined]
 
 
-def consumer_known(spec: ConsentPolicySpec, *, exists: bool) -> Finding:
-    """Return what ConsumerKnown says; `exists` is whether the consuming department does."""
+def consumer_known(spec: ConsentPolicySpec, *, exists: bool, ending: datetime | None = None) -> Finding:
+    """Return what ConsumerKnown says; `exists` is whether the consuming department does, `ending` when it was deleted, if it is still there."""
     if exists:
         return Finding(_C.CONSUMER_KNOWN, _R.CONSUMER_KNOWN)
+    if ending is not None:
+        return Finding(
+            _C.CONSUMER_KNOWN, _R.PARTY_ENDING, f"spec.consumer.department: {spec.consumer.department}, since {ending.isoformat()}."
+        )
     return Finding(_C.CONSUMER_KNOWN, _R.CONSUMER_NOT_FOUND, f"spec.consumer.department: {spec.consumer.department}.")
 
 

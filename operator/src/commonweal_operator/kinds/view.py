@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -60,6 +61,7 @@ class ClusterView:
         self._by_consumer: dict[str, set[Key]] = defaultdict(set)
         self._by_provider: dict[str, set[Key]] = defaultdict(set)
         self._by_caller: dict[str, set[Key]] = defaultdict(set)
+        self._ending: set[str] = set()
         self._reports: dict[tuple[str, str], tuple[str, Any]] = {}
         self._keys: dict[str, tuple[str, int, Jwk | None]] = {}
         self._hashes: dict[Key, tuple[str, int, Meaning | None, str]] = {}
@@ -78,6 +80,8 @@ class ClusterView:
         for record, put in ((change.old, False), (change.new, True)):
             for index, department in self._entries(record):
                 (index[department].add if put else index[department].discard)(change.key)
+        if change.key.kind == "Department":
+            (self._ending.add if change.new is not None and change.new.deleting else self._ending.discard)(change.key.name)
         if change.new is None:
             self._hashes.pop(change.key, None)
             if change.key.kind == "Department":
@@ -88,6 +92,11 @@ class ClusterView:
         """Return the department if it exists, parses and is not going away."""
         record = self.objects.get(Key(namespace_of(name), "Department", name))
         return record if record is not None and record.parsed is not None and not record.deleting else None
+
+    def ending(self) -> dict[str, datetime]:
+        """Return the departments that were deleted and are still there, with when that was."""
+        found = ((name, self.objects.get(Key(namespace_of(name), "Department", name))) for name in sorted(self._ending))
+        return {name: record.ending for name, record in found if record is not None and record.ending is not None}
 
     def department_of(self, key: Key) -> Record | None:
         """Return the department in whose namespace an object lies."""
@@ -148,6 +157,17 @@ class ClusterView:
             had = self._last_plans[tenant] = (found, plan if plan is not None else (had[1] if had is not None else None))
         return had[1]
 
+    def store_closed(self, tenant: str, uid: str | None = None) -> bool:
+        """Return whether a department's store has confirmed that the agreement of that uid, or every one of its own, is closed, or there is no store."""
+        home = self.home(tenant)
+        found, report = self.observed("ConfigMap", home, STORE_PLAN), self.store_report(tenant)
+        if not found or self.observed("StatefulSet", home, STORE) is None:
+            return True
+        plan = self._remembered(tenant)
+        if plan is None or report is None or report.plan != found[0]:
+            return False
+        return not any(uid in (None, a.uid) for a in plan.agreements if not a.dry_run)
+
     def old_store(self, tenant: str) -> bool:
         """Return whether there is a store in a department's own namespace, where it lay before there was one for the platform, that must still be told its plan.
 
@@ -155,13 +175,17 @@ class ClusterView:
         """
         if self.observed("StatefulSet", tenant, STORE) is None:
             return False
-        department = self.department(department_of(tenant))
+        department = self._any(tenant)
         return (department is not None and department.splitting) or self._alone(tenant)
 
     def unsplit(self, tenant: str) -> bool:
         """Return whether that store is the one that serves."""
-        department = self.department(department_of(tenant))
+        department = self._any(tenant)
         return self.old_store(tenant) and (self._alone(tenant) or (department is not None and department.arriving))
+
+    def _any(self, tenant: str) -> Record | None:
+        # One that is ending too: its old store must still be told.
+        return self.objects.get(Key(tenant, "Department", department_of(tenant)))
 
     def _alone(self, tenant: str) -> bool:
         return self.observed("StatefulSet", platform_namespace_of(department_of(tenant)), STORE) is None

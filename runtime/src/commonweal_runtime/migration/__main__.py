@@ -57,6 +57,11 @@ async def look() -> None:
     )
 
 
+async def holdings() -> None:
+    """Say how much goes with this store."""
+    _say(await stores.holdings())
+
+
 async def have() -> None:
     """Say which chunks have been laid already."""
     sys.stdout.write(chunks.written(await asyncio.to_thread(chunks.listing, arrived_beside(_data()))) + "\n")
@@ -146,7 +151,7 @@ async def certificate(move: str) -> None:
 
 VERBS: dict[str, Callable[..., Awaitable[None]]] = {
     f.__name__.strip("_").replace("_", "-"): f
-    for f in (look, have, send_, receive_, settle, put_in_place, clear, hold, thaw, words, take, leave, open_, certificate)
+    for f in (look, holdings, have, send_, receive_, settle, put_in_place, clear, hold, thaw, words, take, leave, open_, certificate)
 }
 
 

@@ -50,6 +50,17 @@ async def standing(sockets: Path | None = None) -> Standing:
         return None if row is None or not row["holds"] else {k: str(row[k]) for k in ("id", "state", "url")}
 
 
+async def holdings() -> dict[str, int]:
+    """Return how much would go with this store: counts, and nothing of anybody."""
+    async with store(DEPARTMENT) as db:
+        row = await db.fetchrow(
+            "select (select count(*) from consent.state where given) as consents, (select count(*) from consent.state where objected) as objections, "
+            "(select count(*) from consent.delegations where in_force) as delegations, (select count(*) from link.entry) as links, "
+            "(select count(*) from consent.erased where at_source is null) as erasures"
+        )
+    return dict(row)
+
+
 async def freeze(move: str, *, begin: bool) -> bool:
     """Refuse uses for the next seconds. False: not this move's to freeze, or the lease has run out (unless `begin`)."""
     async with store(DEPARTMENT) as db:

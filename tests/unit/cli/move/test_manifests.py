@@ -101,3 +101,9 @@ def test_every_obstacle_names_its_remedy_and_none_is_found_without_cause() -> No
         "that will be closed at the new site",
     ]
     assert len(obstacles(unfit, apart_accepted=True)) == len(found) - 1
+
+
+def test_what_holds_a_department_at_one_site_and_what_confirms_its_end_there_do_not_travel() -> None:
+    annotations = {"commonweal.dev/confirm-delete": "tax", "commonweal.dev/confirm-unreachable": "tax", "kept": "yes"}
+    found = {"kind": "Department", "metadata": {"name": "tax", "finalizers": ["commonweal.dev/ending"], "annotations": annotations}}
+    assert written(found)["metadata"] == {"name": "tax", "annotations": {"kept": "yes"}}
