@@ -38,6 +38,11 @@ class Request:
     def content(self) -> str:
         return MERGE if self.method == "PATCH" else "application/json"
 
+    @property
+    def writes(self) -> bool:
+        """A read is none, and a connection neither: no server takes one as a dry run, and there is no such pod."""
+        return self.method != "GET" and not self.path.endswith(("/exec", "/portforward"))
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -196,7 +201,12 @@ def of_one_wrongly_bound() -> dict[str, Attempt]:
         "platform.port-forward": Attempt(WRONGLY, Request("POST", f"{twin}/store-0/portforward"), theirs, there),
         "platform.exec": Attempt(WRONGLY, Request("POST", f"{twin}/store-0/exec"), theirs, there),
         "platform.pods": Attempt(WRONGLY, Request("POST", twin, _object("v1", "Pod", spec=_template()["spec"])), theirs, there),
-        "platform.report": Attempt(STORE, _report("commonweal-model-report"), theirs, _report("commonweal-store-report")),
+        "platform.report": Attempt(
+            STORE,
+            _report("commonweal-model-report"),
+            theirs,
+            Request("PATCH", f"{platform_space(A)}/configmaps/commonweal-store-report", {}),
+        ),
     }
 
 

@@ -90,5 +90,5 @@ def judged(api: Api, tried: Mapping[str, Attempt]) -> dict[str, Verdict]:
 
 
 def _asked(api: Api, user: str, request: Request) -> Answer:
-    query = {} if request.method == "GET" else DRY
+    query = DRY if request.writes else {}
     return api.ask(request.method, request.path, request.body, query=query, user=user, content=request.content)
