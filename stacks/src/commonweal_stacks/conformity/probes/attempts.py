@@ -124,61 +124,73 @@ def _endpoints() -> Request:
     return Request("POST", f"/apis/discovery.k8s.io/v1/namespaces/{OWN}/endpointslices", body)
 
 
+def _beside(user: str, allowed: Request, denied: Mapping[str, tuple[Request, str]]) -> dict[str, Attempt]:
+    """Return attempts of one account that have their neighbour in common."""
+    return {f"admission.{name}": Attempt(user, request, words, allowed) for name, (request, words) in denied.items()}
+
+
 def of_an_editor() -> dict[str, Attempt]:
     """Return what the chart's own role must not get past admission."""
-    by = {"user": EDITOR, "allowed": _config()}
-    workload = {"user": EDITOR, "allowed": deployment()}
+    return _objects() | _workloads() | _tokens() | _products()
+
+
+def _objects() -> dict[str, Attempt]:
+    services = {
+        "load-balancer": (_service(type="LoadBalancer"), "spec.type: LoadBalancer"),
+        "node-port": (_service(type="NodePort"), "spec.type: NodePort"),
+    }
+    exempt = {"commonweal.dev/lock-in-exempt": "host-path until 2027-01-01: probe"}
+    configs = {
+        "platform-label": (_config({"commonweal.dev/scope": "platform"}), "marks what is Commonweal's own"),
+        "lock-in": (_config(annotations={"eks.amazonaws.com/probe": "probe"}), "rule cloud-identity"),
+        "lock-in-exemption": (_config(annotations=exempt), "who may exempt"),
+    }
+    return _beside(EDITOR, _service(), services) | _beside(EDITOR, _config(), configs)
+
+
+def _workloads() -> dict[str, Attempt]:
+    label = {"app.kubernetes.io/component": "store"}
+    denied = {
+        "component-label": (deployment(labels=label), "marks the platform's own pods"),
+        "borrowed-account": (deployment(serviceAccountName="store"), "are the platform's own"),
+        "store-claim": (_claimed(persistentVolumeClaim={"claimName": "data-store-0"}), "is the store's"),
+        "platform-secret": (_claimed(secret={"secretName": "commonweal-keys"}), "is the platform's and mounted by its own pods only"),
+    }
+    return _beside(EDITOR, deployment(), denied)
+
+
+def _tokens() -> dict[str, Attempt]:
+    secrets = f"{space(A)}/secrets"
     endless = _object("v1", "Secret", "probe", type="kubernetes.io/service-account-token")
     endless["metadata"]["annotations"] = {"kubernetes.io/service-account.name": APPLICATION}
-    repointed = {"spec": {"source": {"postgres": {"table": "another"}}}}
-    token = {"user": EDITOR, "allowed": _token(APPLICATION)}
-    ours, kinds = "is the platform's own", f"{KINDS}/dataproducts"
-    retitled = Request("PATCH", f"{kinds}/{PRODUCT}", {"spec": {"title": "Another"}})
-    drafted = {"user": EDITOR, "allowed": Request("POST", kinds, product("probe-more"))}
-    return {
-        "admission.load-balancer": Attempt(EDITOR, _service(type="LoadBalancer"), "spec.type: LoadBalancer", _service()),
-        "admission.node-port": Attempt(EDITOR, _service(type="NodePort"), "spec.type: NodePort", _service()),
-        "admission.component-label": Attempt(
-            denied=deployment(labels={"app.kubernetes.io/component": "store"}), words="marks the platform's own pods", **workload
-        ),
-        "admission.borrowed-account": Attempt(denied=deployment(serviceAccountName="store"), words="are the platform's own", **workload),
-        "admission.store-claim": Attempt(
-            denied=_claimed(persistentVolumeClaim={"claimName": "data-store-0"}), words="is the store's", **workload
-        ),
-        "admission.platform-secret": Attempt(
-            denied=_claimed(secret={"secretName": "commonweal-keys"}),
-            words="is the platform's and mounted by its own pods only",
-            **workload,
-        ),
-        "admission.platform-label": Attempt(
-            denied=_config({"commonweal.dev/scope": "platform"}), words="marks what is Commonweal's own", **by
-        ),
-        "admission.finalizers": Attempt(
-            denied=Request("PATCH", f"{kinds}/{PRODUCT}", {"metadata": {"finalizers": ["commonweal.dev/probe"]}}),
-            words="metadata.finalizers: those of commonweal.dev",
-            user=EDITOR,
-            allowed=retitled,
-        ),
-        "admission.endless-token": Attempt(
-            denied=Request("POST", f"{space(A)}/secrets", endless),
-            words="a token that never ends",
-            user=EDITOR,
-            allowed=Request("POST", f"{space(A)}/secrets", _object("v1", "Secret", "probe")),
-        ),
-        "admission.borrowed-token": Attempt(denied=_token("volumes"), words=ours, **token),
-        "admission.registrar-token": Attempt(denied=_token(REGISTRAR), words=f"{REGISTRAR} is a registrar of", **token),
-        "admission.agreed-source": Attempt(EDITOR, Request("PATCH", f"{kinds}/{PRODUCT}", repointed), "what leaves through", retitled),
-        "admission.agreed-product": Attempt(denied=Request("POST", kinds, product(AGREED)), words="so making it opens it", **drafted),
-        "admission.foreign-source": Attempt(
-            denied=Request("POST", kinds, product("probe-more", f"store.dept-{B}.svc")),
-            words="lies in another namespace of this site",
-            **drafted,
-        ),
-        "admission.lock-in": Attempt(denied=_config(annotations={"eks.amazonaws.com/probe": "probe"}), words="rule cloud-identity", **by),
-        "admission.lock-in-exemption": Attempt(
-            denied=_config(annotations={"commonweal.dev/lock-in-exempt": "host-path until 2027-01-01: probe"}), words="who may exempt", **by
+    minted = {
+        "borrowed-token": (_token("volumes"), "is the platform's own"),
+        "registrar-token": (_token(REGISTRAR), f"{REGISTRAR} is a registrar of"),
+    }
+    kept = {"endless-token": (Request("POST", secrets, endless), "a token that never ends")}
+    plain = Request("POST", secrets, _object("v1", "Secret", "probe"))
+    return _beside(EDITOR, _token(APPLICATION), minted) | _beside(EDITOR, plain, kept)
+
+
+def _products() -> dict[str, Attempt]:
+    kinds = f"{KINDS}/dataproducts"
+    one = f"{kinds}/{PRODUCT}"
+    changes = {
+        "agreed-source": (Request("PATCH", one, {"spec": {"source": {"postgres": {"table": "another"}}}}), "what leaves through"),
+        "finalizers": (
+            Request("PATCH", one, {"metadata": {"finalizers": ["commonweal.dev/probe"]}}),
+            "metadata.finalizers: those of commonweal.dev",
         ),
     }
+    drafts = {
+        "agreed-product": (Request("POST", kinds, product(AGREED)), "so making it opens it"),
+        "foreign-source": (
+            Request("POST", kinds, product("probe-more", f"store.dept-{B}.svc")),
+            "lies in another namespace of this site",
+        ),
+    }
+    retitled = Request("PATCH", one, {"spec": {"title": "Another"}})
+    return _beside(EDITOR, retitled, changes) | _beside(EDITOR, Request("POST", kinds, product("probe-more")), drafts)
 
 
 def of_one_wrongly_bound() -> dict[str, Attempt]:
