@@ -70,7 +70,7 @@ def attempts(api: Api) -> dict[str, Attempt]:
 def verdicts(api: Api) -> dict[str, Verdict]:
     """Return whether each attempt is refused for its reason, once all are, or as it is in time."""
     if why := prepared(api):
-        return dict.fromkeys(NAMES, broken("nobody to try it as", why))
+        return dict.fromkeys(NAMES, broken("no account to try it as", why))
     tried = attempts(api)
     found: dict[str, Verdict] = {}
 
