@@ -60,7 +60,7 @@ FIXED: list[tuple[str, tuple[Change, ...], str]] = [
         }.items()
     ),
     ("Signed", (put("spec.signatures", [signature("tax", "sha256:" + "cd" * 32)]), put("spec.fields", ["name"])), "spec.fields: is signed"),
-    ("ConsentPolicy", (put("spec.signatures", [signature("tax")]),), "spec.nonce: is missing, and what is signed anew needs one"),
+    ("ConsentPolicy", (put("spec.signatures", [signature("tax")]),), "spec.nonce: is missing, and what is signed again needs one"),
     ("Revoked", (drop("spec.revocations"),), "spec.revocations: what is revoked stays revoked"),
     ("Revoked", (put("spec.revocations", [revocation("benefits")]), put("spec.signatures", [])), "spec.revocations: what is revoked"),
     ("Revoked", (put("spec.nonce", OTHER), drop("spec.revocations"), drop("spec.signatures")), "spec.revocations: what is revoked"),
