@@ -65,11 +65,12 @@ class Api:
         *,
         query: Mapping[str, str] | None = None,
         user: str = "",
+        group: str = "",
         content: str = JSON,
         seconds: float | None = None,
     ) -> Answer:
-        """Ask, as `user` if one is named (impersonated: the caller needs the right to). `seconds` may pass between two parts of the answer."""
-        response = self._send(method, path, body, query=query, user=user, content=content, seconds=seconds)
+        """Ask, as `user` of `group` if one is named (impersonated: the caller needs the right to). `seconds` may pass between two parts of the answer."""
+        response = self._send(method, path, body, query=query, user=user, group=group, content=content, seconds=seconds)
         try:
             raw = response.read()
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -133,12 +134,15 @@ class Api:
         *,
         query: Mapping[str, str] | None = None,
         user: str = "",
+        group: str = "",
         content: str = JSON,
         seconds: float | None = None,
     ) -> urllib3.BaseHTTPResponse:
         headers = {"Accept": JSON, **self._login(), **({} if body is None else {"Content-Type": content})}
         if user:
             headers["Impersonate-User"] = user
+        if group:
+            headers["Impersonate-Group"] = group
         url = f"{self.url}{path}" + (f"?{urlencode(query)}" if query else "")
         data = None if body is None else json.dumps(body).encode()
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds or self._seconds)

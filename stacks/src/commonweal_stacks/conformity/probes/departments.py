@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from commonweal_kube.blocking import DRY, Answer
 from commonweal_stacks.api import Api
+from commonweal_stacks.conformity.probes import refusals
+from commonweal_stacks.conformity.probes.attempts import NAMES as REFUSED
 from commonweal_stacks.conformity.probes.scratch import CLAIM, DEPARTMENTS, LABEL, READY_SECONDS, A, B, meta, platform_space, space
 from commonweal_stacks.conformity.probes.server import agreement, privileged
 from commonweal_stacks.conformity.probes.settings import addressed
@@ -25,13 +27,12 @@ NAMES: Final = (
     "pod-security.department",
     "quota.memory",
     "quota.storage",
+    *REFUSED,
 )
 SETTLES_SECONDS: Final = 60.0  # what a server may take to know of a new binding; only what is really broken takes all of it
 THEIRS: Final = {"labelSelector": f"!{LABEL}"}  # what is there and no probe made
 COUNTED: Final = ("limits.memory", "requests.cpu", "requests.storage")
 USER: Final = f"system:serviceaccount:dept-{A}:default"
-EDITOR: Final = "commonweal-department-editor"
-RBAC: Final = f"/apis/rbac.authorization.k8s.io/v1/namespaces/dept-{A}/rolebindings"
 
 
 def none(why: str) -> dict[str, Verdict]:
@@ -110,14 +111,14 @@ def _hungry() -> dict[str, Any]:
 
 def verdicts(api: Api) -> dict[str, Verdict]:
     """Return what the two departments, once furnished, show. The claim `probe` in the first one stays, for a pod to use."""
-    _bind(api, EDITOR)
+    refusing = refusals.verdicts(api)  # binds USER, too
     posing = pod("commonweal-probe-posing", serviceAccountName="volumes")
     eager = pod("commonweal-probe-eager", priorityClassName="system-node-critical")
     taking = {"apiVersion": "v1", "kind": "Service", "metadata": meta("commonweal-probe"), "spec": addressed()}
     claims = f"{space(A)}/persistentvolumeclaims"
     ours = f"/apis/apps/v1/namespaces/dept-{A}/deployments/volumes"
     policies = f"/apis/commonweal.dev/v1alpha1/namespaces/dept-{A}/consentpolicies"
-    return {
+    return refusing | {
         "access.cross-department": _apart(api),
         "admission.addresses": _settled(lambda: _addressed(api.ask("POST", f"{space(A)}/services", taking, query=DRY, user=USER))),
         "admission.borrowed-identity": _settled(
@@ -145,14 +146,6 @@ def _addressed(answer: Answer) -> Verdict:
     return refused(answer, "Use of external IPs") if policy.broken else policy
 
 
-def _bind(api: Api, role: str) -> None:
-    """Let the first department's own account edit its namespace, as a department's team may."""
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
-    subject = {"kind": "ServiceAccount", "name": "default", "namespace": f"dept-{A}"}
-    binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": meta(f"commonweal-probe-{role}")}
-    api.ask("POST", RBAC, {**binding, "roleRef": reference, "subjects": [subject]})
-
-
 def _apart(api: Api) -> Verdict:
     """The accounts of one department read nothing of the other: no secret, no setting, no product, no agreement; and nothing of what the platform runs for it."""
     ours = f"/apis/commonweal.dev/v1alpha1/namespaces/dept-{B}"
@@ -171,7 +164,8 @@ def _apart(api: Api) -> Verdict:
         for account in accounts
     }
     # Whoever edits a department has no role where the platform runs its store.
-    for what, path in (("own keys", f"{platform_space(A)}/secrets"), ("own plans", f"{platform_space(A)}/configmaps")):
+    keys = {f"own {name}": f"{platform_space(A)}/secrets/{name}" for name in ("commonweal-keys", "commonweal-signing")}
+    for what, path in (*keys.items(), ("own keys", f"{platform_space(A)}/secrets"), ("own plans", f"{platform_space(A)}/configmaps")):
         answers[f"{what} as dept-{A}:default"] = api.ask("GET", path, user=USER)
     return kept_apart(answers, api.ask("GET", paths["secrets"]))
 

@@ -30,6 +30,7 @@ LABEL: Final = "commonweal.dev/probe"
 OURS: Final[dict[str, str]] = {"labelSelector": f"{LABEL}=true"}
 A, B = "commonweal-probe-a", "commonweal-probe-b"
 OPEN: Final = "/api/v1/namespaces/commonweal-probe"  # no department's: no policy holds there
+REGISTRAR: Final = "registrar"
 CLAIM: Final = "1Gi"  # the least that every provisioner gives
 DEPARTMENTS: Final = "/apis/commonweal.dev/v1alpha1/departments"
 LEASES: Final = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
@@ -62,7 +63,8 @@ def department(name: str) -> dict[str, Any]:
     spec = {
         "displayName": "Conformity probe",
         "contact": "mailto:conformity@commonweal.invalid",
-        "quota": {"cpu": "1", "memory": "128Mi", "storage": CLAIM, "objects": 1},
+        "quota": {"cpu": "1", "memory": "128Mi", "storage": CLAIM, "objects": 2},
+        "registrars": [REGISTRAR],
         "store": {"size": CLAIM},
     }
     metadata = meta(name) | {"annotations": {ARRIVING: "probe"}}

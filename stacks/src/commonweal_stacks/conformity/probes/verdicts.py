@@ -59,6 +59,13 @@ def refused(answer: Answer, *words: str, statuses: Sequence[int] = (403,)) -> Ve
     return holds(answer.message[:300])
 
 
+def told_apart(allowed: Answer, denied: Answer, *words: str) -> Verdict:
+    """Holds when one request was refused for the expected reason, and its neighbour, which nothing speaks against, was not."""
+    if not allowed.ok:
+        return broken("the allowed is refused too", f"{allowed.status}: {allowed.message[:300]}")
+    return refused(denied, *words)
+
+
 def both(one: Verdict, other: Verdict) -> Verdict:
     """Return the first of two verdicts that is broken, else the second."""
     return one if one.broken else other
