@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from commonweal_api import DataProduct
