@@ -63,7 +63,7 @@ def department(name: str) -> dict[str, Any]:
     spec = {
         "displayName": "Conformity probe",
         "contact": "mailto:conformity@commonweal.invalid",
-        "quota": {"cpu": "1", "memory": "128Mi", "storage": CLAIM, "objects": 2},
+        "quota": {"cpu": "1", "memory": "128Mi", "storage": CLAIM, "objects": 9},
         "registrars": [REGISTRAR],
         "store": {"size": CLAIM},
     }
