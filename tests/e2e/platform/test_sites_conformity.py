@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,7 +137,7 @@ def test_what_a_hand_breaks_is_found_by_what_the_site_does_and_mended_by_pulumi(
     assert [leaf for _, leaves in DRIFT for leaf in leaves if leaf not in said] == [], said
     probed = [line.split(": ")[1] for line in said.splitlines() if line.startswith("  probes: ")]
     assert probed == ["admission.agreement-in-a-department", "network.platform-in", "network.platform-out", "pod-security.platform"]
-    assert "4 of 23 leaves differ" in picture.read_text()
+    assert re.search(r"\b4 of \d+ leaves differ", picture.read_text())
     assert commonweal(["conform", ONPREM, CLOUD, "--no-probes"]) == EQUAL
 
 
