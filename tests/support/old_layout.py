@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 
-from commonweal_api import namespace_of
 from commonweal_api.agreement_signatures import agreement_key
 from commonweal_api.move import ARRIVING, SPLITTING
 from commonweal_api.plan import STORE_PLAN, STORE_REPORT
@@ -17,11 +16,12 @@ from commonweal_cli.demo import bring_up
 from commonweal_cli.kubectl import Kubectl
 from commonweal_operator.desired.keys import keys, signing
 from commonweal_operator.desired.manifest import Child, Owner, child
+from commonweal_operator.desired.namespace import namespace
 from commonweal_operator.desired.plans import reports
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.desired.store import store
 from commonweal_operator.desired.web import data_api
-from support.waiting import wait_for
+from support.waiting import HANG
 
 SEED, DATABASE = b"\x07" * 32, b"\x08" * 32
 MOVE = "split-test"
@@ -35,15 +35,23 @@ class OldDepartment:
     name: str
 
     def make(self) -> None:
-        """Make the Department and all that an earlier release had made of it; return when its own namespace is there."""
+        """Make the Department and all that an earlier release had made of it, while no operator works: its quotas were not there then."""
+        deployment = ("deployment", "commonweal-operator", "-n", bring_up.SYSTEM)
+        self.cluster.run("scale", *deployment, "--replicas=0")
+        try:
+            selector = "app.kubernetes.io/component=operator"
+            self.cluster.run("wait", "pod", "-l", selector, "-n", bring_up.SYSTEM, "--for=delete", f"--timeout={HANG:.0f}s")
+            self._make()
+        finally:
+            self.cluster.run("scale", *deployment, "--replicas=1")
+
+    def _make(self) -> None:
         spec = {"displayName": "Almanac", "contact": "mailto:data@almanac.example", "registrars": ["desk"]}
         marks = {ARRIVING: MOVE, SPLITTING: MOVE}
         meta = {"name": self.name, "annotations": marks}
         self.cluster.apply_object({"apiVersion": "commonweal.dev/v1alpha1", "kind": "Department", "metadata": meta, "spec": spec})
-        there = ("get", "namespace", namespace_of(self.name), "-o", "name", "--ignore-not-found")
-        wait_for("the department's namespace", lambda: self.cluster.run(*there).strip())
         owner = Owner(self.name, self.cluster.get("departments", self.name)["metadata"]["uid"])
-        found = [*self._keys(owner), *self._access(owner), *reports(owner), *self._pods(owner)]
+        found = [namespace(owner), *self._keys(owner), *self._access(owner), *reports(owner), *self._pods(owner)]
         # Its pods call each other where they are, and not where the operator would have put them.
         bodies = ",".join(c.body.decode().replace(f".dept-{self.name}-platform.svc", f".dept-{self.name}.svc") for c in found)
         listed = f'{{"apiVersion":"v1","kind":"List","items":[{bodies}]}}'
