@@ -89,7 +89,7 @@ REFUSED = {
     "CREATE FUNCTION": "create function public.f() returns int language sql as 'select 1'",
     "CREATE FUNCTION in pg_temp": "create function pg_temp.f() returns int language sql as 'select 1'",
     "CREATE FUNCTION in door": "create function door.f() returns int language sql as 'select 1'",
-    "DROP the door": "drop function door.a1_point(uuid, text, text, text)",
+    "DROP the door": "drop function door.a1_point(uuid, text, text, text, text, boolean)",
     "replace the door": "create or replace function door.a1_point(p_subject uuid, p_fields text, p_client text, p_purpose text) returns text language sql as 'select null'",
     "TEMP TABLE": "create temp table t (x int)",
     "CREATE SCHEMA": "create schema s",

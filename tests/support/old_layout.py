@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from commonweal_api.agreement_signatures import agreement_key
+from commonweal_api.closings import STORE_CLOSINGS
 from commonweal_api.move import ARRIVING, SPLITTING
 from commonweal_api.plan import STORE_PLAN, STORE_REPORT
 from commonweal_cli.demo import bring_up
@@ -66,7 +67,12 @@ class OldDepartment:
 
     def _access(self, owner: Owner) -> list[Child]:
         rules: list[dict[str, Any]] = [
-            {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [STORE_PLAN], "verbs": ["get", "list", "watch"]},
+            {
+                "apiGroups": [""],
+                "resources": ["configmaps"],
+                "resourceNames": [STORE_PLAN, STORE_CLOSINGS],
+                "verbs": ["get", "list", "watch"],
+            },
             {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": [STORE_REPORT], "verbs": ["get", "patch"]},
             {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]},
         ]
