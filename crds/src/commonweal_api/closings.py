@@ -7,7 +7,7 @@ that is not listed here, or is listed with other terms, is closed at once, whate
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -39,9 +39,11 @@ class StoreClosings(BaseModel):
 def digest_of_terms(spec: ConsentPolicySpec) -> str:
     """Return the digest of what an agreement says, without its signatures.
 
-    Defaults are left out of it: a field that a later release adds must not close what was agreed before.
+    Defaults are left out of it: a field that a later release adds must not close what was agreed before. Of an agreement without a nonce the end is
+    left out too: the store ends it earlier than it says, and its signatures forbid a later one.
     """
-    return digest(spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"signatures"}))
+    left_out: dict[str, Any] = {"signatures": True} | ({"validity": {"until"}} if spec.nonce is None else {})
+    return digest(spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=left_out))
 
 
 def closings_of(plan: StorePlan) -> StoreClosings:

@@ -241,7 +241,9 @@ class Enforcement:
     async def _open(self, entry: Entry, agreement: AgreementPlan, product: Served, compiled: CompiledAgreement) -> None:
         if entry.in_force and entry.opened == compiled.digest:
             return
-        if entry.in_force and entry.spec != agreement.spec.wire():
+        if (
+            entry.in_force or entry.opened
+        ) and entry.spec != agreement.spec.wire():  # the list of what may be open may have closed it first
             await self._what_if.of_change(agreement.uid, compiled, product, entry.terms)
         if entry.terms and widens(entry.terms, compiled.terms):
             await shut(self._db, entry.number)  # before the consents end: they may be many
