@@ -47,7 +47,10 @@ def test_a_site_from_nothing_to_nothing(site: Site) -> None:
     assert sorted(site.run(operations.preview).changed) == [
         'update ConfigMap/commonweal-system/commonweal-operator: data["config.yaml"]',
         'update Deployment.apps/commonweal-system/commonweal-operator: spec.template.metadata.annotations["commonweal.dev/config-digest"]',
-        'update Service/commonweal-system/identity: metadata.annotations["pulumi.com/skipAwait"], metadata.annotations["pulumi.com/waitFor"], spec.type',
+        (
+            'update Service/commonweal-system/identity: metadata.annotations["pulumi.com/skipAwait"], metadata.annotations["pulumi.com/waitFor"], '
+            "spec.externalTrafficPolicy, spec.type"
+        ),
     ]
     site.configure()
 
