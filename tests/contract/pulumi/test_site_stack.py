@@ -30,6 +30,17 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         yield found
 
 
+# What a preview says of a site that comes to be reached from outside.
+EXPOSED = [
+    'update ConfigMap/commonweal-system/commonweal-operator: data["config.yaml"]',
+    'update Deployment.apps/commonweal-system/commonweal-operator: spec.template.metadata.annotations["commonweal.dev/config-digest"]',
+    (
+        'update Service/commonweal-system/identity: metadata.annotations["pulumi.com/skipAwait"], metadata.annotations["pulumi.com/waitFor"], '
+        "spec.externalTrafficPolicy, spec.type"
+    ),
+]
+
+
 def test_a_site_from_nothing_to_nothing(site: Site) -> None:
     api = site.plane.api()
 
@@ -44,14 +55,7 @@ def test_a_site_from_nothing_to_nothing(site: Site) -> None:
     assert second.outputs == first.outputs
 
     site.configure(expose="LoadBalancer")
-    assert sorted(site.run(operations.preview).changed) == [
-        'update ConfigMap/commonweal-system/commonweal-operator: data["config.yaml"]',
-        'update Deployment.apps/commonweal-system/commonweal-operator: spec.template.metadata.annotations["commonweal.dev/config-digest"]',
-        (
-            'update Service/commonweal-system/identity: metadata.annotations["pulumi.com/skipAwait"], metadata.annotations["pulumi.com/waitFor"], '
-            "spec.externalTrafficPolicy, spec.type"
-        ),
-    ]
+    assert sorted(site.run(operations.preview).changed) == EXPOSED
     site.configure()
 
     master = kept_secret("sectors-master").read_text()

@@ -241,9 +241,8 @@ class Enforcement:
     async def _open(self, entry: Entry, agreement: AgreementPlan, product: Served, compiled: CompiledAgreement) -> None:
         if entry.in_force and entry.opened == compiled.digest:
             return
-        if (
-            entry.in_force or entry.opened
-        ) and entry.spec != agreement.spec.wire():  # the list of what may be open may have closed it first
+        # The list of what may be open may have closed it before the plan came.
+        if (entry.in_force or entry.opened) and entry.spec != agreement.spec.wire():
             await self._what_if.of_change(agreement.uid, compiled, product, entry.terms)
         if entry.terms and widens(entry.terms, compiled.terms):
             await shut(self._db, entry.number)  # before the consents end: they may be many
@@ -254,9 +253,8 @@ class Enforcement:
             await self._admit(login_of(entry.number))
             await self._record(entry, agreement, product, compiled)
             await self._db.execute(f"notify {CHANNEL}")
-            if not self._admits(
-                agreement.uid, agreement.spec
-            ):  # closed meanwhile: who closed it waits for this row, and finds it as it was
+            # Closed meanwhile: who closed it waits for this row, and finds it as it was.
+            if not self._admits(agreement.uid, agreement.spec):
                 raise AgreementClosedError(Reason.STORE_PENDING, "")
 
     async def _record(self, entry: Entry, agreement: AgreementPlan, product: Served, compiled: CompiledAgreement) -> None:
