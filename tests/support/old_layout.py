@@ -13,6 +13,7 @@ from commonweal_api.agreement_signatures import agreement_key
 from commonweal_api.closings import STORE_CLOSINGS
 from commonweal_api.move import ARRIVING, SPLITTING
 from commonweal_api.plan import STORE_PLAN, STORE_REPORT
+from commonweal_api.signatures import canonical, issuer_jwks
 from commonweal_cli.demo import bring_up
 from commonweal_cli.kubectl import Kubectl
 from commonweal_operator.desired.keys import keys, signing
@@ -60,10 +61,12 @@ class OldDepartment:
         published = json.dumps({"status": {"keys": [agreement_key(SEED).wire()]}})
         self.cluster.run("patch", "department", self.name, "--subresource=status", "--type=merge", "-p", published)
 
-    def _keys(self, owner: Owner) -> list[Child]:
+    def _master(self) -> bytes:
         secret = self.cluster.get("secret", "commonweal-sectors", bring_up.SYSTEM)["data"]["master"]
-        master = bytes.fromhex(b64decode(secret).decode().strip())
-        return [keys(owner, database=DATABASE, master=master), signing(owner, seed=SEED, public=agreement_key(SEED).x)]
+        return bytes.fromhex(b64decode(secret).decode().strip())
+
+    def _keys(self, owner: Owner) -> list[Child]:
+        return [keys(owner, database=DATABASE, master=self._master()), signing(owner, seed=SEED, public=agreement_key(SEED).x)]
 
     def _access(self, owner: Owner) -> list[Child]:
         rules: list[dict[str, Any]] = [
@@ -90,5 +93,6 @@ class OldDepartment:
     def _pods(self, owner: Owner) -> list[Child]:
         text = self.cluster.get("configmap", "commonweal-operator", bring_up.SYSTEM)["data"]["config.yaml"]
         issuer = json.loads(self.cluster.run("get", "--raw", "/.well-known/openid-configuration"))["issuer"]
-        platform = PlatformConfig.model_validate(yaml.safe_load(text) | {"clientIssuer": issuer})
+        known = {"clientIssuer": issuer, "personKeys": canonical(issuer_jwks(self._master())).decode()}
+        platform = PlatformConfig.model_validate(yaml.safe_load(text) | known)
         return [*store(owner, platform, "1Gi"), *data_api(owner, platform)]
