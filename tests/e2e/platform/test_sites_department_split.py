@@ -15,13 +15,13 @@ import yaml
 from commonweal_api import namespace_of, platform_namespace_of
 from commonweal_api.plan import audience_of
 from commonweal_cli import main
-from commonweal_cli.agreements.signing import agreement_of, signatures_with
 from commonweal_cli.demo import bring_up
 from commonweal_cli.demo.person import SignIn
 from commonweal_cli.demo.web import Answer, Caller
 from commonweal_cli.kubectl import Kubectl
 from commonweal_local.waiting import within
 from support.old_layout import SEED, OldDepartment
+from support.signing import signed
 from support.waiting import HANG, wait_for
 
 pytestmark = pytest.mark.sites
@@ -61,11 +61,10 @@ def objects() -> list[dict[str, Any]]:
     purpose = {**policy["spec"]["purposes"][0], "key": f"{NAME}/check"}
     policy["spec"] |= {"consumer": {"department": NAME, "clients": ["desk"]}, "purposes": [purpose]}
     policy["metadata"] = {"name": "desk-reads", "namespace": OWN}
-    policy["spec"]["signatures"] = signatures_with(agreement_of(policy), NAME, SEED, 1_780_000_000)
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "desk", "namespace": OWN}}
     for each in (login, product):
         each["metadata"]["namespace"] = OWN
-    return [login, account, product, policy]
+    return [login, account, product, signed(policy, {NAME: SEED}, product=product)]
 
 
 def split(cluster: Kubectl, *more: str) -> subprocess.Popen[str]:
