@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from commonweal_api.reasons import CONDITIONS_OF, ConditionType, Reason, entry_of
 
 LONGEST = 2048
+NAMED = 10  # of what a condition lists
 
 
 class Finding(NamedTuple):
@@ -34,6 +35,12 @@ def conditions(findings: Sequence[Finding], generation: int) -> list[dict[str, A
 def all_of(kind: str, reason: Reason, detail: str) -> list[Finding]:
     """Return the same finding for every condition of a kind."""
     return [Finding(t, reason, detail) for t in CONDITIONS_OF[kind] if t is not ConditionType.READY]
+
+
+def named(things: Sequence[str], separator: str) -> str:
+    """Return the first of them, and how many there are besides."""
+    more = f" and {len(things) - NAMED} more" if len(things) > NAMED else ""
+    return separator.join(things[:NAMED]) + more
 
 
 def status_of(status: Mapping[str, Any], type_: ConditionType, generation: int) -> bool:

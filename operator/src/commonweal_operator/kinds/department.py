@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from commonweal_api import Department, namespace_of
-from commonweal_api.department import Party
+from commonweal_api.department import ConsentFeed, Party
 from commonweal_api.jwk import Jwk
 from commonweal_api.plan import AgreementPlan, FeatureSource, FeedPeer, ModelEntry, ModelPlan, StorePlan, StoreReport, audience_of
 from commonweal_api.reasons import ConditionType, Reason
@@ -19,16 +20,15 @@ from commonweal_operator.desired.pods import cluster_host
 from commonweal_operator.engine.apply import Problem
 from commonweal_operator.engine.observed import Workload
 from commonweal_operator.kinds import data_product
-from commonweal_operator.kinds.conditions import Finding, conditions
+from commonweal_operator.kinds.conditions import Finding, conditions, named
 from commonweal_operator.kinds.consent_policy import Agreement, next_boundary, planned, reachable
 from commonweal_operator.kinds.contract import Contract
-from commonweal_operator.kinds.fitting import fitted_models, fitted_store
+from commonweal_operator.kinds.fitting import Fitted, fitted_models, fitted_store
 from commonweal_operator.kinds.model_service import NeededProduct, agreed, needs
 from commonweal_operator.kinds.reading import department_of
 from commonweal_operator.kinds.signatures import key_for
 
 _C, _R = ConditionType, Reason
-_NAMED = 10  # of what was left out of the plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Running:
     models: Workload | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what a pass derives from it is kept with it
 class DepartmentInput:
     """All that bears on one department. Objects that do not parse or are being deleted are left out.
 
@@ -74,18 +74,24 @@ class DepartmentInput:
     revoked: tuple[str, ...] = ()
     parties: tuple[Party, ...] = ()
 
+    @cached_property
+    def plans(self) -> tuple[Fitted[StorePlan], Fitted[ModelPlan]]:
+        """Both plans as they fit, and what was left out: measured once a pass, for children and status alike."""
+        return fitted_store(store_plan(self)), fitted_models(model_plan(self))
+
 
 def content(inputs: DepartmentInput) -> NamespaceContent:
     """Return what decides what the department's namespaces shall hold."""
     now, exist = inputs.now, inputs.departments
+    store, models = inputs.plans
     may_read = {department_of(a.record.key.tenant) for a in inputs.consumed if reachable(a, now)}
     may_call = {department_of(m.key.tenant) for m in inputs.calling}
     return NamespaceContent(
         name=inputs.record.key.name,
         uid=inputs.record.uid,
         spec=inputs.record.parsed.spec,
-        store=fitted_store(store_plan(inputs)).plan,
-        models=fitted_models(model_plan(inputs)).plan,
+        store=store.plan,
+        models=models.plan,
         consumers=frozenset(a.spec.consumer.department for a in inputs.agreements if reachable(a, now)),
         callers=frozenset(c.department for m in inputs.models for c in m.parsed.spec.callers) & exist,
         peers=exist & (may_read | may_call),
@@ -96,21 +102,36 @@ def content(inputs: DepartmentInput) -> NamespaceContent:
 def store_plan(inputs: DepartmentInput) -> StorePlan:
     """Return the plan of all that is valid, resolved and agreed. What is not in it is closed, and keeps nothing else out."""
     department: Department = inputs.record.parsed
-    site = inputs.site
-    feed = department.spec.consent_feed if site else None  # a site that has no name could not tell itself from the others
     return StorePlan(
         department=inputs.record.key.name,
         display_name=department.spec.display_name,
         contact=department.spec.contact,
         products=[contract.plan for contract in inputs.contracts],
         agreements=[_agreement(a) for a in inputs.agreements if planned(a)],
-        site=site,
-        peers=[FeedPeer(name=s.name, url=s.url) for s in feed.sites if s.name != site] if feed is not None else [],
-        max_staleness_seconds=feed.max_staleness_seconds if feed is not None else None,
+        site=inputs.site,
+        peers=peers(inputs),
+        max_staleness_seconds=max_staleness_seconds(inputs),
         registrars=list(department.spec.registrars),
         signing=inputs.signing,
         revoked=list(inputs.revoked) or None,
     )
+
+
+def peers(inputs: DepartmentInput) -> list[FeedPeer]:
+    """Return the other sites that the department's consent feed goes to."""
+    feed = _feed(inputs)
+    return [FeedPeer(name=s.name, url=s.url) for s in feed.sites if s.name != inputs.site] if feed is not None else []
+
+
+def max_staleness_seconds(inputs: DepartmentInput) -> int | None:
+    """Return after how long another site that hears nothing closes by itself; None without a feed."""
+    feed = _feed(inputs)
+    return feed.max_staleness_seconds if feed is not None else None
+
+
+def _feed(inputs: DepartmentInput) -> ConsentFeed | None:
+    # A site that has no name could not tell itself from the others.
+    return inputs.record.parsed.spec.consent_feed if inputs.site else None
 
 
 def _agreement(agreement: Agreement) -> AgreementPlan:
@@ -189,11 +210,10 @@ def _namespace(inputs: DepartmentInput, problems: Sequence[Problem]) -> Finding:
 
 
 def _plan(inputs: DepartmentInput) -> Finding:
-    left_out = [*fitted_store(store_plan(inputs)).left_out, *fitted_models(model_plan(inputs)).left_out]
+    left_out = [name for fitted in inputs.plans for name in fitted.left_out]
     if not left_out:
         return Finding(_C.PLAN_COMPLETE, _R.PLAN_COMPLETE)
-    more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
-    return Finding(_C.PLAN_COMPLETE, _R.PLAN_TOO_LARGE, f"Left out: {', '.join(left_out[:_NAMED])}{more}.")
+    return Finding(_C.PLAN_COMPLETE, _R.PLAN_TOO_LARGE, f"Left out: {named(left_out, ', ')}.")
 
 
 def _continues(parties: Sequence[Party]) -> Finding:

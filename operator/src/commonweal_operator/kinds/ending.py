@@ -13,10 +13,8 @@ from typing import Any
 from commonweal_api.reasons import ConditionType, Reason
 from commonweal_operator.desired.manifest import Child, Owner
 from commonweal_operator.desired.plans import plans
-from commonweal_operator.kinds.conditions import Finding, all_of, conditions
-from commonweal_operator.kinds.department import DepartmentInput, content, store_plan
-
-_NAMED = 10  # of what is waited for
+from commonweal_operator.kinds.conditions import Finding, all_of, conditions, named
+from commonweal_operator.kinds.department import DepartmentInput, content, max_staleness_seconds, peers
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class EndingInput:
 
 def concerns_others(inputs: DepartmentInput) -> bool:
     """Return whether others have to do with the department, so that it must not go unnoticed; one that a move brings is not there yet."""
-    return not inputs.record.arriving and bool(inputs.parties or store_plan(inputs).peers)
+    return not inputs.record.arriving and bool(inputs.parties or peers(inputs))
 
 
 def children(inputs: EndingInput) -> Sequence[Child]:
@@ -55,7 +53,7 @@ def waits(inputs: EndingInput) -> list[str]:
     found += [f"{name} to be told" for name in inputs.untold]
     last = feed_ends(inputs)
     if last is not None and inputs.department.now < last:
-        sites = ", ".join(peer.name for peer in store_plan(inputs.department).peers)
+        sites = ", ".join(peer.name for peer in peers(inputs.department))
         found.append(
             f"consent events to be read by {sites} until {last.isoformat()}, after which a site that has heard nothing closes by itself"
         )
@@ -64,8 +62,8 @@ def waits(inputs: EndingInput) -> list[str]:
 
 def feed_ends(inputs: EndingInput) -> datetime | None:
     """Return when each other site has read the last consent events, or has closed for want of news; None without other sites."""
-    plan = store_plan(inputs.department)
-    return inputs.since + timedelta(seconds=plan.max_staleness_seconds) if plan.peers and plan.max_staleness_seconds else None
+    seconds = max_staleness_seconds(inputs.department)
+    return inputs.since + timedelta(seconds=seconds) if peers(inputs.department) and seconds else None
 
 
 def may_go(inputs: EndingInput) -> bool:
@@ -76,8 +74,7 @@ def may_go(inputs: EndingInput) -> bool:
 def status(inputs: EndingInput) -> dict[str, Any]:
     """Return the status without times: what was known stays, and the conditions say what is waited for."""
     record, left = inputs.department.record, waits(inputs)
-    more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
-    detail = f"Waits for: {'; '.join(left[:_NAMED])}{more}." if left else "Nothing is waited for any more."
+    detail = f"Waits for: {named(left, '; ')}." if left else "Nothing is waited for any more."
     found = [f if f.type is ConditionType.CONTINUES else f._replace(detail="") for f in all_of("Department", Reason.ENDING, detail)]
     known = dict(record.status) | {"parties": [p.wire() for p in inputs.department.parties] or None}
     known |= {"observedGeneration": record.generation, "conditions": conditions(_continues_first(found), record.generation)}
