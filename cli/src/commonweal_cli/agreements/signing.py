@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -158,11 +158,13 @@ def _stood(agreement: Agreement) -> str:
 
 def revoke(kubectl: Kubectl, agreement: Agreement, party: str, seed: bytes) -> None:
     """Put the party's revocation into the agreement of the cluster, again when somebody was faster. Raises LocalError."""
+    _write(kubectl, agreement, lambda now: {"revocations": revocations_with(now, party, seed, int(time.time()))})
+
+
+def _write(kubectl: Kubectl, agreement: Agreement, spec_of: Callable[[Agreement], Mapping[str, Any]]) -> None:
+    """Patch the agreement with the members of spec that `spec_of` makes of it as it stands, again when somebody was faster."""
     for left in reversed(range(ATTEMPTS)):
-        patch = {
-            "metadata": {"resourceVersion": agreement.version},
-            "spec": {"revocations": revocations_with(agreement, party, seed, int(time.time()))},
-        }
+        patch = {"metadata": {"resourceVersion": agreement.version}, "spec": spec_of(agreement)}
         try:
             kubectl.patch(KIND, agreement.name, agreement.namespace, patch)
         except KubectlConflictError:
@@ -262,25 +264,17 @@ def sign(kubectl: Kubectl, shown: Agreement, seeds: Mapping[str, bytes], before:
 
     `before` is the nonce that stands there, which that of `shown` takes the place of.
     """
-    agreement = shown
-    for left in reversed(range(ATTEMPTS)):
+
+    def signed(agreement: Agreement) -> dict[str, Any]:
         if agreement.spec.nonce != shown.spec.nonce and agreement.spec.nonce == before:
             agreement = replace(agreement, spec=agreement.spec.model_copy(update={"nonce": shown.spec.nonce, "signatures": []}))
         if agreement.hash != shown.hash:
             raise LocalError("The agreement changed while you read it", "Repeat the command, and read it again.")
-        signed = agreement
         for party, seed in seeds.items():
-            signed = _with(signed, signatures_with(signed, party, seed, int(time.time())))
-        signatures = [s.wire() for s in signed.spec.signatures]
-        patch = {"metadata": {"resourceVersion": agreement.version}, "spec": {"nonce": shown.spec.nonce, "signatures": signatures}}
-        try:
-            kubectl.patch(KIND, agreement.name, agreement.namespace, patch)
-        except KubectlConflictError:
-            if not left:
-                raise
-            agreement = read(kubectl, agreement.name, agreement.namespace)
-        else:
-            return
+            agreement = _with(agreement, signatures_with(agreement, party, seed, int(time.time())))
+        return {"nonce": shown.spec.nonce, "signatures": [s.wire() for s in agreement.spec.signatures]}
+
+    _write(kubectl, shown, signed)
 
 
 def sign_all(site: Kubectl, namespaces: Sequence[str] = ()) -> list[str]:
