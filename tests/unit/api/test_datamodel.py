@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
@@ -11,18 +10,14 @@ import pytest
 from commonweal_api import datamodel
 from commonweal_api.data_product import DataClass
 from commonweal_api.offer import FieldType
+from support.scripts import script
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
 def make() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("datamodel_make", ROOT / "datamodel/make.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(ROOT / "datamodel/make.py")
 
 
 def test_the_schema_was_made_from_the_source_as_it_is_and_is_as_it_was_made(make: ModuleType) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -10,16 +9,13 @@ from typing import Any
 
 import pytest
 
+from support.scripts import script
+
 BENCH = Path(__file__).parents[3] / "bench"
 
 
 def figures() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("figures", BENCH / "figures.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(BENCH / "figures.py")
 
 
 def measured() -> dict[str, Any]:

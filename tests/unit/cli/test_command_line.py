@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -18,17 +17,13 @@ from commonweal_cli.completion import VARIABLE
 from commonweal_cli.conventions import DONE, FAILED, UNANSWERED, USAGE
 from commonweal_cli.where import login
 from commonweal_local.exceptions import LocalError
+from support.scripts import script
 
 ROOT = Path(__file__).parents[3]
 
 
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("commands", ROOT / "docs" / "tools" / "commands.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(ROOT / "docs" / "tools" / "commands.py")
 
 
 COMMANDS = list(tool().commands(main.commonweal, click.Context(main.commonweal, info_name="commonweal")))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import tomllib
 from pathlib import Path
@@ -15,6 +14,7 @@ from commonweal_api.department import DepartmentSpec
 from commonweal_api.plan import ModelPlan, StorePlan
 from commonweal_operator.desired.department import NamespaceContent, department_children
 from commonweal_operator.desired.platform import PlatformConfig
+from support.scripts import script
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
@@ -24,12 +24,7 @@ IMAGES = {name: f"localhost/commonweal/{name}:0" for name in ("runtime", "store"
 
 
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("layers", ROOT / "docs" / "tools" / "layers.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(ROOT / "docs" / "tools" / "layers.py")
 
 
 def test_the_picture_is_drawn_from_the_contracts() -> None:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from support.scripts import script
+
 DOCS = Path(__file__).parents[3] / "docs"
 
 
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("decisions", DOCS / "tools" / "decisions.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(DOCS / "tools" / "decisions.py")
 
 
 def test_the_table_is_what_the_decisions_say() -> None:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from support.scripts import script
+
 ROOT = Path(__file__).parents[3]
 
 
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("roles", ROOT / "docs" / "tools" / "roles.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(ROOT / "docs" / "tools" / "roles.py")
 
 
 @pytest.fixture

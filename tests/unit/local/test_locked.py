@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import sys
 from importlib import metadata
@@ -17,18 +16,14 @@ from commonweal_local import paths
 from commonweal_local.exceptions import LocalError
 from commonweal_local.images import locked
 from commonweal_local.images.contents import IMAGES
+from support.scripts import script
 
 ROOT = paths.source()
 FOLDER = ROOT / "requirements"
 
 
 def lock_program() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("lock", FOLDER / "lock.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(FOLDER / "lock.py")
 
 
 LOCK = lock_program()
@@ -104,11 +99,7 @@ def test_the_audit_asks_of_every_lock(tmp_path: Path, capsys: pytest.CaptureFixt
     program.chmod(0o755)
     monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.setattr(sys, "argv", ["audit.py", str(program)])
-    spec = importlib.util.spec_from_file_location("audit_of_locks", FOLDER / "audit.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = script(FOLDER / "audit.py")
     assert module.main() == 3
     assert "too little is known" in capsys.readouterr().out
     assert {f"{name}.txt" for name in LOCK.LOCKS} == {Path(word).name for word in asked.read_text().split() if word.endswith(".txt")}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from commonweal_cli.site.operations import Outcome
+from support.scripts import script
 
 BENCH = Path(__file__).parents[4] / "bench"
 RECORD = {"stages": {"start to the first consented read": 70.04}, "seconds": 120.0, "memory_mib": {"onprem": 1900, "cloud": 1880}}
@@ -18,12 +18,7 @@ AGAIN = {"onprem": Outcome({"same": 44}, (), 5.0), "cloud": Outcome({"same": 44}
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(BENCH))
-    spec = importlib.util.spec_from_file_location("bench_demo", BENCH / "demo.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(BENCH / "demo.py")
 
 
 def test_targets_are_met_or_missed(bench: ModuleType) -> None:
