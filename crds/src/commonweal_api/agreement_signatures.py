@@ -92,6 +92,7 @@ def revoke(seed: bytes, revoked: Revoked) -> str:
     return sign_jws(REVOCATION_TYPE, _revocation(revoked), seed)
 
 
+@lru_cache(maxsize=16384)  # as a signature's: what is revoked is looked at in each pass for ever
 def verify_revocation(jws: str, key: Jwk) -> Revoked | None:
     """Return what was revoked if the key made the statement, else None; no text whatever raises."""
     try:

@@ -67,11 +67,13 @@ def meaning_of(fields: Sequence[str], product: DataProductSpec, offer: Offer) ->
 
 def definitions(offer: Offer, fields: Sequence[str]) -> tuple[list[FieldMeaning], list[FieldMeaning]]:
     """Return what these fields of an offer are, and the raw fields that masks and answers among them are made from."""
-    known = {f.name: _field(f) for f in offer.fields} | {a.name: _answer(a) for a in offer.answers}
-    raw = {name: each for name, each in known.items() if each.type is not None}
-    found = [known[name] for name in fields if name in known]
+    known: dict[str, ProductField | Answer] = {field.name: field for field in offer.fields} | {
+        answer.name: answer for answer in offer.answers
+    }
+    raw = {f.name: f for f in offer.fields if f.type is not None and known[f.name] is f}
+    found = [_answer(each) if isinstance(each, Answer) else _field(each) for name in fields if (each := known.get(name)) is not None]
     used = {name for each in found for name in _reads(each, raw)}
-    return found, [each for name, each in raw.items() if name in used]
+    return found, [_field(field) for name, field in raw.items() if name in used]
 
 
 def place_of(source: Source) -> str:
@@ -99,14 +101,13 @@ def differences(old: Meaning, new: Meaning) -> list[str]:
     return [*found, *_changed(old.fields, new.fields), *_changed(old.behind, new.behind)]
 
 
-def gives_key(fields: Sequence[str], product: DataProductSpec, offer: Offer) -> str | None:
-    """Return the first of these fields that would give the source's key of the person as it is, or None.
+def gives_key(meaning: Meaning) -> str | None:
+    """Return the first of its fields that would give the source's key of the person as it is, or None.
 
     An expression that reads the key counts, whatever it makes of it, unless it says no more than yes or no.
     """
-    found, behind = definitions(offer, fields)
-    raw = {each.name: each for each in behind}
-    return next((each.name for each in found if _keyed(each, raw, product.subject.column)), None)
+    raw = {each.name: each for each in meaning.behind}
+    return next((each.name for each in meaning.fields if _keyed(each, raw, meaning.subject)), None)
 
 
 def _keyed(each: FieldMeaning, raw: Mapping[str, FieldMeaning], key: str) -> bool:

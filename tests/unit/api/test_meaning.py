@@ -142,15 +142,17 @@ KEY = {"name": "key", "column": "person_ref", "type": "String"}
 )
 def test_no_agreed_field_gives_the_sources_key(field: dict[str, Any], gives: bool) -> None:
     product = DataProduct.model_validate(data_product(add("spec.fields", field))).spec
-    assert gives_key(["name", "key"], product, product) == ("key" if gives else None)
-    assert gives_key(["name"], product, product) is None, "what is not agreed may be there: for a mask, for linkage, for a check"
+    assert gives_key(meaning_of(["name", "key"], product, product)) == ("key" if gives else None)
+    assert gives_key(meaning_of(["name"], product, product)) is None, (
+        "what is not agreed may be there: for a mask, for linkage, for a check"
+    )
 
 
 @pytest.mark.parametrize(("kind", "gives"), [("FirstWord", True), ("FirstThree", False), ("Present", False)])
 def test_a_mask_of_the_key_leaves_little_of_it_or_counts_as_the_key(kind: str, gives: bool) -> None:
     masked = {"name": "masked", "mask": {"of": "key", "kind": kind}}
     product = DataProduct.model_validate(data_product(add("spec.fields", KEY), add("spec.fields", masked))).spec
-    assert gives_key(["masked"], product, product) == ("masked" if gives else None)
+    assert gives_key(meaning_of(["masked"], product, product)) == ("masked" if gives else None)
 
 
 def test_an_agreement_moves_up_only_to_a_version_that_means_the_same() -> None:

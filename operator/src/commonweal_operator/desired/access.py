@@ -17,7 +17,7 @@ SOURCES, STEWARDS, STEWARD_SIGNING = "sources", "commonweal-stewards", "commonwe
 
 
 def operator_secrets(owner: Owner, platform: PlatformConfig) -> list[Child]:
-    """Return the bindings by which the operator makes the department's keys in the platform's namespace, and reads Secrets in the department's own.
+    """Return the bindings by which the operator makes the department's keys in the platform's namespace, and may read Secrets in the department's own.
 
     It looks at none of the latter; but Kubernetes lets nobody pass on a right that he does not hold, and the keeper gets its logins by name.
     """

@@ -26,7 +26,12 @@ KEYS_VOLUME = {"name": "keys", "secret": {"secretName": KEYS, "defaultMode": 0o4
 
 def cluster_host(service: str, department: str) -> str:
     """Return the DNS name of a department's Service inside the cluster."""
-    return f"{service}.{platform_namespace_of(department)}.svc.cluster.local"
+    return service_host(service, platform_namespace_of(department))
+
+
+def service_host(service: str, namespace: str) -> str:
+    """Return the DNS name of a Service inside the cluster."""
+    return f"{service}.{namespace}.svc.cluster.local"
 
 
 def environment(owner: Owner, platform: PlatformConfig) -> list[Manifest]:

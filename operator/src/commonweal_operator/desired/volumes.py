@@ -10,14 +10,14 @@ from collections.abc import Iterable, Sequence
 
 from commonweal_operator.desired.manifest import Child, Manifest, Owner, child
 from commonweal_operator.desired.platform import PlatformConfig
-from commonweal_operator.desired.pods import VOLUMES_DIRECTORY, container, http_probes, pod, resources
+from commonweal_operator.desired.pods import VOLUMES_DIRECTORY, container, http_probes, pod, resources, service_host
 
 COMPONENT, PORT = "volumes", 8084
 
 
 def volumes_url(owner: Owner) -> str:
     """Return where the store reads the department's volumes."""
-    return f"http://{COMPONENT}.{owner.own.namespace}.svc.cluster.local:{PORT}"
+    return f"http://{service_host(COMPONENT, owner.own.namespace)}:{PORT}"
 
 
 def volumes(owner: Owner, platform: PlatformConfig, claims: Iterable[str]) -> list[Child]:

@@ -1,10 +1,11 @@
 """From the live view to the one frozen value that a pass decides from.
 
-Each agreement, contract and signature is examined once per pass, whoever asks for it.
+Each agreement and contract is examined once per pass, whoever asks for it.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -66,6 +67,7 @@ class _Gathering:
 
     def __init__(self, view: ClusterView, now: datetime) -> None:
         self._view, self._now = view, now
+        self._by_product: dict[str, dict[str, list[Record]]] = {}
         self._parties: dict[Key, Parties] = {}
         self._contracts: dict[Key, Contract] = {}
         self._examined: dict[Key, Agreement] = {}
@@ -118,7 +120,7 @@ class _Gathering:
         return DataProductInput(
             now=self._now,
             contract=contract,
-            agreements=tuple(self._about(record)),
+            agreements=tuple(self._about(tenant, record.key.name)),
             outcome=report.products.get(record.key.name) if report is not None else None,
             claims=self._claims(tenant, [contract]),
             data_api=view.base_url("data-api", tenant),
@@ -155,11 +157,7 @@ class _Gathering:
         view, tenant = self._view, namespace_of(need.department)
         product = view.product(tenant, need.product)
         there = product is not None and not product.deleting and view.department(need.department) is not None
-        candidates = (
-            p
-            for p in view.usable("ConsentPolicy", tenant)
-            if p.parsed.spec.product.name == need.product and p.parsed.spec.consumer.department in consumers
-        )
+        candidates = (p for p in self._about(tenant, need.product) if p.parsed.spec.consumer.department in consumers)
         return NeededProduct(need, product if there else None, self._agreements(candidates), view.ending().get(need.department))
 
     def _agreements(self, policies: Iterable[Record]) -> tuple[Agreement, ...]:
@@ -198,12 +196,19 @@ class _Gathering:
         found = self._contracts.get(product.key)
         if found is None:
             last = replaced(product, self._view.last_plan(product.key.tenant).get(product.key.name))
-            readers = (Reader(p, self._parties_of(p)) for p in self._about(product)) if last is not None else ()
+            readers = (
+                (Reader(p, self._parties_of(p)) for p in self._about(product.key.tenant, product.key.name)) if last is not None else ()
+            )
             found = self._contracts[product.key] = contract_in_force(product, last, readers, self._now)
         return found
 
-    def _about(self, product: Record) -> Iterable[Record]:
-        return (p for p in self._view.usable("ConsentPolicy", product.key.tenant) if p.parsed.spec.product.name == product.key.name)
+    def _about(self, tenant: str, product: str) -> Iterable[Record]:
+        """Return the agreements about a product of a department, by name."""
+        if tenant not in self._by_product:
+            found = self._by_product[tenant] = defaultdict(list)
+            for policy in self._view.usable("ConsentPolicy", tenant):
+                found[policy.parsed.spec.product.name].append(policy)
+        return self._by_product[tenant].get(product, ())
 
     def _product_of(self, policy: Record) -> Record | None:
         return self._view.product(policy.key.tenant, policy.parsed.spec.product.name)

@@ -91,7 +91,7 @@ class KindRules:
                 yield from ((record.key, Priority.DRIFT) for record in self.view.objects.of(other, tenant))
 
     def gather(self, key: Key, now: datetime) -> Input | None:
-        """Return all that a pass over the object decides from, frozen; None when it is not there or is going away."""
+        """Return all that a pass over the object decides from, frozen; None when it is not there, or is going away and nothing holds it."""
         return gather(key, self.view, now)
 
     def children(self, inputs: Input) -> Sequence[Child]:

@@ -67,9 +67,11 @@ def terms_for(spec: ConsentPolicySpec, parties: Parties, product: DataProductSpe
     served = served_versions(product, now)
     if major is None:
         there = f"spec.product.version: {spec.product.version}. It serves {', '.join(str(m) for m in served)}."
-        return _closed(Finding(_C.PRODUCT_RESOLVED, _R.VERSION_UNKNOWN, there), _permitted(spec, product, product), parties)
+        permitted = _permitted(spec, meaning_of(spec.fields, product, product), product)
+        return _closed(Finding(_C.PRODUCT_RESOLVED, _R.VERSION_UNKNOWN, there), permitted, parties)
     offer = served[major]
-    permitted, meaning = _permitted(spec, product, offer), meaning_of(spec.fields, product, offer)
+    meaning = meaning_of(spec.fields, product, offer)
+    permitted = _permitted(spec, meaning, offer)
     if permitted.holds and spec.linkage is not None and product.serve.mode == "Live":
         permitted = Finding(_C.FIELDS_PERMITTED, _R.LINKAGE_NOT_LIVE, f"spec.linkage: DataProduct {spec.product.name}.")
     digest, signatures = parties.examine(meaning)
@@ -102,7 +104,7 @@ def within_term(validity: Validity, now: datetime) -> Finding:
     return Finding(_C.IN_FORCE, _R.IN_FORCE)
 
 
-def _permitted(spec: ConsentPolicySpec, product: DataProductSpec, offer: Offer) -> Finding:
+def _permitted(spec: ConsentPolicySpec, meaning: Meaning, offer: Offer) -> Finding:
     fields, wanted = {f.name: f for f in offer.fields}, spec.fields
     missing = [name for name in wanted if name not in offer.names()]
     if missing:
@@ -112,9 +114,9 @@ def _permitted(spec: ConsentPolicySpec, product: DataProductSpec, offer: Offer) 
         mask = fields[name].mask if name in fields else None
         if mask is not None and mask.of in wanted:
             return Finding(_C.FIELDS_PERMITTED, _R.MASK_AND_RAW_TOGETHER, f"spec.fields: {name} masks {mask.of}.")
-    key = gives_key(wanted, product, offer)
+    key = gives_key(meaning)
     if key is not None:
-        return Finding(_C.FIELDS_PERMITTED, _R.PERSON_KEY_GIVEN, f"spec.fields: {key} is made from {product.subject.column}.")
+        return Finding(_C.FIELDS_PERMITTED, _R.PERSON_KEY_GIVEN, f"spec.fields: {key} is made from {meaning.subject}.")
     if spec.linkage is not None and (spec.linkage.on not in fields or fields[spec.linkage.on].mask is not None):
         return Finding(_C.FIELDS_PERMITTED, _R.LINKAGE_FIELD_UNKNOWN, f"spec.linkage.on: {spec.linkage.on}.")
     return Finding(_C.FIELDS_PERMITTED, _R.FIELDS_PERMITTED)

@@ -22,6 +22,7 @@ from commonweal_api.signatures import digest
 from commonweal_kube.objects import Change, ObjectCache, Record
 from commonweal_kube.queue import Key
 from commonweal_operator.desired.platform import PlatformConfig
+from commonweal_operator.desired.pods import service_host
 from commonweal_operator.desired.store import COMPONENT as STORE
 from commonweal_operator.kinds.reading import department_of
 from commonweal_operator.kinds.signatures import key_for
@@ -65,7 +66,7 @@ class ClusterView:
         self._reports: dict[tuple[str, str], tuple[str, Any]] = {}
         self._keys: dict[str, tuple[str, int, Jwk | None]] = {}
         self._hashes: dict[Key, tuple[str, int, Meaning | None, str]] = {}
-        self._last_plans: dict[str, tuple[Any, StorePlan | None]] = {}
+        self._last_plans: dict[str, tuple[Any, StorePlan | None, dict[str, ProductPlan]]] = {}
 
     def attach(self, children: Observed) -> None:
         """Read the state of children from there; before that nothing is known of any."""
@@ -134,8 +135,8 @@ class ClusterView:
 
     def last_plan(self, tenant: str) -> dict[str, ProductPlan]:
         """Return the products of the plan that was applied last, by name."""
-        plan = self._remembered(tenant)
-        return {p.name: p for p in plan.products} if plan is not None else {}
+        self._remembered(tenant)
+        return self._last_plans[tenant][2]
 
     def unconfirmed_revocations(self, tenant: str) -> set[str]:
         """Return the nonces that the last plan says are revoked, unless the store has reported on that plan: then it keeps them itself."""
@@ -153,8 +154,8 @@ class ClusterView:
         found = self.observed("ConfigMap", self.home(tenant), STORE_PLAN)
         had = self._last_plans.get(tenant)
         if had is None or had[0] != found:
-            plan = _untouched(*found) if found else None
-            had = self._last_plans[tenant] = (found, plan if plan is not None else (had[1] if had is not None else None))
+            plan = (_untouched(*found) if found else None) or (had[1] if had is not None else None)
+            had = self._last_plans[tenant] = (found, plan, {p.name: p for p in plan.products} if plan is not None else {})
         return had[1]
 
     def store_closed(self, tenant: str, uid: str | None = None) -> bool:
@@ -222,7 +223,7 @@ class ClusterView:
         """Return where a department's HTTP service is reached: the load balancer when it has an address, else inside the cluster."""
         home = self.home(tenant)
         address = self.observed("Service", home, service)
-        return f"http://{address}" if address else f"http://{service}.{home}.svc.cluster.local"
+        return f"http://{address or service_host(service, home)}"
 
     def _records(self, keys: Iterable[Key]) -> list[Record]:
         found = (self.objects.get(key) for key in sorted(keys))

@@ -14,7 +14,7 @@ from typing import Any
 
 from commonweal_api.consent_policy import ConsentPolicySpec
 from commonweal_api.data_product import DataProductSpec, FieldType
-from commonweal_api.meaning import gives_key
+from commonweal_api.meaning import gives_key, meaning_of
 from commonweal_api.plan import AgreementPlan
 from commonweal_api.reasons import Reason
 from commonweal_api.rights import RIGHTS
@@ -144,7 +144,7 @@ def _check(spec: ConsentPolicySpec, product: Served) -> None:
         raise AgreementClosedError(Reason.LINKAGE_NOT_LIVE, f"The product {product.name} is read Live.")
     if is_live(product.spec) and product.key_type is None:
         raise AgreementClosedError(Reason.PRODUCT_NOT_READY, f"The product {product.name} is not connected to its source yet.")
-    key = gives_key(spec.fields, product.spec, product.spec)
+    key = gives_key(meaning_of(spec.fields, product.spec, product.spec))
     if key is not None:
         raise AgreementClosedError(Reason.PERSON_KEY_GIVEN, f"«{key}» is made from the column {product.spec.subject.column}.")
     empty = sorted(set(spec.fields) & set(product.unfilled))
