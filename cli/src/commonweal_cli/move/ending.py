@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from commonweal_api.ending import CONFIRM_DELETE, CONFIRM_UNREACHABLE
 from commonweal_cli.kubectl import Kubectl
+from commonweal_cli.move import prepare
 from commonweal_cli.move.endpoint import End
 from commonweal_local.exceptions import LocalError
 from commonweal_local.waiting import within
@@ -57,11 +57,7 @@ def holdings(end_: End) -> str:
 
 def end(end_: End, say: Say, *, unreachable: bool, seconds: float) -> None:
     """Delete the department, confirmed, and return when nothing of it is left. Safe to repeat. Raises LocalError with what is waited for."""
-    found = end_.object()
-    if found is not None:
-        marks = [CONFIRM_DELETE, *([CONFIRM_UNREACHABLE] if unreachable else [])]
-        end_.cluster.run("annotate", "department", end_.department, *(f"{mark}={end_.department}" for mark in marks), "--overwrite")
-        end_.cluster.run("delete", "department", end_.department, "--wait=false", "--ignore-not-found")
+    prepare.remove(end_, unreachable=unreachable)
     following = _Following(end_, say)
     if not within(seconds, following.done, every=0.5):
         raise LocalError(

@@ -29,26 +29,30 @@ def look(end: End) -> dict[str, Any] | None:
 
 def seen(source: End, target: End) -> Seen:
     """Look at both sites. Raises KubectlError when one does not answer."""
-    state, source_move, _ = _source(source)
+    state, source_move = _source(source)
     there, target_move, uncertified = _target(target)
     if there is Target.PREPARED and state is Source.GONE and not target.ready():
         there = Target.AWAY  # it may be the copy: nobody knows before its store answers
     return Seen(state, there, source_move, target_move, uncertified)
 
 
-def _source(end: End) -> tuple[Source, str, dict[str, Any] | None]:
+def _source(end: End) -> tuple[Source, str]:
     found = end.object()
     if found is None:
-        return (Source.LEAVING if end.namespaces() else Source.ABSENT), "", None
+        return (Source.LEAVING if end.namespaces() else Source.ABSENT), ""
     if "deletionTimestamp" in found["metadata"]:
-        return Source.LEAVING, "", None
+        return Source.LEAVING, ""
     if end.arriving():
         raise LocalError(f"{end.site}: the department is arriving there by another move", "Finish that move first.")
-    told = look(end)
+    return source_state(look(end))
+
+
+def source_state(told: Mapping[str, Any] | None) -> tuple[Source, str]:
+    """Return how the store that a department leaves stands, and by which move, from what it told; None is one that does not answer."""
     if told is None:
-        return Source.AWAY, "", None
+        return Source.AWAY, ""
     standing = told["standing"]
-    return (Source(standing["state"]), standing["id"], told) if standing else (Source.SERVING, "", told)
+    return (Source(standing["state"]), standing["id"]) if standing else (Source.SERVING, "")
 
 
 def _target(end: End) -> tuple[Target, str, bool]:
@@ -58,12 +62,19 @@ def _target(end: End) -> tuple[Target, str, bool]:
     if "deletionTimestamp" in found["metadata"]:
         return Target.LEAVING, "", False
     arriving, told = end.arriving(), look(end)
+    state, move = target_state(told, arriving=bool(arriving))
+    uncertified = told is not None and not move and bool((told["certificate"] or {}).get("pending"))
+    return state, move or arriving, uncertified
+
+
+def target_state(told: Mapping[str, Any] | None, *, arriving: bool) -> tuple[Target, str]:
+    """Return how the store that a department comes to stands, and by which move if a copy lies there, from what it told; None is one that does not answer."""
     if told is None:
-        return (Target.PREPARED if arriving else Target.AWAY), arriving, False
+        return (Target.PREPARED if arriving else Target.AWAY), ""
     standing = told["standing"]
     if standing and standing["state"] == "Arrived":
-        return (Target.COPIED if arriving else Target.RELEASED), standing["id"], False
-    return (Target.PREPARED if arriving else Target.SERVING), arriving, bool((told["certificate"] or {}).get("pending"))
+        return (Target.COPIED if arriving else Target.RELEASED), standing["id"]
+    return (Target.PREPARED if arriving else Target.SERVING), ""
 
 
 @dataclass(frozen=True)

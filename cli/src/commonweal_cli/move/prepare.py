@@ -110,9 +110,12 @@ def discard(target: End) -> None:
         )
 
 
-def remove(end: End) -> None:
-    """Delete the Department, confirmed; do not wait, nor have it wait: what a move leaves behind serves nobody, and its parties go on elsewhere."""
+def remove(end: End, *, unreachable: bool = True) -> None:
+    """Delete the Department, confirmed, and do not wait.
+
+    With `unreachable` it does not wait for its parties either: what a move leaves behind serves nobody, and they go on elsewhere.
+    """
     if end.object() is not None:
-        confirmed = [f"{mark}={end.department}" for mark in (CONFIRM_DELETE, CONFIRM_UNREACHABLE)]
-        end.cluster.run("annotate", "department", end.department, *confirmed, "--overwrite")
-        end.cluster.run("delete", "department", end.department, "--wait=false")
+        confirmed = [CONFIRM_DELETE, *([CONFIRM_UNREACHABLE] if unreachable else [])]
+        end.cluster.run("annotate", "department", end.department, *(f"{mark}={end.department}" for mark in confirmed), "--overwrite")
+        end.cluster.run("delete", "department", end.department, "--wait=false", "--ignore-not-found")

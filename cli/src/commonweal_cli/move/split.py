@@ -69,23 +69,13 @@ def seen(source: End, target: End) -> Seen:
 def _source(end: End) -> tuple[Source, str]:
     if not has_store(end):
         return Source.ABSENT, ""
-    told = preflight.look(end)
-    if told is None:
-        return Source.AWAY, ""
-    standing = told["standing"]
-    return (Source(standing["state"]), standing["id"]) if standing else (Source.SERVING, "")
+    return preflight.source_state(preflight.look(end))
 
 
 def _target(end: End, *, arriving: bool) -> tuple[Target, str]:
     if not has_store(end):
         return (Target.PREPARED if arriving else Target.ABSENT), ""
-    told = preflight.look(end)
-    if told is None:
-        return (Target.PREPARED if arriving else Target.AWAY), ""
-    standing = told["standing"]
-    if standing and standing["state"] == "Arrived":
-        return (Target.COPIED if arriving else Target.RELEASED), standing["id"]
-    return (Target.PREPARED if arriving else Target.SERVING), ""
+    return preflight.target_state(preflight.look(end), arriving=arriving)
 
 
 @dataclass

@@ -119,7 +119,7 @@ ALLOWED_DIFFERENCES: tuple[Difference, ...] = (
     Difference("NetworkPolicy", "spec/egress/*/to", "each cluster has its own networks of pods and services"),
     Difference("Service", "spec/type", "a site without load balancers exposes inside the cluster only"),
     Difference("Service", "spec/allocateLoadBalancerNodePorts", "set by the server with the type"),
-    Difference("Service", "spec/externalTrafficPolicy", "set by the server with the type"),
+    Difference("Service", "spec/externalTrafficPolicy", "goes with the type: a load balancer keeps the client's address"),
     Difference("Service", "spec/healthCheckNodePort", "set by the server with the type"),
     Difference("ConfigMap", "data/config.yaml/site", "each site has its own name", CONFIG),
     Difference("ConfigMap", "data/config.yaml/expose", "the same choice, as the operator reads it", CONFIG),

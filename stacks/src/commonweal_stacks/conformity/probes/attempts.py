@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from commonweal_api import namespace_of, platform_namespace_of
 from commonweal_kube.protocol import MERGE
 from commonweal_stacks.conformity.probes.scratch import DEPARTMENTS, REGISTRAR, A, B, meta, platform_space, space
 from commonweal_stacks.conformity.probes.server import agreement, intruder
 
 Body = dict[str, Any]
-OWN, PLATFORM = f"dept-{A}", f"dept-{A}-platform"
+OWN, PLATFORM = namespace_of(A), platform_namespace_of(A)
 # Bound to the role that the chart has for it; to Kubernetes' `edit`, in both namespaces, by mistake; and to everything in both, by a greater one.
 EDITOR: Final = f"system:serviceaccount:{OWN}:default"
 WRONGLY: Final = f"system:serviceaccount:{OWN}:wrongly-bound"

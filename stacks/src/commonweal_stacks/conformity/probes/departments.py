@@ -8,6 +8,7 @@ from typing import Any, Final
 from commonweal_kube.blocking import DRY, Answer
 from commonweal_stacks.api import Api
 from commonweal_stacks.conformity.probes import refusals
+from commonweal_stacks.conformity.probes.attempts import EDITOR, OWN, PLATFORM
 from commonweal_stacks.conformity.probes.attempts import NAMES as REFUSED
 from commonweal_stacks.conformity.probes.scratch import CLAIM, DEPARTMENTS, LABEL, READY_SECONDS, A, B, meta, platform_space, space
 from commonweal_stacks.conformity.probes.server import agreement, privileged
@@ -32,7 +33,6 @@ NAMES: Final = (
 SETTLES_SECONDS: Final = 60.0  # what a server may take to know of a new binding; only what is really broken takes all of it
 THEIRS: Final = {"labelSelector": f"!{LABEL}"}  # what is there and no probe made
 COUNTED: Final = ("limits.memory", "requests.cpu", "requests.storage")
-USER: Final = f"system:serviceaccount:dept-{A}:default"
 
 
 def none(why: str) -> dict[str, Verdict]:
@@ -111,7 +111,7 @@ def _hungry() -> dict[str, Any]:
 
 def verdicts(api: Api) -> dict[str, Verdict]:
     """Return what the two departments, once furnished, show. The claim `probe` in the first one stays, for a pod to use."""
-    refusing = refusals.verdicts(api)  # binds USER, too
+    refusing = refusals.verdicts(api)  # binds EDITOR, too
     posing = pod("commonweal-probe-posing", serviceAccountName="volumes")
     eager = pod("commonweal-probe-eager", priorityClassName="system-node-critical")
     taking = {"apiVersion": "v1", "kind": "Service", "metadata": meta("commonweal-probe"), "spec": addressed()}
@@ -120,19 +120,19 @@ def verdicts(api: Api) -> dict[str, Verdict]:
     policies = f"/apis/commonweal.dev/v1alpha1/namespaces/dept-{A}/consentpolicies"
     return refusing | {
         "access.cross-department": _apart(api),
-        "admission.addresses": _settled(lambda: _addressed(api.ask("POST", f"{space(A)}/services", taking, query=DRY, user=USER))),
+        "admission.addresses": _settled(lambda: _addressed(api.ask("POST", f"{space(A)}/services", taking, query=DRY, user=EDITOR))),
         "admission.borrowed-identity": _settled(
-            lambda: refused(api.ask("POST", f"{space(A)}/pods", posing, query=DRY, user=USER), "are the platform's own")
+            lambda: refused(api.ask("POST", f"{space(A)}/pods", posing, query=DRY, user=EDITOR), "are the platform's own")
         ),
         "admission.confirm-deletion": refused(
             api.ask("DELETE", f"{DEPARTMENTS}/{A}", query=DRY), "deleting this Department deletes its data"
         ),
-        "admission.owned-objects": _settled(lambda: refused(api.ask("DELETE", ours, query=DRY, user=USER), "belongs to Commonweal")),
+        "admission.owned-objects": _settled(lambda: refused(api.ask("DELETE", ours, query=DRY, user=EDITOR), "belongs to Commonweal")),
         "admission.owner-grants": _settled(
-            lambda: refused(api.ask("POST", policies, agreement(), query=DRY, user=USER), "may not grant access")
+            lambda: refused(api.ask("POST", policies, agreement(), query=DRY, user=EDITOR), "may not grant access")
         ),
         "admission.priority": _settled(
-            lambda: refused(api.ask("POST", f"{space(A)}/pods", eager, query=DRY, user=USER), "spec.priorityClassName")
+            lambda: refused(api.ask("POST", f"{space(A)}/pods", eager, query=DRY, user=EDITOR), "spec.priorityClassName")
         ),
         "pod-security.department": privileged(api, f"{space(A)}/pods"),
         "quota.memory": _settled(lambda: refused(api.ask("POST", f"{space(A)}/pods", _hungry(), query=DRY), "exceeded quota")),
@@ -157,7 +157,7 @@ def _apart(api: Api) -> Verdict:
         "products": f"{ours}/dataproducts",
         "agreements": f"{ours}/consentpolicies",
     }
-    accounts = (f"dept-{A}:default", f"dept-{A}:volumes", *(f"dept-{A}-platform:{name}" for name in ("store", "data-api", "models")))
+    accounts = (f"{OWN}:default", f"{OWN}:volumes", *(f"{PLATFORM}:{name}" for name in ("store", "data-api", "models")))
     answers = {
         f"{what} as {account}": api.ask("GET", path, user=f"system:serviceaccount:{account}")
         for what, path in paths.items()
@@ -166,7 +166,7 @@ def _apart(api: Api) -> Verdict:
     # Whoever edits a department has no role where the platform runs its store.
     keys = {f"own {name}": f"{platform_space(A)}/secrets/{name}" for name in ("commonweal-keys", "commonweal-signing")}
     for what, path in (*keys.items(), ("own keys", f"{platform_space(A)}/secrets"), ("own plans", f"{platform_space(A)}/configmaps")):
-        answers[f"{what} as dept-{A}:default"] = api.ask("GET", path, user=USER)
+        answers[f"{what} as {OWN}:default"] = api.ask("GET", path, user=EDITOR)
     return kept_apart(answers, api.ask("GET", paths["secrets"]))
 
 
