@@ -41,6 +41,11 @@ class SourceTls(Strict):
     )
 
 
+def verified(tls: SourceTls | None) -> bool:
+    """Tell whether the source must present a certificate that an authority signed for its host."""
+    return tls is not None and tls.mode is TlsMode.VERIFY
+
+
 class PostgresSource(Strict):
     """A heritage PostgreSQL database; it is read, never written."""
 

@@ -30,7 +30,9 @@ CONNECTIONS = 5  # the watches of plan and closings, and what is read and left m
 FIELD_MANAGER = "commonweal-runtime"
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 LOOK_SECONDS = 0.1
-WATCH_SECONDS = 45  # one object only, so that to begin anew costs little; no plan waits longer for a connection that died without a word
+WATCH_SECONDS = (
+    45  # one object only, so that to begin anew costs little; no plan waits more than a minute for a connection that died without a word
+)
 _FAULTS = (ApiError, ApiServerUnavailableError, ResourceExpiredError, OSError, ValueError)
 
 _logger = logging.getLogger(__name__)
@@ -118,11 +120,7 @@ class KubernetesExchange:
                 yield data[PLAN_KEY]
 
     async def _lists(self) -> AsyncIterator[str]:
-        try:
-            await self._api.call("GET", f"{self._base}/configmaps/{STORE_CLOSINGS}")
-        except ApiError as error:
-            if error.status != 404:
-                raise
+        if await self._api.metadata(f"{self._base}/configmaps/{STORE_CLOSINGS}") is None:
             yield ""
         async for there, data in self._contents(STORE_CLOSINGS):
             yield data.get(CLOSINGS_KEY, "") if there else ""

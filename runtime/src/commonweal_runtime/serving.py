@@ -86,6 +86,11 @@ class Front:
         await self._application({**scope, "method": _AS[method]} if method in _AS else scope, receive, answer)
 
 
+async def next_tick(arrived: float, tick: float) -> None:
+    """Wait for the next tick, in seconds, since `arrived` by the loop's clock: the time of an answer then says no more than which tick it was."""
+    await asyncio.sleep(tick - (asyncio.get_running_loop().time() - arrived) % tick)
+
+
 def _id_of(scope: Scope) -> str:
     """Return the id that the request came with if its characters and length are safe for a log, else one of ours."""
     for name, value in scope["headers"]:

@@ -83,7 +83,7 @@ class ConnectionPools:
     async def call(self, login: str, statement: str, *args: Any) -> str | None:
         """Return the one value that `statement` gives.
 
-        A connection that the store has closed is replaced once. Raises PostgresError for what the store refuses, and StoreUnreachableError.
+        A connection that the store has closed, or is silent on, is replaced once. Raises PostgresError for what the store refuses, and StoreUnreachableError.
         """
         try:
             return await self._attempt(login, statement, args)

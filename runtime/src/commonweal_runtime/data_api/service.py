@@ -24,6 +24,7 @@ from commonweal_runtime.data_api.requests import Query, after_of, fields_of, lim
 from commonweal_runtime.data_api.settings import Settings, SignIn
 from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.federation.serving import FeedService
+from commonweal_runtime.serving import next_tick
 from commonweal_runtime.tokens import Client, Fetch, KeySet, Verifier, fetch_by_discovery, fetch_from, fetch_from_cluster, fetch_given
 
 # What is not given is answered on this tick. It lies above what nearly every read takes, so that absent and denied end on the same one; a shorter tick
@@ -81,12 +82,11 @@ class Service:
 
     async def point(self, read: ReadRequest, subject: str) -> bytes:
         """Return one subject's record or records; absent and denied raise the same ProblemError after the same time."""
-        loop = asyncio.get_running_loop()
-        arrived = loop.time()
+        arrived = asyncio.get_running_loop().time()
         answer = await self._reader.point(read, subject_of(subject))
         if answer is not None:
             return answer.encode()
-        await asyncio.sleep(MISS_TICK - (loop.time() - arrived) % MISS_TICK)
+        await next_tick(arrived, MISS_TICK)
         raise problems.not_found()
 
     async def page(self, read: ReadRequest, query: Query) -> bytes:

@@ -24,7 +24,8 @@ LONGEST_ANSWER = 4 * 2**20
 CLOCKS_APART = timedelta(seconds=5)  # feed.doubt(): more, and «the latest holds» would no longer be true
 _SETTLE = 500
 _MEMBERS = {"site", "epoch", "now", "more", "agreements", "entries"}
-_OVER = "select count(*) from agreement.nonce where ended_at is not null"
+_NEWS = """select exists (select from jsonb_array_elements($1::text::jsonb) x
+  where not exists (select from agreement.nonce n where n.nonce = x ->> 'nonce' and n.ended_at is not null))"""
 _LOST = ("08", "57")  # classes of SQLSTATE: the connection, or the own store itself, has gone
 
 log = logging.getLogger(__name__)
@@ -171,11 +172,12 @@ class Puller:
     async def _take(self, page: dict[str, Any], after: int, asked: datetime) -> bool:
         """Take a page over; what another transaction is in the way of is tried again."""
         try:
-            over = await self._db.fetchval(_OVER)
+            ended = page.get("ended")
+            news = bool(ended) and await self._db.fetchval(_NEWS, orjson.dumps(ended).decode())
             row = await self._db.fetchrow(
                 "select taken, applied from feed.take($1, $2, $3, $4)", self._peer.name, after, asked, orjson.dumps(page).decode()
             )
-            if page.get("ended") and await self._db.fetchval(_OVER) != over:
+            if news:
                 self._ended()
             settled = await self._db.fetchval("select feed.settle($1)", _SETTLE)
         except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError):

@@ -22,7 +22,7 @@ from commonweal_runtime.linkage.linker import Linker
 from commonweal_runtime.plan_exchange import PlanExchange
 from commonweal_runtime.seal_key import SealKey
 from commonweal_runtime.store.enforcement import Enforcement
-from commonweal_runtime.store.identity import Identities, identities
+from commonweal_runtime.store.identity import identities
 from commonweal_runtime.store.loading.loaders import Loaders
 from commonweal_runtime.store.product_health import ProductHealth
 from commonweal_runtime.store.versions import expand, next_end
@@ -48,7 +48,6 @@ class Keeper:
         self._news = asyncio.Event()
         self._judge = asyncio.Event()
         self._enforcement: Enforcement | None = None
-        self._identities = Identities()
         self._closing = Closing(connect, exchange, self._judge.set)
         self._health = ProductHealth(connect, self._news.set)
         self._seal_key = SealKey.of(database_key)
@@ -62,7 +61,7 @@ class Keeper:
         try:
             self._enforcement = Enforcement(connection, self._database_key, self._admits)
             await self._enforcement.prepare()
-            self._identities = self._closing.identities = await identities(connection)
+            self._closing.identities = await identities(connection)
             self._loaders = Loaders(
                 self._connect,
                 self._exchange.secret,
@@ -109,10 +108,10 @@ class Keeper:
             if plan is None or listed is None:
                 continue
             now = datetime.now(UTC)
-            whole = expand(without_closed(self._identities.plan(plan), listed), now)
+            whole = expand(without_closed(self._closing.identities.plan(plan), listed), now)
             await self._feed.follow(whole)  # before agreements by consent open, the store knows whom it must have heard
             self._outcomes, self._carried = await enforcement.apply(whole), plan
-            if enforcement.unfinished:  # a load was in the way
+            if enforcement.unfinished:  # a load or another closing was in the way
                 asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._judge.set)
             self._wait_for(next_end(plan, now))
             await self._health.follow(whole)
@@ -161,5 +160,6 @@ class Keeper:
             products = {name: self._loaders.told(outcome) for name, outcome in products.items()}
         told = self._health.told(products)
         carried = digest_of(self._carried) if self._carried else ""
-        told, agreements = self._identities.outcomes(told), self._identities.outcomes(agreements)
+        identities = self._closing.identities
+        told, agreements = identities.outcomes(told), identities.outcomes(agreements)
         return StoreReport(plan=carried, products=told, agreements=agreements, seal_key=Jwk.model_validate(self._seal_key.jwk))

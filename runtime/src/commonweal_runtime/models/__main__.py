@@ -10,7 +10,7 @@ PORT = 8081
 
 
 def main() -> None:
-    """Serve in one worker: one process owns one set of weights, and more of them would only hold the same bits again."""
+    """Serve in one process: one process owns one set of weights, and more of them would only hold the same bits again."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # threads cost more than matrices of this size gain
         os.environ.setdefault(name, "1")
     serve("commonweal_runtime.models.app:create", PORT)

@@ -1,4 +1,4 @@
-"""What callers are told. Pure functions, one for each answer, and the one place where a caller that no agreement names is told less.
+"""What callers are told of rank, reward, forget and state. Pure functions, and the place where a caller that no agreement names is told less of these.
 
 Such a caller is told the choice and nothing else that depends on a person: no probability, no order, no count that moves with what was read or learnt, and not
 whether anything was read. What it gets is the same, byte for byte, whatever the person's values are, but for `action`.

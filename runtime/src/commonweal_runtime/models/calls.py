@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from commonweal_api.model_service import Caller
@@ -21,17 +22,22 @@ class Call:
 
 def call_of(model: LoadedModel, client: Client) -> Call:
     """Return the call, or raise why the model does not answer this client at all."""
-    caller, entry = Caller(department=client.department, client=client.client), model.entry
-    if caller not in entry.spec.callers:
+    entry = model.entry
+    if not _named(entry.spec.callers, client):
         raise caller_not_listed(entry.name, str(client))
-    values = caller in entry.agreed
+    values = _named(entry.agreed, client)
     if not values and client.department != model.department:
-        raise caller_not_agreed(entry, str(client))
+        raise caller_not_agreed(entry, client)
     return Call(model, client, values)
+
+
+def _named(callers: Iterable[Caller], client: Client) -> bool:
+    # No Caller is made of the client: an account's name can be one that no ModelService can list, and is then listed by none.
+    return any((c.department, c.client) == (client.department, client.client) for c in callers)
 
 
 def for_values(call: Call) -> LoadedModel:
     """Return the model for what says something of values, or raise why this caller is not told it."""
     if not call.values:
-        raise caller_not_agreed(call.model.entry, str(call.caller))
+        raise caller_not_agreed(call.model.entry, call.caller)
     return call.model

@@ -52,12 +52,11 @@ def version_of(model: LoadedModel) -> str:
     return model.learner.digest()[:12]
 
 
-def at_version(model: LoadedModel, version: str) -> LoadedModel:
-    """Return the model if that is its version, or raise the problem that says which one is."""
+def require_version(model: LoadedModel, version: str) -> None:
+    """Raise the problem that says which version the model is at, if that is another one."""
     current = version_of(model)
     if version != current:
         raise unknown_version(model.entry.name, current)
-    return model
 
 
 def metadata(model: LoadedModel, *, versioned: bool) -> dict[str, Any]:

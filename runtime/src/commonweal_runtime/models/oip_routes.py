@@ -40,6 +40,13 @@ def _server(service: Service) -> list[Any]:
     return [server, server_live, server_ready]
 
 
+async def _at(service: Service, request: _Request, name: str, version: str) -> Call:
+    """Return the call of a caller that may be told values, or raise why not, or that the model is at another version."""
+    call = await called(service, request, name)
+    oip.require_version(for_values(call), version)
+    return call
+
+
 def _metadata(service: Service) -> list[Any]:
     @get("/v2/models/{name:str}")
     async def metadata(request: _Request, name: FromPath[str]) -> _Answer:
@@ -50,8 +57,7 @@ def _metadata(service: Service) -> list[Any]:
 
     @get("/v2/models/{name:str}/versions/{version:str}")
     async def metadata_of(request: _Request, name: FromPath[str], version: FromPath[str]) -> _Answer:
-        model = oip.at_version(for_values(await called(service, request, name)), version)
-        return json_answer(oip.metadata(model, versioned=True))
+        return json_answer(oip.metadata((await _at(service, request, name, version)).model, versioned=True))
 
     @get("/v2/models/{name:str}/ready")
     async def model_ready(name: FromPath[str]) -> _Answer:
@@ -59,8 +65,7 @@ def _metadata(service: Service) -> list[Any]:
 
     @get("/v2/models/{name:str}/versions/{version:str}/ready")
     async def model_ready_of(request: _Request, name: FromPath[str], version: FromPath[str]) -> _Answer:
-        model = oip.at_version(for_values(await called(service, request, name)), version)
-        return json_answer({"name": model.entry.name, "ready": True})
+        return json_answer({"name": (await _at(service, request, name, version)).model.entry.name, "ready": True})
 
     return [metadata, metadata_of, model_ready, model_ready_of]
 
@@ -77,8 +82,6 @@ def _infer(service: Service) -> list[Any]:
 
     @post("/v2/models/{name:str}/versions/{version:str}/infer", status_code=200)
     async def infer_of(request: _Request, name: FromPath[str], version: FromPath[str]) -> _Answer:
-        call = await called(service, request, name)
-        oip.at_version(for_values(call), version)
-        return await inferred(request, call)
+        return await inferred(request, await _at(service, request, name, version))
 
     return [infer, infer_of]

@@ -13,6 +13,7 @@ from commonweal_runtime.models.bodies import MOST_BYTES
 from commonweal_runtime.models.features import name_of
 from commonweal_runtime.problems import invalid_request
 from commonweal_runtime.serving import NO_STORE, json_answer, problem_response
+from commonweal_runtime.tokens import Client
 
 _RETRY = MappingProxyType({"Retry-After": "2"})
 
@@ -48,14 +49,14 @@ def caller_not_listed(model: str, client: str) -> ProblemError:
     )
 
 
-def caller_not_agreed(entry: ModelEntry, client: str) -> ProblemError:
+def caller_not_agreed(entry: ModelEntry, client: Client) -> ProblemError:
     """Return the refusal of what says something of values, to a caller that could not read those itself."""
-    spec, department = entry.spec, client.partition("/")[0]
+    spec = entry.spec
     products = sorted({f"{f.department}/{f.product}" for f in spec.features})
     fields = ", ".join(name_of(f) for f in spec.features)
     detail = f"No agreement in force names {client} over all that the model {entry.name} reads: {fields}."
     remedy = (
-        f"Have the client added to spec.consumer.clients of agreements for {department} over {', '.join(products)}, with the purpose {spec.purpose} and "
+        f"Have the client added to spec.consumer.clients of agreements for {client.department} over {', '.join(products)}, with the purpose {spec.purpose} and "
         "these fields; CallersAgreed of the ModelService shows the rest. A caller of the model's own department may rank and reward without."
     )
     return ProblemError(403, "CallerNotAgreed", "Caller not agreed", detail, remedy)
@@ -82,7 +83,7 @@ def unknown_event(event: str) -> ProblemError:
 
 
 def event_conflict() -> ProblemError:
-    detail = "eventId: this event was ranked before with another body."
+    detail = "eventId: this event was ranked before with another body or by another caller."
     return ProblemError(409, "EventConflict", "Event already decided", detail, "Send the same body again, or choose a new eventId.")
 
 

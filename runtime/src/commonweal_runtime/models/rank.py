@@ -40,7 +40,7 @@ class Ranked:
 
 
 class Ranker:
-    """Answers `rank`. The same event and body get the same answer, also from another process, also after a crash."""
+    """Answers `rank`. The same event, body and caller get the same answer, also from another process, also after a crash."""
 
     def __init__(self, log: DecisionLog, reader: FeatureReader, key: bytes) -> None:
         self._log, self._reader, self._key = log, reader, hashlib.sha256(b"request:" + key).digest()

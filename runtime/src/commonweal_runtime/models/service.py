@@ -24,6 +24,7 @@ from commonweal_runtime.models.registry import RETRY_SECONDS, ModelRegistry
 from commonweal_runtime.models.settings import ROLE, Settings
 from commonweal_runtime.models.sources import FeatureReader, TokenFiles
 from commonweal_runtime.plan_exchange import open_exchange
+from commonweal_runtime.serving import next_tick
 from commonweal_runtime.store.certificate import trust
 from commonweal_runtime.store.passwords import pool
 from commonweal_runtime.tokens import Client, KeySet, Verifier, fetch_from_cluster
@@ -153,12 +154,14 @@ def _answers(model: LoadedModel, client: Client) -> bool:
 
 @contextlib.asynccontextmanager
 async def _on_tick(call: Call) -> AsyncIterator[None]:
-    """Let a caller that is told a decision alone wait for the next tick: the time says neither whether anything was read nor what was learnt."""
-    loop = asyncio.get_running_loop()
-    arrived = loop.time()
+    """Let a caller that is told a decision alone wait for the next tick: the time says neither whether anything was read nor what was learnt.
+
+    A refusal does not wait.
+    """
+    arrived = asyncio.get_running_loop().time()
     yield
     if not call.values:
-        await asyncio.sleep(TICK - (loop.time() - arrived) % TICK)
+        await next_tick(arrived, TICK)
 
 
 def _pool_of(settings: Settings) -> asyncpg.Pool:

@@ -66,7 +66,7 @@ class FeatureReader:
     """Reads features of one person from all departments at once, each time in a caller's name.
 
     A person's «no» (404), a missing agreement (403) and a source that is away all withhold the features; none of them fails the
-    caller. The latter two are remembered in `source_errors` until the product can be read again.
+    caller. The latter two, but for a caller that has no agreement of its own, are remembered in `source_errors` until the product can be read again.
     """
 
     def __init__(self, session: aiohttp.ClientSession, tokens: TokenFiles) -> None:

@@ -56,7 +56,7 @@ class Entry:
 class Enforcement:
     """The keeper's hand on the database: one connection as superuser, one plan at a time.
 
-    Products are half of `product_tables`. When a load is in the way, closing comes before it and the rest is left: then `unfinished` is set, and
+    Products are half of `product_tables`. When a load or another closing is in the way, the rest is left: then `unfinished` is set, and
     `apply` has to be called again. `admits` says whether an agreement may be open with these terms; it is asked last of all before one opens.
     """
 
@@ -103,7 +103,7 @@ class Enforcement:
 
     @property
     def unfinished(self) -> bool:
-        """Whether the last `apply` left something out because a load was in the way."""
+        """Whether the last `apply` left something out because a load or another closing was in the way."""
         return self._tables.unfinished
 
     async def apply(self, plan: StorePlan) -> tuple[dict[str, Outcome], dict[str, Outcome]]:
@@ -114,7 +114,8 @@ class Enforcement:
         async with self._one:
             self._tables.unfinished = False
             await self._signed.end(plan)
-            faults, before = await self._signed.faults(plan, datetime.now(UTC)), await self._signed.before()
+            before = await self._signed.before()
+            faults = await self._signed.faults(plan, before, datetime.now(UTC))
             wanted = {a.uid for a in plan.agreements}
             await self._close_absent(wanted - set(faults))  # before products change: no field means something else under old signatures
             await self._signed.forget_before(wanted)

@@ -72,9 +72,8 @@ class Login:
             found = _ITERATIONS.search(body[_CODE:])
             if found is None or int(found[1]) < LEAST_ITERATIONS:
                 raise PasswordExposedError("SCRAM with too few iterations")
-        self._next = _NEXT[
-            code
-        ]  # the server's proof in the last message is checked by the driver, which ends the login where it does not hold
+        # The server's proof in the last message is checked by the driver, which ends the login where it does not hold.
+        self._next = _NEXT[code]
 
 
 class _Protocol(asyncpg.protocol.Protocol):  # type: ignore[misc] # compiled, and without types

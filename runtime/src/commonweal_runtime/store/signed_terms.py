@@ -7,6 +7,7 @@ out again, a version of a product that ended since the plan was made.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -118,13 +119,19 @@ class SignedTerms:
 
     async def end(self, plan: StorePlan) -> None:
         """Keep what a party has revoked, for ever."""
-        for nonce in plan.revoked or ():
-            until = next((a.spec.validity.until for a in plan.agreements if a.spec.nonce == nonce), None)
-            await self._db.execute("select agreement.end_nonce($1, $2, 'Revoked')", nonce, until)
+        if not plan.revoked:
+            return
+        until = {a.spec.nonce: a.spec.validity.until for a in reversed(plan.agreements)}
+        await self._db.execute(
+            "select agreement.end_nonce(x.nonce, x.until, 'Revoked') from unnest($1::text[], $2::timestamptz[]) x(nonce, until) "
+            "where not exists (select from agreement.nonce n where n.nonce = x.nonce and n.ended_at is not null)",
+            plan.revoked,
+            [until.get(nonce) for nonce in plan.revoked],
+        )
 
-    async def faults(self, plan: StorePlan, now: datetime) -> dict[str, AgreementClosedError]:
-        """Return by uid which agreements of the plan must stay closed, and why."""
-        kept, before = await self._kept([a.spec.nonce for a in plan.agreements if a.spec.nonce]), await self.before()
+    async def faults(self, plan: StorePlan, before: Mapping[str, Before], now: datetime) -> dict[str, AgreementClosedError]:
+        """Return by uid which agreements of the plan must stay closed, and why; `before` as the method of that name has it."""
+        kept = await self._kept([a.spec.nonce for a in plan.agreements if a.spec.nonce])
         found = ((a.uid, fault_of(a, plan, kept.get(a.spec.nonce or ""), before.get(a.uid), now)) for a in plan.agreements)
         return {uid: fault for uid, fault in found if fault is not None}
 
@@ -145,6 +152,9 @@ class SignedTerms:
         nonce = agreement.spec.nonce
         if nonce is None:
             return
+        held = "select true from agreement.nonce where nonce = $1 and number = $2 and ended_at is null"
+        if await self._db.fetchval(held, nonce, number):
+            return  # kept when it opened first, in one transaction with what that ended
         async with self._db.transaction():
             await self._db.execute(
                 "insert into agreement.nonce (nonce, number, signed, until) values ($1, $2, $3, $4) on conflict (nonce) do nothing",

@@ -8,7 +8,7 @@ PORT = 8084
 
 
 def main() -> None:
-    """Serve in one worker."""
+    """Serve in one process."""
     serve("commonweal_runtime.volumes.app:create", PORT)
 
 

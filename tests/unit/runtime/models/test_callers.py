@@ -76,7 +76,12 @@ def test_who_may_call_and_what_the_refusals_say() -> None:
     model = loaded(APP)
     assert called(model).values
     assert not called(loaded()).values
-    for client, reason in ((("health", "app"), "CallerNotAgreed"), (("tax", "x"), "CallerNotListed"), (("health", "x"), "CallerNotListed")):
+    for client, reason in (
+        (("health", "app"), "CallerNotAgreed"),
+        (("tax", "x"), "CallerNotListed"),
+        (("health", "x"), "CallerNotListed"),
+        (("tax", "my.app"), "CallerNotListed"),
+    ):
         with pytest.raises(ProblemError) as refused:
             called(model, *client)
         assert (refused.value.status, refused.value.reason) == (403, reason)

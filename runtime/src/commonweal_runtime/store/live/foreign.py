@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from commonweal_api.data_product import DataProductSpec, FieldType, PostgresSource, ProductField
-from commonweal_api.data_source import TlsMode
+from commonweal_api.data_source import verified
 from commonweal_runtime.store.names import column_of, identifier, literal
 from commonweal_runtime.store.products import SQL_TYPE, Shape, shape_of
 
@@ -85,7 +85,7 @@ def server_options(source: PostgresSource, authority: Path | None = None) -> dic
 
 
 def _proof(source: PostgresSource, authority: Path | None) -> dict[str, str]:
-    if source.tls is None or source.tls.mode is not TlsMode.VERIFY:
+    if not verified(source.tls):
         return {"sslmode": "require", "channel_binding": "require"}
     return {"sslmode": "verify-full", "sslrootcert": str(authority or PUBLIC_AUTHORITIES)}
 

@@ -11,14 +11,15 @@ from typing import Any
 import asyncpg
 
 from commonweal_api.data_product import PostgresSource
+from commonweal_api.data_source import verified
 from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.live import foreign
 from commonweal_runtime.store.live.pushdown import SAMPLE, check_here, check_there, unsafe
-from commonweal_runtime.store.names import literal
+from commonweal_runtime.store.names import literal, literals
 from commonweal_runtime.store.product_tables import CHANNEL, served_product
-from commonweal_runtime.store.sources import Credentials, trust
+from commonweal_runtime.store.sources import Credentials
 from commonweal_runtime.store.sources.postgres import open_postgres
 
 _UNPROVEN = ("SSL", "channel binding", "certificate")  # what PostgreSQL's client says where the source proves nothing
@@ -101,12 +102,12 @@ async def _connect(
 
 async def _authority(store: Any, relation: str, source: PostgresSource, credentials: Credentials) -> Path | None:
     """Return the file with who signs the source's certificate, written by PostgreSQL beside its data; None for the public authorities."""
-    if not trust.verified(source.tls) or not credentials.authority:
+    if not verified(source.tls) or not credentials.authority:
         return None
     directory = await store.fetchval("select current_setting('data_directory')")
     file = Path(directory) / f"authority-{relation}.crt"
-    lines = ", ".join(literal(line) for line in credentials.authority.splitlines() if line)
-    await store.execute(f"copy (select unnest(array[{lines}])) to {literal(str(file))}")
+    lines = literals([line for line in credentials.authority.splitlines() if line])
+    await store.execute(f"copy (select unnest({lines})) to {literal(str(file))}")
     return file
 
 

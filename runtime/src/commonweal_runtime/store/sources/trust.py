@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import ssl
 
-from commonweal_api.data_source import SourceTls, TlsMode
+from commonweal_api.data_source import SourceTls, verified
 from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.sources.contract import Credentials
-
-
-def verified(tls: SourceTls | None) -> bool:
-    """Tell whether the source must present a certificate that an authority signed for its host."""
-    return tls is not None and tls.mode is TlsMode.VERIFY
 
 
 def context(tls: SourceTls | None, credentials: Credentials) -> ssl.SSLContext | None:
