@@ -11,7 +11,8 @@ import pytest
 from commonweal_api.closings import CLOSINGS_KEY, StoreClosings, closings_of
 from commonweal_api.plan import PLAN_KEY, StorePlan, digest_of
 from commonweal_runtime.store.closing import shut_unlisted
-from support.data_api import agreement, login, person_product, plan, subject
+from commonweal_runtime.store.enforcement import Enforcement
+from support.data_api import DATABASE_KEY, agreement, login, person_product, plan, subject
 from support.keeper import Bench
 from support.waiting import HANG, until_none
 
@@ -164,3 +165,28 @@ def test_a_copy_that_a_move_has_laid_down_is_left_as_it_is(bench: Bench) -> None
         assert await root.fetchval("select count(*) from agreement.register where in_force") == 0
 
     bench.run(wanted, script)
+
+
+def test_closing_that_somebody_is_in_the_way_of_is_to_be_done_again(bench: Bench) -> None:
+    wanted = two(bench)
+    left = wanted.model_copy(update={"agreements": [a for a in wanted.agreements if a.name == "kept"]})
+    bench.run(wanted, lambda root: opened(root, wanted))
+
+    async def script() -> None:
+        hand, other = await bench.store.superuser("department"), await bench.store.superuser("department")
+        try:
+            enforcement = Enforcement(hand, DATABASE_KEY)
+            await hand.execute("set lock_timeout = '50ms'")
+            async with other.transaction():
+                await other.execute("select from agreement.register where uid = 'a-taken' for update")
+                await enforcement.apply(left)
+                assert await other.fetchval(OPEN, "a-taken") is not None
+                assert enforcement.unfinished
+            await enforcement.apply(left)
+            assert await other.fetchval(OPEN, "a-taken") is None
+            assert not enforcement.unfinished
+        finally:
+            await hand.close()
+            await other.close()
+
+    asyncio.run(script())

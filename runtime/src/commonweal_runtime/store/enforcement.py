@@ -139,8 +139,8 @@ class Enforcement:
         try:
             await shut(self._db, number)
             await self._clear(number, product)
-        except (TableBusyError, *CROSSED) as error:
-            self._tables.unfinished |= not isinstance(error, asyncpg.LockNotAvailableError)
+        except (TableBusyError, *CROSSED):
+            self._tables.unfinished = True
 
     async def _clear(self, number: int, product: str | None) -> None:
         async with self._tables.held(product or ""):
