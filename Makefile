@@ -15,14 +15,17 @@ JOBS ?= 3
 # Only files whose digests a lock names.
 LOCKED := pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary=:all: --requirement
 PYTEST = $(BIN)/python -P -m pytest
-SCALE := bench-audit bench-data bench-feed bench-operator bench-demo bench-move bench-fleet
-.PHONY: oracle lock audit docs help demo journey down test test-under-load check scale unit contract e2e lint format generate datamodel tools images doctor machine venv bench-audit bench-data bench-feed bench-fleet bench-move bench-demo bench-demo-cold bench-operator figures clean
+SCALE := bench-audit bench-data bench-dev bench-feed bench-operator bench-demo bench-move bench-fleet
+.PHONY: oracle lock audit docs help demo journey down test test-under-load check scale security unit contract e2e lint format generate datamodel tools images doctor machine try bench-dev venv bench-audit bench-data bench-feed bench-fleet bench-move bench-demo bench-demo-cold bench-operator figures clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
 
 demo: venv ## two sites, three departments, one journey: all of it, on this machine
 	@$(COMMONWEAL) demo
+
+try: venv ## the example as processes of this user, with sample data, without root; Ctrl-C ends it
+	@$(COMMONWEAL) dev examples/start-a-business --sample
 
 journey: venv ## walk through the example again
 	@$(COMMONWEAL) journey
@@ -47,6 +50,9 @@ contract: machine tools oracle ## tests against a real API server, PostgreSQL an
 
 e2e: machine tools images ## tests on real sites
 	@$(PYTEST) --numprocesses=2 tests/e2e
+
+security: machine tools images ## attack the platform on a site that is made for it and thrown away: ten minutes (as root)
+	@$(BIN)/python -P tests/security/run.py
 
 scale: ## what `make test` proves at the smallest size, measured at full size (as root, hours); the results are committed
 	@for name in $(SCALE); do echo "make $$name"; $(MAKE) --no-print-directory $$name || missed="$$missed $$name"; done; \
@@ -130,6 +136,9 @@ bench-demo: machine tools images ## from nothing running to the first consented 
 
 bench-demo-cold: venv ## the same from empty caches, in a clone: a quarter of an hour (as root)
 	@$(BIN)/python bench/demo_cold.py
+
+bench-dev: venv ## how soon and how large a stack of `commonweal dev` is
+	@$(BIN)/python bench/dev.py
 
 bench-operator: tools ## how often the operator writes when there is nothing to do
 	@$(BIN)/python bench/operator_rest.py

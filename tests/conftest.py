@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from commonweal_local import surroundings
@@ -55,6 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
     surroundings.ask_neighbours_directly(os.environ)
     urllib.request.install_opener(urllib.request.build_opener(urllib.request.ProxyHandler({})))
     room.in_memory()
+    hypothesis.settings.register_profile("house", deadline=None)  # how long an example takes is a figure of the machine
+    hypothesis.settings.load_profile("house")
     config.pluginmanager.register(AtOnce(config), "at-once")
 
 

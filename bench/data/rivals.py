@@ -15,6 +15,7 @@ import casbin
 import cedarpy
 from litestar import Request, Response, get, put
 
+from commonweal_api.store_access import password_of
 from commonweal_runtime.data_api.app import application
 from commonweal_runtime.data_api.requests import subject_of
 from commonweal_runtime.data_api.responses import answer
@@ -22,7 +23,6 @@ from commonweal_runtime.data_api.service import Service
 from commonweal_runtime.data_api.settings import Settings
 from commonweal_runtime.server import serve
 from commonweal_runtime.serving import Application, Front
-from commonweal_runtime.store.logins import password_of
 
 FIELDS = ["fullName", "birthYear", "area", "active"]
 CLIENT, PURPOSE = "bench/app", "bench/serve"

@@ -24,12 +24,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from commonweal_api.closings import CLOSINGS_KEY, StoreClosings, closings_of
 from commonweal_api.common import namespace_of, platform_namespace_of
 from commonweal_api.model_service import RUNTIME_CLIENT
+from commonweal_api.pairwise import pairwise
 from commonweal_api.plan import PLAN_KEY, REPORT_KEY, StorePlan, StoreReport, audience_of, digest_of
 from commonweal_api.rights import RIGHTS, BasisType
+from commonweal_api.store_access import password_of
 from commonweal_runtime.keeper.keeper import Keeper
-from commonweal_runtime.pairwise import pairwise
 from commonweal_runtime.plan_exchange import DirectoryExchange, PlanExchange
-from commonweal_runtime.store.logins import password_of
+from support.certificates import trusting
 from support.loopback import Loopback
 from support.postgres import DATABASE_KEY, HeritageServer, StoreServer, free_port
 from support.signing import nonce_of
@@ -59,7 +60,8 @@ class Issuer(Loopback):
 
     def token(self, **claims: Any) -> str:
         """Return a signed token; a claim given as None is left out."""
-        body = {"aud": audience_of(DEPARTMENT), "exp": int(time.time()) + 3600, **claims}
+        now = int(time.time())
+        body = {"aud": audience_of(DEPARTMENT), "iat": now, "exp": now + 3600, **claims}
         return jwt.encode({k: v for k, v in body.items() if v is not None}, self._key, algorithm="RS256", headers={"kid": "test"})
 
     def client(self, department: str, client: str, **claims: Any) -> str:
@@ -94,7 +96,7 @@ class DataApi:
             "COMMONWEAL_PORT": str(self.port),
             **env,
         }
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if 'COMMONWEAL_TLS_DIR' in env else 'http'}://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -117,7 +119,9 @@ class DataApi:
         async with asyncio.timeout(HANG), aiohttp.ClientSession() as session:
             while True:
                 try:
-                    async with session.get(self.url + "/readyz") as answer:
+                    async with session.get(self.url + "/readyz", ssl=trusting()) as answer:
+                        # To its end: what is let go before that is closed in TLS's own time, which is longer than the loop's.
+                        await answer.read()
                         if answer.status == 200:
                             return
                 except aiohttp.ClientError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,6 +46,7 @@ class Server:
     def __init__(self, stored: Callable[[int, Mapping[str, Any]], dict[str, Any]] | None = None) -> None:
         self.version, self.writes, self._stored = 100, [], stored
         self.present: dict[str, dict[str, Any]] = {}
+        self.listed: dict[str, list[dict[str, Any]]] = {}
 
     async def apply(self, path: str, body: bytes) -> dict[str, Any]:
         self.version += 1
@@ -53,6 +54,12 @@ class Server:
         meta = orjson.loads(body)["metadata"]
         managed = [{"manager": FIELD_MANAGER, "operation": "Apply"}]
         return {"metadata": {"uid": path, "managedFields": managed} | meta | {"resourceVersion": str(self.version)}}
+
+    async def create(self, path: str, body: bytes) -> dict[str, Any]:
+        return await self.apply(f"{path}/{orjson.loads(body)['metadata']['name']}", body)
+
+    async def pages(self, path: str, *_: Any) -> AsyncIterator[dict[str, Any]]:
+        yield {"metadata": {"resourceVersion": str(self.version)}, "items": self.listed.get(path, [])}
 
     async def metadata(self, path: str) -> dict[str, Any] | None:
         return self.present.get(path)
@@ -69,6 +76,10 @@ class Keys(DepartmentKeys):
     async def ensure(self, wanted: KeysWanted, api: Any) -> None:
         """Nothing is made here, for tests of the keys have a file of their own; but the public half is known from now on."""
         self._public[wanted.owner.uid] = signing_key("tax")
+
+    async def certify(self, wanted: KeysWanted, api: Any) -> None:
+        """Keep which certificates are asked for without keys: those of a department whose pass is hindered."""
+        self.certified = [one.name for one in wanted.certificates]
 
 
 def engine(server: Server) -> Engine[Any]:

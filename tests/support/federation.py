@@ -6,11 +6,12 @@ import asyncio
 import json
 import threading
 import uuid
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
 from commonweal_api.data_product import DataProductSpec
-from commonweal_runtime.pairwise import pairwise
+from commonweal_api.pairwise import pairwise
 from commonweal_runtime.store.products import create, shape_of
 from commonweal_runtime.store.schema import migrate
 from support.data_api import SECTOR_KEY
@@ -219,3 +220,8 @@ class Link:
 def person(n: int) -> uuid.UUID:
     """Return the department's id of a made-up person."""
     return pairwise(SECTOR_KEY, f"P{n}")
+
+
+NAMES = ["east", "north", "west"]
+PEOPLE = [person(n) for n in range(1, 41)]
+Run = Callable[[Callable[[SiteStore, SiteStore, SiteStore], Awaitable[None]]], None]

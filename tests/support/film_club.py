@@ -14,8 +14,8 @@ from commonweal_api.plan import audience_of
 from commonweal_cli.agreements import sign_all
 from commonweal_cli.demo import bring_up
 from commonweal_cli.demo.heritage import HeritageMachine
-from commonweal_cli.demo.person import SignIn
-from commonweal_cli.demo.web import Answer, Caller
+from commonweal_cli.demo.person import PEOPLE, SignIn
+from commonweal_cli.demo.web import Answer, Caller, trust_of
 from commonweal_cli.kubectl import Kubectl
 from commonweal_local import paths
 from commonweal_runtime.models.sources import TIMEOUT
@@ -58,12 +58,17 @@ class Club:
 
     def client(self, account: str, purpose: str) -> Caller:
         """Return a service of the club."""
-        return Caller(self.api, self.cluster.token(namespace_of(CLUB), account, audience_of(CLUB)), {"Purpose": f"{CLUB}/{purpose}"})
+        return Caller(
+            self.api,
+            self.cluster.token(namespace_of(CLUB), account, audience_of(CLUB)),
+            {"Purpose": f"{CLUB}/{purpose}"},
+            trust_of(self.cluster),
+        )
 
     def model(self) -> Caller:
         """Return the research service, at the model."""
         token = self.cluster.token(namespace_of(CLUB), "research", audience_of(CLUB))
-        return Caller(self.cluster.get("departments", CLUB)["status"]["models"], token)
+        return Caller(self.cluster.get("departments", CLUB)["status"]["models"], token, trust=trust_of(self.cluster))
 
     def members(self) -> list[str]:
         """Return every member's id, page by page."""
@@ -95,12 +100,12 @@ class Club:
     def signed_in(self, number: int) -> Any:
         """Return the session of a person of the demonstration."""
         address = self.cluster.get("services", "identity", bring_up.SYSTEM)["status"]["loadBalancer"]["ingress"][0]["ip"]
-        return SignIn(f"http://{address}").person(bring_up.PEOPLE[number], self.password, CLUB)
+        return SignIn(f"https://{address}", trust_of(self.cluster)).person(PEOPLE[number], self.password, CLUB)
 
     def me(self, number: int) -> Caller:
         """Return a person at the data API."""
         if number not in self.people:
-            self.people[number] = Caller(self.api, self.signed_in(number).access_token)
+            self.people[number] = Caller(self.api, self.signed_in(number).access_token, trust=trust_of(self.cluster))
         return self.people[number]
 
     def says(self, number: int, state: str) -> Answer:
@@ -148,6 +153,7 @@ def found(brought: bring_up.Brought) -> tuple[Club, Club]:
     here.cluster.run("apply", "-f", "-", stdin=department)
     here.cluster.wait_for(("departments",), "NamespaceReady", HANG, lambda _: None)
     here.cluster.run("apply", "-f", "-", stdin="\n---\n".join(rest))
+    here.cluster.wait_for(("departments",), bring_up.unkeyed, HANG, lambda _: None)
     sign_all(here.cluster, [namespace_of(CLUB)])
     here.cluster.wait_for(bring_up.KINDS, "Ready", HANG, lambda _: None)
     return here, there

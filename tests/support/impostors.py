@@ -167,6 +167,21 @@ class FakeMysql(Impostor):
         connection.sendall(len(body).to_bytes(3, "little") + bytes([number]) + body)
 
 
+class ThievingMysql(FakeMysql):
+    """Lets everybody in, and answers the first statement by asking for a file of the client's machine, as `load data local` does."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__("mysql_native_password")
+        self._file = file
+
+    def _ask(self, connection: socket.socket, number: int) -> None:
+        self._packet(connection)
+        self._say(connection, number, b"\0\0\0\2\0\0\0")
+        self._packet(connection)
+        self._say(connection, 1, b"\xfb" + str(self._file).encode())
+        self._packet(connection)
+
+
 def server_context(certificate: Pair) -> ssl.SSLContext:
     """Return what a server presents this certificate with."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

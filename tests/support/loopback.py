@@ -49,9 +49,9 @@ def until_it_listens(process: subprocess.Popen[bytes], port: int, log: Path) -> 
 
 
 class Loopback:
-    """Serves while the block runs. `get` makes status and body from a path and the headers; subclasses may say it themselves."""
+    """Serves while the block runs, over TLS if that is given. `get` makes status and body from a path and the headers; subclasses may say it themselves."""
 
-    def __init__(self, get: Get) -> None:
+    def __init__(self, get: Get, tls: ssl.SSLContext | None = None) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 status, body = get(self.path, dict(self.headers.items()))
@@ -64,10 +64,12 @@ class Loopback:
                 return
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self.port = self._server.server_port
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         self._thread.start()

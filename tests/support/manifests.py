@@ -63,7 +63,7 @@ def department_in_full(*changes: Change, name: str = "tax") -> Body:
     """Return a Department that uses everything a department can have."""
     feed = {
         "maxStalenessSeconds": 60,
-        "sites": [{"name": "north", "url": "https://data.north.example"}, {"name": "south", "url": "http://10.0.0.2:8080"}],
+        "sites": [{"name": "north", "url": "https://data.north.example"}, {"name": "south", "url": "https://10.0.0.2:8080"}],
     }
     more = (put("spec.registrars", ["registry", "court"]), put("spec.consentFeed", feed))
     return department(*more, *changes, name=name)

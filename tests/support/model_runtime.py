@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from commonweal_api.model_service import Caller as ListedCaller
 from commonweal_api.model_service import ModelServiceSpec
 from commonweal_api.plan import FeatureSource, ModelEntry, ModelPlan, ModelReport, audience_of
+from commonweal_api.store_access import models_access
 from support.loopback import answers, client
 from support.waiting import wait_for
 
@@ -117,7 +118,8 @@ class ModelsProcess:
         self.log = folder / "runtime.log"
         for name in ("exchange", "keys", "tokens"):
             (folder / name).mkdir(parents=True)
-        (folder / "keys" / "database").write_text(KEY.hex())
+        for name, text in models_access(KEY).items():
+            (folder / "keys" / name).write_text(text)
         for department in ("tax", "companies"):
             (folder / "tokens" / department).write_text(f"token-for-{department}\n")
         self._env = {
@@ -131,6 +133,7 @@ class ModelsProcess:
             "COMMONWEAL_KEYS_DIR": str(folder / "keys"),
             "COMMONWEAL_TOKENS_DIR": str(folder / "tokens"),
             "COMMONWEAL_PLAN_EXCHANGE": str(folder / "exchange"),
+            "COMMONWEAL_LISTEN": "127.0.0.1",
             "COMMONWEAL_PORT": str(self.port),
         }
         self._process: subprocess.Popen[bytes] | None = None

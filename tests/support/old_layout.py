@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -95,4 +95,29 @@ class OldDepartment:
         issuer = json.loads(self.cluster.run("get", "--raw", "/.well-known/openid-configuration"))["issuer"]
         known = {"clientIssuer": issuer, "personKeys": canonical(issuer_jwks(self._master())).decode()}
         platform = PlatformConfig.model_validate(yaml.safe_load(text) | known)
-        return [*store(owner, platform, "1Gi"), *data_api(owner, platform)]
+        return [_in_the_clear(each) for each in (*store(owner, platform, "1Gi"), *data_api(owner, platform, has_peers=False))]
+
+
+# That release knew no certificates: what the present one does with them is taken out of the process.
+_WITHOUT_TLS = (
+    "from commonweal_runtime import server; server.presented = lambda _: None\n"
+    "from commonweal_runtime.data_api.__main__ import main; main()"
+)
+
+
+def _in_the_clear(made: Child) -> Child:
+    """Return what an earlier release made of it: a Service on port 80, probes over HTTP, and no certificates in any pod."""
+    body = json.loads(made.body)
+    if made.kind == "Service":
+        body["spec"]["ports"] = [port | {"port": 80, "name": "http"} if port["port"] == 443 else port for port in body["spec"]["ports"]]
+        return replace(made, body=json.dumps(body).encode())
+    pod = body["spec"]["template"]["spec"]
+    pod["volumes"] = [volume for volume in pod["volumes"] if volume["name"] != "tls"]
+    for container in pod["containers"]:
+        container["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] != "tls"]
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            container.get(probe, {}).get("httpGet", {}).pop("scheme", None)
+        if container["name"] == "data-api":
+            container["command"] = ["python3", "-c", _WITHOUT_TLS]
+            container["env"] = [each for each in container["env"] if each["name"] != "COMMONWEAL_TLS_DIR"]
+    return replace(made, body=json.dumps(body).encode())

@@ -64,6 +64,14 @@ def test_the_demonstration_needs_no_more_than_its_extra() -> None:
     assert "asyncpg" in needed
 
 
+def test_the_stack_without_a_cluster_needs_no_more_than_its_extra() -> None:
+    ours = [*modules("commonweal_cli.dev"), *modules("commonweal_runtime"), *modules("commonweal_api"), *modules("commonweal_kube")]
+    brought = {name_of(text) for text in [*wheels.plain(PYPROJECT), *wheels.extra(PYPROJECT, "dev")]}
+    needed = reached(ours)
+    assert needed - brought == set()
+    assert "cel-expr-python" in needed
+
+
 @pytest.mark.parametrize(("package", "extras"), [("commonweal_operator", ["operator"]), ("commonweal_runtime", ["runtime", "store"])])
 def test_images_install_what_their_code_imports_and_no_more(package: str, extras: list[str]) -> None:
     """They install the extras alone, not what a plain install brings."""
@@ -121,9 +129,9 @@ def bench() -> list[str]:
 
 
 def command_modules() -> list[str]:
-    """Return what `commonweal` is, with all that it starts as programs of their own; not the demonstration, which has an extra."""
+    """Return what `commonweal` is, with all that it starts as programs of their own; not the demonstration and the stack without a cluster, which have extras."""
     ours = [*modules("commonweal_cli"), *modules("commonweal_local"), *modules("commonweal_stacks")]
-    return [module for module in ours if not module.startswith("commonweal_cli.demo.")]
+    return [module for module in ours if not module.startswith(("commonweal_cli.demo.", "commonweal_cli.dev."))]
 
 
 def modules(package: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ app.kubernetes.io/component: {{ . }}
 {{/* Who issues the tokens of people: the issuer that is named, else the small one here, else nobody. */}}
 {{- define "commonweal.personIssuer" -}}
 {{- if .Values.identity.issuer }}{{ .Values.identity.issuer }}
-{{- else if .Values.identity.enabled }}http://identity.{{ .Release.Namespace }}.svc.cluster.local
+{{- else if .Values.identity.enabled }}https://identity.{{ .Release.Namespace }}.svc.cluster.local
 {{- else if .Values.identity.jwks }}{{ fail "identity.jwks says where keys are, but not whose: set identity.issuer, or identity.enabled for the small issuer" }}
 {{- end }}
 {{- end }}
@@ -62,7 +62,13 @@ personAudience: {{ .Values.identity.provider.audience | quote }}
 personClaim: {{ .Values.identity.provider.claim | quote }}
 personSubject: {{ .Values.identity.provider.subject }}
 personSkewSeconds: {{ .Values.identity.provider.skewSeconds }}
+issuerRef: {{ toJson .Values.certificates.issuerRef }}
+authority: {{ toJson .Values.certificates.authority }}
+{{- if and .Values.certificates.issuerRef.name (not .Values.certificates.authority) }}{{ fail "certificates.issuerRef names an issuer, and authority does not say which one to trust: set certificates.authority to the PEM certificate of its authority" }}
+{{- end }}
 sectorsSecret: {{ .Values.sectorsSecret }}
+authoritySecret: {{ .Values.authoritySecret }}
+peopleSecret: {{ .Values.identity.people }}
 systemNamespace: {{ .Release.Namespace }}
 serviceAccount: commonweal-operator
 {{- end }}

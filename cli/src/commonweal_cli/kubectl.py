@@ -7,17 +7,34 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from commonweal_api.common import AUTHORITY, AUTHORITY_KEY
 from commonweal_cli.exceptions import KubectlConflictError, KubectlError, KubectlForbiddenError
 from commonweal_cli.kubectl_watch import Watch
 
 Say = Callable[[str], None]
+Lacking = Callable[[dict[str, Any]], str | None]  # what an object waits for; None: nothing
 SECONDS = 60.0
 # What the API server says between the making of a quota and its first count by the controller manager.
 NOT_COUNTED = "status unknown for quota"
 QUOTA_SECONDS = 90.0  # the controller looks for new kinds each half minute, and our sites' counts again each ten seconds
+
+
+class Cluster(Protocol):
+    """What signing, checking and the journey ask of whatever runs departments: a site through kubectl, or a stack of `commonweal dev`. All raise KubectlError."""
+
+    @property
+    def name(self) -> str: ...
+    def get(self, kind: str, name: str, namespace: str | None = None) -> dict[str, Any]: ...
+    def items(self, kind: str, name: str = "") -> list[dict[str, Any]]: ...
+    def patch(self, kind: str, name: str, namespace: str, patch: dict[str, Any]) -> None: ...
+    def apply_object(self, manifest: dict[str, Any]) -> None: ...
+    def delete(self, kind: str, name: str, namespace: str) -> None: ...
+    def token(self, namespace: str, account: str, audience: str) -> str: ...
+    def authority(self, namespace: str) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -67,6 +84,11 @@ class Kubectl:
         """Return an hour's token of a ServiceAccount for one audience. Raises KubectlForbiddenError without the right to make one."""
         return self.run("create", "token", account, *_in(namespace), "--audience", audience, "--duration", "1h", seconds=SECONDS).strip()
 
+    def authority(self, namespace: str) -> str:
+        """Return the certificate of the authority to trust, as the operator publishes it in that namespace; empty where it does not, such as at an earlier release."""
+        text = self.run("get", "configmap", AUTHORITY, *_in(namespace), "-o", "json", "--ignore-not-found", seconds=SECONDS)
+        return str(json.loads(text)["data"][AUTHORITY_KEY]) if text.strip() else ""
+
     def apply(self, *files: Path, seconds: float = QUOTA_SECONDS) -> None:
         """Apply manifest files; again while a new namespace's quota has not been counted yet, for at most `seconds`."""
         deadline = time.monotonic() + seconds
@@ -84,13 +106,18 @@ class Kubectl:
         """Apply one manifest."""
         self.run("apply", "-f", "-", stdin=json.dumps(manifest))
 
-    def wait_for(self, plurals: Sequence[str], condition: str, seconds: float, say: Say) -> None:
-        """Wait until each object of these kinds says so for its present generation; say what is waited for when that changes."""
+    def delete(self, kind: str, name: str, namespace: str) -> None:
+        """Begin to delete one object; what holds it is not waited for."""
+        self.run("delete", kind, name, *_in(namespace), "--wait=false")
+
+    def wait_for(self, plurals: Sequence[str], condition: str | Lacking, seconds: float, say: Say) -> None:
+        """Wait until each object of these kinds says so for its present generation, or lacks nothing; say what is waited for when that changes."""
+        lacks = condition if callable(condition) else partial(lacking, condition=condition)
         deadline, said = time.monotonic() + seconds, ""
         with Watch(self.command, plurals) as watch:
             while True:
                 items = watch.objects()
-                waiting = [w for w in (lacking(item, condition) for item in items or ()) if w]
+                waiting = [w for w in (lacks(item) for item in items or ()) if w]
                 if items is not None and not waiting:
                     return
                 text = self._named(f"waits for {summed_up(waiting) or 'an answer'}")

@@ -22,6 +22,7 @@ COMMANDS = {
     "conform": Lazy("commonweal_cli.conform:conform", "compare two sites, or what a site says of itself"),
     "demo": Lazy("commonweal_cli.demo.command:demo", "bring everything up, with data", "demo"),
     "department": Lazy("commonweal_cli.move.department:department", "end a department, or take its store into the platform's namespace"),
+    "dev": Lazy("commonweal_cli.dev.command:dev", "a department's whole stack on this machine, from its manifests", "dev"),
     "doctor": Lazy("commonweal_cli.machine:doctor", "say what this machine lacks"),
     "erasure": Lazy("commonweal_cli.site.decommission.verify:erasure", "check a certificate of erasure"),
     "fleet": Lazy("commonweal_cli.fleet.command:fleet", "a change for many sites, in rings"),

@@ -14,6 +14,8 @@ GROUP = "commonweal.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 _PREFIX, PLATFORM_SUFFIX = "dept-", "-platform"
+# Where the certificate of the authority to trust is published: a ConfigMap in the platform's namespace and each department's, and its key.
+AUTHORITY, AUTHORITY_KEY = "commonweal-ca", "ca.crt"
 
 NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 FIELD_PATTERN = r"^[a-z][A-Za-z0-9]{0,62}$"

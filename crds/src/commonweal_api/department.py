@@ -65,7 +65,7 @@ class FeedSite(Strict):
     url: Annotated[
         str,
         StringConstraints(
-            pattern=r"^https?://[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[1-9][0-9]{0,4})?$", min_length=8, max_length=270
+            pattern=r"^https://[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[1-9][0-9]{0,4})?$", min_length=8, max_length=270
         ),
     ] = Field(description="Base URL of the department's data API there. What it sends is signed, whatever carries it.")
 

@@ -132,6 +132,11 @@ def issuer_seed(master: bytes) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"identity signing key v1").derive(master)
 
 
+def issuer_seal(master: bytes) -> bytes:
+    """Return the key under which the embedded issuer seals what it gives away: each of its pods, on each site that has this master key, opens it."""
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"identity seals v1").derive(master)
+
+
 def issuer_jwks(master: bytes) -> dict[str, Any]:
     """Return the public keys of the embedded issuer as a JSON Web Key Set; the key's id is its thumbprint (RFC 7638)."""
     public = {**_JWK, "x": base64url(public_key(issuer_seed(master)))}

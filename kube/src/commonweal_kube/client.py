@@ -11,7 +11,7 @@ import aiohttp
 import orjson
 
 from commonweal_kube.cluster import Cluster
-from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError, ResourceExpiredError
+from commonweal_kube.exceptions import AnswerTooLargeError, ApiError, ApiServerUnavailableError, ResourceExpiredError
 from commonweal_kube.protocol import APPLY, JSON, METADATA
 
 FIELD_MANAGER = "commonweal-operator"
@@ -23,6 +23,8 @@ WATCH_SECONDS = 240  # then the server ends a watch, quiet or not: the ordinary 
 # are gone are noticed long before, by the connection itself (DEAD_PEER_MILLISECONDS).
 OVERDUE_SECONDS = 15.0
 DEAD_PEER_MILLISECONDS = 10_000
+# Of a page of objects that tenants write: their labels and field managers alone may take a megabyte of each, and ten times that once they are decoded.
+LARGEST_PAGE = 4 << 20
 ATTEMPTS = 3
 LONGEST_PAUSE = 10.0
 
@@ -67,12 +69,14 @@ class Api:
         """Close the pool."""
         await self._session.close()
 
-    async def call(self, method: str, path: str, body: bytes | None = None, *, content: str = JSON, accept: str = JSON) -> dict[str, Any]:
-        """Send one request and return the decoded answer."""
+    async def call(
+        self, method: str, path: str, body: bytes | None = None, *, content: str = JSON, accept: str = JSON, most: int | None = None
+    ) -> dict[str, Any]:
+        """Send one request and return the decoded answer; AnswerTooLargeError when it has more than `most` bytes."""
         headers = {"Accept": accept, "Accept-Encoding": "identity"} | ({} if body is None else {"Content-Type": content})
         for left in reversed(range(ATTEMPTS)):
             try:
-                return await self._once(method, path, body, headers)
+                return await self._once(method, path, body, headers, most)
             except ApiError as error:
                 if error.status not in (401, 429, 503) or not left:
                     raise
@@ -82,6 +86,10 @@ class Api:
     async def apply(self, path: str, body: bytes) -> dict[str, Any]:
         """Apply server-side, by force, as our one field manager; return the object's metadata, since nothing else is used."""
         return await self.call("PATCH", f"{path}?fieldManager={FIELD_MANAGER}&force=true", body, content=APPLY, accept=METADATA)
+
+    async def create(self, path: str, body: bytes) -> dict[str, Any]:
+        """Create in a collection; ApiError 409 when there is one of that name. Return the object's metadata."""
+        return await self.call("POST", f"{path}?fieldManager={FIELD_MANAGER}", body, accept=METADATA)
 
     async def metadata(self, path: str) -> dict[str, Any] | None:
         """Return the object's metadata as it is now, or None when there is no such object."""
@@ -93,12 +101,15 @@ class Api:
             raise
 
     async def pages(self, path: str, selector: str = "", accept: str = JSON, size: int = 500) -> AsyncIterator[dict[str, Any]]:
-        """List in pages, so that no answer is large; all pages show one moment. Raises ResourceExpiredError when a page token has expired."""
+        """List in pages, smaller ones where objects are large; all pages show one moment. Raises ResourceExpiredError when a page token has expired."""
         token = ""
         while True:
             query = f"limit={size}" + (f"&labelSelector={selector}" if selector else "") + (f"&continue={token}" if token else "")
             try:
-                page = await self.call("GET", f"{path}?{query}", accept=accept)
+                page = await self.call("GET", f"{path}?{query}", accept=accept, most=LARGEST_PAGE if size > 1 else None)
+            except AnswerTooLargeError:
+                size = max(1, size // 4)
+                continue
             except ApiError as error:
                 raise (ResourceExpiredError if error.status == 410 else error) from error
             page["items"] = page["items"] or []  # the server sends null for an empty metadata list
@@ -128,14 +139,25 @@ class Api:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiServerUnavailableError(repr(error)) from error
 
-    async def _once(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> dict[str, Any]:
+    async def _once(self, method: str, path: str, body: bytes | None, headers: dict[str, str], most: int | None) -> dict[str, Any]:
         try:
             async with self._session.request(method, self._url + path, data=body, headers=headers) as response:
                 if response.status >= 400:
                     raise await _refusal(response)
-                return dict(orjson.loads(await response.read()))
+                return dict(orjson.loads(await _body(response, most)))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiServerUnavailableError(f"{method} {path}: {error!r}") from error
+
+
+async def _body(response: aiohttp.ClientResponse, most: int | None) -> bytes | bytearray:
+    if most is None:
+        return await response.read()
+    found = bytearray()
+    async for part in response.content.iter_any():
+        found += part
+        if len(found) > most:
+            raise AnswerTooLargeError
+    return found
 
 
 def _event(line: bytes) -> dict[str, Any]:

@@ -33,3 +33,7 @@ class ResourceExpiredError(Exception):
 
 class ClusterLoginError(Exception):
     """There is no usable login; the message names what is missing and the remedy. Raised at a program's start, which prints it and ends."""
+
+
+class AnswerTooLargeError(Exception):
+    """The API server's answer is larger than the caller takes at once. Raised by a bounded call; a list asks again for fewer objects a page."""

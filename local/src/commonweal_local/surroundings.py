@@ -7,6 +7,7 @@ import io
 import locale
 import os
 import pwd
+import ssl
 import sys
 import urllib.parse
 import urllib.request
@@ -67,10 +68,20 @@ def ask_neighbours_directly(environment: MutableMapping[str, str]) -> None:
     environment["no_proxy"] = environment["NO_PROXY"] = ",".join(dict.fromkeys([*known, *near()]))
 
 
-def opener(address: str) -> urllib.request.OpenerDirector:
-    """What opens this address: directly when it is near, else as the environment says; `urllib` itself knows no networks in `no_proxy`."""
+def opener(address: str, authority: str = "") -> urllib.request.OpenerDirector:
+    """What opens this address: directly when it is near, else as the environment says; `urllib` itself knows no networks in `no_proxy`. See `believing`."""
     host = urllib.parse.urlsplit(address).hostname or ""
-    return urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if is_near(host) else []))
+    direct = [urllib.request.ProxyHandler({})] if is_near(host) else []
+    believed = [urllib.request.HTTPSHandler(context=believing(authority))] if authority else []
+    return urllib.request.build_opener(*direct, *believed)
+
+
+def believing(authority: str) -> ssl.SSLContext:
+    """Return what a server's certificate is checked by: the authorities of this machine, and besides the one given as PEM."""
+    context = ssl.create_default_context()
+    if authority:
+        context.load_verify_locations(cadata=authority)
+    return context
 
 
 def is_near(host: str) -> bool:

@@ -51,6 +51,10 @@ class ProblemError(Exception):
         return f"{self.status} {self.reason}: {self.detail} {self.remedy}"
 
 
+class CertificateMissingError(Exception):
+    """A server has no certificate that it could present, or a store no authority to believe. The process ends with what to do."""
+
+
 class StoreUnreachableError(Exception):
     """The store does not answer, or every connection is busy for too long. The data API makes a problem of status 503 of it."""
 
@@ -93,6 +97,10 @@ class AuthorizationError(Exception):
 
 class SignInError(Exception):
     """The issuer refused a sign-in; the text is its reason. The demonstration prints it and ends."""
+
+
+class SignInLaterError(SignInError):
+    """The issuer does not know the department yet, or no longer: what it was given takes a minute or so to reach it."""
 
 
 class InferenceRequestError(Exception):

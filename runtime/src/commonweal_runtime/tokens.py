@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import aiohttp
@@ -20,8 +19,10 @@ import orjson
 
 from commonweal_api.common import PLATFORM_SUFFIX, department_at
 from commonweal_api.model_service import RUNTIME_CLIENT
+from commonweal_api.pairwise import pairwise
+from commonweal_api.plan import audience_of
+from commonweal_runtime.certificates import is_secured, outside
 from commonweal_runtime.exceptions import KeysUnavailableError, ProblemError
-from commonweal_runtime.pairwise import pairwise
 from commonweal_runtime.problems import issuer_not_set, keys_unavailable, token_invalid, token_missing
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
@@ -31,6 +32,8 @@ LONGEST_DOCUMENT = 256 * 1024
 LONGEST_KEY = 200
 SHORTEST_RSA_BITS = 2048
 SKEW = 30.0
+# A service's token is believed without asking the site whether its account is still there, so none may be one that its maker keeps for when he has left.
+LONGEST_CLIENT_SECONDS = 86400.0
 REMEMBERED = 2048
 REMEMBER_SECONDS = 60.0
 REFRESH_SECONDS = 300.0
@@ -38,7 +41,9 @@ RETRY_SECONDS = 5.0
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 CLUSTER_JWKS = "https://kubernetes.default.svc/openid/v1/jwks"
 
-_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+_DEPARTMENTS = audience_of("")
+# Claims that people choose themselves, and where a provider says that it has looked (OpenID Connect Core, section 5.1).
+_VERIFIED = {"email": "email_verified", "phone_number": "phone_number_verified"}
 _SUBJECT = re.compile(r"^system:serviceaccount:(dept-[a-z](?:[a-z0-9-]{0,47}[a-z0-9])?):([a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)$")
 
 Keys = Mapping[str, jwt.PyJWK]
@@ -85,6 +90,11 @@ class Naming:
                 f"The token has no usable claim {self.claim}.",
                 "Sign in again; if it stays so, the platform team sets the claim that names people.",
             )
+        if self.claim in _VERIFIED and claims.get(_VERIFIED[self.claim]) is not True:
+            raise token_invalid(
+                f"The token's claim {self.claim} is what the person wrote: {_VERIFIED[self.claim]} is not true.",
+                "Have the provider verify it and say so, or have the platform team name people by a claim that the provider vouches for.",
+            )
         if self.sector_key is not None:
             return pairwise(self.sector_key, value)
         try:
@@ -97,8 +107,7 @@ class Naming:
 
 def checked_url(url: str) -> str:
     """Return an address that keys may be fetched from: over TLS, or on this machine. ValueError for any other: whoever answered there would be believed."""
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _THIS_MACHINE):
+    if is_secured(url):
         return url
     raise ValueError(f"{url}: an issuer's keys are fetched over https only; use https, or give the keys themselves.")
 
@@ -119,7 +128,7 @@ def fetch_from(url: str, *, token_file: Path | None = None, ca_file: Path | None
     async def fetch() -> Mapping[str, Any]:
         bearer = await asyncio.to_thread(token_file.read_text) if token_file else ""
         headers = {"Authorization": f"Bearer {bearer.strip()}"} if bearer else {}
-        trust = ssl.create_default_context(cafile=str(ca_file)) if ca_file else True
+        trust = ssl.create_default_context(cafile=str(ca_file)) if ca_file else outside().context
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
             return await _document(session, url, headers=headers, ssl=trust)
 
@@ -132,11 +141,11 @@ def fetch_by_discovery(issuer: str) -> Fetch:
 
     async def fetch() -> Mapping[str, Any]:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
-            metadata = await _document(session, issuer.rstrip("/") + "/.well-known/openid-configuration")
+            metadata = await _document(session, issuer.rstrip("/") + "/.well-known/openid-configuration", ssl=outside().context)
             address = metadata.get("jwks_uri")
             if metadata.get("issuer") != issuer or not isinstance(address, str):
                 raise ValueError("the issuer's metadata name another issuer, or no keys")
-            return await _document(session, checked_url(address))
+            return await _document(session, checked_url(address), ssl=outside().context)
 
     return fetch
 
@@ -210,7 +219,7 @@ def _parse(document: Mapping[str, Any]) -> Keys:
             continue
         try:
             key = jwt.PyJWK(entry)
-        except (jwt.PyJWTError, ValueError, TypeError):
+        except Exception:  # noqa: BLE001, S112 - whatever a library makes of a foreign key, it must not cost us the others
             continue
         if key.algorithm_name in ALGORITHMS and getattr(key.key, "key_size", SHORTEST_RSA_BITS) >= _SHORTEST[key.algorithm_name]:
             keys[entry["kid"]] = key
@@ -241,9 +250,14 @@ class Verifier:
         self._known: dict[str, tuple[float, Mapping[str, Any]]] = {}
 
     async def client(self, authorization: str | None) -> Client:
-        """Return the service that the `Authorization` header speaks for."""
+        """Return the service that the `Authorization` header speaks for. Its token was made for a day at most."""
         claims = await self.claims(authorization)
-        match = _SUBJECT.match(str(claims["sub"]))
+        if "iat" not in claims or _seconds(claims["exp"]) - _seconds(claims["iat"]) > LONGEST_CLIENT_SECONDS:
+            raise token_invalid(
+                "The token was made for longer than a day, or does not say when.",
+                "Ask for one of at most 86400 seconds; a projected ServiceAccount token has an hour unless you say otherwise, and is renewed in its file.",
+            )
+        match = _SUBJECT.fullmatch(str(claims["sub"]))
         if match is None:
             raise token_invalid(
                 "The token's subject is not a ServiceAccount of a department.",
@@ -282,7 +296,17 @@ class Verifier:
             )
         except jwt.PyJWTError as error:
             raise self._refusal(error) from None
+        self._for_one_department(claims["aud"])
         return self._in_time(claims)
+
+    def _for_one_department(self, audiences: str | Sequence[str]) -> None:
+        """Refuse what another department could have been given, and have brought here."""
+        listed = [audiences] if isinstance(audiences, str) else audiences
+        if any(a.startswith(_DEPARTMENTS) and a not in self._audiences for a in listed):
+            raise token_invalid(
+                "The token is meant for several departments, so each could use it at the others.",
+                f"Ask for a token with the audience {' or '.join(self._audiences)} alone, one for each department.",
+            )
 
     def _in_time(self, claims: dict[str, Any]) -> Mapping[str, Any]:
         """Return the claims if now lies between `nbf` and `exp`; by our own clock, so that tests need not wait.

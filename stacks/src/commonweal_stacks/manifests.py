@@ -10,6 +10,7 @@ import yaml
 NAMESPACE = "commonweal-system"
 STORAGE_CLASS: Final = "std-rwo"
 SECTORS_SECRET = "commonweal-sectors"  # noqa: S105 - the name of a Secret, not a secret
+AUTHORITY_SECRET = "commonweal-authority"  # noqa: S105 - as above
 SITE_KEY_SECRET = "commonweal-site-key"  # noqa: S105 - as above
 LABELS: Mapping[str, str] = {"app.kubernetes.io/managed-by": "commonweal", "app.kubernetes.io/part-of": "commonweal"}
 

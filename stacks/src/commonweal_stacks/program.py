@@ -17,8 +17,9 @@ from commonweal_stacks.conformity.site_key import public_jwk
 from commonweal_stacks.exceptions import ChartError, SiteConfigError
 from commonweal_stacks.management_access import management_file, management_if_any
 from commonweal_stacks.manifests import Manifest
-from commonweal_stacks.platform.layer import Layer, build_layer
+from commonweal_stacks.platform.layer import Keys, Layer, build_layer
 from commonweal_stacks.site import (
+    AUTHORITY_KEY,
     ENCRYPTION_KEY,
     IMAGES_KEY,
     MASTER_KEY,
@@ -26,6 +27,7 @@ from commonweal_stacks.site import (
     SITE_KEY,
     SiteConfig,
     load_images,
+    parse_authority,
     parse_encryption_key,
     parse_master,
     parse_signing_key,
@@ -64,9 +66,10 @@ def _plan(stack: str) -> Plan:
     """Return what is to be deployed. Raises SiteConfigError or ChartError."""
     site = parse_site(setting(SITE_KEY, stack), stack=stack)
     images = load_images(setting(IMAGES_KEY, stack), stack=stack)
-    master = _secret(MASTER_KEY, parse_master, stack)
+    master, authority = _secret(MASTER_KEY, parse_master, stack), _secret(AUTHORITY_KEY, parse_authority, stack)
     signing = _secret(SIGNING_KEY, parse_signing_key, stack)
-    layer = build_layer(site, images, pulumi.Output.secret(master), pulumi.Output.secret(signing))
+    keys = Keys(*(pulumi.Output.secret(key) for key in (master, authority, signing)))
+    layer = build_layer(site, images, keys)
     return Plan(site, layer, tuple(_declarations(site, stack)), public_jwk(signing))
 
 

@@ -17,7 +17,7 @@ from commonweal_api.generated import write_or_check
 from commonweal_stacks.checkout import source
 from commonweal_stacks.management.config import MANAGEMENT_KEY, SEED_KEY, ManagementConfig
 from commonweal_stacks.platform.values import Values
-from commonweal_stacks.site import ENCRYPTION_KEY, IMAGES_KEY, MASTER_KEY, SIGNING_KEY, SITE_KEY, SiteConfig
+from commonweal_stacks.site import AUTHORITY_KEY, ENCRYPTION_KEY, IMAGES_KEY, MASTER_KEY, SIGNING_KEY, SITE_KEY, SiteConfig
 from commonweal_stacks.site_kinds import BLOCKS
 
 HEAD = """\
@@ -56,15 +56,29 @@ ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
             "A directory instead of the cluster, with `plan.json`, `closings.json` (what may be open; without it nothing is), `report.json` and `secrets/<name>/<key>`.",
         ),
         ("COMMONWEAL_LISTEN", "`0.0.0.0`", "The address that a server listens on; of PostgreSQL, its `listen_addresses`."),
+        (
+            "COMMONWEAL_TLS_DIR",
+            "needed, unless a server listens on this machine only",
+            "The directory with `tls.crt` and `tls.key`, which a server presents, and `ca.crt`, the authority that its clients trust; read again when they change.",
+        ),
         ("COMMONWEAL_PORT", "the part's own", "The port that a web server listens on."),
         ("COMMONWEAL_CONNECTIONS", "1000", "How many connections a web server holds in all; then the idle one of who has most gives way."),
         ("COMMONWEAL_CONNECTIONS_PER_ADDRESS", "128", "How many of them one address may have, or one network of 64 bits of IPv6."),
+        (
+            "COMMONWEAL_LEAVING_SECONDS",
+            "0 (data API and issuer in a pod: 5)",
+            "How long a web server that is to end goes on accepting, until balancers have learnt of it and send no more connections.",
+        ),
         ("COMMONWEAL_TRUSTED_PROXIES", "none", "Networks, separated by commas, whose `X-Forwarded-For` is believed."),
-        ("COMMONWEAL_KEYS_DIR", "`/etc/commonweal/keys` (data API: needed)", "The directory with the keys `database` and `sector`."),
+        (
+            "COMMONWEAL_KEYS_DIR",
+            "`/etc/commonweal/keys` (data API: needed)",
+            "The directory with the keys `database` and `sector` (of the data API only where ids are made from tokens or the department has other sites); of the model runtime, with `password`, `store.crt` and `requests`.",
+        ),
     ),
     "Store and keeper": (
         ("COMMONWEAL_SOCKET_DIR", "`/run/postgresql`", "Where PostgreSQL's socket lies; only the pod's own containers see it."),
-        ("COMMONWEAL_VOLUMES", "none: as they are mounted", "Base URL of the reader of the department's volumes."),
+        ("COMMONWEAL_VOLUMES", "none: as they are mounted", "Base URL of the reader of the department's volumes, over https."),
         ("COMMONWEAL_VOLUMES_DIR", "`/var/lib/commonweal/volumes`", "Where the volumes of Parquet sources are mounted."),
     ),
     "Data API": (
@@ -92,8 +106,12 @@ ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
     "The small issuer of people's tokens": (
         ("COMMONWEAL_ISSUER", "needed", "The issuer's own address, as tokens name it."),
         ("COMMONWEAL_PEOPLE", "`/etc/commonweal/people/people.json`", "Who may sign in; `clients.json` may lie beside it."),
-        ("COMMONWEAL_SECTORS_DIR", "`/etc/commonweal/sectors`", "The directory with the site's master key `master`."),
-        ("COMMONWEAL_SIGNING_KEY", "derived from `master`", "A PEM file with the key that signs tokens."),
+        (
+            "COMMONWEAL_IDENTITY_DIR",
+            "`/etc/commonweal/identity`",
+            "The directory with what the operator made for it: `signing`, `seal` and `subjects.json`.",
+        ),
+        ("COMMONWEAL_SIGNING_KEY", "`signing`", "A PEM file with the key that signs tokens."),
     ),
     "Of other programs": (
         ("KUBECONFIG", "", "Which cluster the operator outside a pod, and every `commonweal` command without `--site`, speaks to."),
@@ -110,6 +128,7 @@ ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
     ),
 }
 SECRETS = {
+    AUTHORITY_KEY: "The key of the authority that certifies the site's workloads. Sites with the same one believe one another; others name it under `certificates.authority`.",
     MASTER_KEY: "The master of the sector keys, from which all pairwise ids follow. It must never change, and is the same on all sites of a department.",
     SIGNING_KEY: "The seed with which the site signs its statements: conformity, erasure.",
     ENCRYPTION_KEY: "The key with which the site's API servers encrypt Secrets. Who loses it loses them.",
@@ -168,7 +187,7 @@ def rows(model: type[BaseModel], above: str = "", leave_out: Collection[str] = (
 
 
 def _written(default: Any) -> str:
-    return "" if default in (None, "", {}, ()) else f"`{json.dumps(default) if isinstance(default, bool) else default}`"
+    return "" if default in (None, "", {}, ()) else f"`{json.dumps(default) if isinstance(default, bool | tuple) else default}`"
 
 
 def environment() -> Iterator[str]:

@@ -17,7 +17,7 @@ from commonweal_stacks.exceptions import SiteConfigError
 from commonweal_stacks.site_kinds import BLOCKS, Aws, Azure, BareMetal, Cidr, Gcp, Kind, Local, Part, Vsphere
 
 SITE_KEY, IMAGES_KEY, MASTER_KEY = "commonweal:site", "commonweal:images", "commonweal:sectorsMaster"
-SIGNING_KEY, ENCRYPTION_KEY = "commonweal:siteKey", "commonweal:encryptionKey"
+SIGNING_KEY, ENCRYPTION_KEY, AUTHORITY_KEY = "commonweal:siteKey", "commonweal:encryptionKey", "commonweal:siteAuthority"
 IMAGE_NAMES = ("operator", "runtime", "store")
 HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -91,6 +91,46 @@ class Identity(Part):
         return self
 
 
+class IssuerRef(Part):
+    """An issuer of cert-manager."""
+
+    model_config = NONE_LEFT_OUT
+
+    name: Annotated[str, StringConstraints(pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$")] = Field(
+        default="", description="The issuer's name. Empty: the site's own authority issues, whose key is `commonweal:siteAuthority`."
+    )
+    kind: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z]{0,62}$")] = Field(
+        default="ClusterIssuer", description="The issuer's kind. An `Issuer` would have to be in each namespace."
+    )
+    group: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")] = Field(
+        default="cert-manager.io", description="The API group of that kind."
+    )
+
+
+class Certificates(Part):
+    """Who issues the workloads' certificates, and which authority everybody trusts."""
+
+    model_config = NONE_LEFT_OUT
+
+    issuer_ref: IssuerRef = Field(
+        default_factory=IssuerRef, description="The issuer that cert-manager takes, where the site has cert-manager."
+    )
+    authority: Annotated[str, StringConstraints(pattern=r"^(-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s-]+)?$", max_length=20000)] = Field(
+        default="",
+        description="Certificates of further authorities to believe, as PEM: with an issuer its own, which is needed, and two while it changes it; else those of sites with another key of their own. The site's own authority is believed without being named.",
+    )
+
+    @model_validator(mode="after")
+    def _somebody_is_believed(self) -> Self:
+        if self.issuer_ref.name and not self.authority:
+            raise ValueError(
+                "issuerRef names an issuer, and authority does not say which one to trust: set authority to the PEM certificate of its authority"
+            )
+        if self.authority and not self.issuer_ref.name:
+            raise ValueError("authority is that of an issuer, and issuerRef names none: name it, or leave authority out")
+        return self
+
+
 def _known(name: str) -> str:
     return blueprint.revision(name).revision
 
@@ -138,6 +178,7 @@ class SiteConfig(Part):
         default="ClusterIP", description="How data APIs and model runtimes are reached: `LoadBalancer` or `ClusterIP`."
     )
     identity: Identity = Field(default_factory=Identity)
+    certificates: Certificates = Field(default_factory=Certificates)
 
     @model_validator(mode="after")
     def _kubeconfig_fits(self) -> Self:
@@ -212,6 +253,11 @@ def _line(problem: Mapping[str, Any], file: str) -> str:
 def parse_master(value: str | None, *, stack: str, secret: bool) -> str:
     """Return the master of the sector keys: 64 hexadecimal characters, kept as a secret of the stack. Raises SiteConfigError."""
     return _parse_secret(MASTER_KEY, value, stack=stack, secret=secret)
+
+
+def parse_authority(value: str | None, *, stack: str, secret: bool) -> str:
+    """Return the key of the site's authority: 64 hexadecimal characters, kept as a secret of the stack. Raises SiteConfigError."""
+    return _parse_secret(AUTHORITY_KEY, value, stack=stack, secret=secret)
 
 
 def parse_signing_key(value: str | None, *, stack: str, secret: bool) -> str:

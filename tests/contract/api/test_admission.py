@@ -177,7 +177,11 @@ def test_signatures_are_put_in_and_taken_out_by_the_steward_only(plane: ControlP
         with pytest.raises(Refused) as refusal:
             plane.api("editor").request("PATCH", path, {"spec": {"signatures": signatures}}, content_type=MERGE)
         says(refusal.value, "may not grant access")
-    plane.api("editor").request("PATCH", path, {"metadata": {"annotations": {"note": "read"}}}, content_type=MERGE)
+    note = {"metadata": {"annotations": {"note": "read"}}}
+    with pytest.raises(Refused) as refusal:  # what the last apply was stands there, too
+        plane.api("editor").request("PATCH", path, note, content_type=MERGE)
+    says(refusal.value, "may not grant access")
+    plane.api("steward").request("PATCH", path, note, content_type=MERGE)
     plane.api("steward").request("PATCH", path, {"spec": {"signatures": []}}, content_type=MERGE)
 
 

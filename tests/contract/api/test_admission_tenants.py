@@ -17,7 +17,6 @@ from contract.api.tenancy import (
     ACCOUNT,
     CLAIM,
     OURS,
-    OWNED,
     POD,
     SERVICE,
     SETS,
@@ -90,6 +89,14 @@ REFUSALS: dict[str, tuple[Body, tuple[str, ...]]] = {
     "d: a class in a template of a template": (
         cron(template({}, priorityClassName="commonweal-platform")),
         ("spec.jobTemplate.spec.template.spec.priorityClassName",),
+    ),
+    "d: a pod that keeps its room for a day after it was told to end": (
+        made("Pod", "mine", spec=pod_spec(terminationGracePeriodSeconds=86_400)),
+        ("spec.terminationGracePeriodSeconds", "60"),
+    ),
+    "d: such a pod in a template": (
+        deployment(template({"app": "a"}, terminationGracePeriodSeconds=61)),
+        ("spec.template.spec.terminationGracePeriodSeconds",),
     ),
     "g: the store's volume": (
         deployment(template({"app": "a"}, volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "data-store-0"}}])),
@@ -229,15 +236,6 @@ def test_pod_security_keeps_pods_from_the_node(tenant: KubeApi, spec: Body) -> N
         tenant.apply(
             made("Pod", "mine", spec=pod_spec(**{k: dict(v) if isinstance(v, dict) else v for k, v in spec.items()})), dry_run=True
         )
-
-
-def test_the_clusters_controllers_make_no_pod_of_a_higher_priority(plane: ControlPlane) -> None:
-    """d: from a template that was there before the policy."""
-    eager = made("Pod", "app-7d4b9-x2x2x", spec=pod_spec(priorityClassName="system-node-critical"))
-    refused(plane, "replicas", eager, "spec.priorityClassName")
-    plane.api("replicas").apply(made("Pod", "app-7d4b9-x2x2x", spec=pod_spec()), dry_run=True)
-    ours = made("Pod", "store-1", OWNED, spec=pod_spec(priorityClassName="eager", serviceAccountName="app"))
-    plane.api("replicas").apply(ours, dry_run=True)
 
 
 SPACES = ("dept-tax", "dept-tax-platform")

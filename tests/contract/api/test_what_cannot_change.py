@@ -94,7 +94,7 @@ def _stored(api: KubeApi) -> Iterator[None]:
         api.delete(manifest)
 
 
-def _changed(kind: str, changes: tuple[Change, ...]) -> Body:
+def changed(kind: str, changes: tuple[Change, ...]) -> Body:
     changed = deepcopy(STORED[kind])
     for change in changes:
         change(changed)
@@ -104,13 +104,13 @@ def _changed(kind: str, changes: tuple[Change, ...]) -> Body:
 @pytest.mark.parametrize(("kind", "changes", "words"), FIXED, ids=[words for _, _, words in FIXED])
 def test_a_fixed_field_is_refused_with_what_to_do_instead(api: KubeApi, kind: str, changes: tuple[Change, ...], words: str) -> None:
     with pytest.raises(Refused) as refusal:
-        api.apply(_changed(kind, changes), dry_run=True)
+        api.apply(changed(kind, changes), dry_run=True)
     assert words in refusal.value.message
 
 
 @pytest.mark.parametrize(("kind", "changes"), FREE)
 def test_every_other_field_may_change(api: KubeApi, kind: str, changes: tuple[Change, ...]) -> None:
-    (stored,) = api.apply(_changed(kind, changes), dry_run=True)
+    (stored,) = api.apply(changed(kind, changes), dry_run=True)
     assert stored["metadata"]["generation"] == 2
 
 

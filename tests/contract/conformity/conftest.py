@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from commonweal_stacks.api import Api
-from commonweal_stacks.platform.layer import Layer, build_layer
+from commonweal_stacks.platform.layer import Keys, Layer, build_layer
 from commonweal_stacks.site import parse_site
 from contract.operator.stage import IMAGES, Operator, running_operator
 from support.control_plane import REPOSITORY, ControlPlane
@@ -28,7 +28,7 @@ SEED = "5e" * 32
 @pytest.fixture(scope="package")
 def layer() -> Layer:
     config = yaml.safe_load((REPOSITORY / "stacks" / "site" / "Pulumi.onprem.yaml").read_text())["config"]["commonweal:site"]
-    return build_layer(parse_site(config | {"expose": "ClusterIP"}, stack="onprem"), IMAGES, "5ec7" * 16, SEED)
+    return build_layer(parse_site(config | {"expose": "ClusterIP"}, stack="onprem"), IMAGES, Keys("5ec7" * 16, "5ec8" * 16, SEED))
 
 
 @pytest.fixture(scope="package")

@@ -22,10 +22,11 @@ GUARDS: Mapping[str, set[str]] = {
     "commonweal-borrowed-identity": {"admission.borrowed-token", "admission.port-forward", "admission.exec"},
     "commonweal-kept": {"admission.endless-token"},
     "commonweal-lock-in": {"admission.lock-in"},
+    "commonweal-leaving": {"admission.leaving"},
     "commonweal-lock-in-exemptions": {"admission.lock-in-exemption"},
     "commonweal-namespaces": {"admission.namespace"},
     "commonweal-operator-namespaces": {"operator.adoption", "operator.pod-security"},
-    "commonweal-operator-objects": {"operator.workload", "operator.image"},
+    "commonweal-operator-objects": {"operator.elsewhere", "operator.image"},
     "commonweal-own-sources": {"admission.foreign-source"},
     "commonweal-owned-objects": {"admission.platform-label", "admission.scale", "admission.eviction"},
     "commonweal-platform-namespaces": {f"platform.{what}" for what in ("scale", "eviction", "port-forward", "exec", "pods", "report")},
@@ -59,7 +60,7 @@ def tried(plane: ControlPlane, operator: Operator) -> Iterator[tuple[Api, dict[s
         assert departments.emptied(api) == ""
         found = refusals.verdicts(api)
         assert {name: one for name, one in found.items() if one.broken} == {}
-        yield api, refusals.attempts(api)
+        yield api, refusals.attempts()
 
 
 def broken_now(api: Api, tried: Mapping[str, Attempt]) -> set[str]:

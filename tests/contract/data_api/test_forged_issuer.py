@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from commonweal_api.plan import audience_of
-from commonweal_api.signatures import issuer_jwks
+from commonweal_api.signatures import issuer_jwks, issuer_seed
 from commonweal_runtime.identity.keys import SigningKey
 from support.data_api import DEPARTMENT, DataApi, Issuer, subject
 from support.department import Department
@@ -35,7 +35,7 @@ def signed(key: SigningKey, issuer: str, who: UUID, kid: str | None = None) -> d
 def test_whoever_answers_at_the_issuers_address_is_neither_asked_nor_believed(
     department: Department, store: StoreServer, issuer: Issuer
 ) -> None:
-    own, forged, asked = SigningKey.derived(MASTER), SigningKey(Ed25519PrivateKey.generate()), []
+    own, forged, asked = SigningKey.of(issuer_seed(MASTER)), SigningKey(Ed25519PrivateKey.generate()), []
 
     def answer(path: str, _: object) -> tuple[int, bytes]:
         asked.append(path)

@@ -59,6 +59,19 @@ GARBAGE = {
     "a length that is none": b"PUT /me/consents/yes HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
     "length and chunks": b"PUT /me/consents/yes HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "chunks that are none": b"PUT /me/consents/yes HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "a length that is a list": b"PUT /me/consents/yes HTTP/1.1\r\nHost: x\r\nContent-Length: 3, 3\r\n\r\nabc",
+    "a length with a sign": b"PUT /me/consents/yes HTTP/1.1\r\nHost: x\r\nContent-Length: +3\r\n\r\nabc",
+    "another coding and a length": b"PUT /me/consents/yes HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "chunks that are not last": b"PUT /me/consents/yes HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "chunks said twice": b"PUT /me/consents/yes HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+    "a space before the colon": b"PUT /me/consents/yes HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+    "a chunk of 2^65": b"PUT /me/consents/yes HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff1\r\n",
+    "a folded line": b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: b\r\n c: d\r\n\r\n",
+    "bare line feeds": b"GET /healthz HTTP/1.1\nHost: x\n\n",
+    "a bare carriage return": b"GET /healthz HTTP/1.1\r\nHost: x\rA: b\r\n\r\n",
+    "a NUL": b"GET /healthz HTTP/1.1\r\nHost: x\r\nA: b\x00c\r\n\r\n",
+    "a tunnel": b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "the front's own word for no method": b"NONE /me/uses HTTP/1.1\r\nHost: x\r\n\r\n",
     "an address of all bytes": b"GET /v1/\xff\xfe%zz%00/subjects HTTP/1.1\r\nHost: x\r\n\r\n",
 }
 
@@ -68,6 +81,61 @@ def test_what_is_no_request_is_refused_or_hung_up_on(department: Department, cas
     said = asyncio.run(talk(department, GARBAGE[case], patience=HEADERS_SECONDS + SLACK))
     assert not said or int(said.split(b" ")[1]) in range(400, 500)
     assert healthy(department)
+
+
+HEALTHY = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+MORE = {
+    "h2c": (HEALTHY + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n", 200),
+    "a web socket": (
+        HEALTHY + b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        200,
+    ),
+    "another host": (b"GET http://elsewhere.example/healthz HTTP/1.1\r\nHost: x\r\n\r\n", 200),
+    "two hosts": (HEALTHY + b"Host: y\r\n\r\n", 200),
+    "an echo": (b"TRACE /me/uses HTTP/1.1\r\nHost: x\r\nCookie: a=b\r\n\r\n", 405),
+    "another method": (b"POST /healthz HTTP/1.1\r\nHost: x\r\nX-HTTP-Method-Override: GET\r\nContent-Length: 0\r\n\r\n", 405),
+    "leave to send": (b"PUT /me/consents/yes HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n", 401),
+}
+
+
+@pytest.mark.parametrize("case", MORE)
+def test_what_asks_for_more_than_http_gets_the_plain_answer(department: Department, case: str) -> None:
+    sent, status = MORE[case]
+    said = asyncio.run(talk(department, sent))
+    assert said.startswith(b"HTTP/1.1 %d " % status)
+    assert b"elsewhere" not in said
+    assert b"a=b" not in said
+    assert b"pgrade:" not in said
+
+
+SPELLINGS = (
+    "//me/uses",
+    "/me/uses/",
+    "/me//uses",
+    "/me%2fuses",
+    "/%6de/uses",
+    "/v1/../me/uses",
+    "/me/uses;a=b",
+    "/me/uses%00",
+    "/me/%2e%2e/me/uses",
+    "/ME/USES",
+)
+
+
+@pytest.mark.parametrize("path", SPELLINGS)
+def test_an_address_in_another_spelling_needs_the_same_token(department: Department, path: str) -> None:
+    said = asyncio.run(talk(department, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()))
+    assert int(said.split(b" ")[1]) in (401, 404)
+
+
+@pytest.mark.parametrize("form", ["{{{}}}", "urn:uuid:{}", "{}%0a", "{}%20", "%20{}", "{}%00"])
+def test_an_id_has_one_form(department: Department, form: str) -> None:
+    for who in (
+        form.format(PERSON),
+        str(PERSON).replace("-", ""),
+        str(PERSON).replace("0", "\N{FULLWIDTH DIGIT ZERO}").replace("1", "\N{FULLWIDTH DIGIT ONE}"),
+    ):
+        assert department.ask(f"/v1/people/subjects/{who}").status_code == 400
 
 
 def test_headers_without_end_are_refused(department: Department) -> None:

@@ -79,6 +79,11 @@ def sealed(**over: Any) -> Answer:
     return lambda question: (200, KEY.seal(question, orjson.dumps(page(**over))))
 
 
+def off_by(difference: timedelta) -> Answer:
+    """Answer by a clock that is off when it is asked: this file may have been read long before."""
+    return lambda question: (200, KEY.seal(question, orjson.dumps(page(now=(datetime.now(UTC) + difference).isoformat()))))
+
+
 def entry(**over: Any) -> list[dict[str, Any]]:
     return [{**page()["entries"][0], **over}]
 
@@ -114,8 +119,8 @@ BROKEN: dict[str, tuple[Answer, str]] = {
     "no JSON": (lambda q: (200, KEY.seal(q, b"{")), "not understood"),
     "another form": (sealed(agreements=None), "not understood"),
     "no time": (sealed(now="soon"), "not understood"),
-    "a clock that is late": (sealed(now=(datetime.now(UTC) - timedelta(minutes=5)).isoformat()), "clocks"),
-    "a clock that is early": (sealed(now=(datetime.now(UTC) + timedelta(minutes=5)).isoformat()), "clocks"),
+    "a clock that is late": (off_by(timedelta(minutes=-5)), "clocks"),
+    "a clock that is early": (off_by(timedelta(minutes=5)), "clocks"),
     "another site's page": (sealed(site="north"), "CW470"),
     "a number missing": (sealed(entries=entry(seq=2)), "CW472"),
     "no person": (sealed(entries=entry(subject="somebody")), "cannot be taken: 22P02"),

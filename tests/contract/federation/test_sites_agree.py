@@ -2,60 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 import uuid
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
 import pytest
 
-from support.data_api import person_product
-from support.federation import SHOWN, SiteStore, exchange, person
+from support.federation import PEOPLE, SHOWN, Run, SiteStore, exchange
 from support.postgres import StoreServer
 from support.waiting import until
 
-NAMES = ["east", "north", "west"]
-PEOPLE = [person(n) for n in range(1, 41)]
 KINDS = ["Given", "Withdrawn", "Objected", "ObjectionLifted"]
-SPEC = person_product(SimpleNamespace(port=5432))  # type: ignore[arg-type]
 WIDER = {**SHOWN, "definitions": {"area": "x", "score": "y"}}
-Run = Callable[[Callable[[SiteStore, SiteStore, SiteStore], Awaitable[None]]], None]
-
-
-@pytest.fixture
-def run(servers: list[StoreServer]) -> Run:
-    """Run a script with three sites on databases made anew; each has the agreement `help`, under a number of its own."""
-
-    async def fresh(name: str, server: StoreServer) -> SiteStore:
-        root = await server.superuser("postgres")
-        await root.execute("drop database if exists department with (force)")
-        made = await root.fetchval("select exists (select from pg_database where datname = 'seed')")
-        await root.execute("create database department" + (" template seed" if made else ""))
-        if not made:
-            await (await SiteStore.make(name, server, [n for n in NAMES if n != name], PEOPLE, SPEC)).root.close()
-            await root.execute("create database seed template department")
-        await root.close()
-        return SiteStore(name, server, await server.superuser("department"))
-
-    def go(script: Callable[[SiteStore, SiteStore, SiteStore], Awaitable[None]]) -> None:
-        async def inside() -> None:
-            sites = [await fresh(name, server) for name, server in zip(NAMES, servers, strict=True)]
-            try:
-                for n, site in enumerate(sites):
-                    await site.agree("help", 5 + n)
-                await script(*sites)
-            finally:
-                for site in sites:
-                    await site.root.close()
-
-        asyncio.run(inside())
-
-    return go
 
 
 def entry(n: int, kind: str, who: uuid.UUID, at: datetime, site: str = "south", **over: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from support.postgres import HeritageServer, StoreServer
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[Provider]:
-    """The running department: `tax` may link and reads by consent, `benefits` may link and reads by public task, `other` may not link."""
+    """The running department: `tax` may link and reads by consent, `benefits` may link and reads by public task, `seldom` as `tax` and each person once a day, `other` may not link."""
     linkage = {"on": "number", "normalise": "Upper"}
     with HeritageServer() as heritage, Issuer() as issuer, StoreServer() as store:
         asyncio.run(heritage.make("heritage", PEOPLE + PEOPLE_WITH_NUMBERS + READER + ";" + GRANTS))
@@ -38,6 +38,9 @@ def provider() -> Iterator[Provider]:
         agreements = {
             "yes": agreement("Consent", linkage=linkage),
             "task": agreement("PublicTask", consumer="benefits", linkage=linkage),
+            "seldom": agreement(
+                "Consent", consumer="seldom", linkage=linkage, limits={"maxRows": 100, "perSubject": {"max": 1, "seconds": 86400}}
+            ),
             "plain": agreement("PublicTask", consumer="other"),
         }
         wanted = plan({"people": people, "visits": visit_product(heritage)}, agreements)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
+import uuid
 
 import asyncpg
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from commonweal_runtime.linkage.tokens import Normalise, written
 from support.data_api import login, subject
 from support.linkage import Provider, number_of
-from support.waiting import until
+from support.waiting import until, wait_for
 
 
 def test_a_reference_reads_the_person_it_means_and_shows_no_id(provider: Provider) -> None:
@@ -43,6 +45,46 @@ def test_neither_the_answer_nor_the_store_tells_which_link_found_somebody(provid
         await connection.close()
 
     asyncio.run(as_the_agreement())
+
+
+def test_an_allowance_does_not_tell_that_somebody_who_withholds_all_is_known(provider: Provider) -> None:
+    """Two references with one identifier shared an allowance if it was somebody's, and each had its own if it was nobody's."""
+    withholding, nobody = number_of(20), "ZZ999998Z"
+    told = {}
+    for name, identifier in (("who", withholding), ("none", nobody)):
+        provider.consumer.link({f"{name}-1": identifier, f"{name}-2": identifier}, "seldom")
+        told[name] = [provider.consumer.linked(f"{name}-1", "seldom")]  # perhaps before it was looked up
+    provider.resolved()
+    for name, answers in told.items():
+        answers += [provider.consumer.linked(f"{name}-{n}", "seldom") for n in (1, 2, 1)]
+        provider.consumer.ask("DELETE", f"links/{name}-1", "seldom")
+        provider.consumer.link({f"{name}-1": withholding if name == "who" else nobody}, "seldom")
+    provider.resolved()
+    for name, answers in told.items():
+        answers.append(provider.consumer.linked(f"{name}-1", "seldom"))
+    assert [a.json()["reason"] for a in told["who"][1:]] == [a.json()["reason"] for a in told["none"][1:]]
+    assert [a.status_code for a in told["who"][2:]] == [429, 429, 429]
+
+
+def test_what_is_counted_publicly_is_alike_for_absent_and_denied(provider: Provider) -> None:
+    """Whoever reads somebody and then looks at the public counts finds out nothing that the 404 did not tell."""
+
+    def counts() -> dict[str, list[int]]:
+        told = json.loads(provider.sql("select audit.transparency()"))
+        # of «seldom», another consumer's, an earlier test's reads may be counted meanwhile
+        return {a["agreement"]: [a["uses"], a["given"]] for a in told["agreements"] if a["agreement"] != "seldom"}
+
+    def counted(before: dict[str, list[int]]) -> None:
+        wait_for("the read to be counted", lambda: True if counts() != before else None)
+
+    moved = []
+    for who in (subject("P21"), uuid.uuid4()):
+        before = counts()
+        assert provider.consumer.ask("GET", f"subjects/{who}", "tax").status_code == 404
+        counted(before)
+        moved.append({name: [now - then for now, then in zip(numbers, before[name], strict=True)] for name, numbers in counts().items()})
+    assert moved[0] == moved[1]
+    assert moved[0]["yes"] == [1, 0]
 
 
 def test_an_identifier_that_two_people_bear_means_neither(provider: Provider) -> None:

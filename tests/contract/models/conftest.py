@@ -10,8 +10,8 @@ from typing import Self
 
 import pytest
 
+from commonweal_api.store_access import password_of
 from commonweal_runtime.store import certificate
-from commonweal_runtime.store.logins import password_of
 from support.model_runtime import KEY, Caller, ModelsProcess, Provider, calling, entry
 from support.postgres import HeritageServer
 

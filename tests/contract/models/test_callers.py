@@ -237,6 +237,12 @@ def test_an_event_belongs_to_its_caller(department: Department, model: Model) ->
     with model.called(NAMED) as named, model.called(APP) as app, model.called(FOREIGN) as health:
         assert explained(named, who).status_code == 200
         assert [explained(c, who).json().get("reason") for c in (app, health, named)] == ["EventConflict", "EventConflict", None]
+        assert named.post("reward", {"eventId": "e1", "value": 0.75}).status_code == 200
+        for other in (app, health):  # nor can another teach by it, or find out by guesses how well it went
+            for path, body in (("activate", {}), ("reward", {"value": 0.75}), ("reward", {"value": 0.5})):
+                answer = other.post(path, {"eventId": "e1", **body})
+                assert (answer.status_code, answer.json()["reason"]) == (404, "UnknownEvent")
+        assert named.post("reward", {"eventId": "e1", "value": 0.75}).json()["duplicate"] is True
     assert len(uses(department, who)) == 1
 
 

@@ -7,10 +7,10 @@ import asyncio
 import asyncpg
 import pytest
 
+from commonweal_api.store_access import password_of
 from commonweal_runtime.models.learning import Space
 from commonweal_runtime.models.log import DecisionLog
 from commonweal_runtime.store.enforcement import Enforcement
-from commonweal_runtime.store.logins import password_of
 from support.model_runtime import KEY
 from support.postgres import StoreServer
 

@@ -70,17 +70,17 @@ def running_operator(plane: ControlPlane, directory: Path) -> Iterator[Operator]
 
 
 class Operator:
-    """The operator's process. Every write it makes is read from the audit log of the API server."""
+    """The operator's process, configured by the chart's `values`. Every write it makes is read from the audit log of the API server."""
 
-    def __init__(self, plane: ControlPlane, log: Path, *options: str) -> None:
-        self.plane, self._log, self._options = plane, log, options
+    def __init__(self, plane: ControlPlane, log: Path, *options: str, **values: Any) -> None:
+        self.plane, self._log, self._options, self._values = plane, log, options, values
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
         self._written, self._read = list[str](), 0  # and how many bytes of the log that is
 
     def start(self) -> None:
         """Start it; returns when it says that it is ready."""
-        config = next(o for o in chart() if o["kind"] == "ConfigMap")["data"]["config.yaml"]
+        config = next(o for o in chart(**self._values) if o["kind"] == "ConfigMap")["data"]["config.yaml"]
         path = self.plane.home / "operator.yaml"
         path.write_text(config)
         self._port = self._port or _free_port()
@@ -245,11 +245,12 @@ def _free_port() -> int:
 
 
 def install(plane: ControlPlane, **values: Any) -> None:
-    """Put on a control plane what the stack puts on a site: our kinds, the platform's namespace and master key, and everything of the chart."""
+    """Put on a control plane what the stack puts on a site: our kinds, the platform's namespace with its two keys, and everything of the chart."""
     plane.install_crds()
     plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}})
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "commonweal-sectors", "namespace": SYSTEM}}
-    plane.apply({**secret, "stringData": {"master": "ab" * 32}})
+    for name, key, content in (("commonweal-sectors", "master", "cd" * 32), ("commonweal-authority", "authority", "ab" * 32)):
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": SYSTEM}}
+        plane.apply({**secret, "stringData": {key: content}})
     for obj in chart(**values):
         obj["metadata"].setdefault("namespace", SYSTEM)
         plane.apply(obj)

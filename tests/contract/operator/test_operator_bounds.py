@@ -1,4 +1,4 @@
-"""What the operator's account is refused, by its own name, on a site where it does all its work (k): access rules alone would let it have the cluster."""
+"""What the operator's account is refused, by its own name, on a site where it does all its work (k), had it all rights there are: what its access rules refuse is in test_operator_least."""
 
 from __future__ import annotations
 
@@ -72,6 +72,10 @@ def _binding(namespace: str, role: str, subject: Body, kind: str = "ClusterRole"
     return _object("RoleBinding", "more", namespace, roleRef=reference, subjects=[subject])
 
 
+def _access(namespace: str, role: str) -> Body:
+    return {**_binding(namespace, role, OPERATOR), "metadata": {"name": "commonweal-operator-access", "namespace": namespace}}
+
+
 OPERATOR: Body = {"kind": "ServiceAccount", "name": "commonweal-operator", "namespace": SYSTEM}
 STORE: Body = {"kind": "ServiceAccount", "name": "store", "namespace": OURS}
 EVERYBODY: Body = {"apiGroup": RBAC, "kind": "Group", "name": "system:authenticated"}
@@ -91,7 +95,17 @@ FOREIGN: dict[str, Body] = {
         "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "cluster-admin"},
         "subjects": [OPERATOR],
     },
-    "its reading of Secrets elsewhere": _binding("kube-system", "commonweal-department-secrets", OPERATOR),
+    "its reading of Secrets elsewhere": _binding("kube-system", "commonweal-operator-platform", OPERATOR),
+    "the master key anew": _object("Secret", "commonweal-sectors", SYSTEM, type="Opaque"),
+    "the authority's key anew": _object("Secret", "commonweal-authority", SYSTEM, type="Opaque"),
+    "the people who may sign in": _object("Secret", "commonweal-people", SYSTEM, type="Opaque"),
+    "what the issuer holds, as another type": _object(
+        "Secret", "commonweal-identity", SYSTEM, type="kubernetes.io/tls", data={"tls.crt": "", "tls.key": ""}
+    ),
+    "a certificate in the platform's own namespace": _object(
+        "Secret", "commonweal-webhook-tls", SYSTEM, type="kubernetes.io/tls", data={"tls.crt": "", "tls.key": ""}
+    ),
+    "the configuration of itself": _object("ConfigMap", "commonweal-operator", SYSTEM),
     "a Secret elsewhere": _object("Secret", "commonweal-keys", "default"),
     "a namespace's content that no Department owns": _object("ConfigMap", "commonweal-x", "dept-other"),
     "a pod": _object("Pod", "p", OURS, spec=_pod(container={"securityContext": SAFE}, securityContext=WHO)),
@@ -135,7 +149,10 @@ SHAPES: dict[str, tuple[Body, str]] = {
         "rules:",
     ),
     "the cluster's administrator": (_binding(OURS, "cluster-admin", OPERATOR), "roleRef:"),
-    "its own role for a component": (_binding(OURS, "commonweal-department-secrets", STORE), "roleRef:"),
+    "its own role for a component": (_binding(OURS, "commonweal-operator-platform", STORE), "roleRef:"),
+    "its own role under another name": (_binding(OURS, "commonweal-operator-platform", OPERATOR), "roleRef:"),
+    "its role in the platform's namespace in the department's": (_access(OWN, "commonweal-operator-platform"), "roleRef:"),
+    "its role in the department's namespace in the platform's": (_access(OURS, "commonweal-operator-department"), "roleRef:"),
     "a role of components for everybody": (_binding(OURS, "store", EVERYBODY, "Role"), "roleRef:"),
     "a steward's role for everybody": (_binding(OURS, "commonweal-department-steward", EVERYBODY), "roleRef:"),
     "a role for another department's store": (
@@ -160,6 +177,14 @@ SHAPES: dict[str, tuple[Body, str]] = {
             **_object("Secret", "commonweal-token", OURS, type="kubernetes.io/service-account-token"),
             "metadata": {"name": "commonweal-token", "namespace": OURS, "annotations": {"kubernetes.io/service-account.name": "store"}},
         },
+        "type: the operator makes Secrets",
+    ),
+    "a certificate of somebody else's": (
+        _object("Secret", "commonweal-other-tls", OURS, type="kubernetes.io/tls", data={"tls.crt": "", "tls.key": ""}),
+        "type: the operator makes Secrets",
+    ),
+    "a Secret of a certificate's name": (
+        _object("Secret", "commonweal-volumes-tls", OWN, type="Opaque"),
         "type: the operator makes Secrets",
     ),
 }
@@ -234,7 +259,7 @@ def test_it_deletes_and_connects_to_nothing(taken_over: KubeApi) -> None:
 
 def test_it_may_not_write_the_policies_that_bind_it(plane: ControlPlane) -> None:
     """An API server asks no policy about policies: here access rules alone stand in the way, so the chart must never give them."""
-    granted = [rule for obj in chart() if obj["kind"] in ("Role", "ClusterRole") for rule in obj["rules"]]
+    granted = [rule for obj in chart() if obj["kind"] in ("Role", "ClusterRole") for rule in obj.get("rules", ())]
     assert granted
     for rule in granted:
         assert not {"admissionregistration.k8s.io", "*"} & set(rule.get("apiGroups", ()))

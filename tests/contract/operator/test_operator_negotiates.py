@@ -160,6 +160,8 @@ def test_everything_unsigned_is_signed_at_once_and_what_holds_is_left_alone(plan
 def test_what_is_signed_cannot_be_changed(plane: ControlPlane) -> None:
     manifest = agreed(plane, offered("held"))
     plane.apply(manifest)
+    # Signed as it is, it is open for a moment; a pass that began then must not write its plan after what follows.
+    wait_for("the plan with it", lambda: "held" in {a.name for a in planned(plane).agreements} or None)
     path = plane.api().path_of(manifest)
     with pytest.raises(Refused, match=r"spec.limits: is signed and cannot be changed; take out spec.signatures"):
         plane.api().request("PATCH", path, {"spec": {"limits": {"maxRows": 1000}}}, content_type=MERGE)

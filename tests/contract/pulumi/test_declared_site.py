@@ -52,7 +52,7 @@ def managed(directory: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 def written() -> str:
     """Return everything that Pulumi has written, but for the secrets' own files."""
-    own = {"passphrase", "sectors-master", "site-key-onprem"}
+    own = {"passphrase", "sectors-master", "site-authority", "site-key-onprem"}
     return "".join(file.read_text(errors="replace") for file in root().rglob("*") if file.is_file() and file.name not in own)
 
 

@@ -58,10 +58,11 @@ def test_a_site_from_nothing_to_nothing(site: Site) -> None:
     assert sorted(site.run(operations.preview).changed) == EXPOSED
     site.configure()
 
-    master = kept_secret("sectors-master").read_text()
-    written = [file.read_text(errors="replace") for file in root().rglob("*") if file.is_file() and file.name != "sectors-master"]
-    assert len(written) > 3
-    assert not [text for text in written if master in text]
+    for name in ("sectors-master", "site-authority"):
+        kept = kept_secret(name).read_text()
+        written = [file.read_text(errors="replace") for file in root().rglob("*") if file.is_file() and file.name != name]
+        assert len(written) > 3
+        assert not [text for text in written if kept in text]
     assert "secure" in (root() / "sites" / "onprem" / "Pulumi.onprem.yaml").read_text()
     assert "secure" not in (site.project / "Pulumi.onprem.yaml").read_text()
 
@@ -109,7 +110,7 @@ def test_pulumi_alone_makes_a_stack_of_its_own_as_the_how_to_says(site: Site, tm
         "PULUMI_CONFIG_PASSPHRASE": "mine",
     }
     typed(site, "stack", "init", "onprem", **alone)
-    for key in ("commonweal:sectorsMaster", "commonweal:siteKey"):
+    for key in ("commonweal:sectorsMaster", "commonweal:siteAuthority", "commonweal:siteKey"):
         typed(site, "config", "set", "--secret", key, "ab" * 32, **alone)
 
     shown = typed(site, "preview", "--color=never", **alone)

@@ -31,10 +31,10 @@ def served(api: KubeApi) -> Iterator[tuple[str, str, bool]]:
             yield group, resource["name"], resource["namespaced"]
 
 
-def may(api: KubeApi, group: str, resource: str, verb: str, namespace: str) -> bool:
+def may(api: KubeApi, group: str, resource: str, verb: str, namespace: str, name: str = "") -> bool:
     """Return the authorizer's answer about whoever asks."""
     kind, _, sub = resource.partition("/")
-    wanted = {"group": group, "resource": kind, "subresource": sub, "verb": verb, "namespace": namespace}
+    wanted = {"group": group, "resource": kind, "subresource": sub, "verb": verb, "namespace": namespace, "name": name}
     review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": wanted}}
     return bool(api.request("POST", f"{REVIEWS}/selfsubjectaccessreviews", review)["status"]["allowed"])
 
@@ -111,3 +111,11 @@ def test_kubernetes_own_roles_know_nothing_of_our_kinds(plane: ControlPlane) -> 
     for role in plane.api().request("GET", "/apis/rbac.authorization.k8s.io/v1/clusterroles")["items"]:
         if role["metadata"].get("labels", {}).get("app.kubernetes.io/part-of") == "commonweal":
             assert not [label for label in role["metadata"]["labels"] if "aggregate-to" in label]
+
+
+@pytest.mark.parametrize("role", [*ROLES, "nobody"])
+def test_each_role_may_read_which_authority_to_trust_and_not_write_it(role: str, people: Mapping[str, KubeApi]) -> None:
+    assert may(people[role], "", "configmaps", "get", "dept-tax", "commonweal-ca") is (role != "nobody")
+    if role in ("steward", "registrar"):
+        assert not any(may(people[role], "", "configmaps", verb, "dept-tax", "commonweal-ca") for verb in VERBS if verb != "get")
+        assert not may(people[role], "", "configmaps", "get", "dept-tax", "another")

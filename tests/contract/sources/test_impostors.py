@@ -6,21 +6,22 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
 from commonweal_api.data_product import DataProductSpec, PostgresSource
+from commonweal_api.store_access import password_of
 from commonweal_runtime.data_api.connections import Address
 from commonweal_runtime.exceptions import PasswordExposedError, SourceReadError
 from commonweal_runtime.store import passwords
 from commonweal_runtime.store.live import foreign
-from commonweal_runtime.store.logins import password_of
 from commonweal_runtime.store.sources import Credentials, open_source
 from commonweal_stacks.management.certificates import issue
 from support.data_api import PASSWORD, USER, person_product, plan
-from support.impostors import FakeMysql, FakePostgres, Impostor
+from support.impostors import FakeMysql, FakePostgres, Impostor, ThievingMysql
 from support.keeper import Bench
 from support.live import live_product
 from support.mariadb import MariaDb
@@ -122,6 +123,16 @@ def test_a_mysql_that_asks_for_more_than_a_challenge_learns_nothing(case: str, c
     with FakeMysql(*MYSQL[case], certificate) as server:
         reason, _ = refused(lambda: look("mysql", server.port))
         assert (reason, shown(server)) == ("PasswordExposed", False)
+
+
+def test_a_mysql_that_asks_for_a_file_of_ours_gets_none(tmp_path: Path) -> None:
+    """The keeper has the department's keys as files, and whoever drafts a product names the server that it talks to."""
+    (tmp_path / "database").write_text("the key of everything")
+    with ThievingMysql(tmp_path / "database") as server:
+        with pytest.raises((SourceReadError, RuntimeError)):
+            look("mysql", server.port)
+        assert b"set session" in server.heard
+        assert b"the key of everything" not in server.heard
 
 
 def test_a_certificate_is_checked_where_the_product_says_so(heritage: HeritageServer, mariadb: MariaDb) -> None:

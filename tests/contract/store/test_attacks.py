@@ -166,7 +166,7 @@ def test_explain_of_the_door_shows_no_plan_of_the_table(target: Target) -> None:
 
 @pytest.mark.parametrize("database", ["postgres", "template1", "models"])
 def test_other_databases_are_closed(target: Target, database: str) -> None:
-    from commonweal_runtime.store.logins import password_of
+    from commonweal_api.store_access import password_of
     from support.data_api import DATABASE_KEY
 
     async def run() -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
 
+from commonweal_api.store_access import password_of, store_authority
 from commonweal_runtime.data_api.connections import Address
 from commonweal_runtime.keeper import store_tls
 from commonweal_runtime.store import passwords
 from commonweal_runtime.store.certificate import LIFETIME, issue, trust
-from commonweal_runtime.store.logins import password_of
 from commonweal_runtime.store.postgres import PEM, PRESENTED
 from support.data_api import DATABASE_KEY
 from support.postgres import StoreServer
@@ -66,6 +68,28 @@ def test_a_store_of_another_key_or_name_or_time_is_not_spoken_to(store: StoreSer
             asyncio.run(serial(store))
     asyncio.run(placed(store, issue(DATABASE_KEY, "127.0.0.1", now)))
     assert asyncio.run(serial(store))
+
+
+def test_a_login_that_is_refused_or_given_up_leaves_no_connection(store: StoreServer) -> None:
+    """Whatever moment it comes to: over TLS the driver waits until the server says goodbye, and a loop may have ended by then."""
+    trusted = trust(store_authority(DATABASE_KEY).certificate)
+
+    async def refused() -> None:
+        await passwords.connect(host="127.0.0.1", port=store.port, ssl=trusted, user=LOGIN, password="guessed", database="department")
+
+    async def given_up(turns: int) -> None:
+        opening = asyncio.create_task(Address("127.0.0.1", store.port, DATABASE_KEY).open(LOGIN))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        opening.cancel()
+        with suppress(asyncio.CancelledError):
+            (await opening).terminate()
+
+    for turns in range(60):
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            asyncio.run(refused())
+        asyncio.run(given_up(turns))
+    gc.collect()  # what is still open says so when it goes
 
 
 async def placed(store: StoreServer, certificate: store_tls.Certificate) -> None:
@@ -148,4 +172,5 @@ def test_a_store_whose_certificate_is_broken_starts_and_lets_nobody_in_until_the
         asyncio.run(serial(store))
     asyncio.run(placed(store, issue(DATABASE_KEY, "127.0.0.1", datetime.now(UTC))))
     assert asyncio.run(serial(store))
-    assert trust(DATABASE_KEY) is trust(DATABASE_KEY)
+    authority = store_authority(DATABASE_KEY).certificate
+    assert trust(authority) is trust(authority)

@@ -14,6 +14,7 @@ import pytest
 from commonweal_local import paths, toolchain
 from contract.operator.stage import install, running_operator
 from contract.tutorial.site import LIBRARY, Library
+from support.certificates import in_place
 from support.control_plane import ControlPlane
 from support.postgres import HeritageServer, StoreServer
 
@@ -39,8 +40,9 @@ def heritage() -> Iterator[HeritageServer]:
 
 
 @pytest.fixture(scope="module")
-def library(plane: ControlPlane, heritage: HeritageServer) -> Iterator[Library]:
-    with StoreServer() as store, Library(plane, store, heritage) as running:
+def library(plane: ControlPlane, heritage: HeritageServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    tls = in_place(tmp_path_factory.mktemp("library-tls"), LIBRARY_HOST, "127.0.0.1")  # by the authority that the operator publishes
+    with StoreServer() as store, Library(plane, store, heritage, tls) as running:
         yield running
 
 
@@ -51,7 +53,7 @@ def reader(plane: ControlPlane, library: Library, heritage: HeritageServer, tmp_
     files = {
         home / ".local/share/commonweal/sites/cloud/kubeconfig": plane.kubeconfig().read_text(),
         home / ".local/share/commonweal/heritage/password": PASSWORD,
-        home / ".curlrc": f'connect-to = "{LIBRARY_HOST}:80:127.0.0.1:{library.api.port}"\n',
+        home / ".curlrc": f'connect-to = "{LIBRARY_HOST}:443:127.0.0.1:{library.api.port}"\n',
         checkout / ".venv/bin/activate": f'export PATH="{checkout}/.venv/bin:$PATH"\n',
         checkout / ".venv/bin/commonweal": f'#!/bin/sh\nexec {sys.executable} -P -m commonweal_cli "$@"\n',
     }

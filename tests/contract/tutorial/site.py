@@ -9,6 +9,7 @@ import base64
 import json
 import threading
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -39,8 +40,8 @@ class Keys(Issuer):
 class Library:
     """The library's pods, and the quota controller's count of both departments."""
 
-    def __init__(self, plane: ControlPlane, store: StoreServer, heritage: HeritageServer) -> None:
-        self._api, self._heritage = plane.api(), heritage
+    def __init__(self, plane: ControlPlane, store: StoreServer, heritage: HeritageServer, tls: Path) -> None:
+        self._api, self._heritage, self._tls = plane.api(), heritage, tls
         self.exchange, self._pods = Exchange(store.directory / "exchange"), Pods(plane)
         self._store, self._stack, self._ended = store, ExitStack(), threading.Event()
         self._digests, self._told = dict[str, str](), dict[str, str]()
@@ -52,7 +53,7 @@ class Library:
         self._stack.enter_context(KeeperProcess(self._store, self.exchange.directory))
         env = {"COMMONWEAL_DEPARTMENT": LIBRARY, "COMMONWEAL_AUDIENCE": audience_of(LIBRARY), "COMMONWEAL_CLIENT_ISSUER": CLUSTER_ISSUER}
         self._carrier.start()
-        self.api = self._stack.enter_context(DataApi(self._store, keys, **env))
+        self.api = self._stack.enter_context(DataApi(self._store, keys, COMMONWEAL_TLS_DIR=str(self._tls), **env))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

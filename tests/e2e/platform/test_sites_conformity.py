@@ -111,7 +111,7 @@ DRIFT: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
         ),
     ),
     (
-        ("patch", "limitrange", "-n", bring_up.SYSTEM, "commonweal-platform", "--type=json", "-p", replaced(MEMORY, "123Mi")),
+        ("patch", "limitrange", "-n", bring_up.SYSTEM, "commonweal-platform", "--type=json", "-p", replaced(MEMORY, "300Mi")),
         (f"layer: LimitRange/{bring_up.SYSTEM}/commonweal-platform:spec.limits",),
     ),
     (

@@ -16,8 +16,8 @@ from commonweal_api import namespace_of, platform_namespace_of
 from commonweal_api.plan import audience_of
 from commonweal_cli import main
 from commonweal_cli.demo import bring_up
-from commonweal_cli.demo.person import SignIn
-from commonweal_cli.demo.web import Answer, Caller
+from commonweal_cli.demo.person import PEOPLE, SignIn
+from commonweal_cli.demo.web import Answer, Caller, trust_of
 from commonweal_cli.kubectl import Kubectl
 from commonweal_local.waiting import within
 from support.old_layout import SEED, OldDepartment
@@ -36,7 +36,7 @@ class Almanac:
     def __init__(self, cluster: Kubectl, password: str) -> None:
         self.cluster = cluster
         address = cluster.get("services", "identity", bring_up.SYSTEM)["status"]["loadBalancer"]["ingress"][0]["ip"]
-        self._session: Any = SignIn(f"http://{address}").person(bring_up.PEOPLE[0], password, NAME)
+        self._session: Any = SignIn(f"https://{address}", trust_of(cluster)).person(PEOPLE[0], password, NAME)
 
     @property
     def api(self) -> str:
@@ -44,11 +44,13 @@ class Almanac:
 
     def read(self) -> Answer:
         token = self.cluster.token(OWN, "desk", audience_of(NAME))
-        caller = Caller(self.api, token, {"Purpose": f"{NAME}/check"})
+        caller = Caller(self.api, token, {"Purpose": f"{NAME}/check"}, trust_of(self.cluster))
         return caller.get(f"/v1/companies/subjects/{self._session.subject}")
 
     def says(self, state: str) -> Answer:
-        return Caller(self.api, self._session.access_token).call("PUT", "/me/consents/desk-reads", {"state": state})
+        return Caller(self.api, self._session.access_token, trust=trust_of(self.cluster)).call(
+            "PUT", "/me/consents/desk-reads", {"state": state}
+        )
 
 
 def objects() -> list[dict[str, Any]]:

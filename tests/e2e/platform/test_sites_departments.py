@@ -17,9 +17,9 @@ from commonweal_cli.demo import bring_up
 from commonweal_cli.demo.command import walk
 from commonweal_cli.demo.journey import BENEFITS, ONCE, REGISTRY, TAX, Site, poll, short_agreement
 from commonweal_cli.demo.learning import MODEL
-from commonweal_cli.demo.person import SignIn
+from commonweal_cli.demo.person import PEOPLE, SignIn
 from commonweal_cli.demo.report import table
-from commonweal_cli.demo.web import Answer, Caller
+from commonweal_cli.demo.web import Answer, Caller, trust_of
 from commonweal_cli.kubectl import Kubectl
 from commonweal_cli.site import operations
 from commonweal_local.images import builder
@@ -44,12 +44,13 @@ def onprem(brought: bring_up.Brought) -> Kubectl:
 
 def site_of(cluster: Kubectl, password: str) -> Site:
     address = cluster.get("services", "identity", bring_up.SYSTEM)["status"]["loadBalancer"]["ingress"][0]["ip"]
-    return Site(cluster, SignIn(f"http://{address}"), bring_up.PEOPLE[0], password)
+    return Site(cluster, SignIn(f"https://{address}", trust_of(cluster)), PEOPLE[0], password)
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=bring_up.SITES)
 def test_every_step_of_the_journey_is_as_it_must_be(brought: bring_up.Brought, number: int) -> None:
-    rows = walk(brought.clusters[number], brought.password)
+    cluster = brought.clusters[number]
+    rows = walk(cluster, bring_up.issuer_of(cluster), brought.password)
     print(table(rows))
     assert len(rows) >= 25
     assert [row.step for row in rows if not row.ok] == []
@@ -84,9 +85,9 @@ def probe(cluster: Kubectl, namespace: str, host: str, port: int) -> str:
 
 def test_pods_reach_the_data_api_of_a_department_with_an_agreement_and_no_store(brought: bring_up.Brought, onprem: Kubectl) -> None:
     api, store = (f"{name}.{platform_namespace_of(REGISTRY)}.svc.cluster.local" for name in ("data-api", "store"))
-    assert probe(onprem, namespace_of(BENEFITS), api, 80) == "open"
+    assert probe(onprem, namespace_of(BENEFITS), api, 443) == "open"
     assert probe(onprem, namespace_of(BENEFITS), store, 5432).startswith("closed")
-    assert probe(onprem, namespace_of(REGISTRY), f"data-api.{platform_namespace_of(BENEFITS)}.svc.cluster.local", 80).startswith("closed")
+    assert probe(onprem, namespace_of(REGISTRY), f"data-api.{platform_namespace_of(BENEFITS)}.svc.cluster.local", 443).startswith("closed")
 
 
 def test_no_pod_is_taken_for_the_api_server_a_source_or_the_name_service(brought: bring_up.Brought, onprem: Kubectl) -> None:
@@ -124,10 +125,10 @@ def pods(cluster: Kubectl, namespace: str, selector: str) -> list[dict[str, obje
 def test_what_a_model_has_learnt_survives_the_death_of_its_pod(brought: bring_up.Brought, onprem: Kubectl) -> None:
     base = onprem.get("departments", TAX)["status"]["models"]
     token = onprem.token(namespace_of(TAX), "tax-app", audience_of(TAX))
-    before = Caller(base, token).get(MODEL).body
+    before = Caller(base, token, trust=trust_of(onprem)).get(MODEL).body
     assert before["rewarded"] > 0
     assert within(HANG, replaced(onprem, platform_namespace_of(TAX), "models"))
-    after = poll(lambda: Caller(base, token).get(MODEL), lambda answer: answer.status == 200, HANG).body
+    after = poll(lambda: Caller(base, token, trust=trust_of(onprem)).get(MODEL), lambda answer: answer.status == 200, HANG).body
     # No agreement names this caller, so it is told no digest; that the sums are the same to the bit is the runtime's own contract test.
     assert (after["decisions"], after["rewarded"], after["meanReward"]) == (before["decisions"], before["rewarded"], before["meanReward"])
 

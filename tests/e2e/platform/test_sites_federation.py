@@ -10,8 +10,8 @@ import pytest
 
 from commonweal_cli.demo import bring_up
 from commonweal_cli.demo.journey import BENEFITS, CHECK, REGISTER, REGISTRY, TAX, Site, poll
-from commonweal_cli.demo.person import SignIn
-from commonweal_cli.demo.web import Answer
+from commonweal_cli.demo.person import PEOPLE, SignIn
+from commonweal_cli.demo.web import Answer, trust_of
 from commonweal_cli.kubectl import Kubectl
 from commonweal_local import sites
 from support.waiting import HANG
@@ -23,7 +23,7 @@ CONSENT = "/me/consents/benefits-checks-company"
 
 def site_of(cluster: Kubectl, password: str) -> Site:
     address = cluster.get("services", "identity", bring_up.SYSTEM)["status"]["loadBalancer"]["ingress"][0]["ip"]
-    return Site(cluster, SignIn(f"http://{address}"), bring_up.PEOPLE[2], password)
+    return Site(cluster, SignIn(f"https://{address}", trust_of(cluster)), PEOPLE[2], password)
 
 
 def amend(cluster: Kubectl, feed: object) -> None:

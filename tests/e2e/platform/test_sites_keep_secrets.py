@@ -30,9 +30,12 @@ def keys_of(kubeconfig: Path) -> Iterator[str]:
 
 def test_no_key_lies_in_pulumis_state_in_clear_text(brought: bring_up.Brought) -> None:
     sites = [cluster.kubeconfig for cluster in brought.clusters]
-    made = [kept_secret(name).read_text() for name in ("passphrase", "sectors-master", *(f"site-key-{c.name}" for c in brought.clusters))]
+    made = [
+        kept_secret(name).read_text()
+        for name in ("passphrase", "sectors-master", "site-authority", *(f"site-key-{c.name}" for c in brought.clusters))
+    ]
     keys = [*made, *(key for file in (*sites, management_file()) for key in keys_of(file))]
-    own = {kept_secret(name) for name in ("passphrase", "sectors-master")} | set(root().glob("*-key-*"))
+    own = {kept_secret(name) for name in ("passphrase", "sectors-master", "site-authority")} | set(root().glob("*-key-*"))
     written = {file: file.read_text(errors="replace") for file in root().rglob("*") if file.is_file() and file not in own}
 
     assert len(keys) >= 2 * len(sites) + len(made)

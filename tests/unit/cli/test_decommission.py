@@ -164,3 +164,13 @@ def test_subjects_change_with_what_the_site_held() -> None:
     after = subjects("onprem", replace(HELD, counts={"departments": 1, "volumes": 2}))
     assert before["department/tax"] == after["department/tax"]
     assert before["site/onprem"] != after["site/onprem"]
+
+
+def test_what_pulumi_was_writing_when_it_was_killed_is_the_stacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COMMONWEAL_HOME", str(tmp_path))
+    stacks = root() / "state" / ".pulumi" / "stacks" / "commonweal-site"
+    stacks.mkdir(parents=True)
+    own = {stacks / name for name in ("life", "life.json", "life.json.bak", "life.json.attrs", "life.json.bak.18ec724d113cfb11.tmp")}
+    for file in (*own, stacks / "life-too.json", stacks / "afterlife.json"):
+        file.touch()
+    assert set(traces.state_files("life", "commonweal-site")) == own

@@ -65,7 +65,10 @@ def test_the_children_of_a_department_are_the_ones_that_it_has() -> None:
         callers=NOTHING,
         peers=NOTHING,
     )
-    made = [orjson.loads(child.body) for child in department_children(content, PlatformConfig.model_validate({"images": IMAGES}))]
+    made = [
+        orjson.loads(child.body)
+        for child in department_children(content, PlatformConfig.model_validate({"images": IMAGES, "authority": "PEM"}))
+    ]
     shown = [(kind, name.replace("<name>", "library")) for kind, name in re.findall(r"^\| ([A-Z]\w+) \| `([^`]+)` \|", PAGE, re.MULTILINE)]
     assert shown == [(each["kind"], each["metadata"]["name"]) for each in made]
     assert f"\n{len(made)} objects, made by" in PAGE

@@ -172,6 +172,35 @@ def test_an_expired_page_token_is_gone() -> None:
         play(handler, pages)
 
 
+def test_where_objects_are_large_a_page_holds_fewer() -> None:
+    """Attack of 2026-11-29: a hundred products with a megabyte of labels and field managers each, in one answer, were more than the operator has memory for."""
+    asked: list[tuple[int, int]] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        limit, begin = int(request.query["limit"]), int(request.query.get("continue") or 0)
+        asked.append((limit, begin))
+        end = min(begin + limit, 20)
+        items = [{"metadata": {"name": str(n), "labels": {"fat": "x" * (1 << 20)}}} for n in range(begin, end)]
+        return web.json_response({"metadata": {"resourceVersion": "7", "continue": "" if end == 20 else str(end)}, "items": items})
+
+    async def pages(api: Api) -> list[Any]:
+        return [item["metadata"]["name"] async for page in api.pages("/things") for item in page["items"]]
+
+    assert play(handler, pages)[0] == [str(n) for n in range(20)]
+    assert [limit for limit, _ in asked[:5]] == [500, 125, 31, 7, 1]
+    assert {limit for limit, _ in asked[5:]} == {1}
+
+
+def test_an_object_that_is_larger_than_a_page_comes_alone() -> None:
+    async def handler(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"metadata": {"resourceVersion": "7"}, "items": [{"fat": "x" * (5 << 20)}]})
+
+    async def pages(api: Api) -> list[Any]:
+        return [page async for page in api.pages("/things")]
+
+    assert len(play(handler, pages)[0][0]["items"]) == 1
+
+
 def test_a_kubeconfig_that_lacks_its_user_says_what_to_do(tmp_path: Path) -> None:
     file = tmp_path / "config"
     context = {"name": "c", "context": {"cluster": "k", "user": "u"}}

@@ -90,7 +90,7 @@ ALL_PASSED = QualityCount(passed=2)
 
 def product(spec: dict[str, Any] | None = None, **more: Any) -> DataProductInput:
     made = record("30-products", "companies", spec)
-    given = {"agreements": (), "outcome": None, "claims": frozenset(), "data_api": "http://api"} | more
+    given = {"agreements": (), "outcome": None, "claims": frozenset(), "data_api": "https://api"} | more
     return DataProductInput(now=NOW, contract=Contract(made, newest(made)), **given)
 
 
@@ -177,7 +177,7 @@ def agreement(
 
 def policy(spec: dict[str, Any] | None = None, told: Outcome | None = None, **more: Any) -> ConsentPolicyInput:
     return ConsentPolicyInput(
-        now=NOW, agreement=agreement(spec, **more), contract=SERVED.contract, outcome=told, data_api="http://api", display_names={}
+        now=NOW, agreement=agreement(spec, **more), contract=SERVED.contract, outcome=told, data_api="https://api", display_names={}
     )
 
 
@@ -257,7 +257,7 @@ COVERING = {
 
 def model(*agreements: Agreement, served: bool = True, there: bool = True, told: Outcome | None = None) -> ModelServiceInput:
     made = replace(SERVED.record, status=true(_C.SERVING) if served else {})
-    return ModelServiceInput(NOW, MODEL, (NeededProduct(NEED, made if there else None, agreements),), told, "http://models")
+    return ModelServiceInput(NOW, MODEL, (NeededProduct(NEED, made if there else None, agreements),), told, "https://models")
 
 
 def called_by(caller: dict[str, str], *agreements: Agreement) -> ModelServiceInput:
@@ -317,8 +317,8 @@ def department(
         old_store=unsplit,
         unsplit=unsplit,
         running=Running(**({"quota_counted": True, "store": UP, "data_api": UP, "models": UP} | running)),
-        data_api_url="http://api",
-        models_url="http://models",
+        data_api_url="https://api",
+        models_url="https://models",
     )
     return inputs, problems
 

@@ -55,26 +55,37 @@ def test_the_plans_come_with_the_end_of_the_move_which_wakes_the_department(site
 
 
 class Api:
-    """Secrets by name; nothing may be written."""
+    """Secrets by name; nothing may be written but what follows from the keys that were brought."""
 
     def __init__(self, **existing: dict[str, Any]) -> None:
-        self.existing = {name.replace("_", "-"): meta for name, meta in existing.items()}
+        self.existing = {name.replace("_", "-"): found["metadata"] for name, found in existing.items()}
+        self.keys, self.made = existing.get("commonweal_keys"), list[str]()
 
     async def metadata(self, path: str) -> dict[str, Any] | None:
         return self.existing.get(path.rpartition("/")[2])
 
+    async def create(self, path: str, body: bytes) -> dict[str, Any]:
+        made = orjson.loads(body)["metadata"]
+        assert made["name"] == "commonweal-models", f"{path}: keys of what arrives are brought, not made"
+        self.made.append(made["name"])
+        return {"metadata": made}
+
     async def call(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
-        pytest.fail(f"{method} {path}: keys of what arrives are brought, not made ({body!r})")
+        if (method, path) == ("GET", f"/api/v1/namespaces/{OWNER.namespace}/secrets/commonweal-keys"):
+            return self.keys or {}
+        pytest.fail(f"{method} {path}: of what arrives nothing else is read ({body!r})")
 
 
 def test_its_keys_are_awaited_by_name_and_never_made() -> None:
     kept = DepartmentKeys(PLATFORM)
-    database = orjson.loads(keys(OWNER, database=b"d" * 32, master=b"m" * 32).body)["metadata"]
-    signed = orjson.loads(signing(OWNER, seed=b"s" * 32, public="A" * 43).body)["metadata"]
+    database = orjson.loads(keys(OWNER, database=b"d" * 32, master=b"m" * 32).body)
+    signed = orjson.loads(signing(OWNER, seed=b"s" * 32, public="A" * 43).body)
     for api, awaited in ((Api(), "commonweal-keys"), (Api(commonweal_keys=database), "commonweal-signing")):
         problem = asyncio.run(kept.ensure(KeysWanted(OWNER, make=False), api))
         assert problem is not None
         assert (problem.name, problem.reason) == (awaited, "Awaited")
         assert "commonweal move" in problem.message
-    assert asyncio.run(kept.ensure(KeysWanted(OWNER, make=False), Api(commonweal_keys=database, commonweal_signing=signed))) is None
+    brought = Api(commonweal_keys=database, commonweal_signing=signed)
+    assert asyncio.run(kept.ensure(KeysWanted(OWNER, make=False), brought)) is None
+    assert brought.made == ["commonweal-models"]
     assert kept.public(OWNER.uid) is not None, "and its signatures are checked with the key that was brought"

@@ -9,10 +9,12 @@ import pytest
 
 from commonweal_api.plan import Outcome
 from commonweal_kube.queue import Key, Priority
+from commonweal_operator.desired.certificates import term
 from commonweal_operator.engine.apply import Problem
-from commonweal_operator.engine.observed import Workload
+from commonweal_operator.engine.observed import ServiceAddress, Workload
 from commonweal_operator.kinds import department
-from support.site import REGISTRY, TAX, Site, refused
+from commonweal_operator.kinds.department import next_moment
+from support.site import NOW, REGISTRY, TAX, Site, refused
 
 
 @pytest.fixture
@@ -203,10 +205,17 @@ def test_a_change_of_status_alone_wakes_only_who_waits_for_readiness(site: Site)
 
 def test_the_department_wakes_at_the_next_beginning_or_end_of_an_agreement(site: Site) -> None:
     key = Key(REGISTRY, "Department", "companies-registry")
-    assert site.rules.wake_at(site.gathered(key)) == datetime(2030, 1, 1, tzinfo=UTC)
+    assert next_moment(site.gathered(key)) == datetime(2030, 1, 1, tzinfo=UTC)
     site.change("ConsentPolicy", "tax-registers-business", validity={"from": "2026-12-01T00:00:00Z", "until": "2028-01-01T00:00:00Z"})
-    assert site.rules.wake_at(site.gathered(key)) == datetime(2026, 12, 1, tzinfo=UTC)
-    assert site.rules.wake_at(site.gathered(Key(TAX, "Department", "tax-authority"))) == datetime(2026, 12, 1, tzinfo=UTC)
+    assert next_moment(site.gathered(key)) == datetime(2026, 12, 1, tzinfo=UTC)
+    assert next_moment(site.gathered(Key(TAX, "Department", "tax-authority"))) == datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def test_the_department_wakes_for_its_certificates_too(site: Site) -> None:
+    key = Key(REGISTRY, "Department", "companies-registry")
+    due = min(term(NOW, f"{REGISTRY}-platform/{service}").next for service in ("data-api", "models"))
+    assert due < datetime(2026, 12, 12, 12, tzinfo=UTC)
+    assert site.rules.wake_at(site.gathered(key)) == due
 
 
 def test_an_object_in_a_namespace_of_no_department_waits_for_one(site: Site) -> None:
@@ -267,6 +276,6 @@ def test_what_stands_in_the_way_shows_in_the_department(site: Site) -> None:
 
 def test_endpoints_are_the_load_balancers_when_it_has_an_address(site: Site) -> None:
     key = Key(REGISTRY, "DataProduct", "companies")
-    assert site.status(key)["endpoint"] == "http://data-api.dept-companies-registry-platform.svc.cluster.local/v1/companies"
-    site.observed.known["Service", f"{REGISTRY}-platform", "data-api"] = "10.210.0.100"
-    assert site.status(key)["endpoint"] == "http://10.210.0.100/v1/companies"
+    assert site.status(key)["endpoint"] == "https://data-api.dept-companies-registry-platform.svc.cluster.local/v1/companies"
+    site.observed.known["Service", f"{REGISTRY}-platform", "data-api"] = ServiceAddress("10.210.0.100", NOW)
+    assert site.status(key)["endpoint"] == "https://10.210.0.100/v1/companies"

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import itertools
 import json
 import socket
@@ -18,15 +15,10 @@ import orjson
 import pytest
 import yaml
 
-from commonweal_api.agreement_signatures import agreement_key
-from commonweal_api.signatures import sector_key
-from commonweal_kube.exceptions import ApiError
 from commonweal_kube.status import same, stamped
-from commonweal_operator.desired.keys import keys, signing
-from commonweal_operator.desired.manifest import HASH, RESOURCES, Owner, child
+from commonweal_operator.desired.manifest import HASH, Owner, child
 from commonweal_operator.desired.network import network
 from commonweal_operator.desired.platform import Images, PlatformConfig
-from commonweal_operator.engine.keys import DepartmentKeys, KeysWanted
 from commonweal_operator.engine.probes import LoopWatch, Probes
 from support.waiting import HANG
 
@@ -54,15 +46,14 @@ def test_every_pod_meets_the_restricted_standard_and_has_a_read_only_root() -> N
             assert context["capabilities"] == {"drop": ["ALL"]}
             assert (context["readOnlyRootFilesystem"], context["allowPrivilegeEscalation"]) == (True, False)
             assert context["seccompProfile"] == {"type": "RuntimeDefault"}
-            assert container["resources"]["limits"]["memory"]
 
 
 def test_postgresql_itself_holds_neither_token_nor_key() -> None:
     for name, pod in pods():
         mounts = {c["name"]: {m["name"] for m in c["volumeMounts"]} for c in pod["containers"]}
         if name == "store":
-            assert mounts["postgres"] == {"tmp", "data", "socket"}
-            assert {m for m in mounts["keeper"] if not m.startswith("source-")} == {"tmp", "socket", "keys", "account"}
+            assert mounts["postgres"] == {"tmp-postgres", "data", "socket"}
+            assert {m for m in mounts["keeper"] if not m.startswith("source-")} == {"tmp-keeper", "socket", "keys", "account", "tls"}
 
 
 def test_every_object_carries_our_labels_our_owner_and_its_hash() -> None:
@@ -150,7 +141,7 @@ def test_the_data_api_reaches_an_issuer_whose_keys_the_operator_does_not_know_an
     def ways(**issuer: Any) -> list[Any]:
         return egress("data-api", NETWORKS.model_copy(update=issuer))[2:]
 
-    assert ways(person_embedded=True, person_issuer="http://identity.commonweal-system.svc.cluster.local") == []
+    assert ways(person_embedded=True, person_issuer="https://identity.commonweal-system.svc.cluster.local") == []
     assert ways(person_issuer="") == []
     assert ways(person_issuer="https://people.example:8443/a") == [{"to": OUTSIDE, "ports": [{"port": 8443, "protocol": "TCP"}]}]
     inside = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "sso"}}}
@@ -194,114 +185,6 @@ def test_the_hash_follows_the_content() -> None:
 def test_a_name_that_looks_like_the_placeholder_survives() -> None:
     made = child("ConfigMap", OWNER.metadata("m"), data={"x": "0" * 32})
     assert orjson.loads(made.body)["data"]["x"] == "0" * 32
-
-
-def test_a_sector_key_is_the_hmac_of_the_departments_name() -> None:
-    assert sector_key(b"m" * 32, "tax").hex() == hmac.new(b"m" * 32, b"sector:tax", hashlib.sha256).hexdigest()
-    body = orjson.loads(keys(OWNER, database=b"d" * 32, master=b"m" * 32).body)
-    assert base64.b64decode(body["data"]["database"]).decode() == (b"d" * 32).hex()
-    assert base64.b64decode(body["data"]["sector"]).decode() == sector_key(b"m" * 32, "tax").hex()
-
-
-def test_a_key_of_the_wrong_length_is_refused() -> None:
-    with pytest.raises(ValueError, match="each needs 32 bytes"):
-        keys(OWNER, database=b"d", master=b"m" * 32)
-    with pytest.raises(ValueError, match="seed: needs 32 bytes"):
-        signing(OWNER, seed=b"s", public="x")
-
-
-class Secrets:
-    """The API server's Secrets, as far as the keys need them: `existing` holds metadata, `made` whole objects, both by name."""
-
-    def __init__(self, master: str | None, **existing: dict[str, Any]) -> None:
-        self._master, self.posts = master, 0
-        self.existing = {name.replace("_", "-"): meta for name, meta in existing.items()}
-        self.made: dict[str, dict[str, Any]] = {}
-
-    async def metadata(self, path: str) -> dict[str, Any] | None:
-        return self.existing.get(path.rpartition("/")[2])
-
-    async def call(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
-        if method == "POST":
-            self.posts += 1
-            made = orjson.loads(body or b"")
-            self.existing[made["metadata"]["name"]], self.made[made["metadata"]["name"]] = made["metadata"], made
-            return {}
-        assert path == "/api/v1/namespaces/commonweal-system/secrets/commonweal-sectors", "no other Secret's content is ever read"
-        if self._master is None:
-            raise ApiError(404, {"reason": "NotFound"})
-        return {"data": {"master": base64.b64encode(self._master.encode()).decode()}}
-
-
-def test_keys_are_made_once_and_looked_for_again_at_each_resync() -> None:
-    api, made = Secrets("ab" * 32), DepartmentKeys(PLATFORM)
-    for _ in range(3):
-        assert asyncio.run(made.ensure(KeysWanted(OWNER), api)) is None
-        made.invalidate()
-    assert api.posts == 2
-    assert sorted(api.made) == ["commonweal-keys", "commonweal-signing"]
-
-
-def test_the_signing_key_is_made_with_its_public_half_beside_it_which_is_all_that_is_read_later() -> None:
-    api, made = Secrets("ab" * 32), DepartmentKeys(PLATFORM)
-    assert made.public(OWNER.uid) is None
-    asyncio.run(made.ensure(KeysWanted(OWNER), api))
-    seed = bytes.fromhex(base64.b64decode(api.made["commonweal-signing"]["data"]["seed"]).decode())
-    known = made.public(OWNER.uid)
-    assert known == agreement_key(seed)
-    again = DepartmentKeys(PLATFORM)
-    asyncio.run(again.ensure(KeysWanted(OWNER), api))
-    assert again.public(OWNER.uid) == known
-
-
-def test_a_signing_key_that_was_replaced_is_noticed_at_the_next_look() -> None:
-    api, made = Secrets("ab" * 32), DepartmentKeys(PLATFORM)
-    asyncio.run(made.ensure(KeysWanted(OWNER), api))
-    before = made.public(OWNER.uid)
-    del api.existing["commonweal-signing"]
-    made.invalidate()
-    assert made.public(OWNER.uid) == before, "what was published stays until the new one is there"
-    asyncio.run(made.ensure(KeysWanted(OWNER), api))
-    assert made.public(OWNER.uid) not in (None, before)
-
-
-@pytest.mark.parametrize("annotation", ["", "AAAA", "not base64!", "=" * 43])
-def test_a_signing_secret_without_its_public_half_says_what_to_do(annotation: str) -> None:
-    meta = orjson.loads(signing(OWNER, seed=b"s" * 32, public=annotation).body)["metadata"]
-    problem = asyncio.run(DepartmentKeys(PLATFORM).ensure(KeysWanted(OWNER), Secrets("ab" * 32, commonweal_signing=meta)))
-    assert problem is not None
-    assert "commonweal.dev/public-key is no public key. Delete it" in problem.message
-
-
-@pytest.mark.parametrize("master", [None, "", "xyz", "ab" * 31])
-def test_without_a_usable_master_no_keys_are_made_and_the_remedy_is_named(master: str | None) -> None:
-    api = Secrets(master)
-    problem = asyncio.run(DepartmentKeys(PLATFORM).ensure(KeysWanted(OWNER), api))
-    assert problem is not None
-    assert "Create Secret commonweal-sectors in namespace commonweal-system with the key master: 64 hexadecimal digits." in problem.message
-    assert api.posts == 0
-
-
-@pytest.mark.parametrize("name", ["commonweal_keys", "commonweal_signing"])
-def test_a_foreign_secret_of_that_name_is_not_taken_over(name: str) -> None:
-    api = Secrets("ab" * 32, **{name: {"uid": "x", "labels": {}}})
-    problem = asyncio.run(DepartmentKeys(PLATFORM).ensure(KeysWanted(OWNER), api))
-    assert problem is not None
-    assert problem.reason == "NameConflict"
-
-
-def chart_rules() -> list[dict[str, Any]]:
-    text = (ROOT / "charts" / "commonweal" / "templates" / "operator" / "access.yaml").read_text()
-    first = text[text.index("rules:") : text.index("\n---")]
-    return list(yaml.safe_load(first)["rules"])
-
-
-def test_the_chart_grants_exactly_the_kinds_that_are_built() -> None:
-    built = {r.plural for kind, r in RESOURCES.items() if kind != "Secret"}
-    granted = {name for rule in chart_rules() if "create" in rule["verbs"] for name in rule["resources"]}
-    assert granted == built
-    assert not any("secrets" in rule["resources"] for rule in chart_rules())
-    assert not any({"delete", "deletecollection", "escalate", "impersonate", "*"} & set(rule["verbs"]) for rule in chart_rules())
 
 
 def test_a_condition_keeps_its_time_while_its_status_stays() -> None:

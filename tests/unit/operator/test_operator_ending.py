@@ -17,6 +17,7 @@ from commonweal_api.move import SPLITTING
 from commonweal_api.plan import STORE_PLAN, StorePlan, StoreReport, digest_of
 from commonweal_kube.exceptions import ApiError
 from commonweal_kube.queue import Key, Priority
+from commonweal_operator.desired.access import OPERATOR_ACCESS
 from commonweal_operator.engine.observed import Workload, plan
 from commonweal_operator.kinds import department
 from commonweal_operator.kinds.ending import EndingInput, waits
@@ -213,7 +214,7 @@ def others_of(found: EndingInput) -> list[str]:
 def test_other_sites_have_the_feeds_longest_silence_to_read_the_last_events(site: Site) -> None:
     platform = site.view.platform
     site.view.platform = platform.model_copy(update={"site": "north"})
-    feed = {"sites": [{"name": "north", "url": "http://n:8080"}, {"name": "south", "url": "http://s:8080"}], "maxStalenessSeconds": 120}
+    feed = {"sites": [{"name": "north", "url": "https://n:8080"}, {"name": "south", "url": "https://s:8080"}], "maxStalenessSeconds": 120}
     delete(site, consentFeed=feed)
     last = datetime(2026, 11, 22, 12, 1, tzinfo=UTC)
     assert any("read by south until 2026-11-22T12:01:00" in text for text in waits(ending(site)))
@@ -262,7 +263,7 @@ class Passes:
         observe(self.engine, "ADDED", self.body(1))
 
     def body(self, version: int) -> dict[str, Any]:
-        feed = {"sites": [{"name": "north", "url": "http://n:8080"}, {"name": "south", "url": "http://s:8080"}]}
+        feed = {"sites": [{"name": "north", "url": "https://n:8080"}, {"name": "south", "url": "https://s:8080"}]}
         made = tax(version, consentFeed=feed)
         made["metadata"] |= self._meta
         return made
@@ -286,7 +287,7 @@ def test_one_that_is_let_go_is_closed_and_reported_before_its_finalizer_comes_of
     meta = {"deletionTimestamp": SINCE, "finalizers": ["example.org/other", ENDING], "annotations": {CONFIRM_UNREACHABLE: "tax"}}
     sent = Passes(**meta).run()
     order = [path.rpartition("/")[2] for method, path, _ in sent if method != "GET"]
-    assert order[0] == STORE_CLOSINGS
+    assert order[:2] == [OPERATOR_ACCESS, STORE_CLOSINGS], "nothing is closed without the right to write"
     assert order[-2:] == ["status", "tax"]
     assert sent[-1][2] == {"metadata": {"uid": "u-tax", "resourceVersion": "7", "finalizers": ["example.org/other"]}}
 

@@ -12,10 +12,10 @@ from commonweal_api.closings import STORE_CLOSINGS
 from commonweal_api.plan import MODEL_PLAN, STORE_PLAN
 from commonweal_kube.queue import Key
 from commonweal_operator.desired.manifest import Child
-from commonweal_operator.engine.observed import Workload
+from commonweal_operator.engine.observed import ServiceAddress, Workload
 from commonweal_operator.kinds.reading import department_of
 from support.signing import keys_status
-from support.site import REGISTRY, Site
+from support.site import NOW, REGISTRY, Site
 
 OURS = f"{REGISTRY}-platform"
 DEPARTMENT = Key(REGISTRY, "Department", "companies-registry")
@@ -40,7 +40,7 @@ def body(children: Iterable[Child], kind: str, namespace: str, name: str) -> dic
 def test_nothing_of_the_platform_lies_where_the_department_may_write(site: Site) -> None:
     children = site.children(DEPARTMENT)
     assert made(children, REGISTRY) == {
-        ("RoleBinding", "commonweal-operator-sources"),
+        ("RoleBinding", "commonweal-operator-access"),
         ("RoleBinding", "commonweal-stewards"),
         ("NetworkPolicy", "default-deny"),
         ("NetworkPolicy", "dns"),
@@ -109,13 +109,20 @@ def test_without_stewards_both_bindings_stand_and_bind_nobody(site: Site) -> Non
 def test_beside_a_store_in_the_departments_own_namespace_none_is_made_and_revocations_still_reach_it(site: Site) -> None:
     site.observed.known["StatefulSet", REGISTRY, "store"] = UP
     children = site.children(DEPARTMENT)
-    assert {(c.namespace, c.name) for c in children} == {(REGISTRY, STORE_CLOSINGS), (REGISTRY, STORE_PLAN), (REGISTRY, MODEL_PLAN)}
+    found = [(c.namespace, c.name) for c in children]
+    assert found == [(REGISTRY, name) for name in ("commonweal-operator-access", STORE_CLOSINGS, STORE_PLAN, MODEL_PLAN)]
     assert site.rules.keys_of(site.gathered(DEPARTMENT)) is None, "no second pair of keys"
     status, reason, message = site.conditions("Department", "companies-registry")["NamespaceReady"]
     assert (status, reason) == ("False", "LayoutOutdated")
     assert "commonweal department split" in message
-    site.observed.known["Service", REGISTRY, "data-api"] = "10.210.0.7"
+    site.observed.known["Service", REGISTRY, "data-api"] = ServiceAddress("10.210.0.7", NOW)
     assert site.status(DEPARTMENT)["dataApi"] == "http://10.210.0.7", "what callers are told is where it serves"
+
+
+def test_beside_such_a_store_whose_department_has_no_known_key_the_operator_may_still_write_what_products_publish(site: Site) -> None:
+    site.observed.known["StatefulSet", REGISTRY, "store"] = UP
+    site.put(site.body(DEPARTMENT), 2)
+    assert [(c.namespace, c.name) for c in site.children(DEPARTMENT)] == [(REGISTRY, "commonweal-operator-access")]
 
 
 def test_a_store_of_that_name_in_the_departments_namespace_counts_for_nothing_once_the_platform_has_one(site: Site) -> None:
@@ -143,7 +150,7 @@ def test_while_a_department_is_split_both_are_there_and_only_the_old_store_has_a
     assert {c.namespace for c in children if c.name in (STORE_PLAN, MODEL_PLAN)} == {REGISTRY, OURS}, (
         "until it has gone, the old store is told too"
     )
-    assert site.rules.status(site.gathered(DEPARTMENT), ())["dataApi"] == f"http://data-api.{OURS}.svc.cluster.local"
+    assert site.rules.status(site.gathered(DEPARTMENT), ())["dataApi"] == f"https://data-api.{OURS}.svc.cluster.local"
 
 
 def test_a_change_in_either_namespace_asks_for_the_department(site: Site) -> None:

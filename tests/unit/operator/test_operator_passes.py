@@ -6,6 +6,9 @@ import asyncio
 from datetime import datetime
 from typing import Any
 
+import pytest
+
+from commonweal_kube.exceptions import ApiError
 from commonweal_kube.queue import Key, Priority
 from support.engine import DEPARTMENT, Server, department, engine, observe
 
@@ -51,6 +54,23 @@ def test_an_object_that_goes_away_during_a_pass_is_told_nothing() -> None:
     server.apply = overtaken  # type: ignore[method-assign]
     asyncio.run(e.reconcile(DEPARTMENT, Priority.SPEC))
     assert not [path for path in server.writes if "/status" in path]
+
+
+def test_certificates_are_renewed_whatever_else_of_a_department_is_refused() -> None:
+    server = Server(lambda version, body: department(version) | {"status": body["status"]})
+    e = engine(server)
+    apply = server.apply
+
+    async def refused(path: str, body: bytes) -> dict[str, Any]:
+        if path.endswith("/deployments/data-api"):
+            raise ApiError(422, {"message": "no"})
+        return await apply(path, body)
+
+    server.apply = refused  # type: ignore[method-assign]
+    observe(e, "ADDED", department(1))
+    with pytest.raises(ApiError):
+        asyncio.run(e.reconcile(DEPARTMENT, Priority.SPEC))
+    assert e.keys.certified == ["commonweal-data-api-tls", "commonweal-models-tls"]  # type: ignore[attr-defined]
 
 
 def test_what_takes_access_away_is_applied_before_what_runs() -> None:

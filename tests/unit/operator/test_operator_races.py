@@ -13,12 +13,13 @@ from commonweal_kube.objects import ObjectCache
 from commonweal_kube.queue import Priority
 from commonweal_operator.desired.manifest import HASH, Child, Stage, child
 from commonweal_operator.engine.apply import Applied, Applier
-from commonweal_operator.engine.children import LIST_WATCHES, ChildCache
+from commonweal_operator.engine.children import ChildCache
 from commonweal_operator.engine.metrics import Counters
+from commonweal_operator.engine.watched import LIST_WATCHES
 from commonweal_operator.kinds.reading import key_of, read
 from support.engine import DEPARTMENT, OWNER, PRODUCT, TENANT, Server, department, drain, engine, observe, product
 
-ROLE_WATCH = next(f for f in LIST_WATCHES if f.kind == "Role")
+ROLE_WATCH = next(f for f in LIST_WATCHES if f.has("Role", "store"))
 
 
 def test_1_a_spec_change_that_only_the_status_reply_shows_is_not_lost() -> None:

@@ -16,7 +16,8 @@ from commonweal_kube import client
 from commonweal_kube.client import Api
 from commonweal_kube.cluster import Cluster, Token
 from commonweal_kube.exceptions import ApiServerUnavailableError
-from commonweal_operator.engine.children import LIST_WATCHES, ChildCache
+from commonweal_operator.engine.children import ChildCache
+from commonweal_operator.engine.watched import LIST_WATCHES
 
 
 async def watched(*, ends: bool) -> tuple[list[dict[str, Any]], float]:

@@ -20,6 +20,7 @@ from commonweal_runtime.models.app import application as models_application
 from commonweal_runtime.models.service import Service as ModelsService
 from commonweal_runtime.models.settings import Settings as ModelsSettings
 from commonweal_runtime.serving import Failures, Front, assemble, body_of, json_answer
+from support.certificates import SITE
 
 
 class OwnError(Exception):
@@ -115,7 +116,9 @@ def test_json_is_made_or_passed_on() -> None:
 @pytest.fixture(scope="module")
 def models() -> Iterator[httpx.Client]:
     """The model runtime with no store, no plan and nothing behind it."""
-    settings = ModelsSettings("tax", "aud", "https://c.test", "https://c.test/jwks", "127.0.0.1", 1, "models", b"k" * 32, Path("none"))
+    settings = ModelsSettings(
+        "tax", "aud", "https://c.test", "https://c.test/jwks", "127.0.0.1", 1, "models", SITE.certificate, Path("none"), "p", b"k" * 32
+    )
     with TestClient(Front(models_application(ModelsService(settings)))) as found:  # type: ignore[arg-type]
         yield found
 

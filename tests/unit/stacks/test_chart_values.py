@@ -191,7 +191,7 @@ def test_helm_takes_values_that_somebody_took_away_where_none_is_needed() -> Non
         values.CHART, {"images": IMAGES, "operator": {"resources": {"limits": None, "requests": {"cpu": 1}}}, "global": {"x": 1}}
     )
     (container,) = of(found, "Deployment", "commonweal-operator")["spec"]["template"]["spec"]["containers"]
-    assert container["resources"] == {"requests": {"cpu": 1, "memory": "96Mi"}}
+    assert container["resources"] == {"requests": {"cpu": 1, "memory": "384Mi"}}
 
 
 def test_without_an_issuer_everything_else_is_there_and_the_operator_knows_of_none() -> None:
@@ -209,7 +209,7 @@ def test_without_an_issuer_everything_else_is_there_and_the_operator_knows_of_no
 
 
 def test_the_small_issuer_is_known_by_its_address_in_the_cluster_unless_it_has_another_name() -> None:
-    at = f"http://identity.{chart.NAMESPACE}.svc.cluster.local"
+    at = f"https://identity.{chart.NAMESPACE}.svc.cluster.local"
     for issuer, known in (("", at), ("https://people.example", "https://people.example")):
         found = chart.render(values.CHART, {"images": IMAGES, "identity": {"enabled": True, "issuer": issuer}})
         assert (config(found)["personIssuer"], config(found)["personJwks"], config(found)["personEmbedded"]) == (known, "", True)

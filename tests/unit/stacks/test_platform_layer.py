@@ -14,7 +14,7 @@ from commonweal_stacks.conformity.blueprint import blueprint_leaves, blueprint_r
 from commonweal_stacks.exceptions import ChartError
 from commonweal_stacks.manifests import key_of
 from commonweal_stacks.platform import chart, foundation
-from commonweal_stacks.platform.layer import Layer, build_layer
+from commonweal_stacks.platform.layer import Keys, Layer, build_layer
 from commonweal_stacks.resources import name_of, token_of
 from commonweal_stacks.site import SiteConfig
 
@@ -28,7 +28,7 @@ def site(**changes: Any) -> SiteConfig:
 
 @pytest.fixture(scope="module")
 def layer() -> Layer:
-    return build_layer(site(), IMAGES, "m" * 64, "m" * 64)
+    return build_layer(site(), IMAGES, Keys("m" * 64, "m" * 64, "m" * 64))
 
 
 def test_the_layer_comes_up_foundation_first_then_guards_then_the_operator(layer: Layer) -> None:
@@ -73,6 +73,19 @@ def test_every_pod_of_the_layer_meets_the_restricted_standard_with_a_read_only_r
             assert container["image"].startswith("localhost/")
 
 
+def test_d_every_pod_of_the_layer_asks_for_all_the_memory_and_disk_that_it_may_take(layer: Layer) -> None:
+    """A node that runs short ends first who takes more than was asked for. Disk is asked for by the namespace's defaults."""
+    (bounds,) = foundation.limits()["spec"]["limits"]
+    assert bounds["defaultRequest"].items() >= bounds["default"].items()
+    assert set(bounds["default"]) == {"memory", "ephemeral-storage"}
+    pods = [obj["spec"]["template"]["spec"] for obj in layer.objects if obj["kind"] == "Deployment"]
+    assert len(pods) == 2
+    assert [pod["tolerations"][0]["key"] for pod in pods] == ["node.kubernetes.io/memory-pressure"] * 2
+    for container in (each for pod in pods for each in pod["containers"]):
+        given = container["resources"]
+        assert given["requests"]["memory"] == given["limits"]["memory"], container["name"]
+
+
 def test_the_storage_class_keeps_its_name_whatever_stands_behind_it() -> None:
     one = foundation.storage_class(site(storage={"provisioner": "ebs.csi.aws.com", "parameters": {"type": "gp3"}}).storage)
     assert one["metadata"]["name"] == "std-rwo"
@@ -81,13 +94,13 @@ def test_the_storage_class_keeps_its_name_whatever_stands_behind_it() -> None:
 
 
 def test_the_digest_does_not_depend_on_the_master(layer: Layer) -> None:
-    other = build_layer(site(), IMAGES, "n" * 64, "n" * 64)
+    other = build_layer(site(), IMAGES, Keys("n" * 64, "n" * 64, "n" * 64))
     assert blueprint_root(layer.objects) == blueprint_root(other.objects)
     assert "m" * 64 not in str(blueprint_leaves(layer.objects))
 
 
 def test_other_images_are_a_difference(layer: Layer) -> None:
-    other = build_layer(site(), IMAGES | {"operator": "localhost/o:2"}, "m" * 64, "m" * 64)
+    other = build_layer(site(), IMAGES | {"operator": "localhost/o:2"}, Keys("m" * 64, "m" * 64, "m" * 64))
     ours, theirs = blueprint_leaves(layer.objects), blueprint_leaves(other.objects)
     assert {path for path in ours if ours[path] != theirs[path]} == {
         "Deployment.apps/commonweal-system/commonweal-operator:spec.template.spec.containers.operator.image"
@@ -114,7 +127,7 @@ sites = st.builds(
 @given(other=sites)
 @settings(max_examples=12, deadline=None)
 def test_two_sites_differ_only_in_what_the_list_allows(layer: Layer, other: SiteConfig) -> None:
-    ours, theirs = blueprint_leaves(layer.objects), blueprint_leaves(build_layer(other, IMAGES, "x" * 64, "x" * 64).objects)
+    ours, theirs = blueprint_leaves(layer.objects), blueprint_leaves(build_layer(other, IMAGES, Keys("x" * 64, "x" * 64, "x" * 64)).objects)
     assert {path: (ours.get(path), theirs.get(path)) for path in {*ours, *theirs} if ours.get(path) != theirs.get(path)} == {}
 
 
@@ -131,3 +144,20 @@ def test_helm_that_is_nowhere_is_named_with_the_remedy(monkeypatch: pytest.Monke
     monkeypatch.setenv("COMMONWEAL_CACHE", str(tmp_path))
     with pytest.raises(ChartError, match=r"helm is neither on PATH nor in .*: build the tools"):
         chart.find_helm()
+
+
+def test_a_pod_of_the_platform_is_given_its_own_secrets_and_none_of_the_master_key_or_the_authority(layer: Layer) -> None:
+    pods = {obj["metadata"]["name"]: obj["spec"]["template"]["spec"] for obj in layer.objects if obj["kind"] == "Deployment"}
+    mounted = {name: sorted(v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v) for name, pod in pods.items()}
+    assert mounted == {"commonweal-operator": [], "identity": ["commonweal-identity", "commonweal-identity-tls", "commonweal-people"]}
+    for pod in pods.values():
+        assert all(v["emptyDir"]["sizeLimit"] for v in pod["volumes"] if "emptyDir" in v)
+        assert not pod["enableServiceLinks"]
+    # The operator alone has a token: it is what it is for.
+    assert [name for name, pod in pods.items() if pod["automountServiceAccountToken"]] == ["commonweal-operator"]
+
+
+def test_nobody_calls_the_operator_from_the_pods_network(layer: Layer) -> None:
+    (policy,) = (obj for obj in layer.objects if obj["kind"] == "NetworkPolicy" and obj["metadata"]["name"] == "commonweal-operator")
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"], "also where the chart comes alone, without the stack's default-deny"
+    assert "ingress" not in policy["spec"]

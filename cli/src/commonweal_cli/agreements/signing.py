@@ -21,7 +21,7 @@ from commonweal_api.jwk import Jwk
 from commonweal_api.meaning import Meaning
 from commonweal_api.versions import meaning_for
 from commonweal_cli.exceptions import KubectlConflictError, KubectlError
-from commonweal_cli.kubectl import Kubectl
+from commonweal_cli.kubectl import Cluster
 from commonweal_local.exceptions import LocalError
 
 KIND, PRODUCTS, SECRET, ATTEMPTS = "consentpolicies.commonweal.dev", "dataproducts.commonweal.dev", "commonweal-signing", 5
@@ -94,7 +94,7 @@ def agreement_of(manifest: Mapping[str, Any], product: Mapping[str, Any] | None 
     return Agreement(provider, policy.metadata.name, policy.spec, status, str(meta.get("resourceVersion", "")), meaning)
 
 
-def read(kubectl: Kubectl, name: str, namespace: str) -> Agreement:
+def read(kubectl: Cluster, name: str, namespace: str) -> Agreement:
     """Return an agreement of the cluster, with what its status says that its fields mean or, before there is one, what its product does.
 
     Whoever signs signs what they are shown: where a status says something else than is so, the signature is one over something else.
@@ -156,12 +156,12 @@ def _stood(agreement: Agreement) -> str:
     return next((s.hash for s in agreement.spec.signatures), "sha256:" + "0" * 64)
 
 
-def revoke(kubectl: Kubectl, agreement: Agreement, party: str, seed: bytes) -> None:
+def revoke(kubectl: Cluster, agreement: Agreement, party: str, seed: bytes) -> None:
     """Put the party's revocation into the agreement of the cluster, again when somebody was faster. Raises LocalError."""
     _write(kubectl, agreement, lambda now: {"revocations": revocations_with(now, party, seed, int(time.time()))})
 
 
-def _write(kubectl: Kubectl, agreement: Agreement, spec_of: Callable[[Agreement], Mapping[str, Any]]) -> None:
+def _write(kubectl: Cluster, agreement: Agreement, spec_of: Callable[[Agreement], Mapping[str, Any]]) -> None:
     """Patch the agreement with the members of spec that `spec_of` makes of it as it stands, again when somebody was faster."""
     for left in reversed(range(ATTEMPTS)):
         patch = {"metadata": {"resourceVersion": agreement.version}, "spec": spec_of(agreement)}
@@ -175,7 +175,7 @@ def _write(kubectl: Kubectl, agreement: Agreement, spec_of: Callable[[Agreement]
             return
 
 
-def seed_of(kubectl: Kubectl, party: str) -> bytes:
+def seed_of(kubectl: Cluster, party: str) -> bytes:
     """Return the department's signing key, read with the caller's own rights."""
     return _seed_in(kubectl.get("secrets", SECRET, platform_namespace_of(party)), party)
 
@@ -192,7 +192,7 @@ def _seed_in(secret: Mapping[str, Any], party: str) -> bytes:
     return seed
 
 
-def published(kubectl: Kubectl, parties: Sequence[str]) -> dict[str, Jwk]:
+def published(kubectl: Cluster, parties: Sequence[str]) -> dict[str, Jwk]:
     """Return the keys with which the departments sign agreements, as their status publishes them."""
     found = ((party, key_in(kubectl.get("departments.commonweal.dev", party).get("status") or {})) for party in parties)
     return {party: key for party, key in found if key is not None}
@@ -259,7 +259,7 @@ def _verdict(agreement: Agreement, party: str, signature: Any, key: Jwk | None) 
     )
 
 
-def sign(kubectl: Kubectl, shown: Agreement, seeds: Mapping[str, bytes], before: str | None) -> None:
+def sign(kubectl: Cluster, shown: Agreement, seeds: Mapping[str, bytes], before: str | None) -> None:
     """Put the parties' signatures into the agreement of the cluster, again when somebody was faster. Raises LocalError when other terms stand there now.
 
     `before` is the nonce that stands there, which that of `shown` takes the place of.
@@ -277,7 +277,7 @@ def sign(kubectl: Kubectl, shown: Agreement, seeds: Mapping[str, bytes], before:
     _write(kubectl, shown, signed)
 
 
-def sign_all(site: Kubectl, namespaces: Sequence[str] = ()) -> list[str]:
+def sign_all(site: Cluster, namespaces: Sequence[str] = ()) -> list[str]:
     """Sign what a party has not signed yet in these namespaces (in all, when none is named), for both parties; return which, as `namespace/name`.
 
     For those who may read everybody's keys: a demonstration, a test. Signatures that hold are left as they are. Everything is read at once.
@@ -292,7 +292,7 @@ def sign_all(site: Kubectl, namespaces: Sequence[str] = ()) -> list[str]:
         return [name for name in pool.map(lambda agreement: _sign_for_both(site, agreement, found), agreements) if name]
 
 
-def _sign_for_both(site: Kubectl, agreement: Agreement, secrets: Mapping[str, Mapping[str, Any]]) -> str:
+def _sign_for_both(site: Cluster, agreement: Agreement, secrets: Mapping[str, Mapping[str, Any]]) -> str:
     """Sign for those parties that have not; return the agreement's name, or nothing when both had."""
     spaces = {party: platform_namespace_of(party) for party in agreement.parties}
     seeds = {p: _seed_in(secrets[space], p) if space in secrets else seed_of(site, p) for p, space in spaces.items()}

@@ -14,7 +14,7 @@ import click
 import orjson
 
 from commonweal_cli.audit import sources
-from commonweal_cli.kubectl import Kubectl
+from commonweal_cli.kubectl import Cluster, Kubectl
 from commonweal_cli.where import FILE, cluster_options, login
 from commonweal_local import paths
 from commonweal_local.exceptions import LocalError
@@ -124,7 +124,14 @@ def verify_audit(
     from commonweal_local import toolchain  # noqa: PLC0415
 
     with login(site, kubeconfig) as file:
-        return _living(sources.Department.of(Kubectl(toolchain.path_of("kubectl"), file), department, client), jwks, Kept(save, anchor))
+        return verify_department(Kubectl(toolchain.path_of("kubectl"), file), department, client, jwks, Kept(save, anchor))
+
+
+def verify_department(
+    cluster: Cluster, department: str, client: str | None = None, jwks: str | None = None, kept: Kept | None = None
+) -> int:
+    """Check a department's sealed audit, print what holds and what does not, and return the exit code; `client` is the registrar to ask as."""
+    return _living(sources.Department.of(cluster, department, client), jwks, kept or Kept(None, None))
 
 
 def _exported(export: str, jwks: str | None, kept: Kept) -> int:

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from commonweal_api import namespace_of
+from commonweal_api.common import AUTHORITY, AUTHORITY_KEY
 from commonweal_api.plan import audience_of
-from commonweal_cli.kubectl import Kubectl
+from commonweal_cli.kubectl import Cluster
 from commonweal_local.exceptions import LocalError
 from commonweal_local.surroundings import opener
 from commonweal_runtime.seal_key import KeyRing
 
 SECONDS = 30.0
+CERTIFICATES = f"{AUTHORITY_KEY} of the ConfigMap {AUTHORITY} in the department's namespace"
 
 
 def text_of(name: str) -> str:
@@ -64,15 +66,16 @@ def receipts_of(name: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Department:
-    """One department as its cluster tells of it: the address of its data API, its seal keys, and a registrar to ask as."""
+    """One department as its cluster tells of it: the address of its data API and which authority to trust there, its seal keys, and a registrar to ask as."""
 
     name: str
     address: str
     keys: KeyRing
     token: str
+    authority: str = ""
 
     @staticmethod
-    def of(kubectl: Kubectl, name: str, account: str | None) -> Department:
+    def of(kubectl: Cluster, name: str, account: str | None) -> Department:
         """Look a department up and make a registrar's token. LocalError says what is missing."""
         found = kubectl.get("departments.commonweal.dev", name)
         spec, status = found.get("spec") or {}, found.get("status") or {}
@@ -87,13 +90,14 @@ class Department:
         if not status.get("dataApi"):
             raise LocalError(f"The Department {name} has no data API yet", f"Look at `kubectl get department {name}`.")
         token = kubectl.token(namespace_of(name), account or registrars[0], audience_of(name))
-        return Department(name, str(status["dataApi"]).rstrip("/"), KeyRing(status.get("keys") or []), token)
+        authority = kubectl.authority(namespace_of(name))
+        return Department(name, str(status["dataApi"]).rstrip("/"), KeyRing(status.get("keys") or []), token, authority)
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of the department's export, part by part, to its last line."""
         cursor = ""
         while True:
-            part = _fetch(f"{self.address}/v1/audit/export{cursor}", self.token).splitlines()
+            part = _fetch(f"{self.address}/v1/audit/export{cursor}", self.token, self.authority).splitlines()
             yield from part
             last: dict[str, Any] = json.loads(part[-1]) if part else {}
             if last.get("kind") != "more":
@@ -101,13 +105,19 @@ class Department:
             cursor = f"?after={last['after']}"
 
 
-def _fetch(address: str, token: str | None = None) -> str:
+def _fetch(address: str, token: str | None = None, authority: str = "") -> str:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        with opener(address).open(urllib.request.Request(address, headers=headers), timeout=SECONDS) as answer:
+        with opener(address, authority).open(urllib.request.Request(address, headers=headers), timeout=SECONDS) as answer:
             return str(answer.read().decode())
     except urllib.error.HTTPError as error:
         told = error.read(2000).decode(errors="replace")
         raise LocalError(f"{address} answered {error.code}: {told}", "Do what the answer says.") from None
     except OSError as error:
-        raise LocalError(f"{address}: {error}", "Check the address, and that the department's data API runs.") from None
+        unproven = "CERTIFICATE_VERIFY_FAILED" in str(error)
+        remedy = (
+            f"Set SSL_CERT_FILE to the authority to trust there: {CERTIFICATES}."
+            if unproven
+            else "Check the address, and that the department's data API runs."
+        )
+        raise LocalError(f"{address}: {error}", remedy) from None

@@ -7,18 +7,21 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
 from commonweal_cli.agreements import sign_all
+from commonweal_cli.agreements.signing import key_in
 from commonweal_cli.demo import cleanup
 from commonweal_cli.demo.heritage import HeritageMachine
 from commonweal_cli.demo.meanwhile import Meanwhile
+from commonweal_cli.demo.person import accounts
 from commonweal_cli.demo.stages import Stages
 from commonweal_cli.kubectl import Kubectl
 from commonweal_cli.management.stack import apply
@@ -30,7 +33,6 @@ from commonweal_local.management import layout
 from commonweal_local.progress import Progress, Silent
 from commonweal_local.sites import bridge, checks, host
 from commonweal_local.sites.site import NETWORK
-from commonweal_runtime.identity.accounts import hash_password
 from commonweal_stacks.fleet_names import FLEET
 from commonweal_stacks.management_access import VARIABLE
 from commonweal_stacks.manifests import NAMESPACE
@@ -39,10 +41,6 @@ SITES = ("onprem", "cloud")
 TOOLS = ("kubectl", "helm", "pulumi", "pulumi-resource-kubernetes")
 SYSTEM = NAMESPACE
 KINDS = ("departments", "dataproducts", "consentpolicies", "modelservices")
-PEOPLE = tuple(
-    f"{name}.{family}"
-    for name, family in (("ada", "lovelace"), ("ben", "okri"), ("cleo", "laine"), ("dev", "patel"), ("ena", "mccrae"), ("fay", "weldon"))
-)
 READY_SECONDS = 300.0
 CLUSTER_MADE, CLUSTER_THERE = "created Cluster.cluster.x-k8s.io/", "of it until there was the cluster"
 
@@ -243,12 +241,8 @@ def enrol(cluster: Kubectl, password: str) -> None:
     """Give the site's issuer the people of the demonstration, unless it has them: a password hash differs each time it is made."""
     if cluster.run("get", "secret", "commonweal-people", "-n", SYSTEM, "--ignore-not-found", "-o", "name").strip():
         return
-    people = [
-        {"username": name, "name": name.replace(".", " ").title(), "root": f"P{number:06d}", "passwordHash": hash_password(password)}
-        for number, name in enumerate(PEOPLE, 1)
-    ]
     manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "commonweal-people", "namespace": SYSTEM}}
-    cluster.apply_object({**manifest, "stringData": {"people.json": json.dumps(people)}})
+    cluster.apply_object({**manifest, "stringData": {"people.json": json.dumps(accounts(password))}})
     # The kubelet looks for a Secret that came later once a minute only; a new pod finds it at once. There is none yet when this comes in time.
     cluster.run("delete", "pod", "-n", SYSTEM, "-l", "app.kubernetes.io/component=identity", "--wait=false")
 
@@ -261,7 +255,7 @@ def issuer_of(cluster: Kubectl) -> str:
             f"Site {cluster.name} does not run the small issuer, so the people of the demonstration cannot sign in.",
             f"Set identity.enabled: true in the site's stack file, stacks/site/Pulumi.{cluster.name}.yaml, then repeat the command.",
         )
-    return f"http://{json.loads(found)['status']['loadBalancer']['ingress'][0]['ip']}"
+    return f"https://{json.loads(found)['status']['loadBalancer']['ingress'][0]['ip']}"
 
 
 def fill_heritage(heritage: HeritageMachine, folder: Path) -> None:
@@ -296,9 +290,17 @@ def furnish(cluster: Kubectl, applied: Sequence[Path], say: Callable[[str], None
         cluster.apply(first)
     cluster.wait_for(KINDS[:1], "NamespaceReady", READY_SECONDS, say)
     cluster.apply(*rest)
+    cluster.wait_for(KINDS[:1], unkeyed, READY_SECONDS, say)
     say(f"{cluster.name}: both parties sign each agreement")
     sign(cluster)
     cluster.wait_for(KINDS, "Ready", READY_SECONDS, say)
+
+
+def unkeyed(department: Mapping[str, Any]) -> str | None:
+    """Return what a department waits for that cannot sign yet; None when it publishes its key, which the operator makes after the namespaces."""
+    if key_in(department.get("status") or {}) is not None:
+        return None
+    return f"Department {department['metadata']['name']}: its key for signing is not published yet"
 
 
 def sign(cluster: Kubectl) -> list[str]:

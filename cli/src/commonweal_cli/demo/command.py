@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 
 import click
 
 from commonweal_cli.conventions import DONE, FAILED, LazyGroup, told
-from commonweal_cli.demo import bring_up, control_plane, learning, proofs, recording
-from commonweal_cli.demo.journey import STEPS, Site
-from commonweal_cli.demo.person import SignIn
+from commonweal_cli.demo import bring_up, control_plane, recording
+from commonweal_cli.demo.person import PEOPLE
 from commonweal_cli.demo.record import Record
 from commonweal_cli.demo.report import Row, table
+from commonweal_cli.demo.walk import summary, walk
 from commonweal_cli.exceptions import HeritageError
 from commonweal_cli.kubectl import Kubectl
 from commonweal_cli.main import main as commonweal
@@ -24,20 +23,10 @@ from commonweal_local import debian, management, paths, sites
 from commonweal_local.progress import Progress
 from commonweal_local.sites import checks
 from commonweal_runtime.exceptions import SignInError
+from commonweal_stacks.manifests import NAMESPACE
 
 FIRST_READ = "Benefits reads the consenting person"
 TO_FIRST_READ = "start to the first consented read"
-
-
-def walk(cluster: Kubectl, password: str, tell: Callable[[Row], None] = lambda _: None) -> list[Row]:
-    """Walk the journey on one site and return what happened; `tell` hears of each row at once."""
-    people = [(name, password) for name in bring_up.PEOPLE]
-    site = Site(cluster, SignIn(bring_up.issuer_of(cluster)), *people[0])
-    rows = []
-    for row in chain(*(step(site) for step in STEPS), proofs.proofs(site, people[1]), learning.decisions(site, people)):
-        tell(row)
-        rows.append(row)
-    return rows
 
 
 def journeys(brought: bring_up.Brought, tell: Callable[[Row], None] = lambda _: None, keep: dict[str, list[Row]] | None = None) -> bool:
@@ -45,16 +34,12 @@ def journeys(brought: bring_up.Brought, tell: Callable[[Row], None] = lambda _: 
     good = True
     for cluster in brought.clusters:
         with brought.stages.measured(f"journey on {cluster.name}"):
-            rows = walk(cluster, brought.password, tell)
+            rows = walk(cluster, bring_up.issuer_of(cluster), brought.password, tell)
         if keep is not None:
             keep[cluster.name] = rows
-        wrong = [row for row in rows if not row.ok]
         print(f"\nThe journey on site {cluster.name}:\n\n{table(rows)}\n")
-        print(
-            f"{len(rows) - len(wrong)} of {len(rows)} as they must be"
-            + ("." if not wrong else f"; not so: {'; '.join(row.step for row in wrong)}")
-        )
-        good &= not wrong
+        print(summary(rows))
+        good &= all(row.ok for row in rows)
     return good
 
 
@@ -66,11 +51,17 @@ def endpoints(brought: bring_up.Brought) -> str:
         for item in cluster.items("departments"):
             status = item["status"]
             lines.append(f"    {item['metadata']['name']:<22} data API {status['dataApi']}/openapi.json   models {status['models']}/v2")
+        lines.append(f"    which authority to trust there: curl --cacert {_authority_of(cluster)}")
     lines += [
-        f"  the people's password on this machine: {paths.home() / 'people-password'} (users {', '.join(bring_up.PEOPLE)})",
+        f"  the people's password on this machine: {paths.home() / 'people-password'} (users {', '.join(PEOPLE)})",
         "Stop: make down",
     ]
     return "\n".join(lines)
+
+
+def _authority_of(cluster: Kubectl) -> Path:
+    """Write the certificate of the authority to trust at a site beside this home's password, and return the file."""
+    return paths.write(paths.home() / f"ca-{cluster.name}.crt", cluster.authority(NAMESPACE))
 
 
 def timings(seconds: Mapping[str, float], total: float) -> str:

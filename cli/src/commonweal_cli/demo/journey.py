@@ -18,8 +18,8 @@ from commonweal_api.plan import audience_of
 from commonweal_cli.agreements import sign_all
 from commonweal_cli.demo.person import SignIn
 from commonweal_cli.demo.report import Row
-from commonweal_cli.demo.web import Answer, Caller
-from commonweal_cli.kubectl import Kubectl
+from commonweal_cli.demo.web import Answer, Caller, trust_of
+from commonweal_cli.kubectl import Cluster
 
 REGISTRY, TAX, BENEFITS = "companies-registry", "tax-authority", "benefits-department"
 CHECK = "benefits-department/check-self-employment"
@@ -32,7 +32,7 @@ INCOME = "benefits-department/check-income"
 class Site:
     """A site to walk through, and the person who walks."""
 
-    cluster: Kubectl
+    cluster: Cluster
     sign_in: SignIn
     username: str
     password: str
@@ -40,22 +40,27 @@ class Site:
     def __post_init__(self) -> None:
         departments = {d["metadata"]["name"]: d["status"] for d in self.cluster.items("departments")}
         self.apis = {name: status["dataApi"] for name, status in departments.items()}
+        self.trust = trust_of(self.cluster)
         self._callers: dict[tuple[str, str, str], Caller] = {}
         self._people: dict[str, Caller] = {}
+
+    def caller(self, base: str, token: str | None = None) -> Caller:
+        """Return who asks at `base` and trusts the authority that the site trusts."""
+        return Caller(base, token, trust=self.trust)
 
     def service(self, department: str, client: str, provider: str) -> Caller:
         """Return the caller that is a service of `department` and asks `provider`'s data API."""
         key = (department, client, provider)
         if key not in self._callers:
             token = self.cluster.token(namespace_of(department), client, audience_of(provider))
-            self._callers[key] = Caller(self.apis[provider], token)
+            self._callers[key] = self.caller(self.apis[provider], token)
         return self._callers[key]
 
     def me(self, provider: str) -> Caller:
         """Return the caller that is the person, signed in for `provider`."""
         if provider not in self._people:
             session = self.sign_in.person(self.username, self.password, provider)
-            self._people[provider] = Caller(self.apis[provider], session.access_token)
+            self._people[provider] = self.caller(self.apis[provider], session.access_token)
         return self._people[provider]
 
     def subject(self, provider: str, username: str | None = None, password: str | None = None) -> str:
@@ -100,7 +105,7 @@ def refusals(site: Site) -> Iterator[Row]:
         ("no purpose at all", app, "", None, "PurposeMissing"),
         ("another department's purpose", site.service(TAX, "tax-app", REGISTRY), "", CHECK, "PurposeNotAgreed"),
         ("a department without an agreement", site.service(REGISTRY, "default", TAX), "", INCOME, "NoAgreement"),
-        ("no token", Caller(site.apis[REGISTRY]), "", CHECK, "TokenMissing"),
+        ("no token", site.caller(site.apis[REGISTRY]), "", CHECK, "TokenMissing"),
     ):
         where = path if caller.base == site.apis[REGISTRY] else f"/v1/registrations/subjects/{site.subject(TAX)}"
         answer = caller.get(where + query, **({} if purpose is None else {"Purpose": purpose}))
@@ -179,7 +184,7 @@ def expiry(site: Site, now: Callable[[], datetime] = lambda: datetime.now(UTC)) 
         ok = late.status == 403 and late.reason == "AgreementExpired" and now() >= until
         yield expect("the same after it ran out", "403 AgreementExpired", late, ok)
     finally:
-        site.cluster.run("delete", "consentpolicy", manifest["metadata"]["name"], "-n", namespace_of(REGISTRY), "--wait=false")
+        site.cluster.delete("consentpolicy", manifest["metadata"]["name"], namespace_of(REGISTRY))
 
 
 def poll(ask: Callable[[], Answer], done: Callable[[Answer], bool], seconds: float) -> Answer:

@@ -32,7 +32,7 @@ def people(site: Site, names: Sequence[tuple[str, str]]) -> list[Someone]:
     found = []
     for index, (username, password) in enumerate(names):
         session = site.sign_in.person(username, password, REGISTRY)
-        Caller(site.apis[REGISTRY], session.access_token).call("PUT", "/me/consents/guidance-knows-company", {"state": "Given"})
+        site.caller(site.apis[REGISTRY], session.access_token).call("PUT", "/me/consents/guidance-knows-company", {"state": "Given"})
         subjects = {REGISTRY: session.subject, TAX: site.subject(TAX, username, password)}
         found.append(Someone(username, subjects, "find-a-grant" if index % 3 == 2 else "register-for-vat"))
     return found
@@ -62,7 +62,7 @@ def learn(model: Caller, group: Sequence[Someone], rounds: int) -> tuple[list[fl
 def decisions(site: Site, names: Sequence[tuple[str, str]]) -> Iterator[Row]:
     """The service is told a choice and no value, for no agreement names it; its reward is joined once, and the model has learnt."""
     base: str = site.cluster.get("departments", TAX)["status"]["models"]
-    model = Caller(base, site.cluster.token(namespace_of(TAX), "tax-app", audience_of(TAX)))
+    model = site.caller(base, site.cluster.token(namespace_of(TAX), "tax-app", audience_of(TAX)))
     group = people(site, names)
     before = model.get(MODEL)
     first = ask(model, group[0], event := str(uuid.uuid4()))
@@ -90,8 +90,8 @@ def decisions(site: Site, names: Sequence[tuple[str, str]]) -> Iterator[Row]:
 
 def without_consent(site: Site, model: Caller, who: Someone, name: tuple[str, str]) -> Iterator[Row]:
     """A person who withdraws and objects gets the baseline, and the model sees nothing of them."""
-    registry = Caller(site.apis[REGISTRY], site.sign_in.person(*name, REGISTRY).access_token)
-    tax = Caller(site.apis[TAX], site.sign_in.person(*name, TAX).access_token)
+    registry = site.caller(site.apis[REGISTRY], site.sign_in.person(*name, REGISTRY).access_token)
+    tax = site.caller(site.apis[TAX], site.sign_in.person(*name, TAX).access_token)
     registry.call("PUT", "/me/consents/guidance-knows-company", {"state": "Withdrawn"})
     tax.call("PUT", "/me/objections/guidance-knows-registration", {"state": "Objected"})
     answer = ask(model, who, str(uuid.uuid4()))

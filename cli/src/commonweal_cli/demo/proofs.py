@@ -12,10 +12,9 @@ from uuid import UUID
 
 from commonweal_api import namespace_of
 from commonweal_cli.agreements import sign_all
+from commonweal_cli.audit.command import verify_department
 from commonweal_cli.demo.journey import BENEFITS, CHECK, REGISTRY, TAX, Site, expect, poll, trial
 from commonweal_cli.demo.report import Row
-from commonweal_cli.demo.web import Caller
-from commonweal_cli.main import main as commonweal
 from commonweal_runtime.audit.proofs import check
 from commonweal_runtime.audit.receipts import Receipt
 from commonweal_runtime.exceptions import ProofError, SignatureError
@@ -27,7 +26,7 @@ CENSUS = "tax-authority/count-once"
 
 def keys_of(site: Site) -> KeyRing:
     """Return the public keys that the registry tells everybody."""
-    return KeyRing(Caller(site.apis[REGISTRY]).get("/.well-known/jwks.json").body.get("keys", []))
+    return KeyRing(site.caller(site.apis[REGISTRY]).get("/.well-known/jwks.json").body.get("keys", []))
 
 
 def receipt(site: Site) -> Iterator[Row]:
@@ -59,7 +58,7 @@ def whole_audit(site: Site) -> Iterator[Row]:
     """Chain, signatures and every row of the registry's audit hold: what `commonweal audit verify` says."""
     started, said = time.perf_counter(), io.StringIO()
     with redirect_stdout(said):
-        code = commonweal(["audit", "verify", REGISTRY, "--kubeconfig", str(site.cluster.kubeconfig)])
+        code = verify_department(site.cluster, REGISTRY)
     lines = said.getvalue().strip().splitlines()
     took = (time.perf_counter() - started) * 1e3
     yield Row("the registry's whole audit, row by row", "everything as it was sealed", (lines or [""])[0 if code else -1], code == 0, took)
@@ -68,7 +67,7 @@ def whole_audit(site: Site) -> Iterator[Row]:
 def adviser(site: Site, friend: tuple[str, str]) -> Iterator[Row]:
     """Somebody acts for the person when the person has said so, in what the person named, and no longer."""
     session = site.sign_in.person(*friend, REGISTRY)
-    other, person = Caller(site.apis[REGISTRY], session.access_token), site.subject(REGISTRY)
+    other, person = site.caller(site.apis[REGISTRY], session.access_token), site.subject(REGISTRY)
     behalf = {"On-Behalf-Of": person}
     refused = other.get("/me/uses", **behalf)
     yield expect("another person looks at the person's uses", "403", refused, refused.status == 403)
@@ -97,7 +96,7 @@ def limited(site: Site) -> Iterator[Row]:
         again = app.get(path, Purpose=CENSUS)
         yield expect("the same once more", "429 FrequencyLimit", again, again.status == 429 and again.reason == "FrequencyLimit")
     finally:
-        site.cluster.run("delete", "consentpolicy", manifest["metadata"]["name"], "-n", namespace_of(REGISTRY), "--wait=false")
+        site.cluster.delete("consentpolicy", manifest["metadata"]["name"], namespace_of(REGISTRY))
 
 
 def once() -> dict[str, Any]:
@@ -114,7 +113,7 @@ def export(site: Site) -> Iterator[Row]:
     everything = site.me(REGISTRY).get("/me/export")
     held = sorted(k for k, v in everything.body.items() if v)
     yield expect("the person takes out everything held about them", "200", everything, everything.status == 200, ", ".join(held)[:60])
-    public = Caller(site.apis[REGISTRY]).get("/v1/transparency")
+    public = site.caller(site.apis[REGISTRY]).get("/v1/transparency")
     counted = sum(agreement["uses"] for agreement in public.body.get("agreements", []))
     ok = public.status == 200 and counted > 0
     yield expect("anybody sees how often data was used, and by which department", "uses counted", public, ok, f"{counted} uses counted")

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import time
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from commonweal_cli.kubectl import Cluster
+from commonweal_local.surroundings import believing
+from commonweal_stacks.manifests import NAMESPACE
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,12 @@ class Answer:
 
 @dataclass
 class Caller:
-    """A client that holds a token. Not for several threads at once."""
+    """A client that holds a token; `trust` is what a server's certificate is checked by. Not for several threads at once."""
 
     base: str
     token: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    trust: ssl.SSLContext | None = field(default=None, repr=False)
     _connection: http.client.HTTPConnection | None = field(default=None, repr=False)
 
     def get(self, path: str, **headers: str) -> Answer:
@@ -54,14 +60,13 @@ class Caller:
         started = time.perf_counter()
         try:
             return self._exchange(method, path, data, sent, started)
-        except (http.client.HTTPException, ConnectionError):
+        except (http.client.HTTPException, ConnectionError, ssl.SSLEOFError):
             self.close()
             return self._exchange(method, path, data, sent, started)
 
     def _exchange(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str], started: float) -> Answer:
         if self._connection is None:
-            where = urllib.parse.urlsplit(self.base)
-            self._connection = http.client.HTTPConnection(where.hostname or "", where.port or 80, timeout=15)
+            self._connection = _connection(self.base, self.trust)
         prefix = urllib.parse.urlsplit(self.base).path.rstrip("/")
         self._connection.request(method, prefix + path, data, dict(headers))
         response = self._connection.getresponse()
@@ -79,3 +84,15 @@ class Caller:
     def __del__(self) -> None:
         """A caller that is forgotten leaves no connection open."""
         self.close()
+
+
+def trust_of(cluster: Cluster) -> ssl.SSLContext:
+    """Return what the certificates of a site's services are checked by."""
+    return believing(cluster.authority(NAMESPACE))
+
+
+def _connection(base: str, trust: ssl.SSLContext | None) -> http.client.HTTPConnection:
+    where = urllib.parse.urlsplit(base)
+    if where.scheme == "https":
+        return http.client.HTTPSConnection(where.hostname or "", where.port, timeout=15, context=trust)
+    return http.client.HTTPConnection(where.hostname or "", where.port, timeout=15)

@@ -138,13 +138,13 @@ def open_target(target: End, move: str, timeline: Timeline) -> None:
             raise LocalError(f"{target.site}: the store there has not arrived by this move", AGAIN)
         timeline.mark("opened")
         url = address(target)
-        if url and within(ANSWER_SECONDS, lambda: _answers(url)):
+        if url and within(ANSWER_SECONDS, lambda: _answers(url, target.cluster.authority(target.namespace))):
             timeline.mark("answered")
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, authority: str = "") -> bool:
     try:
-        with opener(url).open(f"{url.rstrip('/')}/readyz", timeout=3) as answer:
+        with opener(url, authority).open(f"{url.rstrip('/')}/readyz", timeout=3) as answer:
             return bool(answer.status == 200)
     except (OSError, urllib.error.URLError):
         return False

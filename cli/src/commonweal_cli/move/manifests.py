@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from commonweal_api.ending import CONFIRM_DELETE, CONFIRM_UNREACHABLE
-from commonweal_api.move import ARRIVING
+from commonweal_api.move import ARRIVING, SPLITTING
 from commonweal_cli.move.endpoint import End
 
 Manifest = dict[str, Any]
@@ -37,6 +37,7 @@ _NOT_WRITTEN = (
     "kubectl.kubernetes.io/last-applied-configuration",
     "deployment.kubernetes.io/revision",
     ARRIVING,
+    SPLITTING,
     CONFIRM_DELETE,
     CONFIRM_UNREACHABLE,
 )

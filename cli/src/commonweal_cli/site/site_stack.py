@@ -17,7 +17,7 @@ from commonweal_stacks.clusters import adapter_of, cluster_of, running_version
 from commonweal_stacks.clusters.identity import cluster_uid
 from commonweal_stacks.exceptions import SiteConfigError
 from commonweal_stacks.management_access import management_if_any, management_kubeconfig
-from commonweal_stacks.site import ENCRYPTION_KEY, MASTER_KEY, SIGNING_KEY, SITE_KEY, SiteConfig, parse_site
+from commonweal_stacks.site import AUTHORITY_KEY, ENCRYPTION_KEY, MASTER_KEY, SIGNING_KEY, SITE_KEY, SiteConfig, parse_site
 
 PLATFORM, ENTRY = "commonweal:platform:Platform", "commonweal:cluster:FleetEntry"
 MANAGEMENT = "the management cluster"
@@ -86,11 +86,11 @@ class SiteStack(Stack):
         super().__init__(site, project or stacks / "site", directory=f"sites/{site}", title=f"site {site}", packs=[stacks / "policy"])
 
     def secrets(self) -> Mapping[str, str]:
-        """The sectors' master is one for all sites of this machine, so that people keep their ids when a department moves."""
+        """Two are one for all sites of this machine: the sectors' master, so that people keep their ids when a department moves, and the authority's, so that sites believe one another."""
         own = {SIGNING_KEY: f"site-key-{self.name}"}
         if adapter_of(self.config.kind).declaration.encrypted:
             own[ENCRYPTION_KEY] = f"encryption-key-{self.name}"
-        return {MASTER_KEY: "sectors-master", **own}
+        return {MASTER_KEY: "sectors-master", AUTHORITY_KEY: "site-authority", **own}
 
     @cached_property
     def config(self) -> SiteConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -149,10 +150,19 @@ def _finds(rule: Rule) -> str:
     if rule.allowed is not None:
         return f"!(v in {_list(rule.allowed)})"
     tests = [f"v in {_list(rule.equals)}"] if rule.equals else []
-    tests += [f"{_list(rule.prefixes)}.exists(p, v.startsWith(p))"] if rule.prefixes else []
+    tests += [_begins(rule.prefixes)] if rule.prefixes else []
     host = "v.split('/')[0]"
     tests += [f"{_list(rule.domains)}.exists(d, {host} == d || {host}.endsWith('.' + d))"] if rule.domains else []
     return " || ".join(tests)
+
+
+def _begins(prefixes: Sequence[str]) -> str:
+    """Return CEL for «v begins with one of these», in patterns: what a loop in a loop costs, the API server works out in the square of the time.
+
+    Whoever may write an object says how many labels it has. A pattern costs by its length, so a short one lets few come to the long one.
+    """
+    heads, whole = sorted({prefix[:4] for prefix in prefixes}), prefixes
+    return "(" + " && ".join(f"v.matches({_quoted('^(' + '|'.join(map(re.escape, words)) + ')')})" for words in (heads, whole)) + ")"
 
 
 def _exemptions() -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ from commonweal_local.sites.api import Api, Unreachable
 from commonweal_local.sites.site import Site
 from commonweal_local.waiting import until
 
-CAPACITY = {"cpu": "8", "memory": "32Gi"}
+CAPACITY = {"cpu": "8", "memory": "32Gi", "ephemeral-storage": "100Gi"}
 SECONDS = 120
 
 

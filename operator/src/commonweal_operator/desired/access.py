@@ -1,4 +1,4 @@
-"""Who may do what in a department's two namespaces: the operator with Secrets, keeper and model runtime with plans and reports, stewards with the signing key."""
+"""Who may do what in a department's two namespaces: the operator with what it makes, keeper and model runtime with plans and reports, stewards with the signing key."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from commonweal_api.department import Steward
 from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT, STORE_PLAN, STORE_REPORT
 from commonweal_operator.desired.keys import SIGNING
 from commonweal_operator.desired.manifest import Child, Manifest, Owner, Stage, child
-from commonweal_operator.desired.platform import DEPARTMENT_SECRETS_ROLE, DEPARTMENT_SOURCES_ROLE, STEWARD_ROLE, PlatformConfig
+from commonweal_operator.desired.platform import OPERATOR_DEPARTMENT_ROLE, OPERATOR_PLATFORM_ROLE, STEWARD_ROLE, PlatformConfig
 
 _RBAC = "rbac.authorization.k8s.io"
+# Not a name that an earlier release bound under: what a binding refers to cannot be changed.
+OPERATOR_ACCESS = "commonweal-operator-access"
 SOURCES, STEWARDS, STEWARD_SIGNING = "sources", "commonweal-stewards", "commonweal-steward-signing"
 
 
-def operator_secrets(owner: Owner, platform: PlatformConfig) -> list[Child]:
-    """Return the bindings by which the operator makes the department's keys in the platform's namespace, and may read Secrets in the department's own.
+def operator_access(owner: Owner, platform: PlatformConfig) -> Child:
+    """Return the binding by which the operator may write in the owner's namespace, and nowhere else: made before anything else there.
 
-    It looks at none of the latter; but Kubernetes lets nobody pass on a right that he does not hold, and the keeper gets its logins by name.
+    In the department's own it may read Secrets. It looks at none; but Kubernetes lets nobody pass on a right that he does not hold, and the keeper gets its logins by name.
     """
     subject = {"kind": "ServiceAccount", "name": platform.service_account, "namespace": platform.system_namespace}
-    return [
-        _binding(owner.ours, "commonweal-operator", ("ClusterRole", DEPARTMENT_SECRETS_ROLE), [subject], Stage.ACCESS),
-        _binding(owner.own, "commonweal-operator-sources", ("ClusterRole", DEPARTMENT_SOURCES_ROLE), [subject], Stage.ACCESS),
-    ]
+    role = OPERATOR_PLATFORM_ROLE if owner.platform else OPERATOR_DEPARTMENT_ROLE
+    return _binding(owner, OPERATOR_ACCESS, ("ClusterRole", role), [subject], Stage.GRANT)
 
 
 def component_roles(owner: Owner, credentials: Iterable[str]) -> list[Child]:

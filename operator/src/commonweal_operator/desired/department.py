@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from commonweal_api.department import DepartmentSpec
 from commonweal_api.plan import ModelPlan, StorePlan
-from commonweal_operator.desired.access import component_roles, operator_secrets, stewards
+from commonweal_operator.desired.access import component_roles, operator_access, stewards
 from commonweal_operator.desired.accounts import accounts
+from commonweal_operator.desired.certificates import believed
 from commonweal_operator.desired.manifest import Child, Owner
 from commonweal_operator.desired.namespace import namespace
 from commonweal_operator.desired.network import network
@@ -47,7 +48,8 @@ def department_children(content: NamespaceContent, platform: PlatformConfig) -> 
     children = [
         namespace(own),
         namespace(ours),
-        *operator_secrets(own, platform),
+        operator_access(ours, platform),
+        operator_access(own, platform),
         *stewards(own, content.spec.stewards),
         *plans(ours, content.store, content.models),
         *network(
@@ -66,10 +68,12 @@ def department_children(content: NamespaceContent, platform: PlatformConfig) -> 
         limits(ours),
         *accounts(own),
         *component_roles(own, credentials_of(sources)),
+        *believed(platform, own),
+        *believed(platform, ours),
         *reports(ours),
         *store(ours, platform, content.spec.store.size),
         *volumes(own, platform, content.claims),
-        *data_api(ours, platform),
+        *data_api(ours, platform, has_peers=bool(content.store.peers)),
         *models(ours, platform, providers, wanted=bool(content.models.models)),
     ]
     return sorted(children, key=lambda c: c.stage)

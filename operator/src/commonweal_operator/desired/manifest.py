@@ -54,19 +54,24 @@ RESOURCES: Mapping[str, Resource] = {
     "NetworkPolicy": Resource("networking.k8s.io/v1", "networkpolicies"),
     "Deployment": Resource("apps/v1", "deployments"),
     "StatefulSet": Resource("apps/v1", "statefulsets"),
+    "Certificate": Resource("cert-manager.io/v1", "certificates"),
 }
 # Not made by us: a department's own volumes, opened to its store by the label `commonweal.dev/source: "true"`.
 VOLUME_CLAIMS = Resource("v1", "persistentvolumeclaims")
 
 
 class Stage(IntEnum):
-    """The order of application: a stage starts when the one before it is done. What takes access away comes before all that runs."""
+    """The order of application: a stage starts when the one before it is done. What takes access away comes before all that runs.
 
-    NAMESPACE = 0
-    CLOSING = 1
-    ACCESS = 2
-    REST = 3
-    BOUNDS = 4
+    GRANT is the operator's own right to write in a namespace; one that is missing is made before it, and one that is there is repaired after it.
+    """
+
+    GRANT = 0
+    NAMESPACE = 1
+    CLOSING = 2
+    ACCESS = 3
+    REST = 4
+    BOUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,11 @@ class Child:
     stage: Stage
     shared: bool = False
     remembered: bool = False
+
+    @property
+    def collection(self) -> str:
+        """The path of all of its kind in its namespace."""
+        return RESOURCES[self.kind].path(self.namespace)
 
     @property
     def path(self) -> str:

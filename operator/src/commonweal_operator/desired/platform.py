@@ -10,9 +10,9 @@ from pydantic import Field, StringConstraints
 from commonweal_api.common import Strict
 
 SYSTEM_NAMESPACE = "commonweal-system"
-DEPARTMENT_SECRETS_ROLE = "commonweal-department-secrets"
+OPERATOR_PLATFORM_ROLE = "commonweal-operator-platform"
 PRIORITY_CLASS = "commonweal-platform"
-DEPARTMENT_SOURCES_ROLE = "commonweal-department-sources"
+OPERATOR_DEPARTMENT_ROLE = "commonweal-operator-department"
 STEWARD_ROLE = "commonweal-department-steward"
 
 
@@ -23,6 +23,14 @@ class Images(Strict):
     store: str = Field(min_length=1)
 
 
+class IssuerRef(Strict):
+    """The issuer that cert-manager is to take; without a name the site's own authority issues."""
+
+    name: str = ""
+    kind: str = "ClusterIssuer"
+    group: str = "cert-manager.io"
+
+
 class PlatformConfig(Strict):
     """The content of `/etc/commonweal/config.yaml`.
 
@@ -30,6 +38,8 @@ class PlatformConfig(Strict):
     `site` is the name by which consent feeds know this site. `client_issuer` empty means: ask the API server who issues its ServiceAccount tokens.
     `person_embedded`: the small issuer signs, and the operator makes `person_keys`, its public keys as a JSON Web Key Set, from the master key. Another issuer's keys
     are fetched from `person_jwks`; empty means: by its discovery document. `person_audience` empty: that of each department.
+    `authority` are the certificates of the authorities that all workloads trust, as PEM; without `issuer_ref` the operator puts that of the site's own before them. While that one is new,
+    `authority_before` is the one whose certificates stay as they are, and `authority_since` says since when both are believed.
     """
 
     images: Images
@@ -50,6 +60,12 @@ class PlatformConfig(Strict):
     person_claim: str = "sub"
     person_subject: Literal["Pairwise", "Source"] = "Pairwise"
     person_skew_seconds: int = Field(default=30, ge=0, le=300)
+    issuer_ref: IssuerRef = Field(default_factory=IssuerRef)
+    authority: str = ""
+    authority_before: str = ""
+    authority_since: str = ""
+    authority_secret: str = "commonweal-authority"  # noqa: S105 - as below
+    people_secret: str = "commonweal-people"  # noqa: S105 - as below
     sectors_secret: str = "commonweal-sectors"  # noqa: S105 - a name, not a secret
     system_namespace: str = SYSTEM_NAMESPACE
     service_account: str = "commonweal-operator"

@@ -44,7 +44,7 @@ _SEVERAL = {"count/replicasets.apps": 11}
 _OURS = 20
 # The data API and the models, reached from outside where the site exposes them.
 _ADDRESSES = 2
-# Store, data API and models ask for 175m and may take 2176Mi together.
+# Store, data API and models ask for 175m, 2176Mi and 2Gi of disk together; of memory and disk that is all they may take.
 _PLATFORM: Manifest = {"requests.cpu": "1", "limits.memory": "8Gi", "limits.ephemeral-storage": "24Gi", "pods": "20"}
 
 

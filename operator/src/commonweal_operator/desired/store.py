@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from commonweal_operator.desired.certificates import TLS_MOUNT, tls_volume
+from commonweal_operator.desired.keys import KEYS_OF_KEEPER
+from commonweal_operator.desired.keys import NAME as KEYS
 from commonweal_operator.desired.manifest import Child, Manifest, Owner, child
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.desired.pods import (
     ACCOUNT_MOUNT,
     DATA_DIRECTORY,
     KEYS_MOUNT,
-    KEYS_VOLUME,
     SOCKET_DIRECTORY,
+    SOCKETS,
     account_volume,
     container,
+    empty,
     environment,
+    keys_volume,
     pod,
     resources,
 )
@@ -32,7 +37,7 @@ def store(owner: Owner, platform: PlatformConfig, size: str) -> list[Child]:
             "resources": {"requests": {"storage": size}},
         },
     }
-    volumes = [{"name": "socket", "emptyDir": {}}, KEYS_VOLUME, account_volume()]
+    volumes = [empty("socket", SOCKETS), keys_volume(KEYS, KEYS_OF_KEEPER), account_volume(), tls_volume()]
     spec = {
         "serviceName": COMPONENT,
         "replicas": 1,
@@ -59,7 +64,7 @@ def _postgres(owner: Owner, platform: PlatformConfig) -> Manifest:
         env=[*environment(owner, platform), {"name": "PGDATA", "value": f"{DATA_DIRECTORY}/pgdata"}],
         ports=[{"name": "postgres", "containerPort": PORT, "protocol": "TCP"}],
         volumeMounts=[{"name": "data", "mountPath": DATA_DIRECTORY}, _SOCKET],
-        resources=resources("50m", "128Mi", "768Mi"),
+        resources=resources("50m", "768Mi"),
         startupProbe=answers | {"periodSeconds": 1, "failureThreshold": 300, "timeoutSeconds": 5},
         livenessProbe=answers | {"periodSeconds": 30, "failureThreshold": 3, "timeoutSeconds": 10},
         readinessProbe=answers | {"periodSeconds": 10, "failureThreshold": 3, "timeoutSeconds": 5},
@@ -73,6 +78,6 @@ def _keeper(owner: Owner, platform: PlatformConfig) -> Manifest:
         platform.images.store,
         "commonweal_runtime.keeper",
         env=[*environment(owner, platform), {"name": "COMMONWEAL_VOLUMES", "value": volumes_url(owner)}],
-        volumeMounts=[_SOCKET, KEYS_MOUNT, ACCOUNT_MOUNT],
-        resources=resources("25m", "96Mi", "384Mi"),
+        volumeMounts=[_SOCKET, KEYS_MOUNT, ACCOUNT_MOUNT, TLS_MOUNT],
+        resources=resources("25m", "384Mi"),
     )

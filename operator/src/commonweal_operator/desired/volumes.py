@@ -1,6 +1,6 @@
 """The reader of a department's own volumes, beside them: a claim cannot be mounted from another namespace, so its files are read over HTTP.
 
-What it holds is the department's own, and it has nothing else: no key, no token, no right. Whoever takes it over can give the store other files of the
+What it holds is the department's own, and it has nothing else but its certificate: no key of ours, no token, no right. Whoever takes it over can give the store other files of the
 department, which whoever writes to the volume can do as well.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from commonweal_operator.desired.certificates import TLS_MOUNT, TLS_VARIABLE, tls_volume
 from commonweal_operator.desired.manifest import Child, Manifest, Owner, child
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.desired.pods import VOLUMES_DIRECTORY, container, http_probes, pod, resources, service_host
@@ -17,7 +18,7 @@ COMPONENT, PORT = "volumes", 8084
 
 def volumes_url(owner: Owner) -> str:
     """Return where the store reads the department's volumes."""
-    return f"http://{service_host(COMPONENT, owner.own.namespace)}:{PORT}"
+    return f"https://{service_host(COMPONENT, owner.own.namespace)}:{PORT}"
 
 
 def volumes(owner: Owner, platform: PlatformConfig, claims: Iterable[str]) -> list[Child]:
@@ -30,9 +31,13 @@ def volumes(owner: Owner, platform: PlatformConfig, claims: Iterable[str]) -> li
         COMPONENT,
         platform.images.store,
         "commonweal_runtime.volumes",
-        ports=[{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
-        volumeMounts=[{"name": f"source-{i}", "mountPath": f"{VOLUMES_DIRECTORY}/{c}", "readOnly": True} for i, c in enumerate(found)],
-        resources=resources("25m", "64Mi", "256Mi"),
+        env=[TLS_VARIABLE],
+        ports=[{"name": "https", "containerPort": PORT, "protocol": "TCP"}],
+        volumeMounts=[
+            TLS_MOUNT,
+            *({"name": f"source-{i}", "mountPath": f"{VOLUMES_DIRECTORY}/{c}", "readOnly": True} for i, c in enumerate(found)),
+        ],
+        resources=resources("25m", "256Mi"),
         **http_probes(PORT),
     )
     spec = {
@@ -41,10 +46,10 @@ def volumes(owner: Owner, platform: PlatformConfig, claims: Iterable[str]) -> li
         "selector": {"matchLabels": owner.selector(COMPONENT)},
         # A volume that one node at a time may hold is let go before it is taken again.
         "strategy": {"type": "Recreate"},
-        "template": pod(owner, COMPONENT, [main], _volumes(found)),
+        "template": pod(owner, COMPONENT, [main], [tls_volume(COMPONENT), *_volumes(found)]),
     }
     # Headless: one pod, and its address is the service's.
-    ports = [{"name": "http", "port": PORT, "protocol": "TCP", "targetPort": PORT}]
+    ports = [{"name": "https", "port": PORT, "protocol": "TCP", "targetPort": PORT}]
     service = {"clusterIP": "None", "selector": owner.selector(COMPONENT), "ports": ports}
     return [
         child("Deployment", owner.metadata(COMPONENT, COMPONENT), spec=spec),

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from commonweal_api.plan import audience_of
+from commonweal_operator.desired.certificates import TLS_MOUNT, tls_volume
+from commonweal_operator.desired.keys import KEYS_OF_MODELS, keys_of_data_api
+from commonweal_operator.desired.keys import MODELS as MODELS_KEYS
+from commonweal_operator.desired.keys import NAME as KEYS
 from commonweal_operator.desired.manifest import Child, Manifest, Owner, child
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.desired.pods import (
     ACCOUNT_MOUNT,
     KEYS_MOUNT,
-    KEYS_VOLUME,
+    LEAVING_SECONDS,
     TOKEN_SECONDS,
     TOKENS_DIRECTORY,
     account_volume,
     container,
     environment,
     http_probes,
+    keys_volume,
     pod,
     resources,
 )
@@ -25,19 +30,21 @@ DATA_API, DATA_API_PORT = "data-api", 8080
 MODELS, MODELS_PORT = "models", 8081
 
 
-def data_api(owner: Owner, platform: PlatformConfig) -> list[Child]:
-    """Return the data API's Deployment and Service."""
+def data_api(owner: Owner, platform: PlatformConfig, *, has_peers: bool) -> list[Child]:
+    """Return the data API's Deployment and Service. `has_peers`: the department has other sites, which ask it for what people said."""
+    keys = keys_of_data_api(makes_ids=platform.person_subject == "Source", has_peers=has_peers)
     main = container(
         DATA_API,
         platform.images.runtime,
         "commonweal_runtime.data_api",
-        env=_environment(owner, platform),
-        ports=[{"name": "http", "containerPort": DATA_API_PORT, "protocol": "TCP"}],
-        volumeMounts=[KEYS_MOUNT, ACCOUNT_MOUNT],
-        resources=resources("50m", "128Mi", "512Mi"),
+        # The next pod is up already. The model runtime's waits until this one has gone, so that one does not linger.
+        env=[*_environment(owner, platform), {"name": "COMMONWEAL_LEAVING_SECONDS", "value": str(LEAVING_SECONDS)}],
+        ports=[{"name": "https", "containerPort": DATA_API_PORT, "protocol": "TCP"}],
+        volumeMounts=[KEYS_MOUNT, ACCOUNT_MOUNT, TLS_MOUNT],
+        resources=resources("50m", "512Mi"),
         **http_probes(DATA_API_PORT),
     )
-    template = pod(owner, DATA_API, [main], [KEYS_VOLUME, account_volume()])
+    template = pod(owner, DATA_API, [main], [keys_volume(KEYS, keys), account_volume(), tls_volume(DATA_API)])
     return [_deployment(owner, DATA_API, template, replicas=1), _service(owner, platform, DATA_API, DATA_API_PORT)]
 
 
@@ -56,12 +63,12 @@ def models(owner: Owner, platform: PlatformConfig, providers: Iterable[str], *, 
         platform.images.runtime,
         "commonweal_runtime.models",
         env=_environment(owner, platform),
-        ports=[{"name": "http", "containerPort": MODELS_PORT, "protocol": "TCP"}],
-        volumeMounts=[KEYS_MOUNT, ACCOUNT_MOUNT, {"name": "tokens", "mountPath": TOKENS_DIRECTORY, "readOnly": True}],
-        resources=resources("50m", "128Mi", "512Mi"),
+        ports=[{"name": "https", "containerPort": MODELS_PORT, "protocol": "TCP"}],
+        volumeMounts=[KEYS_MOUNT, ACCOUNT_MOUNT, TLS_MOUNT, {"name": "tokens", "mountPath": TOKENS_DIRECTORY, "readOnly": True}],
+        resources=resources("50m", "512Mi"),
         **http_probes(MODELS_PORT),
     )
-    template = pod(owner, MODELS, [main], [KEYS_VOLUME, account_volume(), tokens])
+    template = pod(owner, MODELS, [main], [keys_volume(MODELS_KEYS, KEYS_OF_MODELS), account_volume(), tls_volume(MODELS), tokens])
     return [_deployment(owner, MODELS, template, replicas=int(wanted)), _service(owner, platform, MODELS, MODELS_PORT)]
 
 
@@ -93,6 +100,6 @@ def _service(owner: Owner, platform: PlatformConfig, component: str, port: int) 
         **kept,
         "type": platform.expose,
         "selector": owner.selector(component),
-        "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": port}],
+        "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": port}],
     }
     return child("Service", owner.metadata(component, component), spec=spec)

@@ -1,82 +1,38 @@
-"""The cache of children, fed by watches and by the replies to our own writes.
+"""The cache of children, fed by watches, by lists of one namespace, and by the replies to our own writes.
 
 Metadata only, but for what the operator must read: the stores' plans, which remember what is in force, reports, the progress of workloads, addresses of
-services, whether quotas are counted. Secrets are not here: the operator may not list them across namespaces, and does not want to.
-
-One kind is watched that we do not make: volume claims that their owners have opened to their store.
+services, whether quotas are counted. Secrets are not here: the operator may not list them, and does not want to.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 
-from commonweal_api.plan import STORE_PLAN
-from commonweal_kube.informer import Collection, Informer, Name, Reader
-from commonweal_operator.desired.manifest import (
-    DEPARTMENT_LABEL,
-    MANAGED_BY,
-    MANAGED_LABEL,
-    REPORT_LABEL,
-    RESOURCES,
-    SOURCE_LABEL,
-    VOLUME_CLAIMS,
-    Child,
-)
-from commonweal_operator.engine.observed import ObservedChild, address, counted, covers, observed_child, plan, report, there, workload
+from commonweal_kube.informer import Informer, Name, Reader
+from commonweal_kube.protocol import METADATA_LIST
+from commonweal_operator.desired.manifest import RESOURCES, Child
+from commonweal_operator.engine.observed import ObservedChild, covers, observed_child, plan
+from commonweal_operator.engine.watched import DOCUMENTS, LIST_WATCHES, OURS, ListWatch, is_watched
 
-# Label selectors, escaped for a URL. What the platform layer makes carries the first label too, but belongs to no department.
-OURS = quote(f"{MANAGED_LABEL}={MANAGED_BY},{DEPARTMENT_LABEL}")
-REPORTS = f"{OURS},{quote(REPORT_LABEL)}"
-# By name, not by a label of its own: a child that came under another selector would look deleted to the old one.
-PLANS = f"{OURS}&fieldSelector={quote(f'metadata.name={STORE_PLAN}')}"
-OTHERS = f"{OURS},{quote(f'!{REPORT_LABEL}')}&fieldSelector={quote(f'metadata.name!={STORE_PLAN}')}"
-SOURCES = quote(f"{SOURCE_LABEL}=true")
-WATCHED = {**RESOURCES, "PersistentVolumeClaim": VOLUME_CLAIMS}
 LONGEST_PAUSE = 1.0
 Place = tuple[str, str, str]  # kind, namespace, name
-
-
-@dataclass(frozen=True, slots=True)
-class ListWatch:
-    """One list and watch. Without `read` only metadata is asked for."""
-
-    kind: str
-    selector: str = OURS
-    read: Callable[[Mapping[str, Any]], Any] | None = None
-
-    @property
-    def collection(self) -> Collection:
-        """Where it is listed and watched."""
-        return Collection(self.kind, WATCHED[self.kind].path(""), self.selector, metadata_only=self.read is None)
-
-
-LIST_WATCHES = (
-    *(ListWatch(kind) for kind in ("Namespace", "LimitRange", "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy")),
-    ListWatch("ConfigMap", OTHERS),
-    ListWatch("ConfigMap", PLANS, plan),
-    ListWatch("ConfigMap", REPORTS, report),
-    ListWatch("Deployment", read=workload),
-    ListWatch("StatefulSet", read=workload),
-    ListWatch("Service", read=address),
-    ListWatch("ResourceQuota", read=counted),
-    ListWatch("PersistentVolumeClaim", SOURCES, there),
-)
 
 
 class ChildCache:
     """The cache and its watches. `changed(kind, namespace, name)` is called for every change that is not an echo of our own write."""
 
     def __init__(self, api: Reader, changed: Callable[[str, str, str], None], pause: Callable[[float], Any] = asyncio.sleep) -> None:
-        self._changed = changed
+        self._api, self._changed = api, changed
         self._known: dict[Place, ObservedChild] = {}
         self._gone: dict[Place, int] = {}
-        self._places: dict[ListWatch, set[Place]] = {watch: set() for watch in LIST_WATCHES}
+        self._places: dict[ListWatch, set[Place]] = {watch: set() for watch in (*LIST_WATCHES, DOCUMENTS)}
+        self._looked: set[str] = set()
+        self._looking: dict[str, asyncio.Lock] = {}
         self._informers = {
             watch: Informer(api, watch.collection, _WatchedCache(self, watch), pause, LONGEST_PAUSE) for watch in LIST_WATCHES
         }
@@ -118,6 +74,25 @@ class ChildCache:
             observed = old.observed if old and old.uid == new.uid else None
             self._keep(place, replace(new, observed=_written(child) if child.remembered else observed))
 
+    def invalidate(self) -> None:
+        """Have what no watch tells of looked at again."""
+        self._looked.clear()
+
+    async def look(self, namespace: str) -> None:
+        """List what no watch tells of in a namespace, unless that was done since the last `invalidate`."""
+        async with self._looking.setdefault(namespace, asyncio.Lock()):
+            if namespace in self._looked:
+                return
+            present, version = set[Name](), 0
+            async for page in self._api.pages(RESOURCES[DOCUMENTS.kind].path(namespace), OURS, METADATA_LIST):
+                version = int(page["metadata"]["resourceVersion"])
+                for item in page["items"]:
+                    if not is_watched(DOCUMENTS.kind, item["metadata"]["name"]):
+                        present.add((namespace, item["metadata"]["name"]))
+                        self.observe(DOCUMENTS, "LISTED", item)
+            self._lost(DOCUMENTS, {p for p in self._places[DOCUMENTS] if p[1] == namespace}, present, version)
+            self._looked.add(namespace)
+
     async def synced(self) -> None:
         """Return when every kind has been listed."""
         await asyncio.gather(*(informer.synced.wait() for informer in self._informers.values()))
@@ -134,20 +109,27 @@ class ChildCache:
         place = (watch.kind, meta.get("namespace", ""), meta["name"])
         if event == "DELETED":
             self._drop(watch, place, int(meta["resourceVersion"]))
-        elif self._put(watch, place, observed_child(obj, watch.read(obj) if watch.read else None)) and event != "LISTED":
+            return
+        seen = observed_child(obj, watch.read(obj) if watch.read else None)
+        if watch.kind not in RESOURCES:
+            seen = replace(seen, claims=None)  # a tenant's own: we apply none, whatever its field manager calls itself
+        if self._put(watch, place, seen) and event != "LISTED":
             self._changed(*place)
 
     def listed(self, watch: ListWatch, present: set[Name], version: int) -> None:
         """Take a whole list: what it lacks was deleted while nobody looked."""
-        for place in self._places[watch] - {(watch.kind, *name) for name in present}:
-            known = self._known.get(place)
-            if known is not None and known.version <= version:
-                self._drop(watch, place, version)
-        self._gone = {place: gone for place, gone in self._gone.items() if gone > version or place[0] != watch.kind}
+        self._lost(watch, self._places[watch], present, version)
+        self._gone = {place: gone for place, gone in self._gone.items() if gone > version or not watch.has(place[0], place[2])}
 
     def is_synced(self, watch: ListWatch) -> bool:
         """Return whether the watch has been listed once."""
         return self._informers[watch].synced.is_set()
+
+    def _lost(self, watch: ListWatch, places: set[Place], present: set[Name], version: int) -> None:
+        for place in places - {(watch.kind, *name) for name in present}:
+            known = self._known.get(place)
+            if known is not None and known.version <= version:
+                self._drop(watch, place, version)
 
     def _put(self, watch: ListWatch, place: Place, new: ObservedChild) -> bool:
         """Keep the newer version; return whether anything that matters is new."""

@@ -83,6 +83,9 @@ class Keys(Protocol):
     async def ensure(self, wanted: KeysWanted, api: Api) -> Problem | None:
         """Make the keys that are missing; return what stands in the way."""
 
+    async def certify(self, wanted: KeysWanted, api: Api) -> Problem | None:
+        """Make and renew the certificates alone; return what stands in the way."""
+
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
@@ -135,6 +138,7 @@ class Engine(Generic[Inputs]):
         """LIST is the truth: missing keys come in, and keys that it lacks become deletions after one live GET each."""
         self._relisted.clear()
         self.keys.invalidate()
+        self.children.invalidate()
         for kind, path in self.rules.collections().items():
             present: set[Key] = set()
             listed = 0
@@ -199,15 +203,17 @@ class Engine(Generic[Inputs]):
         if not children:
             return Applied()
         applied = await self.applier.all(api, uid, children)
-        if wanted is None or applied.problems or applied.failure is not None:
+        if wanted is None or any(problem.kind == "Namespace" for problem in applied.problems):
             return applied
+        hindered = bool(applied.problems) or applied.failure is not None
         try:
-            problem = await self.keys.ensure(wanted, api)
+            # Certificates end, whatever else stands in the way: what serves goes on serving.
+            problem = await (self.keys.certify(wanted, api) if hindered else self.keys.ensure(wanted, api))
         except (ApiError, ApiServerUnavailableError) as error:
-            applied.failure = error
+            applied.failure = applied.failure or error
             return applied
         applied.problems += [problem] if problem else []
-        if problem is None and not self.rules.complete(inputs):
+        if problem is None and not hindered and not self.rules.complete(inputs):
             again = self.rules.gather(key, self.now())
             applied = await self.applier.all(api, uid, self.rules.children(again) if again is not None else ())
         return applied

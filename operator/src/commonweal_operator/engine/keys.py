@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import secrets
-from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from commonweal_api.agreement_signatures import agreement_key, read_agreement_key
 from commonweal_api.jwk import Jwk
-from commonweal_kube.client import FIELD_MANAGER
-from commonweal_kube.exceptions import ApiError
-from commonweal_operator.desired.keys import KEY_BYTES, NAME, PUBLIC_KEY, SIGNING, keys, signing
+from commonweal_operator.desired.certificates import Wanted
+from commonweal_operator.desired.keys import DATABASE, KEY_BYTES, MODELS, NAME, PUBLIC_KEY, SIGNING, keys, models_keys, signing
 from commonweal_operator.desired.manifest import RESOURCES, Child, Owner
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.engine.apply import Problem, is_ours
-
-MASTER_KEY = "master"
+from commonweal_operator.engine.certificates import Certificates
+from commonweal_operator.engine.master import key_in, master_key
 
 
 @dataclass(frozen=True, slots=True)
 class KeysWanted:
-    """Whose keys shall be there, and whether they are made where there are none or awaited from another site."""
+    """Whose keys shall be there, and whether they are made where there are none or awaited from another site; and the certificates that go with them."""
 
     owner: Owner
     make: bool = True
+    certificates: tuple[Wanted, ...] = ()
 
 
 class Caller(Protocol):
     """What this needs of the client."""
 
     async def call(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]: ...
+    async def apply(self, path: str, body: bytes) -> dict[str, Any]: ...
+    async def create(self, path: str, body: bytes) -> dict[str, Any]: ...
     async def metadata(self, path: str) -> dict[str, Any] | None: ...
 
 
@@ -42,10 +43,12 @@ class DepartmentKeys:
         self._platform, self._chance = platform, chance
         self._present: set[str] = set()
         self._public: dict[str, Jwk] = {}
+        self._certificates = Certificates(platform)
 
     def invalidate(self) -> None:
         """Have every department's Secrets looked at again, for Secrets are not watched; what was read of them is known until then."""
         self._present.clear()
+        self._certificates.invalidate()
 
     def public(self, uid: str) -> Jwk | None:
         """Return the public half of a department's signing key as it was last seen, or None."""
@@ -53,13 +56,22 @@ class DepartmentKeys:
 
     async def ensure(self, wanted: KeysWanted, api: Caller) -> Problem | None:
         """Make the department's Secrets where there are none, or wait for those that a move brings; return what stands in the way."""
-        owner, make = wanted.owner, wanted.make
-        if owner.uid in self._present:
-            return None
-        problem = await self._ensure_keys(owner, api, make) or await self._ensure_signing(owner, api, make)
-        if problem is None:
-            self._present.add(owner.uid)
-        return problem
+        owner, make, problem = wanted.owner, wanted.make, None
+        if owner.uid not in self._present:
+            problem = (
+                await self._ensure_keys(owner, api, make)
+                or await self._ensure_signing(owner, api, make)
+                or await self._ensure_models(owner, api)
+            )
+            if problem is None:
+                self._present.add(owner.uid)
+        # Certificates wait for no key that a move brings: what runs there is to be reached as soon as it has arrived.
+        uncertified = await self.certify(wanted, api)
+        return problem or uncertified
+
+    async def certify(self, wanted: KeysWanted, api: Caller) -> Problem | None:
+        """Have the certificates be there and fresh; return what stands in the way."""
+        return await self._certificates.ensure(wanted.certificates, api)
 
     async def _ensure_keys(self, owner: Owner, api: Caller, make: bool) -> Problem | None:
         found = await self._found(owner, NAME, api)
@@ -71,6 +83,23 @@ class DepartmentKeys:
         if isinstance(master, Problem):
             return master
         await _create(keys(owner, database=self._chance(KEY_BYTES), master=master), api)
+        return None
+
+    async def _ensure_models(self, owner: Owner, api: Caller) -> Problem | None:
+        """Make what the model runtime holds, from the department's database key; also where an earlier release or a move has brought the keys alone."""
+        found = await self._found(owner, MODELS, api)
+        if found is not None:
+            return found if isinstance(found, Problem) else None
+        secret = await api.call("GET", RESOURCES["Secret"].path(owner.namespace, NAME))
+        database = key_in(secret, DATABASE)
+        if database is None:
+            return Problem(
+                "Secret",
+                NAME,
+                "Refused",
+                f"Secret {NAME}: its key {DATABASE} is not 64 hexadecimal digits. Bring it back from a backup of the site.",
+            )
+        await _create(models_keys(owner, database=database), api)
         return None
 
     async def _ensure_signing(self, owner: Owner, api: Caller, make: bool) -> Problem | None:
@@ -100,23 +129,6 @@ class DepartmentKeys:
         return Problem("Secret", name, "NameConflict", text)
 
 
-async def master_key(api: Caller, platform: PlatformConfig) -> bytes | Problem:
-    """Return the site's master key, or the problem that there is none."""
-    name, namespace = platform.sectors_secret, platform.system_namespace
-    remedy = f"Create Secret {name} in namespace {namespace} with the key {MASTER_KEY}: 64 hexadecimal digits."
-    try:
-        secret = await api.call("GET", RESOURCES["Secret"].path(namespace, name))
-    except ApiError as error:
-        if error.status != 404:
-            raise
-        return Problem("Secret", name, "Refused", f"The site's master key is missing. {remedy}")
-    try:
-        master = bytes.fromhex(b64decode(secret["data"][MASTER_KEY]).decode().strip())
-    except (KeyError, TypeError, ValueError):
-        master = b""
-    return master if len(master) == KEY_BYTES else Problem("Secret", name, "Refused", f"The site's master key is unusable. {remedy}")
-
-
 def _awaited(name: str) -> Problem:
     return Problem(
         "Secret", name, "Awaited", f"Secret {name}: is awaited from the site that the department moves from. Run `commonweal move` again."
@@ -128,4 +140,4 @@ _REMAKE = "Delete it, and it is made again; agreements signed with the old key m
 
 async def _create(secret: Child, api: Caller) -> None:
     # POST, never apply: if it came into being meanwhile the server answers 409, and nothing is overwritten.
-    await api.call("POST", f"{RESOURCES['Secret'].path(secret.namespace)}?fieldManager={FIELD_MANAGER}", secret.body)
+    await api.create(secret.collection, secret.body)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -24,6 +25,13 @@ class Workload:
     wanted: int
     ready: int
     message: str = ""
+
+
+class ServiceAddress(NamedTuple):
+    """The load balancer's address or host name of a Service, empty while it has none, and since when there is the Service."""
+
+    text: str
+    made: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +102,21 @@ def _mark(meta: Mapping[str, Any], annotations: Mapping[str, str], writers: list
 
 
 def workload(obj: Mapping[str, Any]) -> Workload:
-    """Return how far a Deployment or StatefulSet has come."""
+    """Return how far a Deployment or StatefulSet has come. While pods of before are left none counts as ready: which of them are is not said."""
     status, spec = obj.get("status") or {}, obj["spec"]
     failing = [c for c in status.get("conditions") or () if c["type"] in ("ReplicaFailure", "Progressing", "Available")]
     bad = [c for c in failing if (c["type"] == "ReplicaFailure") == (c["status"] == "True")]
     message = "; ".join(f"{c.get('reason', '')}: {c.get('message', '')}" for c in bad)
-    ready = min(int(status.get("readyReplicas", 0)), int(status.get("updatedReplicas", 0)))
+    updated = int(status.get("updatedReplicas", 0))
+    ready = min(int(status.get("readyReplicas", 0)), updated) if int(status.get("replicas", 0)) <= updated else 0
     return Workload(int(status.get("observedGeneration", 0)), int(spec.get("replicas", 1)), ready, message[:500])
 
 
-def address(obj: Mapping[str, Any]) -> str:
-    """Return the load balancer's address or host name of a Service, or an empty string."""
+def address(obj: Mapping[str, Any]) -> ServiceAddress:
+    """Return where a Service is reached from outside."""
     ingress = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or [{}]
-    return str(ingress[0].get("ip") or ingress[0].get("hostname") or "")
+    text = str(ingress[0].get("ip") or ingress[0].get("hostname") or "")
+    return ServiceAddress(text, datetime.fromisoformat(obj["metadata"]["creationTimestamp"]))
 
 
 def plan(obj: Mapping[str, Any]) -> tuple[str, str]:

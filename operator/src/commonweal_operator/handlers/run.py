@@ -6,9 +6,12 @@ import argparse
 import asyncio
 import logging
 import os
+import resource
 import secrets
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +19,26 @@ import kopf
 import uvloop
 import yaml
 
+from commonweal_api.certificates import SITE_AUTHORITY, Authority
+from commonweal_api.common import AUTHORITY
 from commonweal_api.signatures import canonical, issuer_jwks
 from commonweal_kube.client import Api
 from commonweal_kube.cluster import Cluster
 from commonweal_kube.exceptions import ApiError, ApiServerUnavailableError
 from commonweal_kube.objects import ObjectCache
+from commonweal_operator.desired.authority import standing
+from commonweal_operator.desired.manifest import RESOURCES
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.engine.apply import Problem
+from commonweal_operator.engine.certificates import Caller, there
 from commonweal_operator.engine.core import Engine
-from commonweal_operator.engine.keys import Caller, DepartmentKeys, master_key
+from commonweal_operator.engine.issuer import IssuerKeeper
+from commonweal_operator.engine.keys import DepartmentKeys
 from commonweal_operator.engine.lease import Lease
+from commonweal_operator.engine.master import authority_key, master_key
 from commonweal_operator.engine.metrics import exposition
 from commonweal_operator.engine.probes import LoopWatch, Probes
+from commonweal_operator.engine.watched import LIST_WATCHES
 from commonweal_operator.handlers.events import registry_for
 from commonweal_operator.handlers.settings import quiet_settings
 from commonweal_operator.kinds.gather import Input
@@ -38,8 +49,8 @@ from commonweal_operator.kinds.view import ClusterView
 log = logging.getLogger(__name__)
 CONFIG = Path("/etc/commonweal/config.yaml")
 CLOSING_SECONDS = 0.5
-STREAMS = 14  # watches of children, each of which holds a connection for ever
-MASTER_KEY_SECONDS = 5.0
+STREAMS = len(LIST_WATCHES)  # each watch of children holds a connection for ever
+LOOK_SECONDS = 5.0
 ISSUER_FALLBACK = "https://kubernetes.default.svc.cluster.local"
 
 
@@ -57,6 +68,9 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Run the operator; the exit status is 0 after SIGTERM or SIGINT."""
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] != 0:
+        # No core dump, also where a kernel pipes them, which asks for no other limit: the site's keys would be in it.
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("kopf").setLevel(logging.WARNING)  # at INFO it writes a line per event, at DEBUG whole objects
     options = arguments()
@@ -73,14 +87,14 @@ async def operate(options: argparse.Namespace, platform: PlatformConfig) -> None
         for pool in pools:
             stack.push_async_callback(pool.close)
         await _served(pools[0])
-        platform = await with_person_keys(pools[0], await _with_issuer(pools[0], platform))
+        given = await _with_issuer(pools[0], platform)
+        platform = await with_public(pools[0], given, datetime.now(UTC))
         engine = build(pools[0], pools[1], platform, options)
         watch, acting = LoopWatch(), asyncio.Event()
         probes = Probes(lambda: watch.healthy, lambda: engine.ready.is_set() or not acting.is_set(), lambda: _metrics(engine, watch))
         host, _, port = options.probes.rpartition(":")
         background: list[Coroutine[Any, Any, None]] = [watch.run(), probes.serve(host, int(port))]
-        if platform.person_embedded and not platform.person_keys:
-            background.append(_master_key_arrives(pools[0], platform))
+        background.append(_public_changes(pools[0], given, platform))
         await _until_first(*background, _act(options, platform, engine, cluster, acting))
 
 
@@ -100,16 +114,24 @@ async def _act(
     """Watch and reconcile; with --elect only from taking the lease until losing it."""
     if not options.elect:
         acting.set()
-        await _until_first(engine.run(), _listen(engine, cluster))
+        await _until_first(*_parts(engine, cluster, platform))
         return
     identity = f"{os.environ.get('HOSTNAME', 'operator')}_{secrets.token_hex(4)}"
     lease = Lease(engine.urgent, platform.system_namespace, identity)
     await lease.acquire()
     acting.set()
     try:
-        await _until_first(engine.run(), _listen(engine, cluster), lease.keep())
+        await _until_first(*_parts(engine, cluster, platform), lease.keep())
     finally:
         await lease.release()
+
+
+def _parts(engine: Engine[Input], cluster: Cluster, platform: PlatformConfig) -> list[Coroutine[Any, Any, None]]:
+    return [engine.run(), _listen(engine, cluster), IssuerKeeper(platform, partial(_departments, engine)).keep(engine.urgent)]
+
+
+def _departments(engine: Engine[Input]) -> frozenset[str]:
+    return frozenset(record.key.name for record in engine.objects if record.key.kind == "Department")
 
 
 async def _listen(engine: Engine[Input], cluster: Cluster) -> None:
@@ -154,23 +176,44 @@ async def _with_issuer(api: Api, platform: PlatformConfig) -> PlatformConfig:
     return platform.model_copy(update={"client_issuer": issuer})
 
 
-async def with_person_keys(api: Caller, platform: PlatformConfig) -> PlatformConfig:
-    """Return the configuration with the embedded issuer's public keys, made from the master key: nobody is asked for them, so nobody can answer in its place."""
-    if not platform.person_embedded:
+async def with_public(api: Caller, platform: PlatformConfig, now: datetime) -> PlatformConfig:
+    """Return the configuration with what is public of the site's two keys: the embedded issuer's, and the authorities to believe.
+
+    Nobody is asked for either, so nobody can answer in their place.
+    """
+    if platform.person_embedded:
+        master = await master_key(api, platform)
+        if isinstance(master, Problem):
+            log.warning("until then people cannot sign in: %s", master.message)
+        else:
+            platform = platform.model_copy(update={"person_keys": canonical(issuer_jwks(master)).decode()})
+    if platform.issuer_ref.name:
         return platform
-    master = await master_key(api, platform)
-    if isinstance(master, Problem):
-        log.warning("until then people cannot sign in: %s", master.message)
-        return platform
-    return platform.model_copy(update={"person_keys": canonical(issuer_jwks(master)).decode()})
+    key = await authority_key(api, platform)
+    if isinstance(key, Problem):
+        log.warning("until then certificates stay as they are, and without one nothing is served: %s", key.message)
+        return platform.model_copy(update={"authority": ""})
+    told = await there(RESOURCES["ConfigMap"].path(platform.system_namespace, AUTHORITY), api)
+    found = standing(Authority(key, SITE_AUTHORITY).certificate, platform.authority, told, now)
+    return platform.model_copy(update={"authority": found.believed, "authority_before": found.before, "authority_since": found.since})
 
 
-async def _master_key_arrives(api: Caller, platform: PlatformConfig) -> None:
-    """Return when there is a master key: the process ends, and the next one begins with it."""
+async def _public_changes(api: Caller, given: PlatformConfig, platform: PlatformConfig) -> None:
+    """Return when other keys or authorities hold than those that this process began with: it ends, and the next one begins with them."""
     while True:
-        await asyncio.sleep(MASTER_KEY_SECONDS)
-        if not isinstance(await master_key(api, platform), Problem):
+        await asyncio.sleep(LOOK_SECONDS)
+        try:
+            found = await with_public(api, given, datetime.now(UTC))
+        except (ApiError, ApiServerUnavailableError) as error:
+            log.warning("the site's keys were not looked at: %s", error)
+            continue
+        if _public(found) != _public(platform):
+            log.info("other keys or authorities hold from now on: the operator starts again with them")
             return
+
+
+def _public(platform: PlatformConfig) -> tuple[str, str, str]:
+    return platform.person_keys, platform.authority, platform.authority_before
 
 
 def _metrics(engine: Engine[Input], watch: LoopWatch) -> str:

@@ -20,6 +20,7 @@ from commonweal_operator.desired.pods import cluster_host
 from commonweal_operator.engine.apply import Problem
 from commonweal_operator.engine.observed import Workload
 from commonweal_operator.kinds import data_product
+from commonweal_operator.kinds.certificates import Exposed
 from commonweal_operator.kinds.conditions import Finding, conditions, named
 from commonweal_operator.kinds.consent_policy import Agreement, next_boundary, planned, reachable
 from commonweal_operator.kinds.contract import Contract
@@ -49,7 +50,7 @@ class DepartmentInput:
     `needed` is what each model reads, with the agreements about it; `consumed` are the agreements that name it as consumer, `calling` the models that
     name it as caller, wherever they are. `departments` are those that exist of all whom these name. `claims` are the volume claims of its sources that
     exist and are opened to its store. `report` is the keeper's last one. `old_store`: a store in its own namespace is to be told
-    what is revoked; `unsplit`: it is the one that serves, and nothing may be made beside it. `data_api_url` and `models_url` are base URLs.
+    what is revoked; `unsplit`: it is the one that serves, and nothing may be made beside it. `data_api_url` and `models_url` are base URLs, `exposed` the Services behind them.
     `revoked` are the nonces that a party has revoked; `parties` are the departments that it has to do with.
     """
 
@@ -71,6 +72,7 @@ class DepartmentInput:
     unsplit: bool
     data_api_url: str
     models_url: str
+    exposed: tuple[Exposed, ...] = ()
     revoked: tuple[str, ...] = ()
     parties: tuple[Party, ...] = ()
 
@@ -148,7 +150,7 @@ def model_plan(inputs: DepartmentInput) -> ModelPlan:
     return ModelPlan(
         department=inputs.record.key.name,
         models=[_model(m, inputs) for m in inputs.models],
-        sources=[FeatureSource(department=d, url=f"http://{cluster_host('data-api', d)}", audience=audience_of(d)) for d in providers],
+        sources=[FeatureSource(department=d, url=f"https://{cluster_host('data-api', d)}", audience=audience_of(d)) for d in providers],
     )
 
 

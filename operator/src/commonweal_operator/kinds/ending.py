@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from commonweal_api.reasons import ConditionType, Reason
+from commonweal_operator.desired.access import operator_access
 from commonweal_operator.desired.manifest import Child, Owner
 from commonweal_operator.desired.plans import plans
+from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.kinds.conditions import Finding, all_of, conditions, named
 from commonweal_operator.kinds.department import DepartmentInput, content, max_staleness_seconds, peers
 
@@ -38,12 +40,12 @@ def concerns_others(inputs: DepartmentInput) -> bool:
     return not inputs.record.arriving and bool(inputs.parties or peers(inputs))
 
 
-def children(inputs: EndingInput) -> Sequence[Child]:
-    """Return the list of what may be open, and plans, without any agreement."""
+def children(inputs: EndingInput, platform: PlatformConfig) -> Sequence[Child]:
+    """Return the operator's right to write, the list of what may be open, and plans, without any agreement."""
     found, department = content(inputs.department), inputs.department
     owner = Owner(found.name, found.uid)
     owners = [*([owner] if department.old_store else []), *([] if department.unsplit else [owner.ours])]
-    return [child for one in owners for child in plans(one, found.store, found.models)]
+    return [child for one in owners for child in (operator_access(one, platform), *plans(one, found.store, found.models))]
 
 
 def waits(inputs: EndingInput) -> list[str]:

@@ -18,6 +18,7 @@ from commonweal_kube.objects import Record
 from commonweal_kube.queue import Key
 from commonweal_operator.desired.quota import NAME as QUOTA
 from commonweal_operator.desired.sources import claim_of
+from commonweal_operator.kinds.certificates import SERVICES, Exposed
 from commonweal_operator.kinds.consent_policy import Agreement, ConsentPolicyInput
 from commonweal_operator.kinds.contract import Contract, Reader, contract_in_force, replaced
 from commonweal_operator.kinds.data_product import DataProductInput
@@ -97,6 +98,7 @@ class _Gathering:
             unsplit=view.unsplit(tenant),
             data_api_url=view.base_url("data-api", tenant),
             models_url=view.base_url("models", tenant),
+            exposed=tuple(Exposed(service, view.service_address(service, tenant)) for service in SERVICES),
             revoked=self._revoked(own, tenant),
             parties=parties(record.key.name, (*own, *consumed, *models, *calling, *view.models_reading(record.key.name)), view.ending()),
         )

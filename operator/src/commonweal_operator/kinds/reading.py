@@ -77,8 +77,8 @@ def read(body: Mapping[str, Any], old: Record | None) -> Record:
 def _parse(model: type[BaseModel], body: Mapping[str, Any]) -> tuple[Any, str]:
     # The status is the operator's own, and may be of another version of it: it must not decide whether the spec is valid.
     content = {k: v for k, v in body.items() if k != "status"}
-    # Whoever may write an object may hang a quarter of a megabyte on it, which nothing here reads.
-    content["metadata"] = {k: v for k, v in body["metadata"].items() if k not in ("managedFields", "annotations")}
+    # Whoever may write an object may hang a megabyte on it, which nothing here reads.
+    content["metadata"] = {k: v for k, v in body["metadata"].items() if k not in ("managedFields", "annotations", "labels")}
     try:
         return model.model_validate(content), ""
     except ValidationError as error:

@@ -13,11 +13,12 @@ from commonweal_api.reasons import ConditionType
 from commonweal_kube.objects import Change, Record
 from commonweal_kube.queue import Key, Priority
 from commonweal_operator.desired import Child, department_children
+from commonweal_operator.desired.access import operator_access
 from commonweal_operator.desired.manifest import Owner
 from commonweal_operator.desired.plans import plans
 from commonweal_operator.engine.apply import Problem
 from commonweal_operator.engine.keys import KeysWanted
-from commonweal_operator.kinds import consent_policy, data_product, department, ending, model_service
+from commonweal_operator.kinds import certificates, consent_policy, data_product, department, ending, model_service
 from commonweal_operator.kinds.conditions import all_of, conditions, status_of
 from commonweal_operator.kinds.consent_policy import ConsentPolicyInput
 from commonweal_operator.kinds.data_product import DataProductInput
@@ -104,13 +105,14 @@ class KindRules:
         if isinstance(inputs, ConsentPolicyInput):
             return [self._exports.of_agreement(inputs)]
         if isinstance(inputs, EndingInput):
-            return ending.children(inputs)
+            return ending.children(inputs, self.view.platform)
         if not isinstance(inputs, DepartmentInput):
             return ()
         content, arriving = department.content(inputs), inputs.record.arriving
         # A store that still runs must hear of what is revoked; beside it nothing is made, for an empty store would take its place.
-        told = inputs.old_store and inputs.signing is not None
-        old = plans(Owner(content.name, content.uid), content.store, content.models) if told else []
+        told, own = inputs.old_store and inputs.signing is not None, Owner(content.name, content.uid)
+        old = [operator_access(own, self.view.platform)] if inputs.old_store else []
+        old += plans(own, content.store, content.models) if told else []
         if inputs.unsplit and not arriving:
             return old
         found = department_children(content, self.view.platform)
@@ -123,10 +125,14 @@ class KindRules:
         return not isinstance(inputs, DepartmentInput) or inputs.signing is not None or inputs.unsplit
 
     def keys_of(self, inputs: Input) -> KeysWanted | None:
-        """Return whose keys shall be there; those of a department that arrives are brought."""
-        if not isinstance(inputs, DepartmentInput) or (inputs.unsplit and not inputs.record.arriving):
+        """Return whose keys and certificates shall be there; the keys of a department that arrives are brought. One that is ending is spoken to until it is gone."""
+        ends = isinstance(inputs, EndingInput)
+        found = inputs.department if isinstance(inputs, EndingInput) else inputs
+        if not isinstance(found, DepartmentInput) or (found.unsplit and not found.record.arriving):
             return None
-        return KeysWanted(Owner(inputs.record.key.name, inputs.record.uid, platform=True), make=not inputs.record.arriving)
+        owner = Owner(found.record.key.name, found.record.uid, platform=True)
+        certified = certificates.wanted(owner, self.view.platform, found.exposed, found.now, volumes=bool(found.claims))
+        return KeysWanted(owner, make=not (ends or found.record.arriving), certificates=certified)
 
     def hold(self, inputs: Input) -> bool | None:
         """Return whether the object is to be held, or let go, from now on; None when it is as it should be."""
@@ -151,9 +157,11 @@ class KindRules:
         return model_service.status(inputs) if isinstance(inputs, ModelServiceInput) else _closed(inputs)
 
     def wake_at(self, inputs: Input) -> datetime | None:
-        """Return when an agreement begins or ends, or an earlier version of a product ends."""
+        """Return when an agreement begins or ends, an earlier version of a product ends, or a certificate is due."""
         if isinstance(inputs, DepartmentInput):
-            return department.next_moment(inputs)
+            owner = Owner(inputs.record.key.name, inputs.record.uid)
+            due = certificates.next_moment(owner, self.view.platform, inputs.exposed, inputs.now)
+            return min((t for t in (department.next_moment(inputs), due) if t is not None), default=None)
         if isinstance(inputs, EndingInput):
             last = ending.feed_ends(inputs)
             return last if last is not None and last > inputs.department.now else None

@@ -24,6 +24,7 @@ from commonweal_kube.queue import Key
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.desired.pods import service_host
 from commonweal_operator.desired.store import COMPONENT as STORE
+from commonweal_operator.engine.observed import ServiceAddress
 from commonweal_operator.kinds.reading import department_of
 from commonweal_operator.kinds.signatures import key_for
 
@@ -221,9 +222,15 @@ class ClusterView:
 
     def base_url(self, service: str, tenant: str) -> str:
         """Return where a department's HTTP service is reached: the load balancer when it has an address, else inside the cluster."""
-        home = self.home(tenant)
-        address = self.observed("Service", home, service)
-        return f"http://{address or service_host(service, home)}"
+        home, address = self.home(tenant), self.service_address(service, tenant)
+        # What an earlier release runs in the department's own namespace knows no TLS.
+        scheme = "http" if self.unsplit(tenant) else "https"
+        return f"{scheme}://{address.text if address is not None and address.text else service_host(service, home)}"
+
+    def service_address(self, service: str, tenant: str) -> ServiceAddress | None:
+        """Return where a department's service is reached from outside; None until the Service has been seen."""
+        found = self.observed("Service", self.home(tenant), service)
+        return found if isinstance(found, ServiceAddress) else None
 
     def _records(self, keys: Iterable[Key]) -> list[Record]:
         found = (self.objects.get(key) for key in sorted(keys))

@@ -9,9 +9,9 @@ from typing import Any
 
 import asyncpg
 
+from commonweal_api.store_access import password_of, store_authority
 from commonweal_runtime.exceptions import StaleConnectionError, StoreUnreachableError
 from commonweal_runtime.store.certificate import trust
-from commonweal_runtime.store.logins import password_of
 from commonweal_runtime.store.passwords import connect
 from commonweal_runtime.store.sqlstates import ours
 
@@ -45,7 +45,7 @@ class Address:
             password=password_of(self.key, login),
             database=database,
             timeout=CONNECT_SECONDS,
-            ssl=trust(self.key),
+            ssl=trust(store_authority(self.key).certificate),
             command_timeout=ANSWER_SECONDS,
             server_settings=_LIMITS,
         )
@@ -133,14 +133,30 @@ class ConnectionPools:
             return await self._open(name, login), True
         if not login.made:
             raise StoreUnreachableError
+        connection = await self._wait(name, login)
+        return (connection, False) if connection is not None else (await self._open(name, login), True)
+
+    async def _wait(self, name: str, login: _Login) -> _Connection | None:
+        """Return what `_wake` hands over. What is handed to somebody who gives up in the same turn of the loop is handed on: it is counted as in use."""
         future: asyncio.Future[_Connection | None] = asyncio.get_running_loop().create_future()
         login.waiting.append(future)
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                connection = await future
-        except TimeoutError:
-            raise StoreUnreachableError from None
-        return (connection, False) if connection is not None else (await self._open(name, login), True)
+            await asyncio.wait([future], timeout=WAIT_SECONDS)
+        except asyncio.CancelledError:
+            if future.done():
+                self._hand_on(name, login, future.result())
+            raise
+        finally:
+            future.cancel()
+        if future.cancelled():
+            raise StoreUnreachableError
+        return future.result()
+
+    def _hand_on(self, name: str, login: _Login, connection: _Connection | None) -> None:
+        if connection is None:
+            self._wake(login, None)
+        else:
+            self._give_back(name, connection)
 
     def _room(self) -> bool:
         """Return whether one more connection may be opened, closing the idle one that was used longest ago if need be."""

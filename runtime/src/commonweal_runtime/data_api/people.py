@@ -17,6 +17,7 @@ from commonweal_runtime.exceptions import StoreUnreachableError
 from commonweal_runtime.store.problems import Own, problem_of
 from commonweal_runtime.store.sqlstates import SqlState
 from commonweal_runtime.tokens import Verifier
+from commonweal_runtime.turns import Turns
 
 PERSON, API = "person", "api"
 
@@ -69,8 +70,8 @@ _COMMON: Own = {SqlState.NOT_PERMITTED: problems.not_delegated, SqlState.NOT_FOU
 class People:
     """Calls the functions of schema `person` as the role that may do nothing else."""
 
-    def __init__(self, pools: ConnectionPools) -> None:
-        self._pools = pools
+    def __init__(self, pools: ConnectionPools, turns: Turns | None = None) -> None:
+        self._pools, self._turns = pools, turns or Turns()
 
     async def uses(self, who: Principal, before: int, limit: int) -> str:
         """Return who read what about the person, newest first."""
@@ -118,8 +119,9 @@ class People:
         refused = {SqlState.NOT_FOUND: problems.no_such_product, SqlState.NOT_POSSIBLE: problems.nothing_to_erase}
         return await self._ask(refused, "select person.erase($1, $2, $3)", who.actor, who.subject, product)
 
-    async def _ask(self, refused: Own, statement: str, *args: object) -> str:
-        return await ask(self._pools, PERSON, {**_COMMON, **refused}, statement, *args)
+    async def _ask(self, refused: Own, statement: str, actor: UUID, *args: object) -> str:
+        async with self._turns.of(actor):
+            return await ask(self._pools, PERSON, {**_COMMON, **refused}, statement, actor, *args)
 
 
 def _terms(d: DelegationBody) -> tuple[object, ...]:
@@ -130,8 +132,8 @@ def _terms(d: DelegationBody) -> tuple[object, ...]:
 class Registrars:
     """Calls the functions of schema `registrar` in the name of one of the department's own clients; the store knows which may."""
 
-    def __init__(self, pools: ConnectionPools) -> None:
-        self._pools = pools
+    def __init__(self, pools: ConnectionPools, turns: Turns | None = None) -> None:
+        self._pools, self._turns = pools, turns or Turns()
 
     async def delegations(self, client: str, subject: UUID) -> str:
         """Return who may act for a person."""
@@ -146,10 +148,11 @@ class Registrars:
         """End a delegation."""
         return await self._ask("select registrar.end_delegation($1, $2)", client, delegation)
 
-    async def _ask(self, statement: str, *args: object) -> str:
+    async def _ask(self, statement: str, client: str, *args: object) -> str:
         refused = {
             SqlState.NOT_PERMITTED: problems.no_registrar,
             SqlState.NOT_FOUND: problems.no_such_delegation,
             SqlState.NOT_POSSIBLE: problems.delegation_not_possible,
         }
-        return await ask(self._pools, API, refused, statement, *args)
+        async with self._turns.of(client):
+            return await ask(self._pools, API, refused, statement, client, *args)

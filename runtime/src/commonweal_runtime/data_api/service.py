@@ -26,6 +26,7 @@ from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.federation.serving import FeedService
 from commonweal_runtime.serving import next_tick
 from commonweal_runtime.tokens import Client, Fetch, KeySet, Verifier, fetch_by_discovery, fetch_from, fetch_from_cluster, fetch_given
+from commonweal_runtime.turns import Turns
 
 # What is not given is answered on this tick. It lies above what nearly every read takes, so that absent and denied end on the same one; a shorter tick
 # would fall among the reads' own times, and tell the two apart by which of them crosses it more often.
@@ -43,12 +44,13 @@ class Service:
         self.settings = settings
         self.pools = ConnectionPools(address)
         self.watch = CatalogueWatch(address, self.pools.close)
-        self.people, self.registrars = People(self.pools), Registrars(self.pools)
+        turns = Turns()
+        self.people, self.registrars = People(self.pools, turns), Registrars(self.pools, turns)
         self.clients = Verifier(
             issuer=settings.client_issuer, audience=settings.audience, keys=KeySet(fetch_from_cluster(settings.client_jwks))
         )
         self.persons = _verifier_of_people(settings.sign_in)
-        self.audit = AuditService(self.pools, settings.database_key)
+        self.audit = AuditService(self.pools, settings.database_key, turns)
         self.feed = FeedService(self.pools, settings.sector_key, settings.department)
         self._reader = Reader(self.pools, self.watch.closed)
         self._described: tuple[Catalogue, bytes] | None = None

@@ -43,14 +43,15 @@ class Settings:
     store_host: str
     store_port: int
     database_key: bytes = field(repr=False)
-    sector_key: bytes = field(repr=False)
+    sector_key: bytes | None = field(repr=False)
 
     @staticmethod
     def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
         """Return the settings of this process; KeyError names a missing variable, ValueError one that cannot be understood."""
         host, _, port = env["COMMONWEAL_STORE"].rpartition(":")
         keys = Path(env["COMMONWEAL_KEYS_DIR"])
-        sector_key = read_key(keys, "sector")
+        # It is mounted where people's tokens carry the sources' keys, and where the department has other sites.
+        sector_key = read_key(keys, "sector") if (keys / "sector").exists() else None
         return Settings(
             department=env["COMMONWEAL_DEPARTMENT"],
             audience=env["COMMONWEAL_AUDIENCE"],
@@ -64,11 +65,15 @@ class Settings:
         )
 
 
-def _sign_in(env: Mapping[str, str], sector_key: bytes) -> SignIn:
+def _sign_in(env: Mapping[str, str], sector_key: bytes | None) -> SignIn:
     """Return how people sign in. An empty variable counts as none, for a chart may write it so."""
     kind = env.get("COMMONWEAL_PERSON_SUBJECT") or "Pairwise"
     if kind not in {"Pairwise", "Source"}:
         raise ValueError("COMMONWEAL_PERSON_SUBJECT: write Pairwise (the claim is the department's id) or Source (it is the sources' key).")
+    if kind == "Source" and sector_key is None:
+        raise ValueError(
+            "COMMONWEAL_PERSON_SUBJECT: Source needs the key sector in COMMONWEAL_KEYS_DIR, from which ids are made. Mount it there."
+        )
     audiences = tuple(a.strip() for a in (env.get("COMMONWEAL_PERSON_AUDIENCE") or env["COMMONWEAL_AUDIENCE"]).split(",") if a.strip())
     return SignIn(
         issuer=env["COMMONWEAL_PERSON_ISSUER"],

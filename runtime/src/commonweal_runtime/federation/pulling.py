@@ -14,6 +14,7 @@ import asyncpg
 import orjson
 
 from commonweal_api.plan import FeedPeer, StorePlan
+from commonweal_runtime.certificates import is_secured, outside
 from commonweal_runtime.exceptions import FeedError, UnsealError
 from commonweal_runtime.federation.sealing import FeedKey, Question
 
@@ -146,8 +147,10 @@ class Puller:
     async def _ask(self, question: Question, asked: datetime) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self._key.token(question)}"}
         url = f"{self._peer.url.rstrip('/')}/v1/feed?after={question.after}"
+        if not is_secured(url):
+            raise FeedError("its address is not https: correct spec.consentFeed.sites of the Department")
         try:
-            async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
+            async with self._session.get(url, headers=headers, allow_redirects=False, ssl=outside().context) as answer:
                 if answer.status != 200:
                     raise FeedError(f"it answers {answer.status}")
                 sealed = await answer.content.read(LONGEST_ANSWER)

@@ -24,11 +24,14 @@ class Pools(Protocol):
         """Return the statement's one value."""
 
 
+_ALONE = "This department has no other sites."
+
+
 class FeedService:
     """Answers `GET /v1/feed` through the login `feed`, which may call two functions and nothing else."""
 
-    def __init__(self, pools: Pools, sector_key: bytes, department: str) -> None:
-        self._pools, self._key = pools, FeedKey(sector_key, department)
+    def __init__(self, pools: Pools, sector_key: bytes | None, department: str) -> None:
+        self._pools, self._key = pools, FeedKey(sector_key, department) if sector_key is not None else None
 
     async def answer(self, bearer: str | None, after: str | None) -> bytes:
         """Return the sealed page that follows entry `after`, which must be what the token asks for.
@@ -38,6 +41,8 @@ class FeedService:
         """
         if bearer is None or not bearer.startswith("Bearer "):
             raise token_missing()
+        if self._key is None:
+            raise no_such_page(_ALONE)
         try:
             question = self._key.question(bearer.removeprefix("Bearer "))
         except UnsealError as error:
@@ -50,12 +55,12 @@ class FeedService:
             )
         site = await self._call(_SITE)
         if site is None:
-            raise no_such_page("This department has no other sites.")
+            raise no_such_page(_ALONE)
         if question.asked != site:
             raise token_invalid("The token asks another site.", "Correct spec.consentFeed.sites: each name goes with that site's own url.")
         page = await self._call(_STATEMENT, question.epoch, question.after, question.seen, MOST_ENTRIES)
         if page is None:
-            raise no_such_page("This department has no other sites.")
+            raise no_such_page(_ALONE)
         return self._key.seal(question, page.encode())
 
     async def _call(self, statement: str, *args: object) -> str | None:

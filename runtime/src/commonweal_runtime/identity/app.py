@@ -17,6 +17,7 @@ from commonweal_runtime.identity.keys import SigningKey
 from commonweal_runtime.identity.routes import sign_in_routes
 from commonweal_runtime.identity.service import SignInContext
 from commonweal_runtime.identity.settings import Settings
+from commonweal_runtime.identity.subjects import Subjects
 from commonweal_runtime.serving import Application, Failures, Front
 
 LONGEST_BODY = 32 * 1024
@@ -37,9 +38,9 @@ def create() -> Application:
 
 def context_of(settings: Settings) -> SignInContext:
     """Return what a sign-in needs, with nothing under way."""
-    key = SigningKey.read(settings.signing_key) if settings.signing_key else SigningKey.derived(settings.master)
-    issuer = Issuer(settings.issuer, key, settings.master, time.time)
-    return SignInContext.of(issuer, Accounts(settings.people), read_clients(settings.clients), settings.master, time.time)
+    key = SigningKey.read(settings.signing_key) if settings.signing_key else SigningKey.of(settings.seed)
+    issuer = Issuer(settings.issuer, key, Subjects(settings.subjects), time.time)
+    return SignInContext.of(issuer, Accounts(settings.people), read_clients(settings.clients), settings.seal, time.time)
 
 
 def application(context: SignInContext) -> Litestar:

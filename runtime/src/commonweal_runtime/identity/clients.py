@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, field_validator
 from pydantic.alias_generators import to_camel
 
+from commonweal_api.people_issuer import PORTAL
+
 _LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -41,7 +43,7 @@ class Client(BaseModel):
 
 
 _FILE = TypeAdapter(list[Client])
-DEFAULTS = (Client(client_id="commonweal-portal", name="Commonweal", redirect_uris=["http://127.0.0.1/callback"]),)
+DEFAULTS = (Client(client_id=PORTAL, name="Commonweal", redirect_uris=["http://127.0.0.1/callback"]),)
 
 
 def read_clients(file: Path) -> dict[str, Client]:

@@ -23,8 +23,8 @@ class _Device(BaseModel):
 class Devices:
     """Cookies that say: somebody signed in here as this person. They let nobody in; they only decide whose limit an attempt counts towards."""
 
-    def __init__(self, master: bytes, clock: Callable[[], float]) -> None:
-        self._seal = Seal(master, "device", DEVICE_SECONDS, clock)
+    def __init__(self, key: bytes, clock: Callable[[], float]) -> None:
+        self._seal = Seal(key, "device", DEVICE_SECONDS, clock)
 
     def cookie(self, username: str) -> str:
         """Return the value of the cookie for a device on which this person has just signed in."""

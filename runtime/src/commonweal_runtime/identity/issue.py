@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from commonweal_api.people_issuer import sector_of_client
 from commonweal_api.plan import audience_of
-from commonweal_api.signatures import sector_key
 from commonweal_runtime.identity.accounts import Account, Accounts
 from commonweal_runtime.identity.keys import SigningKey
 from commonweal_runtime.identity.requests import AuthorizationRequest
 from commonweal_runtime.identity.sealing import Seal
-from commonweal_runtime.pairwise import pairwise
+from commonweal_runtime.identity.subjects import Subjects
 
 CODE_SECONDS = 60
 TOKEN_SECONDS = 600
@@ -43,8 +43,8 @@ class Codes:
     application that has the tokens already.
     """
 
-    def __init__(self, master: bytes, accounts: Accounts, clock: Clock) -> None:
-        self._seal, self._accounts, self._clock = Seal(master, "code", CODE_SECONDS, clock), accounts, clock
+    def __init__(self, seal: bytes, accounts: Accounts, clock: Clock) -> None:
+        self._seal, self._accounts, self._clock = Seal(seal, "code", CODE_SECONDS, clock), accounts, clock
         self._spent: dict[str, float] = {}
 
     def make(self, grant: Grant) -> str:
@@ -70,13 +70,13 @@ class Codes:
 class Issuer:
     """Makes the tokens of one issuer."""
 
-    def __init__(self, url: str, key: SigningKey, master: bytes, clock: Clock) -> None:
+    def __init__(self, url: str, key: SigningKey, subjects: Subjects, clock: Clock) -> None:
         self.url, self.key = url, key
-        self._master, self._clock = master, clock
+        self.subjects, self._clock = subjects, clock
 
     def subject(self, account: Account, sector: str) -> str:
-        """Return the person's pairwise id in a sector: a department, or an application."""
-        return str(pairwise(sector_key(self._master, sector), account.root))
+        """Return the person's pairwise id in a sector: a department, or an application. Raises AuthorizationError while there is none."""
+        return self.subjects.named(sector, account.root)
 
     def tokens(self, grant: Grant) -> dict[str, Any]:
         """Return the answer of the token endpoint."""
@@ -101,9 +101,9 @@ class Issuer:
         return self.key.sign(claims | more, "at+jwt")
 
     def _id_token(self, grant: Grant) -> str:
-        """Return the ID token: an id that only this application knows, and the links that it asked for by name."""
+        """Return the ID token: an id that only this application knows, and the links that it asked for by name, as far as their departments are on this site."""
         request = grant.request
-        claims = self._claims(request.client_id, self.subject(grant.account, f"client:{request.client_id}")) | {
+        claims = self._claims(request.client_id, self.subject(grant.account, sector_of_client(request.client_id))) | {
             "auth_time": grant.signed_in
         }
         if request.nonce is not None:
@@ -111,7 +111,8 @@ class Issuer:
         if "profile" in request.scopes:
             claims["name"] = grant.account.name
         if request.links:
-            claims["links"] = {d: self.subject(grant.account, d) for d in request.links}
+            ids = {d: self.subjects.find(d, grant.account.root) for d in request.links}
+            claims["links"] = {d: found for d, found in ids.items() if found is not None}
         return self.key.sign(claims, "JWT")
 
     def _claims(self, audience: str, subject: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The key that signs tokens: a mounted one, or one derived from the platform's master key. Either outlives the process."""
+"""The key that signs tokens: one that the operator made, or one of the platform team's. Either outlives the process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from commonweal_api.signatures import base64url, canonical, issuer_seed
+from commonweal_api.signatures import base64url, canonical
 
 _THUMB = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
 _Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey
@@ -31,9 +31,9 @@ class SigningKey:
         self.id = _thumbprint(self._public)
 
     @classmethod
-    def derived(cls, master: bytes) -> SigningKey:
-        """Return the Ed25519 key that belongs to a master key: the same at each start and on each site that has this master key."""
-        return cls(Ed25519PrivateKey.from_private_bytes(issuer_seed(master)))
+    def of(cls, seed: bytes) -> SigningKey:
+        """Return the Ed25519 key of a seed of 32 bytes."""
+        return cls(Ed25519PrivateKey.from_private_bytes(seed))
 
     @classmethod
     def read(cls, file: Path) -> SigningKey:

@@ -85,7 +85,7 @@ def authorization(given: Parameters, client: Client, redirect_uri: str) -> Autho
         raise AuthorizationError("unsupported_response_type", "response_type must be code")
     if values.get("prompt") == "none":
         raise AuthorizationError("login_required", "there is no session: leave prompt=none out")
-    if values.get("code_challenge_method") != "S256" or not _CHALLENGE.match(values.get("code_challenge", "")):
+    if values.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(values.get("code_challenge", "")):
         raise AuthorizationError("invalid_request", "PKCE is required: send code_challenge with code_challenge_method=S256")
     if max(len(values.get("state", "")), len(values.get("nonce", ""))) > 1000:
         raise AuthorizationError("invalid_request", "state and nonce may have 1000 characters")
@@ -103,14 +103,14 @@ def authorization(given: Parameters, client: Client, redirect_uri: str) -> Autho
 def department_of(resource: str) -> str:
     """Return the department whose audience `resource` is, or raise AuthorizationError."""
     department = resource.removeprefix(audience_of(""))
-    if resource != audience_of(department) or not _NAME.match(department):
+    if resource != audience_of(department) or not _NAME.fullmatch(department):
         raise _target()
     return department
 
 
 def proves(verifier: str, challenge: str) -> bool:
     """Return whether the PKCE verifier belongs to the challenge; compared in constant time."""
-    if not _VERIFIER.match(verifier):
+    if not _VERIFIER.fullmatch(verifier):
         return False
     made = base64url(hashlib.sha256(verifier.encode()).digest())
     return hmac.compare_digest(made, challenge)
@@ -121,7 +121,7 @@ def _scopes(text: str) -> list[str]:
     if "openid" not in scopes:
         raise AuthorizationError("invalid_scope", "scope must contain openid")
     links = [s.removeprefix(LINK) for s in scopes if s.startswith(LINK)]
-    if len(links) > MOST_LINKS or not all(_NAME.match(d) for d in links):
+    if len(links) > MOST_LINKS or not all(_NAME.fullmatch(d) for d in links):
         raise AuthorizationError("invalid_scope", f"link:<department> takes the name of a department, at most {MOST_LINKS} times")
     return [s for s in dict.fromkeys(scopes) if s in ("openid", "profile", "links") or s.startswith(LINK)]
 

@@ -48,6 +48,7 @@ def _authorization(context: SignInContext) -> list[Any]:
         client, redirect_uri = destination(given, context.clients)
         try:
             asked = authorization(given, client, redirect_uri)
+            context.issuer.subjects.expect(asked.department)
         except AuthorizationError as refused:
             told = {"error": refused.error, "error_description": refused.description}
             return back(context.issuer.url, redirect_uri, told, next((v for k, v in given if k == "state"), None))

@@ -1,4 +1,4 @@
-"""Seals: what the issuer gives away and gets back, readable and changeable by nobody else. Every replica with the same master key opens it."""
+"""Seals: what the issuer gives away and gets back, readable and changeable by nobody else. Every replica with the same key opens it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 
 class Seal:
-    """Seals texts for one purpose, with a key that comes from the master key and the purpose; nothing sealed for another one is opened."""
+    """Seals texts for one purpose, with a key that comes from the issuer's own and the purpose; nothing sealed for another one is opened."""
 
-    def __init__(self, master: bytes, purpose: str, seconds: int, clock: Callable[[], float]) -> None:
-        key = HKDF(algorithm=SHA256(), length=32, salt=None, info=f"identity {purpose} v1".encode()).derive(master)
-        self._fernet, self._seconds, self._clock = Fernet(base64.urlsafe_b64encode(key)), seconds, clock
+    def __init__(self, key: bytes, purpose: str, seconds: int, clock: Callable[[], float]) -> None:
+        derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=f"identity {purpose} v1".encode()).derive(key)
+        self._fernet, self._seconds, self._clock = Fernet(base64.urlsafe_b64encode(derived)), seconds, clock
 
     def seal(self, text: str) -> str:
         """Return what only `open` reads, for `seconds`."""

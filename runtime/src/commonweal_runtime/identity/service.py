@@ -11,11 +11,12 @@ from commonweal_runtime.exceptions import AuthorizationError, SignInBusyError, S
 from commonweal_runtime.identity.accounts import Accounts
 from commonweal_runtime.identity.clients import Client
 from commonweal_runtime.identity.devices import Devices
-from commonweal_runtime.identity.hashing import Lane
+from commonweal_runtime.identity.hashing import Lane, shares_of
 from commonweal_runtime.identity.issue import Clock, Codes, Grant, Issuer
 from commonweal_runtime.identity.requests import AuthorizationRequest, department_of, proves
 from commonweal_runtime.identity.throttle import Throttle
 from commonweal_runtime.identity.tickets import Tickets
+from commonweal_runtime.listening.limits import share_of
 
 LONGEST_NAME, LONGEST_PASSWORD = 200, 1000
 BUSY_SECONDS = 5
@@ -54,9 +55,9 @@ class SignInContext:
     clock: Clock
 
     @classmethod
-    def of(cls, issuer: Issuer, accounts: Accounts, clients: Mapping[str, Client], master: bytes, clock: Clock) -> SignInContext:
-        """Return a context with nothing under way. What it gives away is sealed with the master key, so that each replica takes what another gave."""
-        codes, tickets, devices = Codes(master, accounts, clock), Tickets(master, clock), Devices(master, clock)
+    def of(cls, issuer: Issuer, accounts: Accounts, clients: Mapping[str, Client], seal: bytes, clock: Clock) -> SignInContext:
+        """Return a context with nothing under way. What it gives away is sealed with `seal`, so that each replica takes what another gave."""
+        codes, tickets, devices = Codes(seal, accounts, clock), Tickets(seal, clock), Devices(seal, clock)
         return cls(issuer, accounts, clients, codes, tickets, Throttle(clock), devices, Lane(), Lane(), clock)
 
     def asked(self, ticket: str) -> AuthorizationRequest:
@@ -68,14 +69,14 @@ class SignInContext:
 
     async def sign_in(self, asked: AuthorizationRequest, username: str, password: str, address: str, cookie: str) -> Accepted | Rejected:
         """Return a code if name and password are right and there were not too many attempts. `cookie` is what the device kept of an earlier sign-in."""
-        username = username[:LONGEST_NAME]
+        username, address = username[:LONGEST_NAME], share_of(address)
         device = self.devices.of(cookie, username)
         attempt = self.throttle.reserve(username, address, device)
         if attempt.wait:
             return Rejected(username, f"There were too many attempts. Try again in {_spoken(attempt.wait)}.", attempt.wait)
         lane = self.strangers if device is None else self.known
         try:
-            account = await lane.run(partial(self.accounts.check, username, password[:LONGEST_PASSWORD]))
+            account = await lane.run(partial(self.accounts.check, username, password[:LONGEST_PASSWORD]), shares_of(username, address))
         except SignInBusyError:
             self.throttle.refund(attempt)
             return Rejected(username, BUSY, BUSY_SECONDS)

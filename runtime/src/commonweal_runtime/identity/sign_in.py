@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import ssl
 from html import unescape
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -14,7 +15,7 @@ import jwt
 
 from commonweal_api.plan import audience_of
 from commonweal_api.signatures import base64url
-from commonweal_runtime.exceptions import SignInError
+from commonweal_runtime.exceptions import SignInError, SignInLaterError
 
 CLIENT, REDIRECT = "commonweal-portal", "http://127.0.0.1/callback"
 _TICKET = re.compile(r'name="ticket" value="([^"]+)"')
@@ -29,21 +30,26 @@ class SignedIn(NamedTuple):
     expires_in: int
 
 
-async def sign_in(base: str, username: str, password: str, department: str, *, links: tuple[str, ...] = ()) -> SignedIn:
+async def sign_in(
+    base: str, username: str, password: str, department: str, *, links: tuple[str, ...] = (), trust: ssl.SSLContext | None = None
+) -> SignedIn:
     """Return a token for a department's audience, from the issuer that is reached at `base` (which need not be its issuer URL).
 
-    Raises SignInError when the issuer refuses, aiohttp's errors when it cannot be reached. Claims are read without checking the
+    `trust` is what its certificate is checked by; None: the authorities of this machine.
+
+    Raises SignInError when the issuer refuses, SignInLaterError when it may know better in a minute, aiohttp's errors when it cannot be reached. Claims are read without checking the
     signature: they come straight from the issuer, and whoever gets the token checks it.
     """
     verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
-    async with aiohttp.ClientSession(base.rstrip("/")) as session:
+    connector = aiohttp.TCPConnector(ssl=trust if trust is not None else True)
+    async with aiohttp.ClientSession(base.rstrip("/"), connector=connector) as session:
         ticket = await _page(session, _request(verifier, state, department, links))
         code = await _code(session, {"ticket": ticket, "username": username, "password": password}, state)
         form = {"grant_type": "authorization_code", "client_id": CLIENT, "redirect_uri": REDIRECT, "code": code, "code_verifier": verifier}
         async with session.post("/token", data=form) as answer:
             tokens: dict[str, Any] = await answer.json()
             if answer.status != 200:
-                raise SignInError(f"{tokens.get('error')}: {tokens.get('error_description')}")
+                raise _kind(str(tokens.get("error")))(f"{tokens.get('error')}: {tokens.get('error_description')}")
     claims, identity = _claims(tokens["access_token"]), _claims(tokens["id_token"])
     return SignedIn(tokens["access_token"], claims["sub"], identity.get("links", {}), tokens["expires_in"])
 
@@ -67,7 +73,7 @@ async def _page(session: aiohttp.ClientSession, request: dict[str, str]) -> str:
     async with session.get("/authorize", params=request, allow_redirects=False) as answer:
         found = _TICKET.search(await answer.text())
         if found is None:
-            raise SignInError(_reason(answer) or f"no sign-in page (status {answer.status})")
+            raise _kind(_said(answer, "error"))(_reason(answer) or f"no sign-in page (status {answer.status})")
         return unescape(found[1])
 
 
@@ -81,8 +87,16 @@ async def _code(session: aiohttp.ClientSession, form: dict[str, str], state: str
         return back["code"][0]
 
 
+def _kind(error: str) -> type[SignInError]:
+    return SignInLaterError if error == "temporarily_unavailable" else SignInError
+
+
 def _reason(answer: aiohttp.ClientResponse) -> str:
-    return " ".join(parse_qs(urlsplit(answer.headers.get("Location", "")).query).get("error_description", []))
+    return _said(answer, "error_description")
+
+
+def _said(answer: aiohttp.ClientResponse, name: str) -> str:
+    return " ".join(parse_qs(urlsplit(answer.headers.get("Location", "")).query).get(name, []))
 
 
 def _claims(token: str) -> dict[str, Any]:

@@ -13,8 +13,8 @@ TICKET_SECONDS = 900
 class Tickets:
     """Requests that passed every check, for a quarter of an hour, and with no field changed."""
 
-    def __init__(self, master: bytes, clock: Callable[[], float]) -> None:
-        self._seal = Seal(master, "ticket", TICKET_SECONDS, clock)
+    def __init__(self, key: bytes, clock: Callable[[], float]) -> None:
+        self._seal = Seal(key, "ticket", TICKET_SECONDS, clock)
 
     def seal(self, request: AuthorizationRequest) -> str:
         """Return a ticket."""

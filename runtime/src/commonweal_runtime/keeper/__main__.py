@@ -10,13 +10,15 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
 from commonweal_api.plan import STORE_PLAN, STORE_REPORT
-from commonweal_runtime.keeper import store_tls
+from commonweal_runtime import core_dumps
+from commonweal_runtime.keeper import memory, store_tls
 from commonweal_runtime.keeper.keeper import Keeper
 from commonweal_runtime.plan_exchange import open_exchange
 from commonweal_runtime.store import passwords
@@ -63,7 +65,11 @@ async def main() -> None:
     database_key, sector_key = [await asyncio.to_thread(read_key, keys, name) for name in ("database", "sector")]
     await wait_for_store()
     async with open_exchange(STORE_PLAN, STORE_REPORT) as exchange:
-        task = asyncio.create_task(_run(Keeper(connect, exchange, database_key, sector_key), database_key))
+
+        def keeping() -> Coroutine[Any, Any, None]:
+            return _run(Keeper(connect, exchange, database_key, sector_key), database_key)
+
+        task = asyncio.create_task(memory.outlasting(keeping))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, task.cancel)
@@ -75,4 +81,6 @@ async def main() -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    core_dumps.forbid()
+    memory.bound(memory.container_bytes())
     asyncio.run(main())

@@ -14,6 +14,7 @@ from commonweal_runtime.listening.shares import Phase
 
 MOST_UNSENT = 64 * 1024
 PER_HEADER = 32  # what a header costs beside its bytes, as HTTP/2 counts them
+PER_PIPELINED = 4096  # what a request costs that waits for the answer to the one before
 _TOO_LONG = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
     b"content-length: %d\r\nconnection: close\r\n\r\n%b"
@@ -37,6 +38,11 @@ class Connection(HttpToolsProtocol):
         if self._write_until is not None:
             return now > self._write_until
         return self._until is not None and now > self._until
+
+    @property
+    def unsent(self) -> int:
+        """How many bytes wait to be sent."""
+        return 0 if self.transport is None else self.transport.get_write_buffer_size()
 
     def cut(self) -> None:
         """Close the connection at once, with what is still unsent."""
@@ -71,8 +77,13 @@ class Connection(HttpToolsProtocol):
                 self._refuse()
 
     def on_message_begin(self) -> None:
+        """Begin a head. Those that come before the answer is out wait in memory, so all of them together have the bound of one."""
         super().on_message_begin()
-        self._is_received, self._size = False, 0
+        self._is_received = False
+        if self._is_answering():
+            self._grow(PER_PIPELINED)
+        else:
+            self._size = 0
 
     def on_url(self, url: bytes) -> None:
         self._grow(len(url))
@@ -113,11 +124,16 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no request, or one whose head is too long."""
-        if self._is_too_long:
+        """Refuse what is no request, or one whose head is too long; hang up where that would look like an answer that is still due."""
+        if self._is_too_long and self._is_answering():
+            self.cut()
+        elif self._is_too_long:
             self._refuse()
         else:
             super().send_400_response(msg)
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     def _grow(self, size: int) -> None:
         self._size += size

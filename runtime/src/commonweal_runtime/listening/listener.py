@@ -11,19 +11,23 @@ from collections.abc import Callable
 
 from commonweal_runtime.listening.connection import Connection
 from commonweal_runtime.listening.limits import Limits
-from commonweal_runtime.listening.shares import verdict
+from commonweal_runtime.listening.shares import overflowing, verdict
 
 AT_ONCE = 100
 BREATH_SECONDS = 1.0
 Make = Callable[[Callable[[Connection], None]], Connection]
+Tls = Callable[[], ssl.SSLContext | None]
 
 log = logging.getLogger(__name__)
 
 
 class Listener:
-    """One listening socket. A connection counts from the moment it is accepted, so a TLS handshake holds a place and has its deadline as well."""
+    """One listening socket. A connection counts from the moment it is accepted, so a TLS handshake holds a place and has its deadline as well.
 
-    def __init__(self, listening: socket.socket, make: Make, limits: Limits, tls: ssl.SSLContext | None = None) -> None:
+    `tls` is asked at each connection, so that another certificate counts from the next one on and changes nothing of a handshake under way.
+    """
+
+    def __init__(self, listening: socket.socket, make: Make, limits: Limits, tls: Tls = lambda: None) -> None:
         self._socket, self._make, self._limits, self._tls = listening, make, limits, tls
         self._loop = asyncio.get_running_loop()
         self._held: dict[str | None, set[Connection]] = {}
@@ -81,9 +85,10 @@ class Listener:
         """Hand the socket over to its connection; one that never gets through its handshake is forgotten."""
         accepted.setblocking(False)
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body are two packets, and the second need not wait
-        seconds = self._limits.handshake_seconds if self._tls else None
+        tls = self._tls()
+        seconds = self._limits.handshake_seconds if tls else None
         try:
-            await self._loop.connect_accepted_socket(lambda: connection, accepted, ssl=self._tls, ssl_handshake_timeout=seconds)
+            await self._loop.connect_accepted_socket(lambda: connection, accepted, ssl=tls, ssl_handshake_timeout=seconds)
         except (OSError, TimeoutError, asyncio.CancelledError):
             with contextlib.suppress(OSError):
                 accepted.close()
@@ -100,5 +105,7 @@ class Listener:
     def _sweep(self) -> None:
         now = self._loop.time()
         for connection in [c for c in self._holders if c.overdue(now)]:
+            connection.cut()
+        for connection in overflowing(self._held, {c: c.unsent for c in self._holders}, self._limits.most_unsent):
             connection.cut()
         self._timer = self._loop.call_later(self._limits.sweep_seconds, self._sweep)

@@ -51,5 +51,18 @@ def verdict(held: Mapping[str | None, Collection[C]], holder: str | None, limits
     return Verdict(admitted=True, displaced=_first(most)) if len(most) > len(own) + 1 else Verdict(admitted=False)
 
 
+def overflowing(held: Mapping[str | None, Collection[C]], unsent: Mapping[C, int], most: int) -> list[C]:
+    """Return which connections close so that what is unsent of all fits: always the fullest of the holder with the most, so that who reads slowly pays for it."""
+    left = {holder: sorted((c for c in own if unsent[c]), key=lambda c: unsent[c]) for holder, own in held.items()}
+    sums = {holder: sum(unsent[c] for c in own) for holder, own in left.items()}
+    total, closing = sum(sums.values()), []
+    while total > most:
+        holder = max(sums, key=lambda h: sums[h])
+        closing.append(left[holder].pop())
+        sums[holder] -= unsent[closing[-1]]
+        total -= unsent[closing[-1]]
+    return closing
+
+
 def _first(connections: Collection[C]) -> C:
     return min(connections, key=lambda c: (c.phase, c.since))

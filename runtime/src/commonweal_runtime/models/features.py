@@ -75,7 +75,7 @@ def _number(feature: Feature, values: Sequence[Any]) -> dict[str, float]:
 def _as_number(value: Any) -> float | None:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 

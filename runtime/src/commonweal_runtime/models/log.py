@@ -108,8 +108,9 @@ class TrainingExamples(NamedTuple):
 
 _INSERT = """
 WITH made AS (
-    INSERT INTO learning.decision (service, space, event, request, subjects, actions, probabilities, pick, phi, offered, sums, rows, withheld, baseline)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (service, event) DO NOTHING RETURNING 1
+    INSERT INTO learning.decision (service, space, event, request, subjects, actions, probabilities, pick, phi, offered, sums, rows, withheld, baseline,
+                                   caller)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (service, event) DO NOTHING RETURNING 1
 ) SELECT (SELECT count(*) FROM made) AS made, lesson FROM learning.space WHERE id = $2
 """
 _FIND = """
@@ -129,6 +130,16 @@ DELETE FROM learning.snapshot n USING learning.space s WHERE n.space = s.id AND 
 """
 _ERASE = """
 UPDATE learning.decision SET subjects = '{}', phi = NULL, offered = NULL, lesson = NULL WHERE service = $1 AND event = ANY($2)
+"""
+_ACTIVATE = """
+WITH old AS (SELECT activated FROM learning.decision WHERE service = $1 AND event = $2 AND coalesce(caller, $3) = $3 FOR UPDATE)
+UPDATE learning.decision d SET activated = coalesce(d.activated, clock_timestamp()) FROM old
+WHERE d.service = $1 AND d.event = $2 RETURNING old.activated IS NULL AS first
+"""
+# The join takes the event from the row, so it is not made of an event of somebody else's.
+_REWARD = """
+SELECT j.* FROM learning.decision d, LATERAL learning.join_reward(d.service, d.event, $3, $4, $5) j
+WHERE d.service = $1 AND d.event = $2 AND coalesce(d.caller, $6) = $6
 """
 _COUNTS = """
 SELECT count(*) AS decisions, count(*) FILTER (WHERE baseline) AS baseline, count(activated) AS activated, count(reward) AS rewarded,
@@ -184,26 +195,22 @@ class DecisionLog:
         r = await self._pool.fetchrow(_FIND, ref.service, event)
         return Decided(**(dict(r) | {"subjects": json.loads(r["subjects"])})) if r else None
 
-    async def append(self, ref: ModelRef, d: Decided) -> tuple[bool, int]:
-        """Log a decision, durably. Return whether it is the first on its event, and the number of the latest example that anyone has learnt."""
+    async def append(self, ref: ModelRef, d: Decided, caller: str) -> tuple[bool, int]:
+        """Log a decision, durably, which is its caller's from then on. Return whether it is the first on its event, and the number of the latest example that anyone has learnt."""
         values = (json.dumps(d.subjects), d.actions, d.probabilities, d.pick, d.phi, d.offered, d.sums, d.rows, d.withheld, d.baseline)
-        r = await self._pool.fetchrow(_INSERT, *ref, d.event, d.request, *values)
+        r = await self._pool.fetchrow(_INSERT, *ref, d.event, d.request, *values, caller)
         return bool(r["made"]), r["lesson"]
 
-    async def activate(self, ref: ModelRef, event: str) -> bool | None:
-        """Note that a decision was shown. Return True the first time, False again, None when there is no such decision."""
-        r = await self._pool.fetchrow(
-            """WITH old AS (SELECT activated FROM learning.decision WHERE service = $1 AND event = $2 FOR UPDATE)
-            UPDATE learning.decision d SET activated = coalesce(d.activated, clock_timestamp()) FROM old
-            WHERE d.service = $1 AND d.event = $2 RETURNING old.activated IS NULL AS first""",
-            ref.service,
-            event,
-        )
+    async def activate(self, ref: ModelRef, event: str, caller: str) -> bool | None:
+        """Note that a decision was shown. Return True the first time, False again, None when the caller has no such decision."""
+        r = await self._pool.fetchrow(_ACTIVATE, ref.service, event, caller)
         return r["first"] if r else None
 
-    async def reward(self, ref: ModelRef, space: Space, event: str, value: float, wait: int) -> Joined:
-        """Join a reward to its decision and number the example, in one transaction."""
-        r = await self._pool.fetchrow("SELECT * FROM learning.join_reward($1, $2, $3, $4, $5)", ref.service, event, value, ref.space, wait)
+    async def reward(self, ref: ModelRef, space: Space, event: str, value: float, wait: int, *, caller: str) -> Joined:
+        """Join a reward to a decision of the caller's and number the example, in one transaction."""
+        r = await self._pool.fetchrow(_REWARD, ref.service, event, value, ref.space, wait, caller)
+        if r is None:
+            return Joined("Unknown", late=False, learnt=False, example=None)
         learnt = r["lesson"] is not None
         return Joined(r["outcome"], bool(r["late"]), learnt, _example(space, r) if learnt and r["outcome"] == "Joined" else None)
 

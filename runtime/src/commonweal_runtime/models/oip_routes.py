@@ -74,7 +74,8 @@ def _infer(service: Service) -> list[Any]:
     async def inferred(request: _Request, call: Call) -> _Answer:
         if "inference-header-content-length" in request.headers:
             raise InferenceRequestError("Inference-Header-Content-Length: binary tensors are not supported; send JSON (binary_data=False).")
-        return json_answer(await service.infer(call, oip.parse(await body_of(request))))
+        async with service.turns.of(call.caller):  # before the body is parsed: what waits is small
+            return json_answer(await service.infer(call, oip.parse(await body_of(request))))
 
     @post("/v2/models/{name:str}/infer", status_code=200)
     async def infer(request: _Request, name: FromPath[str]) -> _Answer:

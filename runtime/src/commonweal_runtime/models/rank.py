@@ -43,7 +43,7 @@ class Ranker:
     """Answers `rank`. The same event, body and caller get the same answer, also from another process, also after a crash."""
 
     def __init__(self, log: DecisionLog, reader: FeatureReader, key: bytes) -> None:
-        self._log, self._reader, self._key = log, reader, hashlib.sha256(b"request:" + key).digest()
+        self._log, self._reader, self._key = log, reader, key
 
     async def rank(self, call: Call, sources: Mapping[str, FeatureSource], body: RankBody, *, explain: bool = False) -> Ranked:
         """Decide, or repeat what was decided on this event for this caller.
@@ -58,7 +58,7 @@ class Ranker:
             return Ranked(_same(before, request), None)
         readings = await self._reader.read(call, sources, body.subjects)
         decided, explanation = decide(model, body, readings, request, explain=explain)
-        first, latest = await self._log.append(model.ref, decided)
+        first, latest = await self._log.append(model.ref, decided, str(call.caller))
         if latest > model.applied:
             await model.catch_up(self._log)
         if first:

@@ -47,6 +47,8 @@ CREATE TABLE IF NOT EXISTS learning.decision (
     CHECK (NOT baseline OR (phi IS NULL AND offered IS NULL AND subjects = '{}' AND lesson IS NULL)),
     CHECK (lesson IS NULL OR (reward IS NOT NULL AND NOT late))
 );
+-- Whose event it is; null: decided by an earlier release, and anybody's.
+ALTER TABLE learning.decision ADD COLUMN IF NOT EXISTS caller text;
 -- Unique: the database itself refuses that a lesson counts twice.
 CREATE UNIQUE INDEX IF NOT EXISTS decision_lesson ON learning.decision (space, lesson) WHERE lesson IS NOT NULL;
 CREATE INDEX IF NOT EXISTS decision_subjects ON learning.decision USING gin (subjects jsonb_path_ops) WHERE NOT baseline;

@@ -12,6 +12,7 @@ import aiohttp
 import asyncpg
 
 from commonweal_api.plan import MODEL_PLAN, MODEL_REPORT
+from commonweal_api.store_access import MODELS_ROLE
 from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.models import answers, oip
 from commonweal_runtime.models.bodies import ActivateBody, ForgetBody, InferBody, RankBody, RewardBody
@@ -21,13 +22,14 @@ from commonweal_runtime.models.log import STORE_ERRORS, DecisionLog
 from commonweal_runtime.models.problems import reward_conflict, unknown_event
 from commonweal_runtime.models.rank import Ranker
 from commonweal_runtime.models.registry import RETRY_SECONDS, ModelRegistry
-from commonweal_runtime.models.settings import ROLE, Settings
+from commonweal_runtime.models.settings import Settings
 from commonweal_runtime.models.sources import FeatureReader, TokenFiles
 from commonweal_runtime.plan_exchange import open_exchange
 from commonweal_runtime.serving import next_tick
 from commonweal_runtime.store.certificate import trust
 from commonweal_runtime.store.passwords import pool
 from commonweal_runtime.tokens import Client, KeySet, Verifier, fetch_from_cluster
+from commonweal_runtime.turns import Turns
 
 CONNECTIONS = 8
 CONNECTIONS_PER_SOURCE = 64
@@ -47,6 +49,7 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.turns = Turns(at_once=16, waiting=112)
         self.clients = Verifier(
             issuer=settings.client_issuer, audience=settings.audience, keys=KeySet(fetch_from_cluster(settings.client_jwks))
         )
@@ -57,7 +60,7 @@ class Service:
         connector = aiohttp.TCPConnector(limit=0, limit_per_host=CONNECTIONS_PER_SOURCE)
         async with _pool_of(self._settings) as pool, aiohttp.ClientSession(connector=connector) as session:
             self.log, self._reader = DecisionLog(pool), FeatureReader(session, TokenFiles(self._settings.tokens))
-            self._ranker = Ranker(self.log, self._reader, self._settings.key)
+            self._ranker = Ranker(self.log, self._reader, self._settings.requests)
             self.registry = ModelRegistry(self._settings.department, self.log, self._reader.source_errors)
             following = asyncio.create_task(self._follow())
             try:
@@ -89,7 +92,7 @@ class Service:
     async def rank(self, call: Call, body: RankBody, *, explain: bool = False) -> dict[str, Any]:
         """Decide what to offer."""
         before = dict(self._reader.source_errors)
-        async with _on_tick(call):
+        async with self.turns.of(call.caller), _on_tick(call):
             ranked = await self._ranker.rank(call, self.registry.sources, body, explain=explain and call.values)
         if self._reader.source_errors != before:
             self.registry.report_soon()
@@ -101,7 +104,7 @@ class Service:
 
     async def activate(self, call: Call, body: ActivateBody) -> dict[str, Any]:
         """Note that a decision was shown."""
-        first = await self.log.activate(call.model.ref, body.event_id)
+        first = await self.log.activate(call.model.ref, body.event_id, str(call.caller))
         if first is None:
             raise unknown_event(body.event_id)
         return {"eventId": body.event_id, "activated": True, "duplicate": not first}
@@ -109,8 +112,8 @@ class Service:
     async def reward(self, call: Call, body: RewardBody) -> dict[str, Any]:
         """Join a reward and learn from it, exactly once however often it is sent."""
         model, wait = call.model, call.model.entry.spec.learning.reward_wait_seconds
-        async with _on_tick(call):
-            joined = await self.log.reward(model.ref, model.space, body.event_id, body.value, wait)
+        async with self.turns.of(call.caller), _on_tick(call):
+            joined = await self.log.reward(model.ref, model.space, body.event_id, body.value, wait, caller=str(call.caller))
             if joined.outcome == "Unknown":
                 raise unknown_event(body.event_id)
             if joined.outcome == "Conflict":
@@ -122,14 +125,16 @@ class Service:
 
     async def forget(self, call: Call, body: ForgetBody) -> dict[str, Any]:
         """Forget a person in what was learnt and in the log."""
-        async with _on_tick(call):
+        async with self.turns.of(call.caller), _on_tick(call):
             forgotten = await call.model.forget(self.log, {d: str(s) for d, s in body.subjects.items()})
         return answers.forgotten(call, forgotten)
 
     async def state(self, call: Call) -> dict[str, Any]:
         """Return the counters and the digest of a model, as far as the caller is told them."""
-        await call.model.catch_up(self.log)
-        return answers.state(call, await self.log.counts(call.model.ref), self.registry.source_errors_of(call.model.entry))
+        async with self.turns.of(call.caller):
+            await call.model.catch_up(self.log)
+            counts = await self.log.counts(call.model.ref)
+        return answers.state(call, counts, self.registry.source_errors_of(call.model.entry))
 
     async def _follow(self) -> None:
         """Make the schema as soon as the store is there, then carry out plans."""
@@ -169,14 +174,14 @@ def _pool_of(settings: Settings) -> asyncpg.Pool:
     return pool(
         host=settings.store_host,
         port=settings.store_port,
-        user=ROLE,
+        user=MODELS_ROLE,
         password=settings.password,
         database=settings.database,
         min_size=0,
         max_size=CONNECTIONS,
         timeout=5,
         command_timeout=10,
-        ssl=trust(settings.key),
+        ssl=trust(settings.store_certificate),
         reset=_as_it_is,
     )
 

@@ -16,6 +16,7 @@ import orjson
 
 from commonweal_api.model_service import Feature
 from commonweal_api.plan import FeatureSource
+from commonweal_runtime.certificates import inside, is_secured
 from commonweal_runtime.models.calls import Call
 from commonweal_runtime.models.features import Product, Record, name_of
 
@@ -107,9 +108,11 @@ class FeatureReader:
             return _Answer(None, SourceError(UNAVAILABLE, "NoSource"))
         fields = [f.field for f in features]
         url = f"{source.url.rstrip('/')}/v1/{product[1]}/subjects/{subject}"
+        if not is_secured(url):
+            return _Answer(None, SourceError(UNAVAILABLE, "NotHttps"))
         try:
-            sent = {"Authorization": f"Bearer {self._tokens.token(product[0])}", **headers}
-            async with self._session.get(url, params={"fields": ",".join(fields)}, headers=sent, timeout=TIMEOUT) as r:
+            sent, trust = {"Authorization": f"Bearer {self._tokens.token(product[0])}", **headers}, inside().context
+            async with self._session.get(url, params={"fields": ",".join(fields)}, headers=sent, timeout=TIMEOUT, ssl=trust) as r:
                 return _answer(r.status, await r.read(), fields)
         except OSError as error:  # aiohttp's connection errors among them
             return _Answer(None, SourceError(UNAVAILABLE, type(error).__name__))

@@ -1,4 +1,4 @@
-"""Passwords of the store's roles. Keeper and services derive the same ones from the database key, so none is stored."""
+"""The keys of a department as they lie in its Secret, and the verifiers of its roles' passwords."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import base64
 import hashlib
 import hmac
 from pathlib import Path
+
+from commonweal_api.store_access import password_of
 
 _ITERATIONS = 4096
 
@@ -16,11 +18,6 @@ def read_key(directory: Path, name: str) -> bytes:
     if len(key) != 32:
         raise ValueError(f"{directory / name}: 64 hexadecimal characters expected.")
     return key
-
-
-def password_of(database_key: bytes, role: str) -> str:
-    """Return the password of a role."""
-    return base64.urlsafe_b64encode(hmac.digest(database_key, f"role:{role}".encode(), hashlib.sha256)).decode()
 
 
 def verifier_of(database_key: bytes, role: str) -> str:

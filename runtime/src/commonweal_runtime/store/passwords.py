@@ -82,6 +82,8 @@ class _Protocol(asyncpg.protocol.Protocol):  # type: ignore[misc] # compiled, an
     def __init__(self, addr: Any, connected: asyncio.Future[Any], *rest: Any) -> None:
         super().__init__(addr, connected, *rest)
         self._waits_for_login = connected
+        self._wire: Any = None
+        connected.add_done_callback(self._decided)
         self._login = None if isinstance(addr, str) else Login()
 
     def connection_made(self, transport: Any) -> None:
@@ -90,6 +92,11 @@ class _Protocol(asyncpg.protocol.Protocol):  # type: ignore[misc] # compiled, an
             self._login = None
         self._wire = transport
         super().connection_made(transport)
+
+    def _decided(self, connected: asyncio.Future[Any]) -> None:
+        # The driver only closes, which over TLS waits for the server to say goodbye, too: that may be long, or after the loop has ended.
+        if self._wire is not None and (connected.cancelled() or connected.exception() is not None):
+            self._wire.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._login is None:

@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from shutil import which
 
+from commonweal_runtime import core_dumps
+
 DATABASES = ("department", "models")
 SYNCS_AT_ONCE = 8
 READY = "commonweal-arrived"  # in a copy from another site that was tried and may take this store's place
@@ -174,6 +176,7 @@ def serve(data: Path) -> int | None:
 
 def main() -> int:
     """Prepare the data directory and run PostgreSQL."""
+    core_dumps.forbid()
     data = Path(os.environ.get("PGDATA", "/var/lib/postgresql/data/pgdata"))
     sockets = Path(os.environ.get("COMMONWEAL_SOCKET_DIR", "/run/postgresql"))
     listen = os.environ.get("COMMONWEAL_LISTEN", "*")

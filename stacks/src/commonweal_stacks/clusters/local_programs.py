@@ -44,6 +44,7 @@ PROGRAMS: tuple[Difference, ...] = (
     *_each(SETTINGS, "its images are imported and cannot be pulled again", "imageGCHighThresholdPercent", "imageGCLowThresholdPercent"),
     *_each(SETTINGS, "no pod is placed on a new node before its images, volumes and policies are there", "registerWithTaints"),
     *_each(SETTINGS, "a site that was started is seen to be ready sooner", "nodeStatusUpdateFrequency", "fileCheckFrequency"),
+    *_each(SETTINGS, "few pods run there, and a Secret that changed is in them sooner", "syncFrequency"),
     Difference(
         ENCRYPTION, "providers", "keys have names of their own and are exchanged; clear text is read only until everything is sealed"
     ),

@@ -18,7 +18,7 @@ from commonweal_stacks.conformity.probes import Verdict, leaves_of, probe
 from commonweal_stacks.conformity.probes.verdicts import not_probed
 from commonweal_stacks.conformity.tree import Digest
 from commonweal_stacks.exceptions import SiteConfigError
-from commonweal_stacks.platform.layer import build_layer
+from commonweal_stacks.platform.layer import Keys, build_layer
 from commonweal_stacks.site import IMAGES_KEY, SITE_KEY, SiteConfig, load_images, parse_site, stack_file
 
 Say = Callable[[str], None]
@@ -62,7 +62,7 @@ def examine(stack: str, directory: Path, *, probing: bool = True, say: Say) -> E
     """
     site, config = configuration(stack, directory)
     images = load_images(config.get(IMAGES_KEY), stack=stack)
-    layer = build_layer(site, images, "(secret)", "(secret)")
+    layer = build_layer(site, images, Keys("(secret)", "(secret)", "(secret)"))
     kubeconfig = cluster_of(site).kubeconfig()
     api = Api(kubeconfig, site=stack)
     meant = blueprint.revision(site.blueprint)

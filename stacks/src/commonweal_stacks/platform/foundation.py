@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from commonweal_stacks.manifests import NAMESPACE, SECTORS_SECRET, SITE_KEY_SECRET, STORAGE_CLASS, Manifest, manifest
+from commonweal_stacks.manifests import AUTHORITY_SECRET, NAMESPACE, SECTORS_SECRET, SITE_KEY_SECRET, STORAGE_CLASS, Manifest, manifest
 from commonweal_stacks.site import Storage
 
 
@@ -19,13 +19,14 @@ def namespace() -> Manifest:
 
 def quota() -> Manifest:
     """What the platform itself may use of a site: enough for an update of every workload at once."""
-    hard = {"requests.cpu": "2", "requests.memory": "2Gi", "limits.memory": "4Gi", "pods": "20", "services.loadbalancers": "2"}
+    hard = {"requests.cpu": "2", "requests.memory": "4Gi", "limits.memory": "4Gi", "pods": "20", "services.loadbalancers": "2"}
     return manifest("v1", "ResourceQuota", "commonweal-platform", spec={"hard": hard})
 
 
 def limits() -> Manifest:
-    """Defaults for containers that name no limits; the quota would refuse them otherwise."""
-    default = {"default": {"memory": "256Mi"}, "defaultRequest": {"cpu": "50m", "memory": "64Mi"}, "type": "Container"}
+    """Defaults for containers that name no limits; the quota would refuse them otherwise, and a node that runs short ends first who takes what was not asked for."""
+    kept = {"memory": "256Mi", "ephemeral-storage": "512Mi"}
+    default = {"default": kept, "defaultRequest": {"cpu": "50m", **kept}, "type": "Container"}
     return manifest("v1", "LimitRange", "commonweal-platform", spec={"limits": [default]})
 
 
@@ -45,6 +46,11 @@ def storage_class(storage: Storage) -> Manifest:
 def sectors(master: Any) -> Manifest:
     """The master from which the keys of all departments are derived; `master` may be a Pulumi output."""
     return manifest("v1", "Secret", SECTORS_SECRET, type="Opaque", stringData={"master": master})
+
+
+def site_authority(key: Any) -> Manifest:
+    """The key of the authority that certifies the site's workloads. Only the operator and administrators may read it. `key` may be a Pulumi output."""
+    return manifest("v1", "Secret", AUTHORITY_SECRET, type="Opaque", stringData={"authority": key})
 
 
 def site_key(seed: Any) -> Manifest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +50,27 @@ class Layer:
         return tuple(obj for stage in self.stages for obj in stage.objects)
 
 
+@dataclass(frozen=True)
+class Keys:
+    """The secrets of a site, each 64 hexadecimal characters: the master of the sectors, its authority's, and the seed that it signs with. Each may be a Pulumi output."""
+
+    master: Any = field(repr=False)
+    authority: Any = field(repr=False)
+    site: Any = field(repr=False)
+
+
 def definitions(directory: Path) -> list[Manifest]:
     """Return the CustomResourceDefinitions of a directory, in the order of their names."""
     found = [obj for file in sorted(directory.glob("*.yaml")) for obj in documents(file.read_text(encoding="utf-8"))]
     return sorted(found, key=key_of)
 
 
-def build_layer(site: SiteConfig, images: Mapping[str, str], master: Any, site_key: Any, *, root: Path | None = None) -> Layer:
-    """Return the layer of a site; `master` and `site_key` may be Pulumi outputs. Raises ChartError."""
+def build_layer(site: SiteConfig, images: Mapping[str, str], keys: Keys, *, root: Path | None = None) -> Layer:
+    """Return the layer of a site. Raises ChartError."""
     base = root or source()
     rendered = [_placed(obj) for obj in chart.render(base / "charts" / "commonweal", chart.values(site, images))]
     policies = [obj for obj in rendered if str(obj["apiVersion"]).startswith(f"{POLICY_GROUP}/")]
-    secrets = (foundation.sectors(master), foundation.site_key(site_key))
+    secrets = (foundation.sectors(keys.master), foundation.site_authority(keys.authority), foundation.site_key(keys.site))
     limits = (foundation.quota(), foundation.limits(), foundation.default_deny())
     layer = Layer(
         (

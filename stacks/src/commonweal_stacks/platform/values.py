@@ -16,8 +16,8 @@ import yaml
 from pydantic import Field, StringConstraints, WithJsonSchema
 
 from commonweal_api.generated import write_or_check
-from commonweal_stacks.manifests import SECTORS_SECRET, STORAGE_CLASS
-from commonweal_stacks.site import NONE_LEFT_OUT, Identity, ObjectName
+from commonweal_stacks.manifests import AUTHORITY_SECRET, SECTORS_SECRET, STORAGE_CLASS
+from commonweal_stacks.site import NONE_LEFT_OUT, Certificates, Identity, ObjectName
 from commonweal_stacks.site_kinds import Part
 
 CHART = Path(__file__).resolve().parents[4] / "charts" / "commonweal"
@@ -50,7 +50,10 @@ class Requests(Part):
     """What the operator's pod asks for."""
 
     cpu: Quantity | None = Field(default="50m", description="Processor that is kept for the pod, in cores or thousandths of one (`50m`).")
-    memory: Quantity | None = Field(default="96Mi", description="Memory that is kept for the pod.")
+    memory: Quantity | None = Field(
+        default="384Mi",
+        description="Memory that is kept for the pod; as much as its limit, or a node that runs short ends it before others.",
+    )
 
 
 class Limits(Part):
@@ -73,6 +76,11 @@ class Operator(Part):
     model_config = NONE_LEFT_OUT
 
     replicas: int = Field(default=1, ge=1, le=5, description="Pods of the operator. With more than one, a Lease elects the one that acts.")
+    closed_namespaces: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")], ...] = Field(
+        default=("default", "kube-system", "kube-public", "kube-node-lease"),
+        max_length=200,
+        description="Namespaces of others in which the operator can never give itself rights, the release's own besides. Name each that the site has and that is no department's.",
+    )
     resources: Resources = Field(default_factory=Resources, description="Requests and limits of the operator's pod.")
 
 
@@ -124,9 +132,16 @@ class Values(Part):
         default_factory=Identity,
         description="The issuer of people's tokens: `issuer` names one that the site has, `enabled` runs the small one. With neither, no person can sign in.",
     )
+    certificates: Certificates = Field(
+        default_factory=Certificates, description="Who issues the workloads' certificates: the site's own authority, or cert-manager."
+    )
     sectors_secret: ObjectName = Field(
         default=SECTORS_SECRET,
         description="Secret with the site's master key: key `master`, 64 hexadecimal digits. The stack makes it. It must never change.",
+    )
+    authority_secret: ObjectName = Field(
+        default=AUTHORITY_SECRET,
+        description="Secret with the key of the site's authority: key `authority`, 64 hexadecimal digits. The stack makes it. Sites with the same one believe one another.",
     )
     operator: Operator = Field(default_factory=Operator, description="The operator's Deployment.")
 

@@ -171,7 +171,7 @@ def test_a_site_without_the_small_issuer_is_named_with_the_setting_that_turns_it
         bring_up.issuer_of(Kubectl(kubectl, tmp_path / "kubeconfig", "onprem"))
     service = {"status": {"loadBalancer": {"ingress": [{"ip": "10.0.0.7"}]}}}
     kubectl.write_text(f"#!/bin/sh\necho '{json.dumps(service)}'\n")
-    assert bring_up.issuer_of(Kubectl(kubectl, tmp_path / "kubeconfig", "onprem")) == "http://10.0.0.7"
+    assert bring_up.issuer_of(Kubectl(kubectl, tmp_path / "kubeconfig", "onprem")) == "https://10.0.0.7"
 
 
 def test_the_heritage_machine_of_another_home_is_neither_ended_nor_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

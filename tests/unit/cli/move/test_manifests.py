@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from commonweal_api.move import ARRIVING
+import pytest
+
+from commonweal_api.move import ARRIVING, SPLITTING
 from commonweal_cli.move.manifests import belongs, changed_lines, identities, ordered, written
 from commonweal_cli.move.preflight import Facts, apart, obstacles
 
@@ -38,8 +40,9 @@ def test_a_line_that_somebody_changed_is_counted() -> None:
     assert len(changed_lines([written(product("1"))], [])) == len(changed_lines([], [written(product("1"))])) > 5
 
 
-def test_the_mark_of_the_move_is_no_part_of_the_manifest() -> None:
-    department = {"apiVersion": "v", "kind": "Department", "metadata": {"name": "club", "annotations": {ARRIVING: "m"}}, "spec": {}}
+@pytest.mark.parametrize("mark", [ARRIVING, SPLITTING])
+def test_the_mark_of_a_move_or_a_split_is_no_part_of_the_manifest(mark: str) -> None:
+    department = {"apiVersion": "v", "kind": "Department", "metadata": {"name": "club", "annotations": {mark: "m"}}, "spec": {}}
     assert "annotations" not in written(department)["metadata"]
 
 

@@ -6,15 +6,17 @@ import asyncio
 import base64
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from commonweal_api.pairwise import pairwise
 from commonweal_runtime.data_api.settings import Settings
 from commonweal_runtime.exceptions import ProblemError
-from commonweal_runtime.pairwise import pairwise
+from commonweal_runtime.federation.serving import FeedService
 from commonweal_runtime.tokens import REFRESH_SECONDS, RETRY_SECONDS, KeySet, Naming, Verifier, fetch_by_discovery
 from support.provider import MAKERS, Provider
 
@@ -112,6 +114,15 @@ def test_a_clock_ahead_is_forgiven_within_the_skew_and_no_more(provider: Provide
     assert "expired" in refusal(verifier(provider, clock, skew=60.0), provider.token(citizen="P7", exp=int(clock.now) - 1)).detail
 
 
+@pytest.mark.parametrize(("claim", "verified"), [("email", "email_verified"), ("phone_number", "phone_number_verified")])
+def test_what_people_write_of_themselves_names_nobody_until_the_provider_has_looked(provider: Provider, claim: str, verified: str) -> None:
+    """Whoever may change the claim at the provider would be whom they like here."""
+    v = verifier(provider, Clock(), naming=Naming(claim, SECTOR))
+    for said in ({}, {verified: False}, {verified: "true"}, {verified: 1}):
+        assert verified in refusal(v, provider.token(**{claim: "amina@example.org"}, **said)).detail
+    assert person(v, provider.token(**{claim: "amina@example.org", verified: True}))
+
+
 def test_one_of_several_audiences_is_enough_and_another_is_not(provider: Provider) -> None:
     v = verifier(provider, Clock(), audience=("the-portal", "the-app"))
     for aud in ("the-app", ["elsewhere", "the-portal"]):
@@ -201,3 +212,25 @@ def test_settings_name_a_provider(keys: str) -> None:
 def test_a_setting_that_cannot_be_is_named(keys: str, name: str, value: str) -> None:
     with pytest.raises(ValueError, match=f"COMMONWEAL_PERSON_{name}"):
         Settings.from_environment({**SETTINGS, "COMMONWEAL_KEYS_DIR": keys, f"COMMONWEAL_PERSON_{name}": value})
+
+
+@pytest.fixture
+def database_alone(tmp_path: Path) -> str:
+    """What a data API is given that makes no ids and has no other sites."""
+    (tmp_path / "database").write_text("64" * 32)
+    return str(tmp_path)
+
+
+def test_the_key_of_the_ids_is_asked_for_only_where_ids_are_made(database_alone: str) -> None:
+    settings = Settings.from_environment({**SETTINGS, "COMMONWEAL_KEYS_DIR": database_alone})
+    assert settings.sector_key is None
+    with pytest.raises(ValueError, match=r"COMMONWEAL_PERSON_SUBJECT: Source needs the key sector in COMMONWEAL_KEYS_DIR"):
+        Settings.from_environment({**SETTINGS, "COMMONWEAL_KEYS_DIR": database_alone, "COMMONWEAL_PERSON_SUBJECT": "Source"})
+
+
+def test_a_feed_without_its_key_has_no_page_whoever_asks() -> None:
+    feed = FeedService(None, None, "tax")  # type: ignore[arg-type]
+    for bearer, status in ((None, 401), ("Bearer x", 404)):
+        with pytest.raises(ProblemError) as refused:
+            asyncio.run(feed.answer(bearer, "0"))
+        assert refused.value.status == status

@@ -1,6 +1,7 @@
 """Bearer tokens: what is believed, what is refused, and what the refusal says."""
 
 import asyncio
+import base64
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from commonweal_runtime.exceptions import ProblemError
-from commonweal_runtime.tokens import RETRY_SECONDS, Client, KeySet, Verifier, fetch_given
+from commonweal_runtime.tokens import MAX_TOKEN, RETRY_SECONDS, Client, KeySet, Verifier, fetch_given
 
 ISSUER, AUDIENCE, NOW = "https://issuer.example", "https://commonweal.dev/departments/tax", 1_000_000.0
 SUBJECT = "system:serviceaccount:dept-benefits:benefits-app"
@@ -35,8 +36,13 @@ class Issuer:
 
 
 def token(kid: str = "one", key: str | None = None, **claims: Any) -> str:
-    body = {"iss": ISSUER, "aud": [AUDIENCE], "exp": NOW + 600, "sub": SUBJECT, **claims}
+    body = {"iss": ISSUER, "aud": [AUDIENCE], "exp": NOW + 600, "iat": NOW - 60, "sub": SUBJECT, **claims}
     return jwt.encode({k: v for k, v in body.items() if v is not None}, KEYS[key or kid], algorithm="RS256", headers={"kid": kid})
+
+
+def deep(levels: int) -> str:
+    """Return a part of a token that costs a stack to read."""
+    return base64.urlsafe_b64encode(b'{"a":' * levels + b"1" + b"}" * levels).decode().rstrip("=")[: MAX_TOKEN - 50]
 
 
 class Clock:
@@ -73,7 +79,15 @@ REFUSED = {
     "long": ("Bearer " + "x" * 9000, "TokenInvalid", "8192"),
     "issuer": ("Bearer " + token(iss="https://other.example"), "TokenInvalid", ISSUER),
     "audience": ("Bearer " + token(aud="https://other.example"), "TokenInvalid", AUDIENCE),
+    "for another department as well, which could bring it here": (
+        "Bearer " + token(aud=[AUDIENCE, "https://commonweal.dev/departments/benefits"]),
+        "TokenInvalid",
+        f"{AUDIENCE} alone",
+    ),
     "expired": ("Bearer " + token(exp=NOW - 1), "TokenInvalid", "new token"),
+    "made for ten years": ("Bearer " + token(exp=NOW + 10 * 365 * 86400), "TokenInvalid", "86400"),
+    "made for ten years, on its last day": ("Bearer " + token(iat=NOW - 10 * 365 * 86400), "TokenInvalid", "86400"),
+    "made nobody knows when": ("Bearer " + token(iat=None), "TokenInvalid", "86400"),
     "early": ("Bearer " + token(nbf=NOW + 600), "TokenInvalid", "clock"),
     "forged": ("Bearer " + token(key="forged"), "TokenInvalid", "unaltered"),
     "no audience": ("Bearer " + token(aud=None), "TokenInvalid", "new token"),
@@ -87,6 +101,8 @@ REFUSED = {
         "TokenInvalid",
         "in a namespace named dept-<department>;",
     ),
+    "two accounts on two lines": ("Bearer " + token(sub=f"{SUBJECT}\n"), "TokenInvalid", "dept-"),
+    "a header that is deep": ("Bearer " + deep(1500) + ".e30.e30", "TokenInvalid", "unaltered"),
     "other subject": ("Bearer " + token(sub="system:serviceaccount:kube-system:default"), "TokenInvalid", "dept-"),
     "unsigned": ("Bearer " + jwt.encode({"sub": SUBJECT}, None, algorithm="none", headers={"kid": "one"}), "TokenInvalid", "RS256"),
     "shared secret": (
@@ -110,6 +126,31 @@ def test_anything_else_is_refused_with_a_remedy(case: str) -> None:
         client(verifier(Issuer("one")), bearer)
     assert (refused.value.status, refused.value.reason) == (401, reason)
     assert remedy in refused.value.remedy
+
+
+ODD_KEYS: Mapping[str, Any] = {
+    "a secret without its value": {"kty": "oct"},
+    "a shared secret": {"kty": "oct", "k": "c2VjcmV0", "alg": "HS256"},
+    "no algorithm": {"kty": "RSA", "alg": "none", "n": -1, "e": "AQAB"},
+    "an exponent that is none": {"kty": "RSA", "n": "AA", "e": []},
+    "a curve of another kind": {"kty": "OKP", "crv": "X25519", "x": "AAAA"},
+    "a curve that is none": {"kty": "EC", "crv": {}, "x": "AA", "y": "AA"},
+    "a point beside the curve": {"kty": "EC", "crv": "P-256", "x": "AQ" * 21 + "A", "y": "AQ" * 21 + "A"},
+    "for encryption": {"kty": "RSA", "use": "enc"},
+    "no key": [],
+    "of tomorrow": {"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA"},
+}
+
+
+@pytest.mark.parametrize("case", ODD_KEYS)
+def test_a_key_that_is_not_understood_costs_no_other(case: str) -> None:
+    """A provider adds a key of a new kind beside those that it signs with; an exception that was not foreseen made every sign-in a fault."""
+    odd = ODD_KEYS[case]
+    listed = [odd if isinstance(odd, list) else {"kid": "odd", **odd}, jwk("one", KEYS["one"])]
+    v = Verifier(issuer=ISSUER, audience=AUDIENCE, keys=KeySet(fetch_given({"keys": listed})), now=Clock())
+    assert client(v, "Bearer " + token()) == Client("benefits", "benefits-app")
+    with pytest.raises(ProblemError, match="does not publish"):
+        client(v, "Bearer " + jwt.encode({"sub": SUBJECT}, KEYS["one"], algorithm="RS256", headers={"kid": "odd"}))
 
 
 def test_an_unknown_key_is_looked_up_at_most_once_per_interval() -> None:

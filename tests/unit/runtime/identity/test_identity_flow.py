@@ -19,6 +19,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from litestar.testing import TestClient
 
+from commonweal_api.pairwise import pairwise
+from commonweal_api.people_issuer import PORTAL, held
 from commonweal_api.plan import audience_of
 from commonweal_api.signatures import sector_key
 from commonweal_runtime.exceptions import ProblemError
@@ -28,7 +30,7 @@ from commonweal_runtime.identity.clients import Client, read_clients
 from commonweal_runtime.identity.issue import Issuer
 from commonweal_runtime.identity.keys import SigningKey
 from commonweal_runtime.identity.service import WRONG, SignInContext
-from commonweal_runtime.pairwise import pairwise
+from commonweal_runtime.identity.subjects import Subjects
 from commonweal_runtime.tokens import KeySet, Verifier
 
 ISSUER = "https://identity.example"
@@ -37,6 +39,7 @@ VERIFIER = "v" * 60
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 REDIRECT = "http://127.0.0.1:4711/callback"
 ROOT, PASSWORD = "QQ123456C", "correct horse"
+DEPARTMENTS = ("tax-authority", "benefits", "companies-registry")
 
 
 class Clock:
@@ -58,6 +61,7 @@ def clock() -> Clock:
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("people") / "people.json"
     file.write_text(json.dumps([{"username": "amina", "name": "Amina Khan", "root": ROOT, "passwordHash": hash_password(PASSWORD)}]))
+    file.with_name("subjects.json").write_text(held(MASTER, [ROOT], DEPARTMENTS, [PORTAL]).files["subjects.json"])
     return file
 
 
@@ -68,7 +72,8 @@ def key() -> SigningKey:
 
 @pytest.fixture
 def context(people: Path, key: SigningKey, clock: Clock) -> SignInContext:
-    return SignInContext.of(Issuer(ISSUER, key, MASTER, clock), Accounts(people), read_clients(people.parent / "none.json"), MASTER, clock)
+    issuer = Issuer(ISSUER, key, Subjects(people.with_name("subjects.json")), clock)
+    return SignInContext.of(issuer, Accounts(people), read_clients(people.parent / "none.json"), MASTER, clock)
 
 
 @pytest.fixture
@@ -254,6 +259,16 @@ def test_a_code_is_good_only_for_the_request_it_was_made_for(browser: httpx.Clie
         {"redirect_uri": "http://localhost/callback"},
         {"redirect_uri": "http://127.0.0.1:x/callback"},
         {"redirect_uri": "//127.0.0.1/callback"},
+        {"redirect_uri": "http://127.0.0.1\\@evil.example/callback"},
+        {"redirect_uri": "http://127.0.0.1:80@evil.example/callback"},
+        {"redirect_uri": "http://127.0.0.1/callback/../evil"},
+        {"redirect_uri": "http://127.0.0.1/callback%2f"},
+        {"redirect_uri": "http://127.0.0.1/callback?next=evil"},
+        {"redirect_uri": "http://127.0.0.1/callback#fragment"},
+        {"redirect_uri": "https://127.0.0.1/callback"},
+        {"redirect_uri": "http://0x7f000001/callback"},
+        {"redirect_uri": "http://127.1/callback"},
+        {"redirect_uri": "http://[::ffff:127.0.0.1]/callback"},
         {"redirect_uri": None},
         {"client_id": "stranger"},
         {"client_id": None},
@@ -285,6 +300,8 @@ def test_a_redirect_address_given_twice_is_not_followed(browser: httpx.Client) -
         ({"resource": None}, "invalid_target"),
         ({"resource": "https://commonweal.dev/departments/"}, "invalid_target"),
         ({"resource": "https://evil.example"}, "invalid_target"),
+        ({"resource": audience_of("tax-authority") + "\n"}, "invalid_target"),
+        ({"code_challenge": "A" * 43 + "\n"}, "invalid_request"),
         ({"resource": audience_of("client:commonweal-portal")}, "invalid_target"),
         ({"prompt": "none"}, "login_required"),
         ({"nonce": "n" * 1001}, "invalid_request"),

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from commonweal_api.signatures import issuer_jwks
+from commonweal_api.signatures import issuer_jwks, issuer_seed
 from commonweal_runtime.identity.keys import SigningKey
 
 MASTER = bytes(range(32))
@@ -35,7 +35,7 @@ def test_a_mounted_key_keeps_its_id_and_a_weak_one_is_refused(tmp_path: Path) ->
 
 def test_a_master_key_has_one_signing_key_for_ever() -> None:
     """The id is written down: with another one, an upgrade would end every session."""
-    key = SigningKey.derived(MASTER)
+    key = SigningKey.of(issuer_seed(MASTER))
     assert (key.id, key.algorithm) == ("RO0s38_NhnlM3TnJSyqK04m3-MJvlxo6hhrYMowZUBg", "EdDSA")
-    assert SigningKey.derived(MASTER[::-1]).id != key.id
+    assert SigningKey.of(issuer_seed(MASTER[::-1])).id != key.id
     assert issuer_jwks(MASTER) == key.jwks()  # what the operator tells the departments, without asking the issuer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from commonweal_api.pairwise import pairwise
+from commonweal_api.people_issuer import PORTAL, held
 from commonweal_api.plan import audience_of
 from commonweal_api.signatures import sector_key
-from commonweal_runtime.exceptions import SignInError
+from commonweal_runtime.exceptions import SignInError, SignInLaterError
 from commonweal_runtime.identity.accounts import hash_password
 from commonweal_runtime.identity.sign_in import sign_in
-from commonweal_runtime.pairwise import pairwise
 from commonweal_runtime.tokens import KeySet, Person, Verifier, fetch_from
 from support.loopback import answers
 from support.model_runtime import free_port
@@ -30,9 +32,10 @@ MASTER = bytes(range(32))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the pod mounts: the master key and one person."""
+    """What the pod mounts: its own Secret, and one person."""
     folder = tmp_path_factory.mktemp("identity")
-    (folder / "master").write_text(MASTER.hex())
+    for name, text in held(MASTER, ["QQ123456C"], ["tax-authority", "companies-registry"], [PORTAL]).files.items():
+        (folder / name).write_text(text)
     (folder / "people.json").write_text(
         json.dumps([{"username": "amina", "name": "Amina Khan", "root": "QQ123456C", "passwordHash": hash_password("correct horse")}])
     )
@@ -44,10 +47,11 @@ def issuing(folder: Path) -> Iterator[str]:
     """An issuer that calls itself by its name on the site and is reached at another address."""
     port = free_port()
     env = {
-        "PATH": os.environ["PATH"],
+        **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
         "COMMONWEAL_ISSUER": ISSUER,
-        "COMMONWEAL_SECTORS_DIR": str(folder),
+        "COMMONWEAL_IDENTITY_DIR": str(folder),
         "COMMONWEAL_PEOPLE": str(folder / "people.json"),
+        "COMMONWEAL_LISTEN": "127.0.0.1",
         "COMMONWEAL_PORT": str(port),
     }
     with (folder / "log").open("ab") as log:
@@ -59,6 +63,9 @@ def issuing(folder: Path) -> Iterator[str]:
 
     try:
         wait_for("the issuer", ready)
+        assert re.search(r"Max core file size +1 +1 ", Path(f"/proc/{process.pid}/limits").read_text()), (
+            "its memory would be written out when it dies"
+        )
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -101,3 +108,18 @@ def test_a_token_from_before_a_restart_is_still_believed(base: str, folder: Path
     before = asyncio.run(token())
     with issuing(folder) as after:
         assert asyncio.run(person(after, before)).subject == pairwise(sector_key(MASTER, "tax-authority"), "QQ123456C")
+
+
+def test_a_department_that_the_issuer_does_not_know_yet_is_told_from_a_refusal(base: str) -> None:
+    with pytest.raises(SignInLaterError, match="try again in two minutes"):
+        asyncio.run(sign_in(base, "amina", "correct horse", "new-department"))
+
+
+def test_somebody_whose_id_is_not_there_yet_is_told_from_a_refusal(base: str, folder: Path) -> None:
+    people, before = folder / "people.json", (folder / "people.json").read_text()
+    people.write_text(before.replace("QQ123456C", "QQ000000A"))
+    try:
+        with pytest.raises(SignInLaterError, match="this person has no id for tax-authority yet"):
+            asyncio.run(sign_in(base, "amina", "correct horse", "tax-authority"))
+    finally:
+        people.write_text(before)

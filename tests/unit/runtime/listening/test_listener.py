@@ -31,6 +31,7 @@ PATIENT = Limits(connections=6, per_address=4)
 HASTY = Limits(handshake_seconds=0.2, head_seconds=0.2, body_seconds=0.2, idle_seconds=0.2, write_seconds=0.2, slowest_rate=2**40)
 ASKED = b"GET / HTTP/1.1\r\nHost: x\r\n"
 LARGE = b"x" * 16 * 2**20
+MOST_PIPELINED = 16
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -69,16 +70,16 @@ async def closed(state: ServerState) -> None:
 
 
 @asynccontextmanager
-async def listening(limits: Limits, tls: ssl.SSLContext | None = None) -> AsyncIterator[Connect]:
+async def listening(limits: Limits, tls: ssl.SSLContext | None = None, kind: type[Connection] = Connection) -> AsyncIterator[Connect]:
     """A listener as a server has it."""
     config = configuration(lambda: application, limits)
     config.load()
     state = ServerState()
     listener = Listener(
         at := socket.create_server((HONEST, 0)),
-        lambda lost: Connection(limits, lost, config=config, server_state=state, app_state={}),
+        lambda lost: kind(limits, lost, config=config, server_state=state, app_state={}),
         limits,
-        tls,
+        lambda: tls,
     )
     connect = Connect(at.getsockname()[1], state)
     listener.start()
@@ -205,10 +206,54 @@ def test_a_head_that_is_too_large_is_refused_with_the_limit(sent: bytes) -> None
     run(script())
 
 
+def test_what_many_do_not_read_is_bounded_over_all_and_the_one_with_the_most_pays() -> None:
+    async def script() -> None:
+        async with listening(replace(PATIENT, connections=20, most_unsent=3 * len(LARGE))) as connect:
+            slow = [(await connect(source, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"))[0] for source in [ATTACKERS[0]] * 4 + [ATTACKERS[1]]]
+            reader, _ = await connect(sent=ASKED + b"\r\n")
+            assert (await reader.readuntil(HONEST.encode())).startswith(b"HTTP/1.1 200")
+
+            async def fits() -> bool:
+                return len(connect.state.connections) < len(slow) + 1 and sum(c.unsent for c in connect.state.connections) <= 3 * len(LARGE)
+
+            await until(fits)
+            assert {c.client[0] for c in connect.state.connections} == {HONEST, *ATTACKERS[:2]}
+
+    run(script())
+
+
 def test_http_2_is_not_spoken() -> None:
     async def script() -> None:
         async with listening(PATIENT) as connect:
             assert (await ended((await connect(sent=b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))[0])).startswith(b"HTTP/1.1 400 ")
+
+    run(script())
+
+
+@pytest.mark.parametrize(
+    "sent", [ASKED + b"\r\n", ASKED + b"a:\r\n" * 150 + b"\r\n", b"GET / HTTP/1.1\r\n\r\n"], ids=["short", "wide", "shortest"]
+)
+def test_what_is_asked_before_the_answer_is_out_is_bounded(sent: bytes) -> None:
+    """Each request is some kilobytes once it is parsed, and a read of the socket holds ten thousand: twelve connections took all the memory of a pod."""
+
+    async def script() -> None:
+        parsed = 0
+
+        class Counting(Connection):
+            def on_headers_complete(self) -> None:
+                nonlocal parsed
+                parsed += 1
+                super().on_headers_complete()
+
+        async with listening(Limits(), kind=Counting) as connect:
+            reader, writer = await connect(sent=sent * (2**20 // len(sent)))
+            with contextlib.suppress(ConnectionError):
+                while await reader.read(2**16):
+                    pass
+            writer.close()
+            assert 1 <= parsed <= MOST_PIPELINED
+            await closed(connect.state)
+            assert b" 200 " in await answered(connect)
 
     run(script())
 

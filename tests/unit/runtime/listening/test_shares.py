@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from commonweal_runtime.listening.limits import Limits
-from commonweal_runtime.listening.shares import Phase, Verdict, verdict
+from commonweal_runtime.listening.shares import Phase, Verdict, overflowing, verdict
 
 LIMITS = Limits(connections=6, per_address=4)
 
@@ -70,6 +70,7 @@ def test_an_address_counts_as_what_one_client_is_given(peer: str, holder: str | 
         ("COMMONWEAL_CONNECTIONS", "0"),
         ("COMMONWEAL_CONNECTIONS", "many"),
         ("COMMONWEAL_CONNECTIONS_PER_ADDRESS", "-1"),
+        ("COMMONWEAL_LEAVING_SECONDS", "soon"),
         ("COMMONWEAL_TRUSTED_PROXIES", "10.1.2.3/16"),
         ("COMMONWEAL_TRUSTED_PROXIES", "proxy"),
     ],
@@ -80,5 +81,16 @@ def test_a_limit_that_cannot_be_understood_is_named(name: str, value: str) -> No
 
 
 def test_what_the_environment_says_holds() -> None:
-    limits = Limits.from_environment({"COMMONWEAL_CONNECTIONS": "7", "COMMONWEAL_CONNECTIONS_PER_ADDRESS": "3"})
-    assert (limits.connections, limits.per_address, limits.trusted_proxies) == (7, 3, ())
+    said = {"COMMONWEAL_CONNECTIONS": "7", "COMMONWEAL_CONNECTIONS_PER_ADDRESS": "3", "COMMONWEAL_LEAVING_SECONDS": "0"}
+    assert Limits.from_environment(said) == Limits(connections=7, per_address=3)
+    assert Limits.from_environment({"COMMONWEAL_LEAVING_SECONDS": "5"}) == Limits(leaving_seconds=5)
+
+
+def test_what_is_unsent_is_taken_from_who_holds_the_most_of_it_the_fullest_first() -> None:
+    one, two, three, other = (Open(since=float(n)) for n in range(4))
+    held: dict[str | None, list[Open]] = {"slow": [one, two, three], "other": [other]}
+    unsent = {one: 10, two: 40, three: 30, other: 50}
+    assert overflowing(held, unsent, 130) == []
+    assert overflowing(held, unsent, 129) == [two]
+    assert overflowing(held, unsent, 89) == [two, other]
+    assert overflowing(held, dict.fromkeys(unsent, 0), 0) == []

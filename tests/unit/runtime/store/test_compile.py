@@ -14,9 +14,10 @@ from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.plan import AgreementPlan
 from commonweal_api.reasons import Reason
 from commonweal_api.rights import BasisType
+from commonweal_api.store_access import password_of
 from commonweal_runtime.exceptions import AgreementClosedError, PlanRefusedError, ValueMismatchError
 from commonweal_runtime.store.agreements import PublisherContext, Served, compile_agreement, widens
-from commonweal_runtime.store.logins import password_of, verifier_of
+from commonweal_runtime.store.logins import verifier_of
 from commonweal_runtime.store.names import identifier, literal, login_of, relation_of
 from commonweal_runtime.store.preconditions import preconditions_of
 from commonweal_runtime.store.products import change, create, shape_of, unfilled_after

@@ -5,8 +5,8 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commonweal_api.pairwise import pairwise
 from commonweal_api.signatures import sector_key
-from commonweal_runtime.pairwise import pairwise
 
 MASTER = bytes(range(32))
 

@@ -6,6 +6,7 @@ import struct
 
 import pytest
 
+from commonweal_api.store_access import store_authority
 from commonweal_runtime.exceptions import PasswordExposedError
 from commonweal_runtime.store.certificate import trust
 from commonweal_runtime.store.passwords import LONGEST_MESSAGE, Login, checked
@@ -70,7 +71,7 @@ def test_after_the_welcome_everything_goes_on() -> None:
 
 
 def test_only_the_departments_own_authority_counts_for_its_store() -> None:
-    context = trust(b"k" * 32)
+    context = trust(store_authority(b"k" * 32).certificate)
     assert checked(context)
     assert len(context.get_ca_certs()) == 1
-    assert trust(b"l" * 32).get_ca_certs(binary_form=True) != context.get_ca_certs(binary_form=True)
+    assert trust(store_authority(b"l" * 32).certificate).get_ca_certs(binary_form=True) != context.get_ca_certs(binary_form=True)

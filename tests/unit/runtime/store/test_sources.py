@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from commonweal_api.data_product import DataProductSpec, FieldType
+from commonweal_api.pairwise import pairwise
 from commonweal_runtime.exceptions import SourceReadError
-from commonweal_runtime.pairwise import pairwise
 from commonweal_runtime.store.loading import quarantine
 from commonweal_runtime.store.loading.rows import Flaw, Reading, Refused, Taken
 from commonweal_runtime.store.loading.staging import Seal

@@ -64,10 +64,12 @@ def stack_files(site: str) -> list[Path]:
 
 
 def state_files(site: str, project: str) -> list[Path]:
-    """What Pulumi's file backend of this home keeps of a stack: state, copies, history, locks."""
+    """What Pulumi's file backend of this home keeps of a stack: state, copies, history, locks, and what it was writing when it was killed.
+
+    A site's name holds no dot, so what begins with name and dot is the site's own.
+    """
     own = [Path(folder) for folder, _, _ in os.walk(root() / "state" / ".pulumi") if Path(folder).name == project]
-    endings = ("", ".json", ".json.bak", ".json.attrs", ".json.bak.attrs")
-    return [folder / f"{site}{ending}" for folder in own for ending in endings]
+    return [place for folder in own for place in (folder / site, *folder.glob(f"{site}.*"))]
 
 
 def processes(directory: Path, group: str) -> list[str]:

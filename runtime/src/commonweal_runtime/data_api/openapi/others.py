@@ -12,7 +12,7 @@ from commonweal_runtime.data_api.openapi.parts import TEXT, Schema, operation, p
 from commonweal_runtime.data_api.openapi.people import ITEMS_OF_DELEGATIONS
 
 _own = partial(operation, tag="registrars", who="client")
-_REFUSED = ("NotRegistrar", "StoreUnavailable")
+_REFUSED = ("NotRegistrar", "StoreUnavailable", "TooManyAtOnce")
 
 
 def _ready() -> Schema:
@@ -52,7 +52,7 @@ PATHS: Mapping[str, Any] = {
             "Seals, their entries and the rows as they are now, for the department's auditors; lines of JSON",
             {"type": "string"},
             parameters=("cursor",),
-            reasons=("NotPermitted", "StoreUnavailable"),
+            reasons=("NotPermitted", "StoreUnavailable", "TooManyAtOnce"),
             media_type="application/x-ndjson",
         )
     },
@@ -76,7 +76,7 @@ PATHS: Mapping[str, Any] = {
             page_of(record({"n": {"type": "integer"}, "jws": TEXT}, "n", "jws"), {"type": ["string", "null"]}),
             tag="public",
             parameters=("seal", "limit"),
-            reasons=("StoreUnavailable",),
+            reasons=("StoreUnavailable", "TooManyAtOnce"),
         )
     },
     "/.well-known/jwks.json": {

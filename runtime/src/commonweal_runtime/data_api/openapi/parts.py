@@ -14,6 +14,7 @@ from commonweal_runtime.data_api import problems
 from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.linkage.problems import no_linkage
 from commonweal_runtime.problems import MEDIA_TYPE, invalid_request, keys_unavailable, token_invalid, token_missing
+from commonweal_runtime.turns import too_many_at_once
 
 Schema = dict[str, Any]
 
@@ -62,6 +63,7 @@ _EXAMPLES: tuple[ProblemError, ...] = (
     audit.not_sealed_yet(),
     audit.not_permitted(),
     audit.proof_broken("The row is not what was sealed."),
+    too_many_at_once(16),
 )
 PROBLEMS: Mapping[str, ProblemError] = {problem.reason: problem for problem in _EXAMPLES}
 TOKEN = ("TokenMissing", "TokenInvalid", "IssuerUnavailable")

@@ -121,7 +121,7 @@ _RECEIPT: Schema = record(
     "receipt",
 )
 _NEXT: Schema = {"type": ["string", "null"], "pattern": "^[0-9]{1,18}$"}
-_STORE = ("StoreUnavailable",)
+_STORE = ("StoreUnavailable", "TooManyAtOnce")
 _MOVED = "DepartmentMoved"
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from commonweal_api.data_product import DataProductSpec, FieldType
+from commonweal_api.pairwise import pairwise
 from commonweal_runtime.exceptions import ValueMismatchError
-from commonweal_runtime.pairwise import pairwise
 from commonweal_runtime.store.sources.contract import Unreadable
 from commonweal_runtime.store.values import converter, key_of
 

@@ -10,7 +10,7 @@ import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -37,6 +37,7 @@ from commonweal_runtime.store.sources.contract import (
     wanted,
 )
 from commonweal_runtime.store.sources.mysql_login import CarefulConnection
+from commonweal_runtime.store.sources.own_thread import own_thread
 
 CONNECT_SECONDS = 5.0
 FETCH_SECONDS = 60.0
@@ -81,14 +82,10 @@ _DECODE: dict[int, Callable[[str], Any]] = {
 @asynccontextmanager
 async def open_mysql(spec: DataProductSpec, source: MysqlSource, credentials: Credentials) -> AsyncIterator[MysqlReader]:
     """Open the source for reading; every way it can fail is a SourceReadError. The driver blocks, so it has a thread of its own."""
-    thread = ThreadPoolExecutor(1, thread_name_prefix="mysql")
-    loop, wire = asyncio.get_running_loop(), _Wire(source, credentials)
-    try:
-        await loop.run_in_executor(thread, wire.connect)
+    wire = _Wire(source, credentials)
+    async with own_thread("mysql", wire.cut) as thread:
+        await asyncio.get_running_loop().run_in_executor(thread, wire.connect)
         yield MysqlReader(wire, thread, spec, source)
-    finally:
-        wire.cut()  # ends what the thread waits for
-        thread.shutdown(wait=False)
 
 
 class _Wire:
@@ -98,11 +95,15 @@ class _Wire:
         self.where, self._source, self._credentials = f"{source.host}:{source.port}", source, credentials
         self._socket: socket.socket | None = None
         self._streaming: Any = None
+        self._ended = False
         self.connection: Any = None
 
     def connect(self) -> None:
         try:
             self._socket = socket.create_connection((self._source.host, self._source.port), CONNECT_SECONDS)
+            if self._ended:  # while the server's name was looked for, or its answer waited for
+                self._socket.close()
+                raise ConnectionAbortedError
             self.connection = CarefulConnection(
                 trust.context(self._source.tls, self._credentials),
                 user=self._credentials.username,
@@ -124,6 +125,8 @@ class _Wire:
             raise self._unopened(error) from None
 
     def cut(self) -> None:
+        """End what the thread waits for, and let go the row that the driver holds in a circle: it would lie there until somebody collects it."""
+        self._ended = True
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -133,6 +136,7 @@ class _Wire:
             self._socket.close()
         result = getattr(self._streaming, "_result", None)
         if result is not None:
+            result.rows = None
             result.unbuffered_active = False  # else the driver would read the rest of it when it is collected, from a socket that is closed
 
     def stream(self, statement: str) -> Any:
@@ -164,7 +168,7 @@ class _Wire:
 class MysqlReader:
     """The table or view of one product."""
 
-    def __init__(self, wire: _Wire, thread: ThreadPoolExecutor, spec: DataProductSpec, source: MysqlSource) -> None:
+    def __init__(self, wire: _Wire, thread: Executor, spec: DataProductSpec, source: MysqlSource) -> None:
         self._wire, self._thread, self._spec, self._source = wire, thread, spec, source
         self._table = f"{_quoted(source.database)}.{_quoted(source.table)}"
         self._order: list[str] = []

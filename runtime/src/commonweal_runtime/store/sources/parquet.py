@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from commonweal_api.data_product import DataProductSpec, FieldType, ParquetSourc
 from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.sources.contract import BATCH, UNREADABLE, Batch, Credentials, Survey, check_types, missing_column, wanted
+from commonweal_runtime.store.sources.own_thread import own_thread
 from commonweal_runtime.store.sources.places import VOLUME, Bucket, File, Place, mounted, state_of
 from commonweal_runtime.store.sources.served import served
 
@@ -38,12 +39,9 @@ _Result = TypeVar("_Result")
 @asynccontextmanager
 async def open_parquet(spec: DataProductSpec, source: ParquetSource, credentials: Credentials | None) -> AsyncIterator[ParquetReader]:
     """Open the place for reading; every way it can fail is a SourceReadError. Reading blocks, so it has a thread of its own."""
-    thread = ThreadPoolExecutor(1, thread_name_prefix="parquet")
-    try:
+    async with own_thread("parquet") as thread:
         place = await asyncio.get_running_loop().run_in_executor(thread, place_of, source, credentials)
         yield ParquetReader(place, thread, spec, source.location)
-    finally:
-        thread.shutdown(wait=False)
 
 
 def place_of(source: ParquetSource, credentials: Credentials | None) -> Place:
@@ -59,7 +57,7 @@ def place_of(source: ParquetSource, credentials: Credentials | None) -> Place:
 class ParquetReader:
     """All files of a location. A position is the file, the row group, and the rows of it that have been read."""
 
-    def __init__(self, place: Place, thread: ThreadPoolExecutor, spec: DataProductSpec, where: str) -> None:
+    def __init__(self, place: Place, thread: Executor, spec: DataProductSpec, where: str) -> None:
         self._place, self._thread, self._spec, self._where = place, thread, spec, where
         self._files: list[File] = []
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 from pydantic import BaseModel, Field, ValidationError
 
 from commonweal_api.reasons import Reason
+from commonweal_runtime.certificates import inside, is_secured
 from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.sources.places import MOST_FILES, File
 
@@ -49,14 +50,14 @@ def state_tag(size: int, changed: int) -> str:
 
 def served(base: str, location: str) -> Served:
     """Return the place of `volume://claim/path` at a reader's base URL."""
-    return Served(urlsplit(base).netloc, location)
+    return Served(base, location)
 
 
 class Served:
-    """A location on a volume, at the reader that listens there. Redirects are not followed."""
+    """A location on a volume, at the reader that listens there, whose certificate is checked. Redirects are not followed."""
 
-    def __init__(self, host: str, location: str) -> None:
-        self._host, self.where = host, location
+    def __init__(self, base: str, location: str) -> None:
+        self._base, self.where = base, location
 
     def files(self) -> list[File]:
         """Return the files; see `Place.files`."""
@@ -72,7 +73,7 @@ class Served:
 
     def ask(self, path: str, query: Mapping[str, str], headers: Mapping[str, str], most: int) -> bytes:
         """Return the body of an answer of at most `most` bytes. Raises SourceReadError."""
-        connection = http.client.HTTPConnection(self._host, timeout=SECONDS)
+        connection = self._connection()
         try:
             connection.request("GET", f"{path}?{urlencode({'location': self.where, **query})}", headers=dict(headers))
             answer = connection.getresponse()
@@ -86,6 +87,14 @@ class Served:
         if answer.status in {200, 206} and len(body) <= most:
             return body
         raise self._refused(answer.status, body)
+
+    def _connection(self) -> http.client.HTTPConnection:
+        host = urlsplit(self._base).netloc
+        if not is_secured(self._base):
+            raise SourceReadError(Reason.SOURCE_UNREACHABLE, f"COMMONWEAL_VOLUMES is {self._base}: give an https address.")
+        if self._base.startswith("https:"):
+            return http.client.HTTPSConnection(host, timeout=SECONDS, context=inside().context)
+        return http.client.HTTPConnection(host, timeout=SECONDS)
 
     def _refused(self, status: int, body: bytes) -> SourceReadError:
         if status == 412:

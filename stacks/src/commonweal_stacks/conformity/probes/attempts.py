@@ -24,6 +24,8 @@ COLLECTOR: Final = "system:serviceaccount:kube-system:generic-garbage-collector"
 APPLICATION, PRODUCT, AGREED = "application", "commonweal-probe", "probe"
 KINDS: Final = f"/apis/commonweal.dev/v1alpha1/namespaces/{OWN}"
 DEPLOYMENTS: Final = f"/apis/apps/v1/namespaces/{OWN}/deployments"
+CONFIGS: Final = f"/api/v1/namespaces/{OWN}/configmaps"
+RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 STORE_SET: Final = f"/apis/apps/v1/namespaces/{PLATFORM}/statefulsets/store"
 
 
@@ -106,8 +108,9 @@ def _claimed(**volume: Any) -> Request:
     return deployment(volumes=[{"name": "taken", **volume}])
 
 
-def _evicted(path: str, name: str) -> Request:
-    return Request("POST", f"{path}/pods/{name}/eviction", _object("policy/v1", "Eviction", name))
+def _evicted(path: str, name: str, **options: int) -> Request:
+    told = {"deleteOptions": options} if options else {}
+    return Request("POST", f"{path}/pods/{name}/eviction", _object("policy/v1", "Eviction", name, **told))
 
 
 def _scaled(path: str) -> Request:
@@ -178,10 +181,13 @@ def _products() -> dict[str, Attempt]:
     one = f"{kinds}/{PRODUCT}"
     changes = {
         "agreed-source": (Request("PATCH", one, {"spec": {"source": {"postgres": {"table": "another"}}}}), "what leaves through"),
+    }
+    # As the one who may all else: an editor is refused any finalizer, whosesoever, by another policy.
+    held = {
         "finalizers": (
             Request("PATCH", one, {"metadata": {"finalizers": ["commonweal.dev/probe"]}}),
             "metadata.finalizers: those of commonweal.dev",
-        ),
+        )
     }
     drafts = {
         "agreed-product": (Request("POST", kinds, product(AGREED)), "so making it opens it"),
@@ -191,7 +197,8 @@ def _products() -> dict[str, Attempt]:
         ),
     }
     retitled = Request("PATCH", one, {"spec": {"title": "Another"}})
-    return _beside(EDITOR, retitled, changes) | _beside(EDITOR, Request("POST", kinds, product("probe-more")), drafts)
+    another = Request("POST", kinds, product("probe-more"))
+    return _beside(EDITOR, retitled, changes) | _beside(OWNER, retitled, held) | _beside(EDITOR, another, drafts)
 
 
 def of_one_wrongly_bound() -> dict[str, Attempt]:
@@ -207,6 +214,7 @@ def of_one_wrongly_bound() -> dict[str, Attempt]:
         "admission.namespace": Attempt(OWNER, labelled, "belongs to Commonweal (namespaces", here),
         "admission.scale": Attempt(WRONGLY, _scaled(f"{DEPLOYMENTS}/volumes"), ours, here),
         "admission.eviction": Attempt(WRONGLY, _evicted(space(A), volumes), ours, here),
+        "admission.leaving": Attempt(WRONGLY, _evicted(space(A), "probe", gracePeriodSeconds=86_400), "keeps its room from whoever", here),
         "admission.port-forward": Attempt(WRONGLY, Request("POST", f"{pods}/{volumes}/portforward"), held, here),
         "admission.exec": Attempt(WRONGLY, Request("POST", f"{pods}/{volumes}/exec"), held, here),
         "platform.scale": Attempt(WRONGLY, _scaled(STORE_SET), theirs, there),
@@ -227,19 +235,8 @@ def _report(name: str) -> Request:
     return Request("POST", f"{platform_space(A)}/configmaps", _object("v1", "ConfigMap", name))
 
 
-def of_the_platform(uid: str) -> dict[str, Attempt]:
-    """Return what must be refused to the operator, whose first department has this uid, and to who writes Departments."""
-    own = f"/api/v1/namespaces/{OWN}"
-    untouched = Request("PATCH", own, {})
-    level = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}
-    owner = {"apiVersion": "commonweal.dev/v1alpha1", "kind": "Department", "name": A, "uid": "00000000-0000-4000-8000-000000000000"}
-    foreign = deployment(f"/apis/apps/v1/namespaces/{PLATFORM}/deployments")
-    if foreign.body:
-        foreign.body["metadata"]["ownerReferences"] = [{**owner, "uid": uid}]
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
-    subject = {"kind": "ServiceAccount", "name": "commonweal-operator", "namespace": "commonweal-system"}
-    itself = _object("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", roleRef=reference, subjects=[subject])
-    bindings = Request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", itself)
+def of_who_writes_departments() -> dict[str, Attempt]:
+    """Return what must be refused to one who may write Departments and is nobody's steward."""
     department = f"{DEPARTMENTS}/{A}"
     return {
         "admission.registrars": Attempt(
@@ -248,23 +245,53 @@ def of_the_platform(uid: str) -> dict[str, Attempt]:
             "spec.registrars: another",
             Request("PATCH", department, {"spec": {"registrars": [REGISTRAR]}}),
         ),
+    }
+
+
+def of_the_operator() -> dict[str, Attempt]:
+    """Return what must be refused to the operator: by the policies on its name, and by access rules, which an API server asks first."""
+    own = f"/api/v1/namespaces/{OWN}"
+    untouched = Request("PATCH", own, {})
+    level = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}
+    owner = {"apiVersion": "commonweal.dev/v1alpha1", "kind": "Department", "name": A, "uid": "00000000-0000-4000-8000-000000000000"}
+    foreign = Request("PATCH", f"/apis/apps/v1/namespaces/{PLATFORM}/deployments/data-api", {"spec": {"template": _template()}})
+    marked = {"metadata": {"labels": {"commonweal.dev/probe": "true"}}}
+    elsewhere = Request("PATCH", f"{RBAC}/namespaces/commonweal-system/rolebindings/commonweal-operator-access", marked)
+    return _by_access_rules(untouched) | {
         "operator.adoption": Attempt(
             OPERATOR, Request("PATCH", own, {"metadata": {"ownerReferences": [owner]}}), "this namespace was there before", untouched
         ),
         "operator.pod-security": Attempt(OPERATOR, Request("PATCH", own, level), "Pod Security restricted", untouched),
-        "operator.workload": Attempt(
-            OPERATOR, deployment("/apis/apps/v1/namespaces/kube-system/deployments"), "in kube-system; it writes the kinds", untouched
-        ),
+        "operator.elsewhere": Attempt(OPERATOR, elsewhere, "in commonweal-system; it writes the kinds", untouched),
         "operator.image": Attempt(OPERATOR, foreign, "from the images that the chart names", Request("PATCH", STORE_SET, {})),
-        # Access rules, not a policy: the API server asks them first.
+    }
+
+
+def _by_access_rules(untouched: Request) -> dict[str, Attempt]:
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
+    subject = {"kind": "ServiceAccount", "name": "commonweal-operator", "namespace": "commonweal-system"}
+    itself = _object("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", roleRef=reference, subjects=[subject])
+    bindings = Request("POST", f"{RBAC}/clusterrolebindings", itself)
+    another = Request("PATCH", f"{RBAC}/namespaces/{OWN}/rolebindings/probe", {})
+    return {
         "operator.pods": Attempt(
             OPERATOR,
             Request("POST", "/api/v1/namespaces/kube-system/pods", intruder({"privileged": True})),
             'cannot create resource "pods"',
             untouched,
         ),
+        "operator.workload": Attempt(
+            OPERATOR, deployment("/apis/apps/v1/namespaces/kube-system/deployments"), 'cannot create resource "deployments"', untouched
+        ),
+        "operator.reading": Attempt(
+            OPERATOR,
+            Request("GET", "/api/v1/namespaces/kube-system/configmaps"),
+            'cannot list resource "configmaps"',
+            Request("GET", CONFIGS),
+        ),
+        "operator.another-binding": Attempt(OPERATOR, another, 'cannot patch resource "rolebindings"', untouched),
         "operator.binding": Attempt(OPERATOR, bindings, 'cannot create resource "clusterrolebindings"', untouched),
     }
 
 
-NAMES: Final = tuple(sorted({**of_an_editor(), **of_one_wrongly_bound(), **of_the_platform("")}))
+NAMES: Final = tuple(sorted({**of_an_editor(), **of_one_wrongly_bound(), **of_who_writes_departments(), **of_the_operator()}))

@@ -164,7 +164,7 @@ def _apart(api: Api) -> Verdict:
         for account in accounts
     }
     # Whoever edits a department has no role where the platform runs its store.
-    keys = {f"own {name}": f"{platform_space(A)}/secrets/{name}" for name in ("commonweal-keys", "commonweal-signing")}
+    keys = {f"own {name}": f"{platform_space(A)}/secrets/{name}" for name in ("commonweal-keys", "commonweal-models", "commonweal-signing")}
     for what, path in (*keys.items(), ("own keys", f"{platform_space(A)}/secrets"), ("own plans", f"{platform_space(A)}/configmaps")):
         answers[f"{what} as {OWN}:default"] = api.ask("GET", path, user=EDITOR)
     return kept_apart(answers, api.ask("GET", paths["secrets"]))

@@ -19,9 +19,10 @@ from commonweal_stacks.conformity.probes.attempts import (
     made,
     of_an_editor,
     of_one_wrongly_bound,
-    of_the_platform,
+    of_the_operator,
+    of_who_writes_departments,
 )
-from commonweal_stacks.conformity.probes.scratch import DEPARTMENTS, A, meta
+from commonweal_stacks.conformity.probes.scratch import meta
 from commonweal_stacks.conformity.probes.verdicts import Verdict, broken, told_apart
 from commonweal_stacks.waiting import within
 
@@ -61,17 +62,16 @@ def _binding(namespace: str, user: str, role: str) -> Request:
     return Request("POST", f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings", body)
 
 
-def attempts(api: Api) -> dict[str, Attempt]:
+def attempts() -> dict[str, Attempt]:
     """Return all that is tried in the first scratch department."""
-    found = api.ask("GET", f"{DEPARTMENTS}/{A}").body.get("metadata") or {}
-    return of_an_editor() | of_one_wrongly_bound() | of_the_platform(str(found.get("uid", "")))
+    return of_an_editor() | of_one_wrongly_bound() | of_who_writes_departments() | of_the_operator()
 
 
 def verdicts(api: Api) -> dict[str, Verdict]:
     """Return whether each attempt is refused for its reason, once all are, or as it is in time."""
     if why := prepared(api):
         return dict.fromkeys(NAMES, broken("no account to try it as", why))
-    tried = attempts(api)
+    tried = attempts()
     found: dict[str, Verdict] = {}
 
     def all_hold() -> bool:

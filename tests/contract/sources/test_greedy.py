@@ -1,0 +1,133 @@
+"""A source that gives more than fits ends its own load and nothing else: the keeper goes on closing, sealing and sweeping.
+
+Attack of 2026-11-29: an editor's draft over a view of long texts had the keeper killed for memory again and again, and an agreement that was revoked meanwhile
+stayed open for 113 s, until it was started again. Each case runs in a process that is bounded as the keeper is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from support.data_api import PASSWORD, USER
+from support.mariadb import MariaDb
+from support.postgres import HeritageServer
+
+LIMIT = 384 << 20
+ROWS, LONG = 600, 2_000_000
+READER = """
+import asyncio, json, re, sys
+from pathlib import Path
+from commonweal_api.data_product import DataProductSpec
+from commonweal_runtime.keeper import memory
+from commonweal_runtime.store.sources import Credentials, open_source
+
+limit, user, password, specs = int(sys.argv[1]), sys.argv[2], sys.argv[3], json.loads(sys.argv[4])
+memory.bound(limit)
+
+async def read(spec):
+    try:
+        async with open_source(DataProductSpec.model_validate(spec), Credentials(user, password)) as source:
+            await source.inspect()
+            return sum([len(batch.rows) async for batch in source.batches(None)])
+    except Exception as error:
+        return type(error).__name__
+
+def most():  # of this program: what the process had before it became this one counts in ru_maxrss
+    return int(re.search("VmHWM:\\s+([0-9]+) kB", Path("/proc/self/status").read_text())[1]) * 1024
+
+async def main():
+    print(json.dumps([await read(spec) for spec in specs] + [most()]))
+
+asyncio.run(main())
+"""
+
+
+def product(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a product with a key and one text."""
+    field = {"name": "text", "column": "long_text", "type": "String", "classification": "Official", "description": "Whatever stands there."}
+    return {
+        "title": "Drafted",
+        "version": "1.0.0",
+        "class": "Person",
+        "source": source,
+        "subject": {"column": "person_ref"},
+        "fields": [field],
+    }
+
+
+def in_turn(specs: list[dict[str, Any]], user: str = USER) -> list[Any]:
+    """Read the products one after the other in a bounded process; return rows or error of each, and the most memory that it had."""
+    command = [sys.executable, "-P", "-c", READER, str(LIMIT), user, PASSWORD, json.dumps(specs)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": ":".join(sys.path)})
+    assert done.returncode == 0, done.stderr[-2000:]
+    return list(json.loads(done.stdout))
+
+
+def went_on(found: list[Any]) -> None:
+    """Assert that what is too much fails, every time, and that what fits is read after it as before it."""
+    *counts, most = found
+    assert [isinstance(count, str) or count for count in counts] == [3, True, True, 3], counts
+    assert most < LIMIT
+
+
+def test_a_postgres_that_gives_too_much(heritage: HeritageServer) -> None:
+    shape = "create view {} as select n::text as person_ref, repeat('x', {}) as long_text from generate_series(1, {}) n"
+    script = ";".join([shape.format("greedy", LONG, ROWS), shape.format("modest", 3, 3), f"grant select on greedy, modest to {USER}"])
+
+    async def make() -> None:
+        root = await heritage.superuser("postgres")
+        await root.execute("drop database if exists greedy")
+        await root.execute("create database greedy")
+        await root.close()
+        root = await heritage.superuser("greedy")
+        await root.execute(script)
+        await root.close()
+
+    asyncio.run(make())
+
+    def of(table: str) -> dict[str, Any]:
+        where = {"host": "127.0.0.1", "port": heritage.port, "database": "greedy", "table": table, "credentials": {"name": "login"}}
+        return product({"postgres": where})
+
+    went_on(in_turn([of("modest"), of("greedy"), of("greedy"), of("modest")]))
+
+
+def test_a_mariadb_that_gives_too_much(mariadb: MariaDb) -> None:
+    rows = {"modest": ("3", 3), "greedy": (str(LONG), ROWS)}
+    for name, (long, many) in rows.items():
+        mariadb.run(
+            f"create or replace table heritage.{name}_people (person_ref int)",
+            f"insert into heritage.{name}_people values {', '.join(f'({n})' for n in range(many))}",
+            f"create or replace view heritage.{name} as select person_ref, repeat('x', {long}) as long_text from heritage.{name}_people",
+        )
+
+    def of(table: str) -> dict[str, Any]:
+        where = {"host": "127.0.0.1", "port": mariadb.port, "database": "heritage", "table": table, "credentials": {"name": "login"}}
+        return product({"mysql": where})
+
+    went_on(in_turn([of("modest"), of("greedy"), of("greedy"), of("modest")], user="reader"))
+
+
+def test_files_that_unpack_to_too_much(volumes: Path) -> None:
+    """The file of a megabyte or so: one long text, once in its dictionary, and row after row that says «the same»."""
+    for name, long, rows in (("modest", 3, 3), ("greedy", LONG, ROWS)):
+        text = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * long]))
+        table = pa.table({"person_ref": [str(n) for n in range(rows)], "long_text": text})
+        (volumes / "files" / name).mkdir()
+        pq.write_table(table, volumes / "files" / name / "a.parquet", compression="zstd")
+    assert (volumes / "files" / "greedy" / "a.parquet").stat().st_size < LONG
+
+    def of(name: str) -> dict[str, Any]:
+        return product({"parquet": {"location": f"volume://files/{name}"}})
+
+    went_on(in_turn([of("modest"), of("greedy"), of("greedy"), of("modest")]))

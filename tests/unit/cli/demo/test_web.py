@@ -1,0 +1,51 @@
+"""What calls a site's services keeps its connection, and opens another when that has died."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from commonweal_cli.demo.web import Caller
+from support.certificates import SITE, in_place, trusting
+from support.waiting import HANG
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}"
+
+
+@contextmanager
+def hanging_up(folder: Path, told: threading.Event, hung_up: threading.Event) -> Iterator[str]:
+    """Answer one request of each of two connections over TLS, and hang up the first without a word once that is `told`, as a machine does that is lost."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            for reset in (1, 0):
+                accepted, _peer = listening.accept()
+                accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", reset, 0))  # it is reset when it is closed
+                with context.wrap_socket(accepted, server_side=True) as connection:
+                    connection.recv(65536)
+                    connection.sendall(ANSWER)
+                    told.wait(HANG)
+                hung_up.set()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"https://127.0.0.1:{listening.getsockname()[1]}"
+        thread.join()
+
+
+def test_a_kept_tls_connection_that_died_is_opened_anew(tmp_path: Path) -> None:
+    told, hung_up = threading.Event(), threading.Event()
+    with hanging_up(in_place(tmp_path, by=SITE), told, hung_up) as url:
+        caller = Caller(url, trust=trusting())
+        assert caller.get("/").status == 200
+        told.set()
+        assert hung_up.wait(HANG)
+        assert caller.get("/").status == 200
+        caller.close()
