@@ -1,0 +1,47 @@
+"""Who can sign in at a stack's issuer, and whose tokens services hold."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from commonweal_api.people_issuer import PORTAL, held
+from commonweal_cli.demo.person import accounts
+from commonweal_local import paths
+from commonweal_runtime.identity.keys import SigningKey
+
+PASSWORD = "made-up people"
+SITE_ISSUER = "https://commonweal-dev.invalid"
+TOKEN_SECONDS = 86_400
+
+
+def enrol(file: Path) -> None:
+    """Write the people's accounts; the keys of the first made-up people are theirs."""
+    paths.write(file, json.dumps(accounts(PASSWORD)), mode=0o600)
+
+
+def name_to(departments: Iterable[str], file: Path, master: bytes, folder: Path) -> None:
+    """Write into `folder` what the issuer holds: as on a site, the ids of the people in `file` at these departments, and keys of which nothing else follows."""
+    roots = [account["root"] for account in json.loads(file.read_text(encoding="utf-8"))]
+    for name, text in held(master, roots, departments, [PORTAL]).files.items():
+        paths.write(folder / name, text, mode=0o600)
+
+
+def signing_key(file: Path) -> SigningKey:
+    """Return the stack's throw-away key, which signs for its people and its services; made on the first call."""
+    if not file.exists():
+        made = ec.generate_private_key(ec.SECP256R1())
+        paths.write(file, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(), mode=0o600)
+    return SigningKey.read(file)
+
+
+def account_token(signing: SigningKey, account: str, audience: str, now: float | None = None) -> str:
+    """Return a day's token of a ServiceAccount, `namespace/name`, for one audience."""
+    at = int(time.time() if now is None else now)
+    subject = f"system:serviceaccount:{account.replace('/', ':')}"
+    return signing.sign({"iss": SITE_ISSUER, "sub": subject, "aud": [audience], "iat": at, "nbf": at, "exp": at + TOKEN_SECONDS}, "JWT")
