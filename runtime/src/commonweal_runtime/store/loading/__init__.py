@@ -98,7 +98,7 @@ async def _stage(source: Source, survey: Survey, staging: Staging, sector_key: b
     reading = Reading(staging.product.spec, survey.types, sector_key, staging.rows)
     try:
         async for batch in source.batches(staging.position):
-            await staging.add(*reading.read(batch.rows), batch.position)
+            await staging.add(*reading.read(batch), batch.position)
             tell(_progress(staging.rows, survey))
             await asyncio.sleep(0)  # rows are turned in this thread: the others of the keeper come in between
     except SourceReadError as error:

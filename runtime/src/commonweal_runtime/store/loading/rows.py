@@ -11,7 +11,7 @@ from uuid import UUID
 from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.pairwise import pairwise
 from commonweal_runtime.exceptions import ValueMismatchError
-from commonweal_runtime.store.sources.contract import Unreadable
+from commonweal_runtime.store.sources.contract import UNREADABLE, Batch
 from commonweal_runtime.store.values import converter, key_of
 
 
@@ -55,11 +55,11 @@ class Reading:
         plain = [(f.name, f.required, converter(f.type)) for f in spec.fields if f.column is not None and f.type is not None]
         self._convert = plain + [(name, False, converter(type_)) for name, type_ in types.items()]
 
-    def read(self, rows: Sequence[Sequence[Any]]) -> tuple[list[Taken], list[Refused]]:
+    def read(self, batch: Batch) -> tuple[list[Taken], list[Refused]]:
         """Return the rows that keep the contract, and the others."""
         taken: list[Taken] = []
         refused: list[Refused] = []
-        for row in rows:
+        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             self._place += 1
             one = self._read(row)
             if isinstance(one, Taken):
@@ -68,7 +68,7 @@ class Reading:
                 refused.append(one)
         return taken, refused
 
-    def _read(self, row: Sequence[Any]) -> Taken | Refused:
+    def _read(self, row: Sequence[str | None]) -> Taken | Refused:
         subject, record = _key(row[0]), _key(row[1]) if self._many else ""
         who = pairwise(self._key, subject) if subject is not None else None
         if subject is None or record is None or who is None:
@@ -81,7 +81,7 @@ class Reading:
             try:
                 converted = convert(value)
             except ValueMismatchError:
-                flaw = Flaw.UNREADABLE if isinstance(value, Unreadable) else Flaw.MISMATCH
+                flaw = Flaw.UNREADABLE if value == UNREADABLE else Flaw.MISMATCH
                 return Refused(key, name, flaw, who, self._place)
             if required and converted is None:
                 return Refused(key, name, Flaw.MISSING, who, self._place)
@@ -89,7 +89,7 @@ class Reading:
         return Taken(key, self._place, tuple(values))
 
 
-def _key(value: object) -> str | None:
+def _key(value: str | None) -> str | None:
     try:
         return key_of(value)
     except ValueMismatchError:

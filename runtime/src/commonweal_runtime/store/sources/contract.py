@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.mapping import source_columns
 
-BATCH = 2000
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH = 2000  # rows
+BATCH_BYTES = 4 << 20  # of text; a batch of one row may have more
+UNREADABLE = "\0"  # stands for a value that the source holds and that cannot be read; no text of PostgreSQL holds a zero byte
 
 # Natural types that can never become the declared one; any other is judged value by value. None is a type that no field can hold.
 _NEVER: dict[FieldType, frozenset[FieldType]] = {
@@ -62,9 +67,14 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows with their values in the order of `wanted`, and the position after the last of them; None where nobody could go on from it."""
+    """Rows as columns of text, in the order of `wanted`, all of one length, at most `BATCH` rows and about `BATCH_BYTES`.
 
-    rows: Sequence[Sequence[Any]]
+    A text is the value's canonical form (docs/reference/types.md), the same from every kind of source; null where the source holds none, and
+    `UNREADABLE` for a value that cannot be read. What has no canonical form comes as the source prints it, and is one row's fault.
+    `position` is the place after the last row; None where nobody could go on from it.
+    """
+
+    columns: Sequence[pa.StringArray | pa.LargeStringArray]
     position: str | None
 
 
@@ -82,13 +92,6 @@ class Source(Protocol):
     async def verify(self) -> None:
         """Raise SourceReadError if what has been read since `inspect` was not one and the same content."""
         ...
-
-
-class Unreadable:
-    """Stands for a value that the source holds and that cannot be read."""
-
-
-UNREADABLE = Unreadable()
 
 
 @dataclass(frozen=True, slots=True)
