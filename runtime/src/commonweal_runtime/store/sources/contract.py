@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -55,7 +55,8 @@ class Survey:
 
     `types` are the natural types of the columns that mapping expressions read. While `order` stays, a position of an earlier session means
     the same place; None: no position does. `version` names the content where the source can tell, so that an equal one need not be read again.
-    `total` is the number of rows where that is known, and `exact` says whether it is more than an estimate.
+    `total` is the number of rows where that is known, and `exact` says whether it is more than an estimate. `former` returns, for the key columns
+    whose text was another one up to release 0.1 (numbers as Python printed them), that text of a canonical one: ids that follow from it are renamed.
     """
 
     types: Mapping[str, FieldType]
@@ -63,6 +64,7 @@ class Survey:
     version: str | None = None
     total: int | None = None
     exact: bool = False
+    former: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
