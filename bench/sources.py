@@ -43,6 +43,7 @@ from support.postgres import HeritageServer, StoreServer  # noqa: E402
 
 TARGET, MOST_MIB, WORST_BAD = 0.5, 256, 1.3
 SIZES, BAD = (100_000, 1_000_000), (0, 1, 10)
+KINDS = ("postgres", "parquet")
 ROWS_A_FILE = 250_000
 COLUMNS = {
     "ref": "'P' || n",
@@ -258,7 +259,7 @@ def main() -> None:
         for rows in sizes:
             for bad in BAD:
                 stage.fill(rows, bad)
-                for kind in ("postgres", "parquet"):
+                for kind in KINDS:
                     found[kind, rows, bad] = measure(stage, kind, rows, bad, number, Progress(f"{kind} {rows} {bad} %", number))
     for figure in (figures := figures_of(found)):
         print(f"{figure.figure}: {figure.value} {figure.unit} {figure.target or ''}")

@@ -24,7 +24,7 @@ def source_columns(spec: DataProductSpec) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for field in spec.fields:
         if field.from_ is not None:
-            found.update(dict.fromkeys(_compiled(field).columns))
+            found.update(dict.fromkeys(reads(field)))
     return tuple(found)
 
 
@@ -38,6 +38,11 @@ def expression(spec: DataProductSpec, name: str) -> str:
     if field is None or field.type is None:
         raise MappingInvalidError(f"spec.fields {name}: has no expression; set from and type.")
     return _AS_TYPE[field.type].format(_compiled(field).text)
+
+
+def reads(field: ProductField) -> tuple[str, ...]:
+    """Return the source columns that a field's expression reads, each once; MappingInvalidError says what is wrong with it."""
+    return _compiled(field).columns
 
 
 def check(spec: DataProductSpec) -> None:

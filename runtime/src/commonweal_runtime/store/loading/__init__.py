@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,8 +12,9 @@ from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.live.foreign import is_live, kept_spec
 from commonweal_runtime.store.live.settling import settle
 from commonweal_runtime.store.loading import quarantine
+from commonweal_runtime.store.loading.ahead import ahead
 from commonweal_runtime.store.loading.merging import merge, note
-from commonweal_runtime.store.loading.rows import Reading
+from commonweal_runtime.store.loading.rows import Read, Reading
 from commonweal_runtime.store.loading.staging import Staging, plan_of
 from commonweal_runtime.store.product_tables import served_product
 from commonweal_runtime.store.sources import Credentials, Source, Survey, open_source
@@ -97,10 +98,10 @@ async def _stage(source: Source, survey: Survey, staging: Staging, sector_key: b
     """Read what is not staged yet. What a source that breaks off means for the next load is said in the error."""
     reading = Reading(staging.product.spec, survey.types, sector_key, staging.rows)
     try:
-        async for batch in source.batches(staging.position):
-            await staging.add(*reading.read(batch), batch.position)
-            tell(_progress(staging.rows, survey))
-            await asyncio.sleep(0)  # rows are turned in this thread: the others of the keeper come in between
+        async with ahead(_read(source, reading, staging.position)) as batches:
+            async for read, position in batches:
+                await staging.add(read, position)
+                tell(_progress(staging.rows, survey))
     except SourceReadError as error:
         if not staging.rows:
             raise
@@ -108,6 +109,11 @@ async def _stage(source: Source, survey: Survey, staging: Staging, sector_key: b
         if survey.order is None:
             begins = "The next load begins again, because no unique index lies on the columns of subject and record alone."
         raise SourceReadError(error.reason, f"{error.detail} {begins}") from None
+
+
+async def _read(source: Source, reading: Reading, after: str | None) -> AsyncIterator[tuple[Read, str | None]]:
+    async for batch in source.batches(after):
+        yield reading.read(batch), batch.position
 
 
 def _progress(rows: int, survey: Survey) -> str:

@@ -1,18 +1,21 @@
-"""A source's row as the store takes it, or why it does not: the subject's value becomes a pairwise id here and is kept nowhere."""
+"""A source's rows as the store takes them, or why it does not: the subject's value becomes a pairwise id here and is kept nowhere."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.pairwise import pairwise
 from commonweal_runtime.exceptions import ValueMismatchError
+from commonweal_runtime.store.loading.columns import checked
 from commonweal_runtime.store.sources.contract import UNREADABLE, Batch
-from commonweal_runtime.store.values import converter, key_of
+from commonweal_runtime.store.values import key_of
 
 
 class Flaw(StrEnum):
@@ -38,12 +41,26 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """One row in the store's types: subject, record where there are many, fields with a column, then what mapping expressions read."""
+class Read:
+    """What one batch comes to. `taken` are columns of text that PostgreSQL reads as the store's types: subject, record where there are many, fields
+    with a column, what mapping expressions read, then the row's own key and its place in the load."""
 
-    key: str
-    place: int
-    values: tuple[Any, ...]
+    taken: pa.Table
+    refused: Sequence[Refused]
+
+    @property
+    def rows(self) -> int:
+        """How many rows of the source it is."""
+        return int(self.taken.num_rows) + len(self.refused)
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The keys of a batch's rows: the person's id, the record's text, and what the row itself is told apart by; None where there is none."""
+
+    subjects: Sequence[UUID | None]
+    records: Sequence[str | None]
+    rows: Sequence[str | None]
 
 
 class Reading:
@@ -52,45 +69,60 @@ class Reading:
     def __init__(self, spec: DataProductSpec, types: Mapping[str, FieldType], sector_key: bytes, begun: int) -> None:
         """`types` are those of `Survey.types`; `begun` is how many rows were read before."""
         self._many, self._key, self._place = spec.subject.records == "Many", sector_key, begun
-        plain = [(f.name, f.required, converter(f.type)) for f in spec.fields if f.column is not None and f.type is not None]
-        self._convert = plain + [(name, False, converter(type_)) for name, type_ in types.items()]
+        plain = [(f.name, f.required, f.type) for f in spec.fields if f.column is not None and f.type is not None]
+        self._fields = plain + [(name, False, type_) for name, type_ in types.items()]
 
-    def read(self, batch: Batch) -> tuple[list[Taken], list[Refused]]:
+    def read(self, batch: Batch) -> Read:
         """Return the rows that keep the contract, and the others."""
-        taken: list[Taken] = []
-        refused: list[Refused] = []
-        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            self._place += 1
-            one = self._read(row)
-            if isinstance(one, Taken):
-                taken.append(one)
-            else:
-                refused.append(one)
-        return taken, refused
+        keys, faults = self._keys(batch), dict[int, tuple[str, Flaw]]()
+        for row, (who, record) in enumerate(zip(keys.subjects, keys.records, strict=True)):
+            if who is None or record is None:
+                faults[row] = "spec.subject.column" if who is None else "spec.subject.recordKey", Flaw.NO_KEY
+        columns = self._columns(batch.columns[2 if self._many else 1 :], faults)
+        begun, count = self._place + 1, len(keys.subjects)
+        self._place += count
+        ids = pa.array([str(who) if who is not None else None for who in keys.subjects], pa.string())
+        records = [pa.array(keys.records, pa.string())] if self._many else []
+        arrays = [ids, *records, *columns, pa.array(keys.rows, pa.string()), pa.array(range(begun, begun + count), pa.int64())]
+        taken = pa.table(arrays, names=[str(n) for n in range(len(arrays))])
+        if not faults:
+            return Read(taken, [])
+        refused = [
+            Refused(keys.rows[row] or f"at {begun + row}", field, flaw, keys.subjects[row], begun + row)
+            for row, (field, flaw) in sorted(faults.items())
+        ]
+        return Read(taken.filter(pa.array([row not in faults for row in range(count)])), refused)
 
-    def _read(self, row: Sequence[str | None]) -> Taken | Refused:
-        subject, record = _key(row[0]), _key(row[1]) if self._many else ""
-        who = pairwise(self._key, subject) if subject is not None else None
-        if subject is None or record is None or who is None:
-            named = "spec.subject.column" if subject is None else "spec.subject.recordKey"
-            return Refused(f"at {self._place}", named, Flaw.NO_KEY, who, self._place)
+    def _keys(self, batch: Batch) -> _Keys:
+        roots = [_key(text) for text in batch.columns[0].to_pylist()]
+        subjects = [None if root is None else pairwise(self._key, root) for root in roots]
+        if not self._many:
+            return _Keys(subjects, [""] * len(roots), [None if who is None else str(who) for who in subjects])
+        records = [_key(text) for text in batch.columns[1].to_pylist()]
         # a zero byte is in no source key, so no person's id comes out of this
-        key = str(pairwise(self._key, f"{subject}\0{record}")) if self._many else str(who)
-        values: list[Any] = [who, record] if self._many else [who]
-        for value, (name, required, convert) in zip(row[len(values) :], self._convert, strict=True):
-            try:
-                converted = convert(value)
-            except ValueMismatchError:
-                flaw = Flaw.UNREADABLE if value == UNREADABLE else Flaw.MISMATCH
-                return Refused(key, name, flaw, who, self._place)
-            if required and converted is None:
-                return Refused(key, name, Flaw.MISSING, who, self._place)
-            values.append(converted)
-        return Taken(key, self._place, tuple(values))
+        rows = [
+            None if root is None or record is None else str(pairwise(self._key, f"{root}\0{record}"))
+            for root, record in zip(roots, records, strict=True)
+        ]
+        return _Keys(subjects, records, rows)
+
+    def _columns(self, columns: Sequence[pa.Array], faults: dict[int, tuple[str, Flaw]]) -> list[pa.Array]:
+        """Return the columns as texts of their types, and note the first fault of each row."""
+        out = []
+        for column, (name, required, type_) in zip(columns, self._fields, strict=True):
+            found = checked(column, type_)
+            for row in found.bad:
+                flaw = Flaw.UNREADABLE if column[row].as_py() == UNREADABLE else Flaw.MISMATCH
+                faults.setdefault(row, (name, flaw))
+            if required and column.null_count:
+                for row in pc.indices_nonzero(column.is_null()).to_pylist():
+                    faults.setdefault(row, (name, Flaw.MISSING))
+            out.append(found.column)
+        return out
 
 
-def _key(value: str | None) -> str | None:
+def _key(text: str | None) -> str | None:
     try:
-        return key_of(value)
+        return key_of(text)
     except ValueMismatchError:
         return None

@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from commonweal_runtime.store.agreements import Served
+from commonweal_runtime.store.loading.copying import copy
 from commonweal_runtime.store.loading.mapped import Mapped
-from commonweal_runtime.store.loading.rows import Flaw, Refused, Taken
+from commonweal_runtime.store.loading.rows import Flaw, Read, Refused
 from commonweal_runtime.store.names import column_of, identifier, literal
 from commonweal_runtime.store.products import SQL_TYPE
 from commonweal_runtime.store.sources import Survey
@@ -116,16 +117,16 @@ class Staging:
                 self.plan,
             )
 
-    async def add(self, taken: Sequence[Taken], refused: Sequence[Refused], position: str | None) -> None:
+    async def add(self, read: Read, position: str | None) -> None:
         """Keep one batch and the position after it: both or neither."""
         async with self.store.transaction():
+            refused = list(read.refused)
             if self.mapped.fields:
-                refused = [*refused, *await self.mapped.evaluate(self.store, self.table, taken)]
+                refused += await self.mapped.evaluate(self.store, self.table, read)
             else:
-                records = [(*t.values, t.key, t.place) for t in taken]
-                await self.store.copy_records_to_table(self.product.relation, schema_name="staging", records=records, columns=self._columns)
+                await copy(self.store, read.taken, self.product.relation, self._columns, "staging")
             await self._refuse(refused)
-            self.rows += len(taken) + len(refused)
+            self.rows += read.rows
             sealed = self.seal.close(position) if position is not None else None
             await self.store.execute(
                 "update staging.progress set position = $2, rows = $3, at = clock_timestamp() where product = $1",

@@ -14,7 +14,7 @@ from commonweal_runtime.store.mapping import source_columns
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BATCH = 2000  # rows
+BATCH = 10_000  # rows
 BATCH_BYTES = 4 << 20  # of text; a batch of one row may have more
 UNREADABLE = "\0"  # stands for a value that the source holds and that cannot be read; no text of PostgreSQL holds a zero byte
 
