@@ -147,7 +147,8 @@ def create(relation: str, uid: str, shape: Shape) -> list[str]:
         f"create policy clerk on {t} for select to cw_clerk using (true)",
         f"grant select, delete on {t} to cw_scribe",  # export and erasure of one person
         f"create policy scribe on {t} to cw_scribe using (true)",
-        f"create trigger arrival before insert on {t} for each row execute function consent.on_arrival({literal(uid)})",
+        f"create trigger arrival before insert on {t} for each row when (current_setting('commonweal.standings', true) is distinct from 'brought') "
+        f"execute function consent.on_arrival({literal(uid)})",  # the function asks too; asking before the call is what a merge of many rows saves
     ]
 
 

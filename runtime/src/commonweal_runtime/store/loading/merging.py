@@ -20,17 +20,13 @@ async def merge(store: Any, product: Served, staged: str) -> tuple[int, int, int
     erasure either came before or waits, and then finds the row.
     """
     await store.execute(f"set local work_mem = '{_WORK}'")
+    if await store.fetchval(f"select not exists (select from {table(product.relation)})"):
+        return await _fill(store, product, staged), 0, 0
     await _find(store, product, staged)
-    await store.execute("select pg_advisory_xact_lock(1, b) from (select distinct consent.bucket(subject) as b from delta order by b) o")
-    base = product.uid.partition("@")[0]  # a tombstone holds for every version of a product
+    await _lock(store, "delta")
+    base = _base(product)
     await store.execute("delete from delta d using consent.erased e where e.product = $1 and e.subject = d.subject and d.act <> 'D'", base)
-    await store.execute(  # whom the source no longer gives, its owner has erased too
-        f"update consent.erased e set at_source = clock_timestamp() where product = $1 and at_source is null "
-        f"and not exists (select from {staged} s where s.subject = e.subject) "
-        "and not exists (select from staging.refused r where r.product = $2 and r.subject = e.subject)",
-        base,
-        product.uid,
-    )
+    await _note_gone(store, product, staged)
     t, shape = table(product.relation), product.shape
     names = [c.name for c in shape.raw]
     here, there = (" and ".join(f"{alias}.{k} = d.{k}" for k in shape.key) for alias in "ts")
@@ -38,15 +34,49 @@ async def merge(store: Any, product: Served, staged: str) -> tuple[int, int, int
     update = (
         f"update {t} t set {', '.join(f'{n} = s.{n}' for n in names)} from delta d join {staged} s on {there} where d.act = 'U' and {here}"
     )
-    columns = [*shape.key, *names]
-    insert = (
-        f"insert into {t} ({', '.join(columns)}, _consent, _objection, _lapse) select {', '.join('s.' + c for c in columns)}, "
-        f"coalesce(w.consent, '{{}}'), coalesce(w.objection, '{{}}'), coalesce(w.lapse, 'infinity') from delta d join {staged} s on {there} "
-        f"left join (select * from consent.standings where product = {literal(product.uid)}) w on w.subject = d.subject where d.act = 'I'"
-    )
+    insert = _insert(product, f"delta d join {staged} s on {there}") + " where d.act = 'I'"
     await store.execute("set local commonweal.standings = 'brought'")  # see consent.on_arrival
     deleted, updated, inserted = [_count(await store.execute(statement)) for statement in (delete, update, insert)]
     return inserted, updated, deleted
+
+
+async def _fill(store: Any, product: Served, staged: str) -> int:
+    """Fill a table that is empty, as at a product's first load: every staged row is a new one, so nothing is looked for."""
+    await _lock(store, staged)
+    await _note_gone(store, product, staged)
+    await store.execute("set local commonweal.standings = 'brought'")
+    erased = f"select from consent.erased e where e.product = {literal(_base(product))} and e.subject = s.subject"
+    return _count(await store.execute(f"{_insert(product, f'{staged} s')} where not exists ({erased})"))
+
+
+async def _lock(store: Any, people: str) -> None:
+    await store.execute(f"select pg_advisory_xact_lock(1, b) from (select distinct consent.bucket(subject) as b from {people} order by b) o")
+
+
+async def _note_gone(store: Any, product: Served, staged: str) -> None:
+    """Note of people who were erased here that their source no longer gives them, so its owner has erased them too."""
+    await store.execute(
+        f"update consent.erased e set at_source = clock_timestamp() where product = $1 and at_source is null "
+        f"and not exists (select from {staged} s where s.subject = e.subject) "
+        "and not exists (select from staging.refused r where r.product = $2 and r.subject = e.subject)",
+        _base(product),
+        product.uid,
+    )
+
+
+def _base(product: Served) -> str:
+    """Return what a tombstone names: it holds for every version of a product."""
+    return product.uid.partition("@")[0]
+
+
+def _insert(product: Served, rows: str) -> str:
+    """Return the statement, up to its condition, that inserts staged rows `s` with where their people stand."""
+    columns = [*product.shape.key, *(c.name for c in product.shape.raw)]
+    return (
+        f"insert into {table(product.relation)} ({', '.join(columns)}, _consent, _objection, _lapse) select {', '.join('s.' + c for c in columns)}, "
+        f"coalesce(w.consent, '{{}}'), coalesce(w.objection, '{{}}'), coalesce(w.lapse, 'infinity') from {rows} "
+        f"left join (select * from consent.standings where product = {literal(product.uid)}) w on w.subject = s.subject"
+    )
 
 
 async def _find(store: Any, product: Served, staged: str) -> None:
