@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from commonweal_runtime.store.agreements import Served
+from commonweal_runtime.store.loading.loss import check_loss
 from commonweal_runtime.store.names import literal, table
 from commonweal_runtime.store.product_tables import CHANNEL
 
@@ -17,10 +18,11 @@ async def merge(store: Any, product: Served, staged: str) -> tuple[int, int, int
 
     What differs is found first and kept aside, so nothing is looked up in a table that grows meanwhile. The people concerned are then locked, in
     one order, as consent events lock theirs: neither can wait for the other in a circle. Whoever has been erased is left out after that: an
-    erasure either came before or waits, and then finds the row.
+    erasure either came before or waits, and then finds the row. Raises SourceReadError if it would lose more rows than the product allows.
     """
     await store.execute(f"set local work_mem = '{_WORK}'")
     await _find(store, product, staged)
+    await check_loss(store, product)
     await store.execute("select pg_advisory_xact_lock(1, b) from (select distinct consent.bucket(subject) as b from delta order by b) o")
     base = product.uid.partition("@")[0]  # a tombstone holds for every version of a product
     await store.execute("delete from delta d using consent.erased e where e.product = $1 and e.subject = d.subject and d.act <> 'D'", base)
