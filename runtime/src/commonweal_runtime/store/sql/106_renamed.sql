@@ -38,7 +38,8 @@ alter table staging.quarantine add constraint quarantine_reason_check
 create function staging.find_renamed(p_product text) returns bigint language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare t text; v_known text := ''; v_count bigint; begin
   create temporary table pair on commit drop as
-    select distinct former::uuid as former, now::uuid as now from staging.former where product = p_product and not record;
+    select distinct former::uuid as former, now::uuid as now from staging.former where product = p_product and not record
+    except select former, now from consent.renamed;
   create temporary table renaming on commit drop as select * from pair limit 0;
   if not exists (select from pair) then return 0; end if;
   analyze pair;
