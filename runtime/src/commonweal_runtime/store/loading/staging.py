@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -27,8 +28,9 @@ from commonweal_runtime.store.names import column_of, identifier, literal
 from commonweal_runtime.store.products import SQL_TYPE
 from commonweal_runtime.store.sources import Survey
 
-_TEXTS = "canonical"  # what was loaded under the texts of another release is read again
 RESUME_HOURS = 6  # an older beginning is thrown away: in a database that goes on changing, its rows would be too old to be served
+_FORM = 2  # of the texts that sources give: what was read in an earlier one is read again
+_EPOCH, _INSTANT = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _SESSION = "set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set synchronous_commit = off"
 
 
@@ -40,8 +42,30 @@ def staging_of(relation: str) -> str:
 def plan_of(product: Served, survey: Survey) -> str:
     """Return a digest of what is read, from where, into what: only a load of the same may go on where one broke off."""
     wire = product.spec.wire()
-    parts = [product.relation, {k: wire[k] for k in ("source", "subject", "fields")}, sorted(survey.types.items()), survey.order, _TEXTS]
+    parts = [_FORM, product.relation, {k: wire[k] for k in ("source", "subject", "fields")}, sorted(survey.types.items()), survey.order]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+async def keep_the_calendar(store: Any) -> None:
+    """Have this connection take the calendar's last day, last moment and first day for what they are; the driver itself writes infinity for them."""
+    await store.set_type_codec("date", schema="pg_catalog", format="tuple", encoder=_days, decoder=_day)
+    await store.set_type_codec("timestamptz", schema="pg_catalog", format="tuple", encoder=_instants, decoder=_moment)
+
+
+def _days(day: date) -> tuple[int]:
+    return (day.toordinal() - _EPOCH.toordinal(),)
+
+
+def _day(days: tuple[int]) -> date:
+    return date.fromordinal(_EPOCH.toordinal() + days[0])
+
+
+def _instants(moment: datetime) -> tuple[int]:
+    return ((moment - _EPOCH) // _INSTANT,)
+
+
+def _moment(instants: tuple[int]) -> datetime:
+    return _EPOCH + instants[0] * _INSTANT
 
 
 class Seal:
@@ -86,6 +110,7 @@ class Staging:
     async def open(cls, store: Any, product: Served, survey: Survey, sector_key: bytes) -> Staging:
         """Go on with the load that broke off, or begin one. `store` is a connection as superuser, for this load alone."""
         await store.execute(_SESSION)
+        await keep_the_calendar(store)
         plan = plan_of(product, survey)
         staging = cls(store, product, plan, Seal(sector_key, plan), Mapped.of(product, survey.types))
         row = await store.fetchrow(
