@@ -73,7 +73,14 @@ FIELDS: list[dict[str, Any]] = [
     {"name": "active", "column": "active", "type": "Boolean"},
     {"name": "seen", "column": "seen", "type": "Timestamp"},
 ]
-BASE = {"title": "People", "version": "1.0.0", "class": "Person", "subject": {"column": "ref"}, "serve": {"refreshSeconds": 3600}, "fields": FIELDS}
+BASE = {
+    "title": "People",
+    "version": "1.0.0",
+    "class": "Person",
+    "subject": {"column": "ref"},
+    "serve": {"refreshSeconds": 3600},
+    "fields": FIELDS,
+}
 
 
 def name_of(kind: str, rows: int, bad: int) -> str:
@@ -102,10 +109,11 @@ class Stage:
             f'create table "{name}" as select {made} from generate_series(1, {rows}::bigint) n; '
             f'alter table "{name}" add primary key (ref); analyze "{name}"; {GRANTS}'
         )
-        asyncio.run(self._export(name, self.volumes / "files" / name_of("parquet", rows, bad)))
+        folder = self.volumes / "files" / name_of("parquet", rows, bad)
+        folder.mkdir(parents=True)
+        asyncio.run(self._export(name, folder))
 
     async def _export(self, name: str, folder: Path) -> None:
-        folder.mkdir(parents=True)
         root = await self.heritage.superuser("heritage")
         async with root.transaction():
             cursor = await root.cursor(f'select * from "{name}" order by ref')
@@ -118,7 +126,11 @@ class Stage:
     def shelve(self, kind: str, rows: int, bad: int) -> None:
         """Make the product's table, and leave it without rows: its source is not there while the keeper works."""
         name, gone = name_of(kind, rows, bad), {**BASE, "source": {"parquet": {"location": "volume://none/x"}}}
-        wire = plan({name: {**BASE, "source": self._source(kind, name)}}, {}).products[0].spec.model_dump_json(by_alias=True, exclude_none=True)
+        wire = (
+            plan({name: {**BASE, "source": self._source(kind, name)}}, {})
+            .products[0]
+            .spec.model_dump_json(by_alias=True, exclude_none=True)
+        )
 
         async def script(root: Any) -> None:
             await self.bench.exchange.until(name, "VolumeMissing")
@@ -146,7 +158,8 @@ class Stage:
     async def _empty_target(self, name: str) -> None:
         there, here = await self.heritage.superuser("heritage"), await self.store.superuser("department")
         types = await there.fetch(
-            "select attname, format_type(atttypid, atttypmod) from pg_attribute where attrelid = to_regclass($1) and attnum > 0", f'"{name}"'
+            "select attname, format_type(atttypid, atttypmod) from pg_attribute where attrelid = to_regclass($1) and attnum > 0",
+            f'"{name}"',
         )
         columns = ", ".join(f"{column} {type_}" for column, type_ in types)
         await here.execute(f"drop table if exists rival; create table rival ({columns}, primary key (ref))")
@@ -160,8 +173,15 @@ class Stage:
         return [binary("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", statement, *where]
 
     def loaded(self, kind: str, rows: int, bad: int) -> dict[str, float]:
-        """Return what a load took, in a process of its own: seconds, processor seconds, peak MiB; its rows are counted."""
-        command = [sys.executable, str(HERE / "sources.py"), "--load", name_of(kind, rows, bad), str(self.store.sockets), str(self.store.port)]
+        """Return what a load took, in a process of its own: seconds and peak MiB; its rows are counted."""
+        command = [
+            sys.executable,
+            str(HERE / "sources.py"),
+            "--load",
+            name_of(kind, rows, bad),
+            str(self.store.sockets),
+            str(self.store.port),
+        ]
         env = {**os.environ, "COMMONWEAL_VOLUMES_DIR": str(self.volumes)}
         told: dict[str, float] = json.loads(subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout)
         if (told["inserted"], told["refused"]) != (rows - rows * bad // 100, rows * bad // 100):
@@ -180,7 +200,8 @@ async def _nothing(_: Any) -> None:
 def _table(rows: Sequence[asyncpg.Record]) -> Any:
     import pyarrow as pa  # noqa: PLC0415 - the loading process must not pay for what only the bench makes
 
-    return pa.table({column: [row[column] for row in rows] for column in rows[0].keys()})
+    columns: list[str] = list(rows[0].keys())
+    return pa.table({column: [row[column] for row in rows] for column in columns})
 
 
 @contextlib.contextmanager
@@ -201,16 +222,14 @@ async def load(name: str, sockets: str, port: int) -> dict[str, float]:
     begun = time.perf_counter()
     done = await loading.load(root, product, Credentials(USER, PASSWORD), SECTOR_KEY, asyncio.Lock())
     seconds = time.perf_counter() - begun
-    peak = re.search(r"VmHWM:\s+([0-9]+) kB", Path("/proc/self/status").read_text())
     await root.close()
-    used = os.times()
-    return {
-        "seconds": seconds,
-        "processor": used.user + used.system,
-        "mib": int(peak[1]) / 1024 if peak else 0,
-        "inserted": done.inserted,
-        "refused": done.refused,
-    }
+    return {"seconds": seconds, "mib": peak_mib(), "inserted": done.inserted, "refused": done.refused}
+
+
+def peak_mib() -> float:
+    """Return the most memory that this program had, in MiB; what the process had before it became this program does not count."""
+    peak = re.search(r"VmHWM:\s+([0-9]+) kB", Path("/proc/self/status").read_text())
+    return int(peak[1]) / 1024 if peak else 0.0
 
 
 def measure(stage: Stage, kind: str, rows: int, bad: int, number: int, done: Progress) -> dict[str, list[float]]:
@@ -240,7 +259,9 @@ def figures_of(found: dict[tuple[str, int, int], dict[str, list[float]]]) -> lis
     for kind, rows in dict.fromkeys((kind, rows) for kind, rows, _ in found):
         if (kind, rows, 10) in found:
             times = statistics.median(found[kind, rows, 0]["rate"]) / statistics.median(found[kind, rows, 10]["rate"])
-            out.append(Figure(f"10 % bad rows, {kind}, {rows:,} rows", round(times, 2), "times as long", f"< {WORST_BAD}", times < WORST_BAD))
+            out.append(
+                Figure(f"10 % bad rows, {kind}, {rows:,} rows", round(times, 2), "times as long", f"< {WORST_BAD}", times < WORST_BAD)
+            )
     return out
 
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "local": Lazy("commonweal_cli.local.command:local", "clusters on this machine"),
     "management": Lazy("commonweal_cli.management.command:management", "the cluster that makes the sites' clusters"),
     "move": Lazy("commonweal_cli.move.command:move", "move a department, with all its data, from one site to another"),
+    "product": Lazy("commonweal_cli.product:product", "let a product lose the records that its source has lost"),
     "receipt": Lazy("commonweal_cli.audit.command:receipt", "check what a department acknowledged"),
     "score": Lazy("commonweal_cli.lockin.command:score_site", "how free a department is to leave"),
     "site": Lazy("commonweal_cli.site.command:site", "make a site with the platform on it, or take it down"),

@@ -73,6 +73,9 @@ Version = Annotated[
 ]
 
 
+LossName = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$", min_length=16, max_length=16)]
+
+
 class DataClass(StrEnum):
     """The class of the common data model that a product's records belong to."""
 
@@ -113,6 +116,18 @@ class Serve(Strict):
     )
     refresh_seconds: int = Field(
         default=300, strict=True, ge=5, le=86400, description="How often the source is read again and the quality checks are run."
+    )
+    max_loss_percent: int = Field(
+        default=20,
+        strict=True,
+        ge=0,
+        le=100,
+        description="Greatest share of the served records that one load may take away, in percent; a load that would take more is not merged. Fewer than 10"
+        " records may always go, unless none would stay. Only a steward raises it.",
+    )
+    accept_loss: LossName | None = Field(
+        default=None,
+        description="Name of one loss above maxLossPercent that a steward has accepted, as the condition Loaded tells it; it holds once.",
     )
     audit_durability: Literal["Durable", "Deferred", "Strict"] = Field(
         default="Durable",

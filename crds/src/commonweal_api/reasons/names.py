@@ -108,6 +108,8 @@ class Reason(StrEnum):
     LOAD_PENDING = "LoadPending"
     LOAD_FAILED = "LoadFailed"
     ROWS_REFUSED = "RowsRefused"
+    LOSS_REFUSED = "LossRefused"
+    KEYS_CLASH = "KeysClash"
     QUALITY_PASSED = "QualityPassed"
     NO_CHECKS = "NoChecks"
     QUALITY_FAILED = "QualityFailed"

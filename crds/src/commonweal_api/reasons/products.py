@@ -117,6 +117,17 @@ PRODUCTS: dict[Reason, Entry] = {
         "Some records of the source break the contract; they are in quarantine with the reason, and are not served.",
         "Correct the records in the source (the message says how many break what), or the field in spec.fields.",
     ),
+    _R.LOSS_REFUSED: no(
+        _T.LOADED,
+        "The source has lost more records than one load may take away; what was loaded before is served on.",
+        "If records are missing in the source by mistake, restore them there. If the loss is meant, a steward runs the command that the message names.",
+    ),
+    _R.KEYS_CLASH: no(
+        _T.LOADED,
+        "Two people would become one under the present text of their keys; what was loaded before is served on.",
+        "Correct values of that column that write one number in two ways. Where one person has said two things under two ids, they withdraw or object under "
+        "their own sign-in, and can say it again after the next load.",
+    ),
     _R.QUALITY_PASSED: yes(_T.QUALITY_PASSED, "Every check of spec.quality has run on the records that are served and has passed."),
     _R.NO_CHECKS: yes(_T.QUALITY_PASSED, "The product declares no checks in spec.quality, so there is nothing to fail."),
     _R.QUALITY_FAILED: no(

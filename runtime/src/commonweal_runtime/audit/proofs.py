@@ -35,13 +35,14 @@ def veiled(kind: str, number: int, person: UUID) -> str:
 
 
 def prove(evidence: Mapping[str, Any], tree: Tree, jws: str) -> dict[str, Any]:
-    """Return the proof for a row's evidence; ProofError when the row is not what was sealed."""
+    """Return the proof for a row's evidence; ProofError when the row is not what was sealed. `former` are ids under one of which it may have been."""
     kind, number, row = evidence["kind"], int(evidence["number"]), evidence["row"]
     index = tree.find(Entry.of(kind, number, row.encode()).raw)
     if index is None:
         raise ProofError(f"{kind} {number} is not what seal {evidence['seal']} was made over: it was changed or put in afterwards.")
     path = [step.hex() for step in tree.path(index)]
-    return {"kind": kind, "number": str(number), "row": row, "index": index, "size": tree.size, "path": path, "seal": jws}
+    former = {"former": evidence["former"]} if evidence.get("former") else {}
+    return {"kind": kind, "number": str(number), "row": row, "index": index, "size": tree.size, "path": path, "seal": jws, **former}
 
 
 def check(proof: Mapping[str, Any], keys: KeyRing) -> Proven:

@@ -174,6 +174,11 @@ class Receipt:
         return int(self.body["dpv:hasRecordOfActivity"]["dct:identifier"])
 
     @property
+    def person(self) -> str:
+        """The id under which it was said."""
+        return str(self.body["dpv:hasRecordOfActivity"]["dpv:hasDataSubject"]["dct:identifier"])
+
+    @property
     def hash(self) -> str:
         """The event's place in the person's chain."""
         return str(self.body["cw:chain"]["hash"])
@@ -205,12 +210,12 @@ class Receipt:
 def broken_links(receipts: Iterable[Receipt]) -> list[str]:
     """Return where a row of receipts of one person is no chain: two that follow the same event, or one that tells another story of it.
 
-    A receipt that is not among them leaves a gap, which is no fault.
+    Each id that the person has had begins a chain of its own. A receipt that is not among them leaves a gap, which is no fault.
     """
     found: list[str] = []
-    followed: dict[str, Receipt] = {}
+    followed: dict[tuple[str, str], Receipt] = {}
     for receipt in sorted(receipts, key=lambda r: r.seq):
-        other = followed.setdefault(receipt.before, receipt)
+        other = followed.setdefault((receipt.person, receipt.before), receipt)
         if other.hash != receipt.hash:
             found.append(f"receipts {other.seq} and {receipt.seq} both follow the same event: one of them is of another history")
     return found

@@ -20,6 +20,7 @@ SQL_TYPE = {
     FieldType.DATE: "date",
     FieldType.TIMESTAMP: "timestamptz",
 }
+_NOT_BROUGHT = "current_setting('commonweal.standings', true) is distinct from 'brought'"
 # Immutable expressions only: what depends on today cannot be a generated column. {} is the raw column.
 _MASKS: dict[MaskKind, tuple[FieldType, str]] = {
     MaskKind.YEAR: (FieldType.INTEGER, "(extract(year from {}))::bigint"),
@@ -147,8 +148,8 @@ def create(relation: str, uid: str, shape: Shape) -> list[str]:
         f"create policy clerk on {t} for select to cw_clerk using (true)",
         f"grant select, delete on {t} to cw_scribe",  # export and erasure of one person
         f"create policy scribe on {t} to cw_scribe using (true)",
-        f"create trigger arrival before insert on {t} for each row when (current_setting('commonweal.standings', true) is distinct from 'brought') "
-        f"execute function consent.on_arrival({literal(uid)})",  # the function asks too; asking before the call is what a merge of many rows saves
+        # the function asks this too; not calling it saves a merge of many rows a call for each
+        f"create trigger arrival before insert on {t} for each row when ({_NOT_BROUGHT}) execute function consent.on_arrival({literal(uid)})",
     ]
 
 

@@ -15,7 +15,7 @@ from commonweal_runtime.store.loading.columns import checked
 from commonweal_runtime.store.values import converter
 
 GOOD: dict[FieldType, list[tuple[str, str]]] = {
-    FieldType.STRING: [("", ""), (" a ", " a "), ("O'Brien, \"x\"\n", "O'Brien, \"x\"\n")],
+    FieldType.STRING: [("", ""), (" a ", " a "), ('O\'Brien, "x"\n', 'O\'Brien, "x"\n')],
     FieldType.INTEGER: [
         ("10000", "10000"),
         ("-7", "-7"),
@@ -27,7 +27,12 @@ GOOD: dict[FieldType, list[tuple[str, str]]] = {
     ],
     FieldType.NUMBER: [("1.50", "1.50"), ("0.00000000", "0.00000000"), ("1E-8", "0.00000001"), ("-.5", "-0.5"), ("1e20", "1" + "0" * 20)],
     FieldType.BOOLEAN: [("true", "true"), ("false", "false"), (" T ", "true"), ("f", "false")],
-    FieldType.DATE: [("9999-12-31", "9999-12-31"), ("0001-01-01", "0001-01-01"), ("2024-02-29", "2024-02-29"), (" 2024-02-29", "2024-02-29")],
+    FieldType.DATE: [
+        ("9999-12-31", "9999-12-31"),
+        ("0001-01-01", "0001-01-01"),
+        ("2024-02-29", "2024-02-29"),
+        (" 2024-02-29", "2024-02-29"),
+    ],
     FieldType.TIMESTAMP: [
         ("9999-12-31T23:59:59.999999", "9999-12-31T23:59:59.999999"),
         ("2024-01-31T12:00:00+00:00", "2024-01-31T12:00:00+00:00"),

@@ -8,10 +8,8 @@ import pyarrow as pa
 import pytest
 
 from commonweal_api.data_product import DataProductSpec, FieldType
-from commonweal_api.pairwise import pairwise
 from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.loading import quarantine
-from commonweal_runtime.store.loading.rows import Flaw, Reading, Refused, Taken
 from commonweal_runtime.store.loading.staging import Seal
 from commonweal_runtime.store.sources import secret_of, wanted
 from commonweal_runtime.store.sources.contract import UNREADABLE, check_types
@@ -36,39 +34,6 @@ def spec(*, many: bool = False, **over: Any) -> DataProductSpec:
 def test_what_is_read_is_keys_then_columns_then_what_expressions_read() -> None:
     assert [w.column for w in wanted(spec(many=True))] == ["ref", "id", "full_name", "born", "nick"]
     assert secret_of(spec()) is None
-
-
-@pytest.mark.parametrize(
-    ("row", "field", "flaw"),
-    [
-        ((None, "Ada", None, None), "spec.subject.column", Flaw.NO_KEY),
-        (("  ", "Ada", None, None), "spec.subject.column", Flaw.NO_KEY),
-        (("a\0b", "Ada", None, None), "spec.subject.column", Flaw.NO_KEY),
-        (("P1", None, None, None), "name", Flaw.MISSING),
-        (("P1", "Ada", "soon", None), "born", Flaw.MISMATCH),
-        (("P1", "Ada", UNREADABLE, None), "born", Flaw.UNREADABLE),
-        (("P1", "A\0da", None, None), "name", Flaw.MISMATCH),
-    ],
-)
-def test_a_row_is_refused_for_the_first_field_to_blame_and_none_of_its_values_is_kept(row: Any, field: str, flaw: Flaw) -> None:
-    taken, refused = Reading(spec(), {"nick": FieldType.STRING}, KEY, 41).read([row])
-    assert taken == []
-    who = pairwise(KEY, "P1") if row[0] == "P1" else None
-    assert refused == [Refused(str(who) if who else "at 42", field, flaw, who, 42)]
-    assert not any(isinstance(v, str) and v.strip() and v in repr(refused) for v in row)
-
-
-def test_a_good_row_carries_the_pairwise_id_and_a_key_that_hides_the_record() -> None:
-    ((one, two), refused) = Reading(spec(many=True), {"nick": FieldType.STRING}, KEY, 0).read(
-        [("P1", 7, "Ada", "1990-02-28", "a"), ("P1", 8, "Ada", None, None)]
-    )
-    assert refused == []
-    assert isinstance(one, Taken)
-    assert one.values[:3] == (pairwise(KEY, "P1"), "7", "Ada")
-    assert one.values[-1] == "a"
-    assert one.key != two.key
-    assert one.key != "7"
-    assert one.key not in {str(pairwise(KEY, "P1")), str(pairwise(KEY, "P17"))}
 
 
 def test_a_column_of_a_type_that_no_field_can_hold_is_refused_by_name() -> None:

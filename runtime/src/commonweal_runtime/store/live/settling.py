@@ -58,7 +58,7 @@ async def _survey(product: Served, source: PostgresSource, credentials: Credenti
     key = product.spec.subject.column
     async with open_postgres(product.spec, source, credentials) as reader:
         await reader.inspect()
-        found = await reader.columns()
+        found = reader.columns
         if found[key].type_ not in foreign.KEY_TYPES or found[key].domain:
             raise unsafe(f"The key «{key}» is {found[key].described}, which is not compared alike on both sides.")
         if not found[key].deterministic:

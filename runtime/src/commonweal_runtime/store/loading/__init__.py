@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from commonweal_runtime.store.live.settling import settle
 from commonweal_runtime.store.loading import quarantine
 from commonweal_runtime.store.loading.ahead import ahead
 from commonweal_runtime.store.loading.merging import merge, note
+from commonweal_runtime.store.loading.renaming import Noted, Renaming, described
 from commonweal_runtime.store.loading.rows import Read, Reading
 from commonweal_runtime.store.loading.staging import Staging, plan_of
 from commonweal_runtime.store.product_tables import served_product
@@ -26,7 +27,7 @@ Tell = Callable[[str], None]
 class Loaded:
     """What a load did to a product's table, and how many rows are in quarantine, by field. `resumed` is how many rows were there already.
 
-    `settled`: a Live product was connected anew, so agreements on it have to be opened anew.
+    `settled`: a Live product was connected anew, so agreements on it have to be opened anew. `renamed` is how many people have another id now.
     """
 
     inserted: int = 0
@@ -35,6 +36,7 @@ class Loaded:
     quarantined: dict[str, int] = field(default_factory=dict)
     resumed: int = 0
     settled: bool = False
+    renamed: int = 0
 
     @property
     def written(self) -> int:
@@ -48,8 +50,8 @@ class Loaded:
 
     @property
     def detail(self) -> str:
-        """The rows in quarantine in words; nothing for none."""
-        return quarantine.described(self.quarantined)
+        """The rows in quarantine and the ids that were renamed, in words; nothing for none."""
+        return " ".join(part for part in (quarantine.described(self.quarantined), described(self.renamed)) if part)
 
 
 def _unheard(_: str) -> None:
@@ -62,7 +64,8 @@ async def load(
     """Read the source and merge it through `store`, a connection as superuser that this load has to itself.
 
     `lock` is held for the merge alone, so a slow source blocks nobody. `tell` hears how far it has come. Raises SourceReadError and leaves the
-    table as it was if the source breaks off (what is staged stays for the next call), and SourceChangedError if the plan changed the product meanwhile.
+    table as it was if the source breaks off (what is staged stays for the next call) or the merge must not be, and SourceChangedError if the plan
+    changed the product meanwhile.
     Of a Live product the keys are loaded, once it is connected and proved to be read by key alone.
     """
     settled = False
@@ -76,31 +79,37 @@ async def load(
             await note(store, product, sum(held.values()), changed=False)
             return Loaded(quarantined=held)
         staging = await Staging.open(store, kept, survey, sector_key)
-        resumed = staging.rows
+        renaming, resumed = await Renaming.of(store, kept, survey, sector_key), staging.rows
         if not staging.complete:
-            await _stage(source, survey, staging, sector_key, tell)
+            await _stage(source, survey, staging, renaming, tell)
             await source.verify()
             await staging.finish()
     tell("All rows are read; they are being merged.")
-    async with lock, store.transaction():
-        if await served_product(store, product.name) != product:
-            raise SourceChangedError
-        await store.execute("set local synchronous_commit = on")
-        inserted, updated, deleted = await merge(store, kept, staging.table)
-        held = await quarantine.settle(store, product.uid)
-        await staging.clear()
-        await note(store, product, sum(held.values()), changed=bool(inserted or updated or deleted))
-        await _remember(store, kept, survey)
-    return Loaded(inserted, updated, deleted, held, resumed, settled)
-
-
-async def _stage(source: Source, survey: Survey, staging: Staging, sector_key: bytes, tell: Tell) -> None:
-    """Read what is not staged yet. What a source that breaks off means for the next load is said in the error."""
-    reading = Reading(staging.product.spec, survey.types, sector_key, staging.rows)
     try:
-        async with ahead(_read(source, reading, staging.position)) as batches:
-            async for read, position in batches:
-                await staging.add(read, position)
+        async with lock, store.transaction():
+            if await served_product(store, product.name) != product:
+                raise SourceChangedError
+            await store.execute("set local synchronous_commit = on")
+            renamed = await renaming.settle(store)
+            inserted, updated, deleted = await merge(store, kept, staging.table)
+            held = await quarantine.settle(store, product.uid)
+            await staging.clear()
+            await note(store, product, sum(held.values()), changed=bool(inserted or updated or deleted))
+            await _remember(store, kept, survey)
+    except SourceReadError:  # it must not be merged as it is: the next load reads again
+        async with store.transaction():
+            await staging.clear()
+        raise
+    return Loaded(inserted, updated, deleted, held, resumed, settled, renamed)
+
+
+async def _stage(source: Source, survey: Survey, staging: Staging, renaming: Renaming, tell: Tell) -> None:
+    """Read what is not staged yet. What a source that breaks off means for the next load is said in the error."""
+    reading = Reading(staging.product.spec, survey.types, renaming.sector_key, staging.rows)
+    try:
+        async with ahead(_read(source, reading, renaming, staging.position)) as batches:
+            async for read, noted, position in batches:
+                await staging.add(read, noted, position)
                 tell(_progress(staging.rows, survey))
     except SourceReadError as error:
         if not staging.rows:
@@ -111,9 +120,11 @@ async def _stage(source: Source, survey: Survey, staging: Staging, sector_key: b
         raise SourceReadError(error.reason, f"{error.detail} {begins}") from None
 
 
-async def _read(source: Source, reading: Reading, after: str | None) -> AsyncIterator[tuple[Read, str | None]]:
+async def _read(
+    source: Source, reading: Reading, renaming: Renaming, after: str | None
+) -> AsyncIterator[tuple[Read, Sequence[Noted], str | None]]:
     async for batch in source.batches(after):
-        yield reading.read(batch), batch.position
+        yield reading.read(batch), renaming.noted(batch), batch.position
 
 
 def _progress(rows: int, survey: Survey) -> str:

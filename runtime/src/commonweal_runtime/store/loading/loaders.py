@@ -21,6 +21,7 @@ from commonweal_runtime.store.product_tables import served_product
 from commonweal_runtime.store.sources import Credentials, secret_of
 
 RETRY_SECONDS = 5.0
+_READ = frozenset({Reason.LOADED, Reason.ROWS_REFUSED, Reason.LOSS_REFUSED, Reason.KEYS_CLASH})  # the source has been read to its end
 TELL_SECONDS = 3.0  # each report is a write to the API server
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ class Loaders:
             elif (loader.reason, loader.detail, loader.progress, loader.quarantined) != before or loader.told:
                 self.news()
             loader.told = 0.0
-            pause = loader.product.spec.serve.refresh_seconds if loader.reason in {Reason.LOADED, Reason.ROWS_REFUSED} else RETRY_SECONDS
+            pause = loader.product.spec.serve.refresh_seconds if loader.reason in _READ else RETRY_SECONDS
             try:
                 async with asyncio.timeout(pause):
                     await loader.wake.wait()
@@ -138,6 +139,8 @@ class Loaders:
             loaded = await self._loaded(loader, connection, product, credentials)
         finally:
             connection.terminate()
+        if loaded.renamed:
+            log.info("loaded %s: ids renamed: %d", product.name, loaded.renamed)
         if loaded.written:
             log.info(
                 "loaded %s: %d new, %d changed, %d gone, %d refused, %d read before",

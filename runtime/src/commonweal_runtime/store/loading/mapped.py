@@ -56,9 +56,7 @@ class Mapped:
         """Make the temporary table, and find the expression that fits no row before there is one."""
         if self.fields:
             columns = ", ".join(f"{identifier(name)} {type_}" for name, type_ in self._incoming().items())
-            await store.execute(
-                f"drop table if exists {_INCOMING}; create temporary table incoming ({columns}) on commit delete rows"
-            )
+            await store.execute(f"drop table if exists {_INCOMING}; create temporary table incoming ({columns}) on commit delete rows")
         for n, field in enumerate(self._mapped()):
             try:
                 async with store.transaction():

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from commonweal_runtime.store.agreements import Served
+from commonweal_runtime.store.loading.loss import check_loss
 from commonweal_runtime.store.names import literal, table
 from commonweal_runtime.store.product_tables import CHANNEL
 
@@ -17,12 +18,13 @@ async def merge(store: Any, product: Served, staged: str) -> tuple[int, int, int
 
     What differs is found first and kept aside, so nothing is looked up in a table that grows meanwhile. The people concerned are then locked, in
     one order, as consent events lock theirs: neither can wait for the other in a circle. Whoever has been erased is left out after that: an
-    erasure either came before or waits, and then finds the row.
+    erasure either came before or waits, and then finds the row. Raises SourceReadError if it would lose more rows than the product allows.
     """
     await store.execute(f"set local work_mem = '{_WORK}'")
     if await store.fetchval(f"select not exists (select from {table(product.relation)})"):
         return await _fill(store, product, staged), 0, 0
     await _find(store, product, staged)
+    await check_loss(store, product)
     await _lock(store, "delta")
     base = _base(product)
     await store.execute("delete from delta d using consent.erased e where e.product = $1 and e.subject = d.subject and d.act <> 'D'", base)
@@ -50,7 +52,9 @@ async def _fill(store: Any, product: Served, staged: str) -> int:
 
 
 async def _lock(store: Any, people: str) -> None:
-    await store.execute(f"select pg_advisory_xact_lock(1, b) from (select distinct consent.bucket(subject) as b from {people} order by b) o")
+    await store.execute(
+        f"select pg_advisory_xact_lock(1, b) from (select distinct consent.bucket(subject) as b from {people} order by b) o"
+    )
 
 
 async def _note_gone(store: Any, product: Served, staged: str) -> None:

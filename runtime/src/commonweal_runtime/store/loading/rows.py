@@ -42,8 +42,11 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What one batch comes to. `taken` are columns of text that PostgreSQL reads as the store's types: subject, record where there are many, fields
-    with a column, what mapping expressions read, then the row's own key and its place in the load."""
+    """What one batch comes to.
+
+    `taken` are columns of text that PostgreSQL reads as the store's types: subject, record where there are many, fields with a column, what mapping
+    expressions read, then the row's own key and its place in the load.
+    """
 
     taken: pa.Table
     refused: Sequence[Refused]

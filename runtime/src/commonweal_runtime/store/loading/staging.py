@@ -22,12 +22,14 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.loading.copying import copy
 from commonweal_runtime.store.loading.mapped import Mapped
+from commonweal_runtime.store.loading.renaming import NOTED, Noted
 from commonweal_runtime.store.loading.rows import Flaw, Read, Refused
 from commonweal_runtime.store.names import column_of, identifier, literal
 from commonweal_runtime.store.products import SQL_TYPE
 from commonweal_runtime.store.sources import Survey
 
 RESUME_HOURS = 6  # an older beginning is thrown away: in a database that goes on changing, its rows would be too old to be served
+_FORM = 2  # of the texts that sources give: what was read in an earlier one is read again
 _SESSION = "set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set synchronous_commit = off"
 
 
@@ -39,7 +41,7 @@ def staging_of(relation: str) -> str:
 def plan_of(product: Served, survey: Survey) -> str:
     """Return a digest of what is read, from where, into what: only a load of the same may go on where one broke off."""
     wire = product.spec.wire()
-    parts = [product.relation, {k: wire[k] for k in ("source", "subject", "fields")}, sorted(survey.types.items()), survey.order]
+    parts = [_FORM, product.relation, {k: wire[k] for k in ("source", "subject", "fields")}, sorted(survey.types.items()), survey.order]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -109,7 +111,7 @@ class Staging:
         async with self.store.transaction():
             await self.store.execute(f"drop table if exists {self.table}; create table {self.table} ({columns})")
             await self.store.execute(f"alter table {self.table} owner to cw_owner")
-            await self.store.execute("delete from staging.refused where product = $1", self.product.uid)
+            await self._forget("refused", "former")
             await self.store.execute(
                 "insert into staging.progress (product, plan) values ($1, $2) on conflict (product) do update set plan = excluded.plan, "
                 "position = null, rows = 0, complete = false, begun_at = clock_timestamp(), at = clock_timestamp()",
@@ -117,8 +119,8 @@ class Staging:
                 self.plan,
             )
 
-    async def add(self, read: Read, position: str | None) -> None:
-        """Keep one batch and the position after it: both or neither."""
+    async def add(self, read: Read, noted: Sequence[Noted], position: str | None) -> None:
+        """Keep one batch, what is noted of former ids in it, and the position after it: all or nothing."""
         async with self.store.transaction():
             refused = list(read.refused)
             if self.mapped.fields:
@@ -126,6 +128,8 @@ class Staging:
             else:
                 await copy(self.store, read.taken, self.product.relation, self._columns, "staging")
             await self._refuse(refused)
+            if noted:
+                await self.store.copy_records_to_table("former", schema_name="staging", records=noted, columns=NOTED)
             self.rows += read.rows
             sealed = self.seal.close(position) if position is not None else None
             await self.store.execute(
@@ -171,5 +175,8 @@ class Staging:
     async def clear(self) -> None:
         """Remove the table and what was noted of the load, in the caller's transaction."""
         await self.store.execute(f"drop table {self.table}")
-        for table in ("progress", "refused"):
+        await self._forget("progress", "refused", "former")
+
+    async def _forget(self, *tables: str) -> None:
+        for table in tables:
             await self.store.execute(f"delete from staging.{table} where product = $1", self.product.uid)

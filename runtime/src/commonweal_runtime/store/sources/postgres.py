@@ -1,50 +1,58 @@
 # ruff: noqa: S608 - statements are built here; every name and text in them comes through `names`
-"""A heritage PostgreSQL database: one read-only snapshot, a server-side cursor, only the columns that the product names."""
+"""A heritage PostgreSQL database: one read-only transaction, one COPY of only the columns that the product names, as the source prints them."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-import ssl
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
-import asyncpg
+import pyarrow as pa
 
-from commonweal_api.data_product import DataProductSpec, FieldType, PostgresSource
+from commonweal_api.data_product import DataProductSpec, PostgresSource
 from commonweal_api.reasons import Reason
-from commonweal_runtime.exceptions import PasswordExposedError, SourceReadError
+from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store import passwords
-from commonweal_runtime.store.names import identifier
+from commonweal_runtime.store.names import identifier, literal
 from commonweal_runtime.store.sources import trust
-from commonweal_runtime.store.sources.contract import BATCH, Batch, Credentials, Survey, check_types, hidden_column, missing_column, wanted
+from commonweal_runtime.store.sources.contract import (
+    BATCH,
+    UNREADABLE,
+    Batch,
+    Credentials,
+    Survey,
+    check_types,
+    hidden_column,
+    missing_column,
+    wanted,
+)
+from commonweal_runtime.store.sources.postgres_copy import CopyOut, columns_of
+from commonweal_runtime.store.sources.postgres_refusals import FAILURES, broke_off, hidden_rows, not_let_in, shut_schema
+from commonweal_runtime.store.sources.postgres_text import NATURAL, SETTINGS, Facts, former, printed
 
 CONNECT_SECONDS = 5.0
-FETCH_SECONDS = 60.0
-_NATURAL: dict[str, FieldType] = {
-    **dict.fromkeys(("text", "varchar", "bpchar", "name", "citext", "uuid", "json", "jsonb", "xml"), FieldType.STRING),
-    **dict.fromkeys(("int2", "int4", "int8"), FieldType.INTEGER),
-    **dict.fromkeys(("numeric", "float4", "float8"), FieldType.NUMBER),
-    **dict.fromkeys(("timestamp", "timestamptz"), FieldType.TIMESTAMP),
-    "bool": FieldType.BOOLEAN,
-    "date": FieldType.DATE,
+LOOK_SECONDS = 60.0  # for questions to the catalogue, which no amount of data makes longer
+# What bounds a read is whether the server's machine answers, not how long it computes: a view can need an hour for its first row, and a row that waits for
+# a lock comes when the lock goes. Its kernel answers probes meanwhile; one that is gone, or cut off, is noticed within a minute.
+_PROBES = {
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE): 1,
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE): 20,
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL): 10,
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT): 4,
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT): 60_000,  # ms
 }
-_ORDERED = (str, int, Decimal, date, UUID)  # their text is the one that PostgreSQL reads back as the same value
 _COLUMNS = """
-select a.attname, coalesce(b.typname, t.typname) as typname, t.typtype = 'e' as enumerated, has_column_privilege(a.attrelid, a.attnum, 'select') as readable,
-       format_type(a.atttypid, a.atttypmod) as type
-from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_type b on b.oid = nullif(t.typbasetype, 0)
-where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped"""
-_FACTS = """
-select a.attname, case when t.typtype = 'e' then 'enum' else coalesce(b.typname, t.typname) end as typname, t.typtype = 'd' as domain,
-       format_type(a.atttypid, a.atttypmod) as type, coalesce((to_jsonb(c) ->> 'collisdeterministic')::boolean, true) as deterministic
-from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_type b on b.oid = nullif(t.typbasetype, 0)
-left join pg_collation c on c.oid = a.attcollation
-where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped"""
+with recursive below(attnum, oid, typmod) as (
+  select attnum, atttypid, atttypmod from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped
+  union all select b.attnum, t.typbasetype, t.typtypmod from below b join pg_type t on t.oid = b.oid where t.typtype = 'd')
+select a.attname, case t.typtype when 'e' then 'enum' when 'b' then t.typname::text else '' end as type, t.oid <> a.atttypid as domain,
+       format_type(a.atttypid, a.atttypmod) as described, coalesce((to_jsonb(c) ->> 'collisdeterministic')::boolean, true) as deterministic,
+       has_column_privilege(a.attrelid, a.attnum, 'select') as readable, case when b.typmod > 4 then b.typmod - 4 end as length
+from below b join pg_type t on t.oid = b.oid and t.typtype <> 'd' join pg_attribute a on a.attrelid = to_regclass($1) and a.attnum = b.attnum
+left join pg_collation c on c.oid = a.attcollation"""
 _UNIQUE = """
 select array_agg(a.attname::text order by k.n) as columns, bool_and(a.attnotnull) as whole
 from pg_index i, unnest(i.indkey::int2[]) with ordinality k(attnum, n), pg_attribute a
@@ -52,20 +60,9 @@ where i.indrelid = to_regclass($1) and i.indisunique and i.indisvalid and i.indp
   and a.attrelid = i.indrelid and a.attnum = k.attnum and k.n <= i.indnkeyatts group by i.indexrelid order by count(*), min(i.indexrelid)"""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the source says of a column: its type (`enum` for any enumeration), whether through a domain, and whether equal means the same."""
-
-    type_: str
-    domain: bool
-    described: str
-    deterministic: bool
-
-
 @asynccontextmanager
 async def open_postgres(spec: DataProductSpec, source: PostgresSource, credentials: Credentials) -> AsyncIterator[PostgresReader]:
     """Open the source for reading; every way it can fail is a SourceReadError."""
-    where = f"{source.host}:{source.port}"
     try:
         connection = await passwords.connect(
             host=source.host,
@@ -74,115 +71,139 @@ async def open_postgres(spec: DataProductSpec, source: PostgresSource, credentia
             user=credentials.username,
             password=credentials.password,
             timeout=CONNECT_SECONDS,
-            command_timeout=FETCH_SECONDS,
             ssl=trust.context(source.tls, credentials) or "prefer",
-            server_settings={"application_name": "commonweal", "default_transaction_read_only": "on"},
+            # all that a pooler may refuse is set in the transaction; after it the session is another's, so no statement is prepared by name
+            server_settings={"application_name": "commonweal"},
+            statement_cache_size=0,
         )
-    except PasswordExposedError as error:
-        raise trust.exposed(where, error.asked) from None
-    except ssl.SSLError as error:
-        raise trust.unproven(where, error) from None
-    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError):
-        raise SourceReadError(Reason.CREDENTIALS_REFUSED, f"{where} refuses the user «{credentials.username}».") from None
-    except asyncpg.InvalidCatalogNameError:
-        raise SourceReadError(Reason.DATABASE_MISSING, f"{where} has no database «{source.database}».") from None
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        if "rejected SSL upgrade" in str(error):
-            raise trust.unproven(where) from None
-        raise SourceReadError(Reason.SOURCE_UNREACHABLE, f"{where} does not answer.") from None
+    except FAILURES as error:
+        raise not_let_in(source, credentials.username, error) from None
+    reader = PostgresReader(connection, spec, source, credentials.username)
     try:
-        yield PostgresReader(connection, spec, source)
+        yield reader
+        await reader.end()
     finally:
+        await reader.stop()
         connection.terminate()
 
 
 class PostgresReader:
     """The table or view of one product."""
 
-    def __init__(self, connection: Any, spec: DataProductSpec, source: PostgresSource) -> None:
-        self._connection, self._spec, self._source = connection, spec, source
+    def __init__(self, connection: Any, spec: DataProductSpec, source: PostgresSource, username: str) -> None:
+        self._connection, self._spec, self._source, self._username = connection, spec, source, username
         self._relation = f"{identifier(source.schema_)}.{identifier(source.table)}"
         self._order: list[tuple[str, str]] = []  # column and type of the key that rows are read in the order of
+        self._columns: dict[str, Facts] = {}
+        self._encoding = "UTF8"
+        self._copying: CopyOut | None = None
+        line = connection._transport.get_extra_info("socket")  # noqa: SLF001 - the driver has no other name for it
+        for (level, option), value in _PROBES.items():
+            line.setsockopt(level, option, value)
 
     async def inspect(self) -> Survey:
-        """Look at the table; see `Source.inspect`."""
+        """Look at the table; see `Source.inspect`. What is read later is what was there now."""
         try:
-            return await self._inspect()
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise self._broke_off(error) from None
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._connection.execute(f"begin isolation level repeatable read read only; {SETTINGS}")
+                return await self._inspect()
+        except FAILURES as error:
+            raise broke_off(self._source, error) from None
 
     async def _inspect(self) -> Survey:
-        name = f"{self._source.schema_}.{self._source.table}"
-        if await self._connection.fetchval("select to_regclass($1) is null", self._relation):
-            raise SourceReadError(Reason.TABLE_MISSING, f"There is no table «{name}» in «{self._source.database}».")
-        found = {r["attname"]: r for r in await self._connection.fetch(_COLUMNS, self._relation)}
+        source, ask = self._source, self._connection.fetchval
+        name = f"{source.schema_}.{source.table}"
+        if await ask("select not has_schema_privilege(oid, 'usage') from pg_namespace where nspname = $1", source.schema_):
+            raise shut_schema(source, self._username)
+        if await ask("select to_regclass($1) is null", self._relation):
+            raise SourceReadError(Reason.TABLE_MISSING, f"There is no table «{name}» in «{source.database}».")
+        if await ask("select row_security_active(to_regclass($1)::oid)", self._relation):
+            raise hidden_rows(source)
+        found = {r["attname"]: Facts(*r[1:]) for r in await self._connection.fetch(_COLUMNS, self._relation)}
         for want in wanted(self._spec):
             if want.column not in found:
                 raise missing_column(name, want)
-            if not found[want.column]["readable"]:
+            if not found[want.column].readable:
                 raise hidden_column(name, want)
-        natural = {c: FieldType.STRING if r["enumerated"] else _NATURAL.get(r["typname"]) for c, r in found.items()}
-        types = check_types(self._spec, natural, {c: r["type"] for c, r in found.items()})
-        self._order = await self._key({c: r["type"] for c, r in found.items()})
-        rows = await self._connection.fetchval("select reltuples::bigint from pg_class where oid = to_regclass($1)", self._relation)
-        return Survey(types, order=json.dumps(self._order) if self._order else None, total=rows if rows > 0 else None)
+        self._columns = found
+        natural = {c: NATURAL.get(facts.type_) for c, facts in found.items()}
+        types = check_types(self._spec, natural, {c: facts.described for c, facts in found.items()})
+        self._order = await self._key()
+        # of a database without an encoding the bytes are read as they are; any other converts its texts itself
+        self._encoding = "SQL_ASCII" if await ask("select getdatabaseencoding()") == "SQL_ASCII" else "UTF8"
+        rows = await ask("select reltuples::bigint from pg_class where oid = to_regclass($1)", self._relation)
+        before = {c: make for c in self._keys() if (make := former(found[c])) is not None}
+        return Survey(types, json.dumps(self._order) if self._order else None, total=rows if rows > 0 else None, former=before)
 
-    async def _key(self, types: dict[str, str]) -> list[tuple[str, str]]:
-        """Return the key of a unique index that subject and record key contain, or nothing: then a load that breaks off begins anew."""
-        mine = [c for c in (self._spec.subject.column, self._spec.subject.record_key) if c is not None]
+    def _keys(self) -> list[str]:
+        return [c for c in (self._spec.subject.column, self._spec.subject.record_key) if c is not None]
+
+    async def _key(self) -> list[tuple[str, str]]:
+        """Return the key of a unique index that subject and record key contain, or nothing: then a load that breaks off begins again."""
         for row in await self._connection.fetch(_UNIQUE, self._relation):
-            if row["whole"] and set(row["columns"]) <= set(mine):
-                return [(c, types[c]) for c in row["columns"]]
+            if row["whole"] and set(row["columns"]) <= set(self._keys()):
+                return [(c, self._columns[c].described) for c in row["columns"]]
         return []
 
-    async def columns(self) -> dict[str, Facts]:
-        """Return the columns of the table as the source declares them."""
-        try:
-            rows = await self._connection.fetch(_FACTS, self._relation)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise self._broke_off(error) from None
-        return {r["attname"]: Facts(r["typname"], r["domain"], r["type"], r["deterministic"]) for r in rows}
+    @property
+    def columns(self) -> dict[str, Facts]:
+        """The columns of the table as the source declares them; only after `inspect`."""
+        return self._columns
 
     async def explained(self, columns: Sequence[str], keys: str) -> str:
         """Return the source's plan, as JSON, for reading these columns by a SQL array of keys when it would rather not read the whole table."""
         listed = ", ".join(identifier(c) for c in columns)
         statement = f"select {listed} from {self._relation} where {identifier(self._spec.subject.column)} = any ({keys})"
         try:
-            async with self._connection.transaction(readonly=True):
-                await self._connection.execute("set local enable_seqscan = off")
-                plan: str = await self._connection.fetchval(f"explain (format json) {statement}")
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise self._broke_off(error) from None
+            await self._connection.execute("set local enable_seqscan = off")
+            plan: str = await self._connection.fetchval(f"explain (format json) {statement}", timeout=LOOK_SECONDS)
+        except FAILURES as error:
+            raise broke_off(self._source, error) from None
         return plan
 
     async def batches(self, after: str | None) -> AsyncIterator[Batch]:
-        """Read in one snapshot; see `Source.batches`."""
-        columns = [w.column for w in wanted(self._spec)]
-        statement = f"select {', '.join(identifier(c) for c in columns)} from {self._relation}"
-        values: list[str] = []
+        """Read in the snapshot of `inspect`; see `Source.batches`."""
+        names = [w.column for w in wanted(self._spec)]
+        at = [names.index(c) for c, _ in self._order]
+        self._copying = CopyOut(self._connection, self._statement(names, after), self._encoding)
+        try:
+            async for block in self._copying.blocks():
+                columns = columns_of(block, len(names))
+                for first in range(0, len(columns[0]), BATCH):
+                    part = [column.slice(first, BATCH) for column in columns]
+                    yield Batch(part, _position([part[i] for i in at]))
+        except FAILURES as error:
+            raise broke_off(self._source, error) from None
+
+    def _statement(self, names: Sequence[str], after: str | None) -> str:
+        """Return what reads these columns as text, in the order of the key, after a position. Keys are compared as the source sorts them, by their own types."""
+        texts = ", ".join(printed("r", c, self._columns[c]) for c in names)
+        statement = f"select {texts} from {self._relation} r"
         if self._order:
-            order = ", ".join(identifier(c) for c, _ in self._order)
+            order = ", ".join(f"r.{identifier(c)}" for c, _ in self._order)
             if after is not None:
-                values = json.loads(after)
-                given = ", ".join(f"${n}::text::{type_}" for n, (_, type_) in enumerate(self._order, 1))
+                given = ", ".join(f"{literal(v)}::{type_}" for v, (_, type_) in zip(json.loads(after), self._order, strict=True))
                 statement += f" where ({order}) > ({given})"
             statement += f" order by {order}"
-        at = [columns.index(c) for c, _ in self._order]
-        try:
-            async with self._connection.transaction(isolation="repeatable_read", readonly=True):
-                cursor = await self._connection.cursor(statement, *values)
-                while rows := await cursor.fetch(BATCH):
-                    yield Batch(rows, _position([rows[-1][i] for i in at]) if at else None)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise self._broke_off(error) from None
+        return statement
 
     async def verify(self) -> None:
         """One snapshot is one content; nothing to do."""
 
-    def _broke_off(self, error: Exception) -> SourceReadError:
-        where = f"{self._source.host}:{self._source.port}"
-        return SourceReadError(Reason.LOAD_FAILED, f"{where} broke off ({type(error).__name__}).")
+    async def end(self) -> None:
+        """End the transaction, so that a pooler keeps its connection, unless rows are still being read. What goes wrong here takes nothing back."""
+        if self._copying is None or self._copying.done:
+            try:
+                await self._connection.execute("rollback", timeout=CONNECT_SECONDS)
+            except FAILURES:
+                return
+
+    async def stop(self) -> None:
+        """Stop reading, however far it is."""
+        if self._copying is not None:
+            await self._copying.stop()
 
 
-def _position(values: list[Any]) -> str | None:
-    return json.dumps([str(v) for v in values]) if all(isinstance(v, _ORDERED) for v in values) else None
+def _position(keys: Sequence[pa.StringArray]) -> str | None:
+    last = [column[-1].as_py() for column in keys]
+    return json.dumps(last) if last and all(text is not None and text != UNREADABLE for text in last) else None
