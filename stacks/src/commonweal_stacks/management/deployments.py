@@ -84,7 +84,8 @@ def _container(controller: Controller) -> dict[str, Any]:
         "env": [{"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in POD_FIELDS.items()],
         "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()],
         "readinessProbe": {"httpGet": {"path": "/readyz", "port": "healthz"}},
-        "livenessProbe": {"httpGet": {"path": "/healthz", "port": "healthz"}},
+        # two minutes without one answer: on a busy node answers are late, and a start takes the most of all
+        "livenessProbe": {"httpGet": {"path": "/healthz", "port": "healthz"}, "periodSeconds": 15, "failureThreshold": 8, "timeoutSeconds": 15},
         "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
