@@ -11,7 +11,6 @@ from typing import Any
 
 from commonweal_api import namespace_of
 from commonweal_api.plan import audience_of
-from commonweal_cli.agreements import sign_all
 from commonweal_cli.demo import bring_up
 from commonweal_cli.demo.heritage import HeritageMachine
 from commonweal_cli.demo.person import PEOPLE, SignIn
@@ -153,7 +152,6 @@ def found(brought: bring_up.Brought) -> tuple[Club, Club]:
     here.cluster.run("apply", "-f", "-", stdin=department)
     here.cluster.wait_for(("departments",), "NamespaceReady", HANG, lambda _: None)
     here.cluster.run("apply", "-f", "-", stdin="\n---\n".join(rest))
-    here.cluster.wait_for(("departments",), bring_up.unkeyed, HANG, lambda _: None)
-    sign_all(here.cluster, [namespace_of(CLUB)])
+    bring_up.sign(here.cluster, lambda _: None, [namespace_of(CLUB)])
     here.cluster.wait_for(bring_up.KINDS, "Ready", HANG, lambda _: None)
     return here, there

@@ -11,6 +11,7 @@ from commonweal_api.department import DepartmentSpec
 from commonweal_api.plan import FeedPeer, ModelPlan, StorePlan
 from commonweal_operator.desired import NamespaceContent, department_children
 from commonweal_operator.desired.platform import PlatformConfig
+from support.probing import hasty
 from support.site import PLATFORM
 
 # Which files of which Secret each container is given.
@@ -110,3 +111,9 @@ def test_a_pod_is_given_no_token_but_to_the_container_that_names_it(name: str) -
         assert container["securityContext"]["readOnlyRootFilesystem"]
         assert not container["securityContext"]["allowPrivilegeEscalation"]
         assert not any("valueFrom" in e and "secretKeyRef" in e["valueFrom"] for e in container["env"]), "a variable is inherited and shown"
+
+
+def test_no_pod_is_ended_for_being_late() -> None:
+    """On a busy node answers are late, and a start takes the most of all: whoever is ended for it comes back later still, until all of them only start."""
+    late = [found for pod in pods().values() for container in pod["containers"] for found in hasty(container)]
+    assert late == []

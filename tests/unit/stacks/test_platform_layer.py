@@ -17,6 +17,7 @@ from commonweal_stacks.platform import chart, foundation
 from commonweal_stacks.platform.layer import Keys, Layer, build_layer
 from commonweal_stacks.resources import name_of, token_of
 from commonweal_stacks.site import SiteConfig
+from support.probing import hasty
 
 IMAGES = {"operator": "localhost/o:1", "runtime": "localhost/r:1", "store": "localhost/s:1"}
 
@@ -84,6 +85,11 @@ def test_d_every_pod_of_the_layer_asks_for_all_the_memory_and_disk_that_it_may_t
     for container in (each for pod in pods for each in pod["containers"]):
         given = container["resources"]
         assert given["requests"]["memory"] == given["limits"]["memory"], container["name"]
+
+
+def test_no_pod_of_the_layer_is_ended_for_being_late(layer: Layer) -> None:
+    pods = [obj["spec"]["template"]["spec"] for obj in layer.objects if obj["kind"] == "Deployment"]
+    assert [late for pod in pods for container in pod["containers"] for late in hasty(container)] == []
 
 
 def test_the_storage_class_keeps_its_name_whatever_stands_behind_it() -> None:

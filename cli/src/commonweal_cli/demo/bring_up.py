@@ -290,22 +290,25 @@ def furnish(cluster: Kubectl, applied: Sequence[Path], say: Callable[[str], None
         cluster.apply(first)
     cluster.wait_for(KINDS[:1], "NamespaceReady", READY_SECONDS, say)
     cluster.apply(*rest)
-    cluster.wait_for(KINDS[:1], unkeyed, READY_SECONDS, say)
-    say(f"{cluster.name}: both parties sign each agreement")
-    sign(cluster)
+    sign(cluster, say)
     cluster.wait_for(KINDS, "Ready", READY_SECONDS, say)
 
 
-def unkeyed(department: Mapping[str, Any]) -> str | None:
+def _unkeyed(department: Mapping[str, Any]) -> str | None:
     """Return what a department waits for that cannot sign yet; None when it publishes its key, which the operator makes after the namespaces."""
     if key_in(department.get("status") or {}) is not None:
         return None
     return f"Department {department['metadata']['name']}: its key for signing is not published yet"
 
 
-def sign(cluster: Kubectl) -> list[str]:
-    """Sign every agreement on a site for both its parties, as their stewards would; return those that were not signed before."""
-    return sign_all(cluster)
+def sign(cluster: Kubectl, say: Callable[[str], None], namespaces: Sequence[str] = ()) -> list[str]:
+    """Sign every agreement on a site, or in some namespaces, for both its parties, as their stewards would, once each department publishes its key.
+
+    Returns those that were not signed before.
+    """
+    cluster.wait_for(KINDS[:1], _unkeyed, READY_SECONDS, say)
+    say(f"{cluster.name}: both parties sign each agreement")
+    return sign_all(cluster, namespaces)
 
 
 def down() -> list[str]:

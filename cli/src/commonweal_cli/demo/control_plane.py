@@ -111,8 +111,7 @@ def _site(cluster: Kubectl, progress: Progress) -> list[Row]:
         cluster.apply(first)
         cluster.wait_for(KINDS[:1], "NamespaceReady", READY_SECONDS, step.update)
         cluster.apply(*rest)
-        cluster.wait_for(KINDS[:1], bring_up.unkeyed, READY_SECONDS, step.update)
-        bring_up.sign(cluster)
+        bring_up.sign(cluster, step.update)
         _wait_for_statuses(cluster)
         return [*_made(cluster), *_refused(cluster)]
 

@@ -149,11 +149,15 @@ def resources(cpu: str, most: str) -> Manifest:
 
 
 def http_probes(port: int) -> Manifest:
-    """Return the three probes of an HTTP pod: two minutes to start, then half a minute of silence ends it."""
+    """Return the three probes of an HTTP pod: a quarter of an hour to start, then two minutes without one answer end it.
+
+    On a busy node answers are late, and a start takes the most of all: a pod that is ended for being late comes back later still, until all of them only
+    start. Likewise the only pod of a service does no good when it is called unready for being slow: callers are then refused.
+    """
     live = {"httpGet": {"path": "/healthz", "port": port, "scheme": "HTTPS"}}
     ready = {"httpGet": {"path": "/readyz", "port": port, "scheme": "HTTPS"}}
     return {
-        "startupProbe": live | {"periodSeconds": 1, "failureThreshold": 120, "timeoutSeconds": 2},
-        "livenessProbe": live | {"periodSeconds": 10, "failureThreshold": 3, "timeoutSeconds": 3},
-        "readinessProbe": ready | {"periodSeconds": 2, "failureThreshold": 3, "timeoutSeconds": 3},
+        "startupProbe": live | {"periodSeconds": 1, "failureThreshold": 900, "timeoutSeconds": 5},
+        "livenessProbe": live | {"periodSeconds": 15, "failureThreshold": 8, "timeoutSeconds": 15},
+        "readinessProbe": ready | {"periodSeconds": 2, "failureThreshold": 4, "timeoutSeconds": 10},
     }

@@ -65,8 +65,8 @@ def _postgres(owner: Owner, platform: PlatformConfig) -> Manifest:
         ports=[{"name": "postgres", "containerPort": PORT, "protocol": "TCP"}],
         volumeMounts=[{"name": "data", "mountPath": DATA_DIRECTORY}, _SOCKET],
         resources=resources("50m", "768Mi"),
-        startupProbe=answers | {"periodSeconds": 1, "failureThreshold": 300, "timeoutSeconds": 5},
-        livenessProbe=answers | {"periodSeconds": 30, "failureThreshold": 3, "timeoutSeconds": 10},
+        startupProbe=answers | {"periodSeconds": 1, "failureThreshold": 900, "timeoutSeconds": 5},
+        livenessProbe=answers | {"periodSeconds": 30, "failureThreshold": 4, "timeoutSeconds": 15},
         readinessProbe=answers | {"periodSeconds": 10, "failureThreshold": 3, "timeoutSeconds": 5},
     )
 

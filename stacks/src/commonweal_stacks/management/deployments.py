@@ -15,6 +15,8 @@ CERTIFICATES = "/tmp/k8s-webhook-server/serving-certs"  # noqa: S108 - where ups
 WEBHOOK_PORT, HEALTH_PORT, METRICS_PORT = 9443, 9440, 8443
 NOBODY = 65532
 POD_FIELDS = {"POD_NAMESPACE": "metadata.namespace", "POD_NAME": "metadata.name", "POD_UID": "metadata.uid"}
+# Two minutes without one answer end a controller: on a busy node answers are late, and a start takes the most of all.
+SILENCE = {"periodSeconds": 15, "failureThreshold": 8, "timeoutSeconds": 15}
 
 
 def hosts(controller: Controller) -> tuple[str, ...]:
@@ -84,7 +86,7 @@ def _container(controller: Controller) -> dict[str, Any]:
         "env": [{"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in POD_FIELDS.items()],
         "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()],
         "readinessProbe": {"httpGet": {"path": "/readyz", "port": "healthz"}},
-        "livenessProbe": {"httpGet": {"path": "/healthz", "port": "healthz"}},
+        "livenessProbe": {"httpGet": {"path": "/healthz", "port": "healthz"}, **SILENCE},
         "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
