@@ -96,7 +96,7 @@ def test_days_are_iso_8601_and_one_that_four_digits_cannot_write_is_no_date() ->
     whole = pa.array([d and d * 86_400_000 for d in days[:6]]).view(pa.date64())
     assert text_of(whole).to_pylist() == texts[:6]
     for text in texts[3:7]:
-        with pytest.raises(ValueError, match="isoformat|out of range"):
+        with pytest.raises(ValueError, match=r"isoformat|out of range"):
             date.fromisoformat(text or "")
 
 

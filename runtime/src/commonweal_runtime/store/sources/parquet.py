@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from commonweal_runtime.store.sources.contract import Batch, Credentials, Survey
 from commonweal_runtime.store.sources.folder import Folder, partition_of
 from commonweal_runtime.store.sources.own_thread import own_thread
 from commonweal_runtime.store.sources.places import VOLUME, Bucket, File, Place, mounted, shown, state_of
-from commonweal_runtime.store.sources.portions import parquet_of, parts_of, rows_at_once
+from commonweal_runtime.store.sources.portions import group_of, parquet_of, parts_of
 from commonweal_runtime.store.sources.served import served
 
 _Result = TypeVar("_Result")
@@ -66,7 +66,7 @@ class ParquetReader:
         seen = hashlib.sha256(f"{_TEXTS}{state_of(self._files)}".encode())
         schemas: list[tuple[str, pa.Schema, int]] = []
         for file in self._files:
-            with self._opened(file) as parquet:
+            with self._opened(file) as (_, parquet):
                 rows = parquet.metadata.num_rows
                 schemas.append((file.name, parquet.schema_arrow, rows))
                 seen.update(repr((rows, parquet.metadata.serialized_size)).encode())
@@ -85,16 +85,14 @@ class ParquetReader:
 
     def _batches(self, file: int, group: int, skip: int) -> Iterator[Batch]:
         for n in range(file, len(self._files)):
-            with self._opened(self._files[n], self._columns) as parquet:
+            with self._opened(self._files[n]) as (stream, parquet):
                 for g in range(group if n == file else 0, parquet.num_row_groups):
-                    yield from self._group(parquet, n, g, skip if (n, g) == (file, group) else 0)
+                    yield from self._group(stream, parquet, n, g, skip if (n, g) == (file, group) else 0)
 
-    def _group(self, parquet: pq.ParquetFile, file: int, group: int, skip: int) -> Iterator[Batch]:
+    def _group(self, stream: pa.NativeFile, parquet: pq.ParquetFile, file: int, group: int, skip: int) -> Iterator[Batch]:
         path, at = partition_of(self._files[file].name), 0
         columns = [c for c in dict.fromkeys(self._columns) if c in parquet.schema_arrow.names]
-        for read in parquet.iter_batches(
-            rows_at_once(parquet.metadata.row_group(group), columns), row_groups=[group], columns=columns, use_threads=False
-        ):
+        for read in group_of(stream, parquet, group, columns):
             rest = read.slice(min(read.num_rows, max(0, skip - at)))
             at += read.num_rows - rest.num_rows
             for part in parts_of(rest):
@@ -104,11 +102,11 @@ class ParquetReader:
                 yield Batch([text[c] for c in self._columns], f"{file}:{group}:{at}")
 
     @contextmanager
-    def _opened(self, file: File, columns: Collection[str] = ()) -> Iterator[pq.ParquetFile]:
-        """Open a file to read columns of it; whatever goes wrong until it is closed is an error that names it."""
+    def _opened(self, file: File) -> Iterator[tuple[pa.NativeFile, pq.ParquetFile]]:
+        """Open a file; whatever goes wrong until it is closed is an error that names it."""
         try:
-            with self._place.open(file) as stream, parquet_of(stream, columns) as parquet:
-                yield parquet
+            with self._place.open(file) as stream, parquet_of(stream) as parquet:
+                yield stream, parquet
         except MemoryError:
             detail = f"«{self._where}»: the rows of {shown(file.name)} need more memory than the store's keeper has left."
             raise SourceReadError(Reason.LOAD_FAILED, f"{detail} Write the file with smaller pages, or shorter values.") from None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,32 +14,29 @@ from commonweal_runtime.store.sources.contract import BATCH, BATCH_BYTES
 
 _FIXED = 32  # bytes of text that a number or a moment comes to, at most but for a few
 _BUFFER = 1 << 20
+_SHARED = 16 << 20  # bytes of a group's column up to which its dictionary is kept as one: Arrow keeps the texts outside of it there, too
 
 
-def parquet_of(stream: pa.NativeFile, columns: Collection[str]) -> pq.ParquetFile:
-    """Open a file to read these columns: a text that stands in its dictionary once is in memory once, whatever number of rows has it."""
-    options = {"pre_buffer": False, "buffer_size": _BUFFER, "coerce_int96_timestamp_unit": "us", "page_checksum_verification": True}
-    parquet = pq.ParquetFile(stream, **options)
-    texts = [f.name for f in parquet.schema_arrow if f.name in columns and is_text(f.type)]
-    groups = [parquet.metadata.row_group(n) for n in range(parquet.num_row_groups)] if texts else []
-    shared = {c.path_in_schema for group in groups for c in _chunks(group, texts) if c.has_dictionary_page}
-    return pq.ParquetFile(stream, metadata=parquet.metadata, read_dictionary=sorted(shared), **options) if shared else parquet
+def parquet_of(stream: pa.NativeFile, **options: Any) -> pq.ParquetFile:
+    """Open a file: no more of it is in memory than is read, moments of 96 bits are those that were written, and checksums are checked."""
+    given = {"pre_buffer": False, "buffer_size": _BUFFER, "coerce_int96_timestamp_unit": "us", "page_checksum_verification": True}
+    return pq.ParquetFile(stream, **given, **options)
 
 
-def is_text(type_: pa.DataType) -> bool:
-    """Return whether values are as long as they like."""
+def group_of(stream: pa.NativeFile, parquet: pq.ParquetFile, group: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Read columns of a group in batches that fit into memory, cut the same way each time."""
+    # Asked for the sizes of a column that it cannot read, an encrypted one, Arrow ends the process; when it reads, it raises an error.
+    next(parquet.iter_batches(1, row_groups=[group], columns=columns, use_threads=False), None)
+    about = parquet.metadata.row_group(group)
+    chunks = [about.column(n) for n in range(about.num_columns) if parquet.schema.column(n).path in columns]
+    shared = [c.path_in_schema for c in chunks if c.has_dictionary_page and c.total_uncompressed_size <= _SHARED]
+    fitting = BATCH_BYTES * about.num_rows // max(1, sum(c.total_uncompressed_size for c in chunks))
+    reader = parquet_of(stream, metadata=parquet.metadata, read_dictionary=shared)
+    yield from reader.iter_batches(max(1, min(BATCH, fitting)), row_groups=[group], columns=columns, use_threads=False)
+
+
+def _is_text(type_: pa.DataType) -> bool:
     return any(fits(type_) for fits in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
-
-
-def _chunks(group: pq.RowGroupMetaData, columns: Collection[str]) -> Iterator[pq.ColumnChunkMetaData]:
-    return (c for c in (group.column(n) for n in range(group.num_columns)) if c.path_in_schema in columns)
-
-
-def rows_at_once(group: pq.RowGroupMetaData, columns: Collection[str]) -> int:
-    """Return how many rows of a group to read at once, by what they are long on average."""
-    size: int = sum(c.total_uncompressed_size for c in _chunks(group, columns))
-    fitting: int = BATCH_BYTES * group.num_rows // max(1, size)
-    return max(1, min(BATCH, fitting))
 
 
 def parts_of(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -55,9 +53,9 @@ def parts_of(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 
 def _lengths(column: pa.Array) -> pa.Array:
-    if pa.types.is_dictionary(column.type) and is_text(column.dictionary.type):
+    if pa.types.is_dictionary(column.type) and _is_text(column.dictionary.type):
         return pc.fill_null(_lengths(column.dictionary).take(column.indices), 0)
-    if not is_text(column.type):
+    if not _is_text(column.type):
         return pa.scalar(0, pa.int64())
     if pa.types.is_string_view(column.type):
         column = column.cast(pa.large_string())
