@@ -24,6 +24,7 @@ from support.postgres import HeritageServer
 
 LIMIT = 384 << 20
 ROWS, LONG = 600, 2_000_000
+WIDE, AT_MOST = 300, 256 << 20  # rows of a megabyte, and what reading them may take
 READER = """
 import asyncio, json, re, sys
 from pathlib import Path
@@ -118,16 +119,36 @@ def test_a_mariadb_that_gives_too_much(mariadb: MariaDb) -> None:
     went_on(in_turn([of("modest"), of("greedy"), of("greedy"), of("modest")], user="reader"))
 
 
-def test_files_that_unpack_to_too_much(volumes: Path) -> None:
-    """The file of a megabyte or so: one long text, once in its dictionary, and row after row that says «the same»."""
-    for name, long, rows in (("modest", 3, 3), ("greedy", LONG, ROWS)):
-        text = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * long]))
-        table = pa.table({"person_ref": [str(n) for n in range(rows)], "long_text": text})
-        (volumes / "files" / name).mkdir()
-        pq.write_table(table, volumes / "files" / name / "a.parquet", compression="zstd")
-    assert (volumes / "files" / "greedy" / "a.parquet").stat().st_size < LONG
+def lay(folder: Path, texts: pa.Array, **options: Any) -> None:
+    """Write a file of these texts that is small where they are packed."""
+    folder.mkdir()
+    table = pa.table({"person_ref": [str(n) for n in range(len(texts))], "long_text": texts})
+    pq.write_table(table, folder / "a.parquet", compression="zstd", **options)
 
-    def of(name: str) -> dict[str, Any]:
-        return product({"parquet": {"location": f"volume://files/{name}"}})
 
-    went_on(in_turn([of("modest"), of("greedy"), of("greedy"), of("modest")]))
+def filed(name: str) -> dict[str, Any]:
+    """Return the product of a folder."""
+    return product({"parquet": {"location": f"volume://files/{name}"}})
+
+
+def test_files_that_unpack_to_more_than_the_keeper_may_take_are_read(volumes: Path) -> None:
+    """One long text, once in its dictionary, and row after row that says «the same»; rows of a megabyte each, with and without a dictionary."""
+    files = volumes / "files"
+    same = {n: pa.DictionaryArray.from_arrays(pa.array([0] * n, pa.int32()), pa.array(["x" * LONG])) for n in (3, ROWS)}
+    wide = pa.array([f"{n:06}" * 175_000 for n in range(WIDE)])
+    lay(files / "modest", same[3])
+    lay(files / "greedy", same[ROWS])
+    lay(files / "unsaid", same[ROWS], store_schema=False)
+    lay(files / "wide", wide, write_batch_size=8)
+    lay(files / "bare", wide, write_batch_size=8, use_dictionary=False)
+    assert all((files / name / "a.parquet").stat().st_size < LONG for name in ("greedy", "unsaid", "wide", "bare"))
+    rows = {"modest": 3, "greedy": ROWS, "unsaid": ROWS, "wide": WIDE, "bare": WIDE}
+    *counts, most = in_turn([filed(name) for name in rows])
+    assert dict(zip(rows, counts, strict=True)) == rows
+    assert most < AT_MOST
+
+
+def test_a_row_of_a_file_that_does_not_fit_ends_its_own_load_and_the_next_is_read(volumes: Path) -> None:
+    lay(volumes / "files" / "modest", pa.array(["abc"] * 3))
+    lay(volumes / "files" / "greedy", pa.array(["x" * (LIMIT // 2)]))
+    went_on(in_turn([filed("modest"), filed("greedy"), filed("greedy"), filed("modest")]))

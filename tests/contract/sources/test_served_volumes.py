@@ -84,7 +84,7 @@ def rows(location: str) -> list[Any]:
 
 async def _all(source: ParquetReader) -> list[Any]:
     await source.inspect()
-    found = [row async for batch in source.batches(None) for row in batch.rows]
+    found = [row async for batch in source.batches(None) for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
     await source.verify()
     return found
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from commonweal_api.data_product import DataProductSpec, FieldType
@@ -14,7 +13,6 @@ from commonweal_runtime.store.loading.staging import Seal
 from commonweal_runtime.store.sources import secret_of, wanted
 from commonweal_runtime.store.sources.contract import UNREADABLE, check_types
 from commonweal_runtime.store.sources.mysql import _beyond, _date, _flag, _literal
-from commonweal_runtime.store.sources.parquet import natural_of, values_of
 
 KEY = b"k" * 32
 
@@ -52,20 +50,6 @@ def test_positions_are_sealed_for_one_key_and_one_plan() -> None:
     assert Seal(KEY, "plan").open(sealed) == '["P1"]'
     assert Seal(KEY, "other").open(sealed) is None
     assert Seal(b"x" * 32, "plan").open(sealed) is None
-
-
-@pytest.mark.parametrize(
-    "type_", [pa.list_(pa.int64()), pa.struct({"a": pa.int64()}), pa.map_(pa.string(), pa.string()), pa.binary(), pa.time64("us")]
-)
-def test_nested_and_raw_parquet_types_have_no_field(type_: pa.DataType) -> None:
-    assert natural_of(type_) is None
-    assert natural_of(pa.dictionary(pa.int32(), pa.string())) is FieldType.STRING
-
-
-def test_one_value_that_python_cannot_hold_spoils_no_other() -> None:
-    far = pa.array([0, 2**55]).cast(pa.timestamp("ms"))
-    first, second = values_of(far)
-    assert (first.year, second) == (1970, UNREADABLE)
 
 
 def test_what_mysql_means_by_its_values() -> None:

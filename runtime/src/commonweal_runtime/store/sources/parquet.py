@@ -7,33 +7,25 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from commonweal_api.data_product import DataProductSpec, FieldType, ParquetSource
+from commonweal_api.data_product import DataProductSpec, ParquetSource
 from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
-from commonweal_runtime.store.sources.contract import BATCH, UNREADABLE, Batch, Credentials, Survey, check_types, missing_column, wanted
+from commonweal_runtime.store.sources.arrow_text import text_of
+from commonweal_runtime.store.sources.contract import Batch, Credentials, Survey, wanted
+from commonweal_runtime.store.sources.folder import Folder, partition_of
 from commonweal_runtime.store.sources.own_thread import own_thread
-from commonweal_runtime.store.sources.places import VOLUME, Bucket, File, Place, mounted, state_of
+from commonweal_runtime.store.sources.places import VOLUME, Bucket, File, Place, mounted, shown, state_of
+from commonweal_runtime.store.sources.portions import group_of, parquet_of, parts_of
 from commonweal_runtime.store.sources.served import served
 
-_NATURAL: tuple[tuple[Callable[[pa.DataType], bool], FieldType], ...] = (
-    (pa.types.is_string, FieldType.STRING),
-    (pa.types.is_large_string, FieldType.STRING),
-    (pa.types.is_string_view, FieldType.STRING),
-    (pa.types.is_null, FieldType.STRING),
-    (pa.types.is_boolean, FieldType.BOOLEAN),
-    (pa.types.is_integer, FieldType.INTEGER),
-    (pa.types.is_floating, FieldType.NUMBER),
-    (pa.types.is_decimal, FieldType.NUMBER),
-    (pa.types.is_date, FieldType.DATE),
-    (pa.types.is_timestamp, FieldType.TIMESTAMP),
-)
 _Result = TypeVar("_Result")
+_TEXTS = "canonical"  # in every version: what was read before a text was canonical is read again
 
 
 @asynccontextmanager
@@ -58,19 +50,12 @@ class ParquetReader:
     """All files of a location. A position is the file, the row group, and the rows of it that have been read."""
 
     def __init__(self, place: Place, thread: Executor, spec: DataProductSpec, where: str) -> None:
-        self._place, self._thread, self._spec, self._where = place, thread, spec, where
+        self._place, self._thread, self._where = place, thread, where
+        self._spec, self._columns = spec, [w.column for w in wanted(spec)]
         self._files: list[File] = []
 
     async def _do(self, work: Callable[..., _Result], *arguments: Any) -> _Result:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
-        except pa.ArrowException as error:
-            raise self._damaged(error) from None
-        except OSError as error:
-            raise SourceReadError(Reason.LOAD_FAILED, f"«{self._where}» broke off ({type(error).__name__}).") from None
-
-    def _damaged(self, error: Exception) -> SourceReadError:
-        return SourceReadError(Reason.FILE_UNREADABLE, f"A file at «{self._where}» cannot be read as Parquet ({type(error).__name__}).")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     async def inspect(self) -> Survey:
         """Look at every file's schema; see `Source.inspect`."""
@@ -78,32 +63,19 @@ class ParquetReader:
 
     def _inspect(self) -> Survey:
         self._files, total = self._place.files(), 0
-        seen = hashlib.sha256(state_of(self._files).encode())
-        types: dict[str, FieldType] = {}
+        seen = hashlib.sha256(f"{_TEXTS}{state_of(self._files)}".encode())
+        schemas: list[tuple[str, pa.Schema, int]] = []
         for file in self._files:
-            with self._place.open(file) as stream, _parquet(stream) as parquet:
-                types = self._check(file, parquet.schema_arrow)
-                total += parquet.metadata.num_rows
-                seen.update(repr((parquet.metadata.num_rows, parquet.metadata.serialized_size)).encode())
+            with self._opened(file) as (_, parquet):
+                rows = parquet.metadata.num_rows
+                schemas.append((file.name, parquet.schema_arrow, rows))
+                seen.update(repr((rows, parquet.metadata.serialized_size)).encode())
+            total += rows
+        folder = Folder(self._spec, self._where)
+        for name, schema, _ in [s for s in schemas if s[2]] or schemas:  # without rows, a file has no say in names and types
+            folder.add(name, schema)
         version = seen.hexdigest()
-        return Survey(types, order=version, version=version, total=total, exact=True)
-
-    def _check(self, file: File, schema: pa.Schema) -> dict[str, FieldType]:
-        natural: dict[str, FieldType | None] = {}
-        described = {}
-        for want in wanted(self._spec):
-            at = schema.get_all_field_indices(want.column)
-            if len(at) != 1:
-                raise missing_column(file.name, want)
-            type_ = schema.field(at[0]).type
-            natural[want.column], described[want.column] = natural_of(type_), f"{type_} in «{file.name}»"
-        for want in wanted(self._spec):
-            if natural[want.column] is None:
-                detail = (
-                    f"The column «{want.column}», which {want.what} names, is {described[want.column]}; only plain values can be served."
-                )
-                raise SourceReadError(Reason.COLUMN_TYPE_MISMATCH, detail)
-        return check_types(self._spec, natural, described)
+        return Survey(folder.types(), order=version, version=version, total=total, exact=True, former=folder.former)
 
     async def batches(self, after: str | None) -> AsyncIterator[Batch]:
         """Read group after group; see `Source.batches`."""
@@ -113,52 +85,48 @@ class ParquetReader:
 
     def _batches(self, file: int, group: int, skip: int) -> Iterator[Batch]:
         for n in range(file, len(self._files)):
-            with self._place.open(self._files[n]) as stream, _parquet(stream) as parquet:
+            with self._opened(self._files[n]) as (stream, parquet):
                 for g in range(group if n == file else 0, parquet.num_row_groups):
-                    yield from self._group(parquet, n, g, skip if (n, g) == (file, group) else 0)
+                    yield from self._group(stream, parquet, n, g, skip if (n, g) == (file, group) else 0)
 
-    def _group(self, parquet: pq.ParquetFile, file: int, group: int, skip: int) -> Iterator[Batch]:
-        columns = [w.column for w in wanted(self._spec)]
-        at = 0
-        for batch in parquet.iter_batches(BATCH, row_groups=[group], columns=list(dict.fromkeys(columns)), use_threads=False):
-            at += batch.num_rows
-            if at > skip:  # a position lies at the end of a batch, and batches of a group are cut the same way each time
-                read = {c: values_of(batch.column(c)) for c in dict.fromkeys(columns)}
-                yield Batch(list(zip(*(read[c] for c in columns), strict=True)), f"{file}:{group}:{at}")
+    def _group(self, stream: pa.NativeFile, parquet: pq.ParquetFile, file: int, group: int, skip: int) -> Iterator[Batch]:
+        path, at = partition_of(self._files[file].name), 0
+        columns = [c for c in dict.fromkeys(self._columns) if c in parquet.schema_arrow.names]
+        for read in group_of(stream, parquet, group, columns):
+            rest = read.slice(min(read.num_rows, max(0, skip - at)))
+            at += read.num_rows - rest.num_rows
+            for part in parts_of(rest):
+                at += part.num_rows
+                text = {c: text_of(part.column(c)) for c in columns}
+                text |= {c: pa.repeat(pa.scalar(path.get(c), pa.string()), part.num_rows) for c in self._columns if c not in text}
+                yield Batch([text[c] for c in self._columns], f"{file}:{group}:{at}")
+
+    @contextmanager
+    def _opened(self, file: File) -> Iterator[tuple[pa.NativeFile, pq.ParquetFile]]:
+        """Open a file; whatever goes wrong until it is closed is an error that names it."""
+        try:
+            with self._place.open(file) as stream, parquet_of(stream) as parquet:
+                yield stream, parquet
+        except MemoryError:
+            detail = f"«{self._where}»: the rows of {shown(file.name)} need more memory than the store's keeper has left."
+            raise SourceReadError(Reason.LOAD_FAILED, f"{detail} Write the file with smaller pages, or shorter values.") from None
+        except OSError as error:
+            raise self._place.failed(error) or self._damaged(file, error) from None
+        except (pa.ArrowException, UnicodeError) as error:
+            raise self._damaged(file, error) from None
+
+    def _damaged(self, file: File, error: Exception) -> SourceReadError:
+        what = f"«{self._where}»: {shown(file.name)}"
+        if "crypt" in str(error):  # Arrow has one kind of error for all that is wrong with a file
+            return SourceReadError(Reason.FILE_UNREADABLE, f"{what} is encrypted. Write it without encryption: the store has no key to it.")
+        if file.size == 0:
+            return SourceReadError(Reason.FILE_UNREADABLE, f"{what} is empty.")
+        return SourceReadError(Reason.FILE_UNREADABLE, f"{what} is cut off, damaged, or no Parquet file.")
 
     async def verify(self) -> None:
-        """Raise SourceReadError if the files are others than those that were looked at; see `Source.verify`."""
-        if state_of(await self._do(self._place.files)) != state_of(self._files):
-            detail = f"The files at «{self._where}» changed while they were read; they are read again from the beginning."
+        """Raise SourceReadError if a file that was looked at is another one now, or gone; see `Source.verify`. What came since is the next load's."""
+        now = {f.name: f for f in await self._do(self._place.files)}
+        changed = [shown(f.name) for f in self._files if now.get(f.name) != f]
+        if changed:
+            detail = f"«{self._where}»: {changed[0]} changed while the files were read; they are read again from the beginning."
             raise SourceReadError(Reason.LOAD_FAILED, detail)
-
-
-def _parquet(stream: pa.NativeFile) -> pq.ParquetFile:
-    return pq.ParquetFile(stream, pre_buffer=False, buffer_size=1 << 20)
-
-
-def natural_of(type_: pa.DataType) -> FieldType | None:
-    """Return what a column's values are; None for lists, structures, bytes and whatever else no field can hold."""
-    if pa.types.is_dictionary(type_):
-        return natural_of(type_.value_type)
-    return next((natural for fits, natural in _NATURAL if fits(type_)), None)
-
-
-def values_of(column: pa.Array) -> list[Any]:
-    """Return a column's values; one that Python cannot hold becomes UNREADABLE, and the others stay."""
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
-        column = column.cast(pa.timestamp("us", column.type.tz), safe=False)  # the store keeps microseconds
-    try:
-        values: list[Any] = column.to_pylist()
-    except (ValueError, ArithmeticError):  # UnicodeDecodeError is one of them
-        return [_value(scalar) for scalar in column]
-    return values
-
-
-def _value(scalar: pa.Scalar) -> Any:
-    try:
-        return scalar.as_py()
-    except (ValueError, ArithmeticError):
-        return UNREADABLE

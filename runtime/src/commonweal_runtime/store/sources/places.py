@@ -24,6 +24,7 @@ VOLUME = "volume://"
 VOLUMES = "/var/lib/commonweal/volumes"
 MOST_FILES = 1000
 SUFFIX = ".parquet"
+_LONGEST_NAME = 300
 _CONNECT_SECONDS, _REQUEST_SECONDS = 5.0, 60.0
 _Result = TypeVar("_Result")
 _CODE = re.compile(r"AWS Error ([A-Z_0-9]+)")
@@ -39,6 +40,11 @@ class File:
     changed: int
 
 
+def shown(name: str) -> str:
+    """Return a file's name as a message may show it."""
+    return "".join(c if c.isprintable() else "?" for c in name[:_LONGEST_NAME])
+
+
 class Place(Protocol):
     """Somewhere with files. Everything here blocks; whatever goes wrong is a SourceReadError."""
 
@@ -48,6 +54,10 @@ class Place(Protocol):
 
     def open(self, file: File) -> pa.NativeFile:
         """Open one of them for reading."""
+        ...
+
+    def failed(self, error: OSError) -> SourceReadError | None:
+        """Return what an error while a file is read means if the place is to blame; None where it is the file."""
         ...
 
 
@@ -63,8 +73,8 @@ def state_of(files: Sequence[File]) -> str:
 
 
 def _chosen(files: list[File], where: str) -> list[File]:
-    """Return the data among files: names that end as Parquet's do; what begins with a dot or underline is somebody's working state."""
-    data = sorted(f for f in files if f.name.endswith(SUFFIX) and not any(p.startswith((".", "_")) for p in f.name.split("/")))
+    """Return the data among files: names that end as Parquet's do, but for what writers keep for themselves."""
+    data = sorted(f for f in files if f.name.endswith(SUFFIX) and not any(map(_kept, f.name.split("/"))))
     if not data:
         raise SourceReadError(Reason.FILE_MISSING, f"No file whose name ends in {SUFFIX} lies at «{where}».")
     if len(data) > MOST_FILES:
@@ -72,6 +82,11 @@ def _chosen(files: list[File], where: str) -> list[File]:
             Reason.LOAD_FAILED, f"«{where}» holds {len(data)} files, and at most {MOST_FILES} are read; write larger ones."
         )
     return data
+
+
+def _kept(part: str) -> bool:
+    """Return whether a part of a path is a writer's own: it begins with a dot or underline, and is no value of a column, `_year=2024`."""
+    return part.startswith(".") or (part.startswith("_") and "=" not in part)
 
 
 class Volume:
@@ -106,7 +121,8 @@ class Volume:
         try:
             stream = (start if start.is_file() else start / name).open("rb")
         except OSError as error:
-            raise SourceReadError(Reason.FILE_MISSING, f"«{self.where}»: {name} cannot be opened ({type(error).__name__}).") from None
+            detail = f"«{self.where}»: {shown(name)} was listed and cannot be opened: {error.strerror}."
+            raise SourceReadError(Reason.FILE_MISSING, detail) from None
         if not Path(f"/proc/self/fd/{stream.fileno()}").readlink().is_relative_to(self._root.resolve()):
             stream.close()
             raise self._outside()
@@ -125,7 +141,15 @@ class Volume:
         return SourceReadError(Reason.LOCATION_REFUSED, f"A symbolic link at «{self.where}» leads out of its volume.")
 
     def _unlisted(self, error: OSError) -> None:
-        raise SourceReadError(Reason.CREDENTIALS_REFUSED, f"«{self.where}» holds a folder that cannot be listed ({type(error).__name__}).")
+        folder = shown(os.path.relpath(error.filename or self._root, self._root))
+        detail = f"«{self.where}»: the folder {folder} of the volume cannot be listed: {error.strerror}. Let the reader of volumes read it."
+        raise SourceReadError(Reason.CREDENTIALS_REFUSED, detail)
+
+    def failed(self, error: OSError) -> SourceReadError | None:
+        """Return what the volume did not give; see `Place.failed`. What Arrow finds wrong with a file has no number."""
+        if error.errno is None:
+            return None
+        return SourceReadError(Reason.LOAD_FAILED, f"«{self.where}»: the volume broke off: {error.strerror}.")
 
     @staticmethod
     def _file(path: Path, name: str) -> File:
@@ -174,17 +198,21 @@ class Bucket:
         except FileNotFoundError:
             raise SourceReadError(Reason.FILE_MISSING, f"There is nothing at «{self.where}» on {self._host}.") from None
         except OSError as error:
-            raise self.refused(error) from None
+            raise self._refused(error) from None
 
-    def refused(self, error: OSError) -> SourceReadError:
+    def failed(self, error: OSError) -> SourceReadError | None:
+        """Return what the object storage did not give; see `Place.failed`."""
+        return self._refused(error) if _CODE.search(str(error)) else None
+
+    def _refused(self, error: OSError) -> SourceReadError:
         """Return what an error of the object storage means. Its own text is not passed on."""
         found = _CODE.search(str(error))
-        code = found[1] if found else type(error).__name__
+        code = found[1] if found else ""
         if code in _REFUSED or "HTTP status 403" in str(error):
             return SourceReadError(Reason.CREDENTIALS_REFUSED, f"{self._host} refuses the access key «{self._user}» for «{self.where}».")
         if code == "NO_SUCH_BUCKET":
             return SourceReadError(Reason.BUCKET_MISSING, f"{self._host} has no bucket «{self._path.partition('/')[0]}».")
-        return SourceReadError(Reason.SOURCE_UNREACHABLE, f"{self._host} does not answer ({code}).")
+        return SourceReadError(Reason.SOURCE_UNREACHABLE, f"{self._host} does not answer{code and f' ({code})'}.")
 
 
 def _object(info: fs.FileInfo, name: str) -> File:

@@ -71,6 +71,10 @@ class Served:
         """Open one of them; see `Place.open`."""
         return pa.PythonFile(io.BufferedReader(_Ranges(self, file), BUFFER), mode="r")
 
+    def failed(self, _: OSError) -> SourceReadError | None:
+        """Return None: what the reader does not give is told where it is asked; see `Place.failed`."""
+        return None
+
     def ask(self, path: str, query: Mapping[str, str], headers: Mapping[str, str], most: int) -> bytes:
         """Return the body of an answer of at most `most` bytes. Raises SourceReadError."""
         connection = self._connection()
@@ -78,10 +82,8 @@ class Served:
             connection.request("GET", f"{path}?{urlencode({'location': self.where, **query})}", headers=dict(headers))
             answer = connection.getresponse()
             body = answer.read(most + 1)
-        except (OSError, http.client.HTTPException) as error:
-            raise SourceReadError(
-                Reason.SOURCE_UNREACHABLE, f"The reader of «{self.where}» does not answer ({type(error).__name__})."
-            ) from None
+        except (OSError, http.client.HTTPException):
+            raise SourceReadError(Reason.SOURCE_UNREACHABLE, f"The reader of «{self.where}» does not answer.") from None
         finally:
             connection.close()
         if answer.status in {200, 206} and len(body) <= most:
