@@ -47,7 +47,9 @@ _ENDED = {
     ER.NO_SUCH_USER: "cannot read the view «{table}»: its definer is no user any more. Create it again with another definer",
     **dict.fromkeys((ER.OUTOFMEMORY, ER.OUT_OF_SORTMEMORY, ER.OUT_OF_RESOURCES), "ran out of memory while «{table}» was read. Its log says for what"),
     **dict.fromkeys((ER.DISK_FULL, ER.RECORD_FILE_FULL, ER.ERROR_ON_WRITE), "ran out of disk space while «{table}» was read. Its log says where"),
-    **dict.fromkeys((ER.CRASHED_ON_USAGE, ER.CRASHED_ON_REPAIR, ER.NOT_KEYFILE), "found «{table}» damaged. Repair the table there"),
+    **dict.fromkeys((ER.CRASHED_ON_USAGE, ER.CRASHED_ON_REPAIR, ER.NOT_KEYFILE, ER.GET_ERRNO),
+        "cannot read the files of «{table}». Its log says why: CHECK TABLE and REPAIR TABLE may help"
+   ),
     **dict.fromkeys(
         (1690, ER.TRUNCATED_WRONG_VALUE, ER.DIVISION_BY_ZERO, ER.WARN_DATA_OUT_OF_RANGE, ER.DATA_TOO_LONG),
         "cannot compute a value of the view «{table}». Correct the view, or the value there",
