@@ -38,7 +38,7 @@ async def read(spec):
     try:
         async with open_source(DataProductSpec.model_validate(spec), Credentials(user, password)) as source:
             await source.inspect()
-            return sum([len(batch.rows) async for batch in source.batches(None)])
+            return sum([len(batch.columns[0]) async for batch in source.batches(None)])
     except Exception as error:
         return type(error).__name__
 

@@ -47,9 +47,10 @@ _ENDED = {
     ER.NO_SUCH_USER: "cannot read the view «{table}»: its definer is no user any more. Create it again with another definer",
     **dict.fromkeys((ER.OUTOFMEMORY, ER.OUT_OF_SORTMEMORY, ER.OUT_OF_RESOURCES), "ran out of memory while «{table}» was read. Its log says for what"),
     **dict.fromkeys((ER.DISK_FULL, ER.RECORD_FILE_FULL, ER.ERROR_ON_WRITE), "ran out of disk space while «{table}» was read. Its log says where"),
-    **dict.fromkeys((ER.CRASHED_ON_USAGE, ER.CRASHED_ON_REPAIR, ER.NOT_KEYFILE, ER.GET_ERRNO),
-        "cannot read the files of «{table}». Its log says why: CHECK TABLE and REPAIR TABLE may help"
-   ),
+    **dict.fromkeys(
+        (ER.CRASHED_ON_USAGE, ER.CRASHED_ON_REPAIR, ER.NOT_KEYFILE, ER.GET_ERRNO),
+        "cannot read the files of «{table}». Its log says why: CHECK TABLE and REPAIR TABLE may help",
+    ),
     **dict.fromkeys(
         (1690, ER.TRUNCATED_WRONG_VALUE, ER.DIVISION_BY_ZERO, ER.WARN_DATA_OUT_OF_RANGE, ER.DATA_TOO_LONG),
         "cannot compute a value of the view «{table}». Correct the view, or the value there",
@@ -101,8 +102,8 @@ def _not_reached(source: MysqlSource, error: Exception, number: int) -> SourceRe
 def broke_off(source: MysqlSource, error: Exception) -> SourceReadError:
     """Return why a read ended before its end."""
     where, number = f"{source.host}:{source.port}", number_of(error)
-    if number in {ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR}:
-        detail = f"{where} does not let the login read all of «{source.table}». Grant SELECT on it, or what its view reads to the view's definer."
+    if number in {ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR, ER.ACCESS_DENIED_ERROR}:
+        detail = f"{where} does not let the login read all of «{source.table}». Grant SELECT on it; of a view, its definer has to exist and to have it below."
         return SourceReadError(Reason.CREDENTIALS_REFUSED, detail)
     told = _ENDED.get(number, _LOST)
     if number in _WORDS and number not in _ENDED:
