@@ -164,6 +164,15 @@ def test_a_read_that_is_killed_says_so(mariadb: MariaDb, kill: str, words: str) 
     assert words in caught.value.detail, caught.value.detail
 
 
+def test_a_row_that_does_not_fit_ends_its_own_load(mariadb: MariaDb, monkeypatch: pytest.MonkeyPatch) -> None:
+    def take(*_: object) -> None:
+        raise MemoryError
+
+    mariadb.run("create or replace table told (ref int, words text)", database="heritage")
+    monkeypatch.setattr(mysql_wire.Wire, "take", take)
+    assert "more memory than the store may take" in refused(mariadb, "told").detail
+
+
 @contextmanager
 def answering(what: bytes) -> Iterator[int]:
     """Stand for a server of another kind, which says one thing to each who connects; return its port."""

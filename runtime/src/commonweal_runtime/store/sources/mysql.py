@@ -29,7 +29,7 @@ from commonweal_runtime.store.sources.contract import (
     wanted,
 )
 from commonweal_runtime.store.sources.mysql_keys import beyond, literal, ordered, place, quoted
-from commonweal_runtime.store.sources.mysql_refusals import FAILURES, broke_off, number_of
+from commonweal_runtime.store.sources.mysql_refusals import FAILURES, broke_off, number_of, too_large
 from commonweal_runtime.store.sources.mysql_text import Column, Form, texts
 from commonweal_runtime.store.sources.mysql_wire import Wire
 from commonweal_runtime.store.sources.own_thread import own_thread
@@ -59,7 +59,10 @@ class MysqlReader:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
         except FAILURES as error:
-            raise broke_off(self._source, error) from None
+            found = broke_off(self._source, error)
+        except MemoryError:
+            found = too_large(self._source)
+        raise found  # here, where nothing holds the frames of what failed, and with them the rows
 
     async def inspect(self) -> Survey:
         """Look at the table; see `Source.inspect`."""

@@ -109,3 +109,9 @@ def broke_off(source: MysqlSource, error: Exception) -> SourceReadError:
     if number in _WORDS and number not in _ENDED:
         told = f"ended the read of «{{table}}»: {_WORDS[number]}. Look that up in its manual"
     return SourceReadError(Reason.LOAD_FAILED, f"{where} {told.format(table=source.table)}.")
+
+
+def too_large(source: MysqlSource) -> SourceReadError:
+    """Return the error for a row that does not fit into the memory that is left."""
+    detail = f"A row of «{source.table}» needs more memory than the store may take. Shorten what is in it, or leave its longest column out of spec.fields."
+    return SourceReadError(Reason.LOAD_FAILED, detail)
