@@ -153,11 +153,8 @@ def test_a_read_that_is_killed_says_so(mariadb: MariaDb, kill: str, words: str) 
         async with mariadb.reader("told", {"words": "String"}) as reader:
             await reader.inspect()
             async for _ in reader.batches(None):
-                (process,) = mariadb.run(f"select id from information_schema.processlist where user = '{USER}' and info like 'select%'")[
-                    :1
-                ] or [None]
-                if process is not None:
-                    mariadb.run(f"{kill} {process[0]}")
+                running = mariadb.run(f"select id from information_schema.processlist where user = '{USER}' and info like 'select%'")
+                mariadb.run(*(f"{kill} {process}" for (process,) in running), "select 1")
 
     with pytest.raises(SourceReadError) as caught:
         asyncio.run(read())
