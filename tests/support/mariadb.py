@@ -1,4 +1,4 @@
-"""A real MariaDB server for tests: somebody else's database, on loopback, in a directory of its own."""
+"""A real MariaDB server for tests: somebody else's database, on loopback, in a directory of its own; and its reader, without a store."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import os
 import pwd
 import shutil
 import subprocess
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 
 import pymysql
 
+from commonweal_api.data_product import DataProductSpec
+from commonweal_runtime.store.sources import Credentials, Source, open_source
 from support import room
+from support.data_api import PASSWORD, USER
 from support.loopback import until_it_listens
 from support.postgres import free_port
 
@@ -85,3 +90,27 @@ class MariaDb:
             for statement in statements:
                 cursor.execute(statement)
             return list(cursor.fetchall())
+
+    @asynccontextmanager
+    async def reader(
+        self,
+        table: str,
+        fields: Mapping[str, str],
+        *,
+        key: str = "ref",
+        record: str | None = None,
+        login: tuple[str, str] = (USER, PASSWORD),
+    ) -> AsyncIterator[Source]:
+        """Open a table of the database `heritage` as the source of a product with fields named as their columns."""
+        source = {"host": "127.0.0.1", "port": self.port, "database": "heritage", "table": table, "credentials": {"name": "heritage"}}
+        many = {} if record is None else {"records": "Many", "recordKey": record}
+        spec = {
+            "title": "People",
+            "version": "1.0.0",
+            "class": "Person",
+            "source": {"mysql": source},
+            "subject": {"column": key, **many},
+            "fields": [{"name": name, "column": name, "type": type_} for name, type_ in fields.items()],
+        }
+        async with open_source(DataProductSpec.model_validate(spec), Credentials(*login)) as opened:
+            yield opened

@@ -228,13 +228,15 @@ def test_each_way_a_mariadb_can_be_wrong_has_its_reason(bench: Bench, mariadb: M
 @pytest.mark.parametrize("hostile", ["x` from fine; drop table fine; -- ", "x' or '1'='1", "x\\"])
 def test_no_name_of_a_product_becomes_sql(bench: Bench, mariadb: MariaDb, hostile: str) -> None:
     """The API refuses such names; were one to come through, it would name a column that is not there."""
-    from commonweal_runtime.store.sources.mysql import _beyond, _literal, _quoted
+    from commonweal_runtime.store.sources.mysql_keys import beyond, literal, quoted
+    from commonweal_runtime.store.sources.mysql_text import Column
 
+    order = [Column(name, "date", "date", "", "", None) for name in ("words", "ref")]
     mariadb.run("create table fine (ref int, words text)", "insert into fine values (1, 'a')", database="heritage")
     try:
-        assert mariadb.run(f"select {_literal(hostile)}") == [(hostile,)]
-        assert mariadb.run(f"select 1 as {_quoted(hostile)}") == [(1,)]
-        assert mariadb.run(f"select count(*) from fine where {_beyond(['words', 'ref'], [hostile, 0])}", database="heritage")[0][0] in {
+        assert mariadb.run(f"select {literal(hostile)}") == [(hostile,)]
+        assert mariadb.run(f"select 1 as {quoted(hostile)}") == [(1,)]
+        assert mariadb.run(f"select count(*) from fine where {beyond(order, [hostile, hostile])}", database="heritage")[0][0] in {
             0,
             1,
         }

@@ -12,7 +12,8 @@ from commonweal_runtime.store.loading import quarantine
 from commonweal_runtime.store.loading.staging import Seal
 from commonweal_runtime.store.sources import secret_of, wanted
 from commonweal_runtime.store.sources.contract import UNREADABLE, check_types
-from commonweal_runtime.store.sources.mysql import _beyond, _date, _flag, _literal
+from commonweal_runtime.store.sources.mysql_keys import beyond, literal
+from commonweal_runtime.store.sources.mysql_text import Column, texts
 
 KEY = b"k" * 32
 
@@ -52,11 +53,22 @@ def test_positions_are_sealed_for_one_key_and_one_plan() -> None:
     assert Seal(b"x" * 32, "plan").open(sealed) is None
 
 
-def test_what_mysql_means_by_its_values() -> None:
-    assert (_date("0000-00-00"), _date("2000-00-00"), str(_date("2000-02-29"))) == (None, "2000-00-00", "2000-02-29")
-    assert [_flag(v) for v in (0, 1, 2, b"\x01", b"\x00", None)] == [False, True, 2, True, False, None]
-    assert _literal("a'\\\"") == "_utf8mb4 x'61275c22'"
-    assert _beyond(["a", "b"], [1, "x"]) == "((`a` > 1) or (`a` = 1 and `b` > _utf8mb4 x'78'))"
+def column(kind: str, charset: str = "") -> Column:
+    return Column("a", kind, kind, charset, "", None)
+
+
+def test_a_text_of_mysql_that_is_no_utf_8_is_a_value_that_cannot_be_read() -> None:
+    assert texts([b"a", b"\xff", None, "ü".encode()], None).to_pylist() == ["a", UNREADABLE, None, "ü"]
+    assert texts([b"2024-01-31 00:00:00", b"\xff"], column("datetime").form(truth=False)).to_pylist() == ["2024-01-31T00:00:00", UNREADABLE]
+
+
+def test_each_key_of_mysql_is_a_constant_of_its_own_kind() -> None:
+    assert literal("a'\\\"") == "_utf8mb4 x'61275c22'"
+    key = [column("decimal"), column("varchar", "latin1")]
+    assert beyond(key, ["0.10", "41"]) == "((`a` > 0.10) or (`a` = 0.10 and `a` > _latin1 x'41'))"
+    assert beyond([column("float")], ["1.5"]) == "((`a` > 1.5e0))"
+    assert beyond([column("enum")], ["3"]) == "((cast(`a` as unsigned) > 3))"
+    assert beyond([column("bigint")], ["1 or 1"]) == "((`a` > _utf8mb4 x'31206f722031'))"
 
 
 def test_the_quarantine_in_words() -> None:

@@ -54,6 +54,10 @@ class CarefulConnection(Connection):  # type: ignore[misc] # the driver has no t
         self._trusted = trust is not None
         super().__init__(ssl=trust, auth_plugin_map=methods, defer_connect=True, **options)
 
+    def wait_for_answers(self) -> None:
+        """Bound no answer by time any more, as login was: a statement may take what it takes."""
+        self._read_timeout = None
+
     def _request_authentication(self) -> None:
         if not self._trusted and self._auth_plugin_name in _REFUSED:
             raise PasswordExposedError(f"a login by {self._auth_plugin_name}")  # the first packet would hold the password
