@@ -153,15 +153,15 @@ create collation careless (provider = icu, locale = 'de-u-ks-level2', determinis
 def test_rows_go_on_after_any_key_as_the_source_sorts_it(source: HeritageServer, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (postgres, postgres_copy):
         monkeypatch.setattr(module, "BATCH", 1)
-    tables = [f"create table key_{n} (ref {type_} primary key); " for n, type_ in enumerate(KEYS)]
+    tables = [f"create table key_{n} (ref {type_} primary key, v text); " for n, type_ in enumerate(KEYS)]
     values = [
-        f"insert into key_{n} select unnest($v${{{','.join(map(quoted, reversed(v)))}}}$v$::{t.split(' collate')[0]}[]); "
+        f"insert into key_{n} (ref) select unnest($v${{{','.join(map(quoted, reversed(v)))}}}$v$::{t.split(' collate')[0]}[]); "
         for n, (t, v) in enumerate(KEYS.items())
     ]
     change(source, f"{MADE}; {''.join(tables)}{''.join(values)}")
 
     async def go(number: int, keys: list[str]) -> None:
-        async with opened(product(source, f"key_{number}")) as (reader, survey):
+        async with opened(product(source, f"key_{number}", "v")) as (reader, survey):
             assert survey.order is not None
             found, positions = await rows(reader)
             assert [key for key, _ in found] == keys
