@@ -41,7 +41,9 @@ def not_let_in(source: PostgresSource, username: str, error: Exception) -> Sourc
         return SourceReadError(Reason.CREDENTIALS_REFUSED, f"{where} refuses the user «{username}».")
     if isinstance(error, asyncpg.InvalidCatalogNameError):
         return SourceReadError(Reason.DATABASE_MISSING, f"{where} has no database «{source.database}».")
-    if isinstance(error, asyncpg.PostgresError):
+    if isinstance(error, asyncpg.PostgresError) and not isinstance(
+        error, asyncpg.ConnectionDoesNotExistError
+    ):  # that one is the driver's own
         return SourceReadError(Reason.LOAD_FAILED, f"{where} refuses the connection: «{_said(error)}». {_remedy(error)}")
     return SourceReadError(Reason.SOURCE_UNREACHABLE, f"{where} does not answer.")
 
