@@ -44,14 +44,6 @@ def products(doors: Doors) -> dict[str, Spec]:
     return {"people": one, "visits": many}
 
 
-@pytest.fixture
-def texts(monkeypatch: pytest.MonkeyPatch) -> Texts:
-    """The source of every product that this process loads."""
-    made = Texts()
-    monkeypatch.setattr(loading, "open_source", made.opened)
-    return made
-
-
 def hold(texts: Texts, written: Callable[[str], str]) -> None:
     """Have the source write its keys in one way."""
     texts.tables["numbered"] = [{"ref": written(ref), "full_name": name} for ref, name in PEOPLE.items()]

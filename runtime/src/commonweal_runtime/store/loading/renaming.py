@@ -11,6 +11,7 @@ from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.sources import Batch, Survey
+from commonweal_runtime.store.sources.contract import UNREADABLE
 
 Noted = tuple[str, bool, str, str]
 NOTED = ("product", "record", "former", "now")
@@ -41,7 +42,7 @@ class Renaming:
         for place, column in enumerate(self.columns):
             former = self.former.get(column)
             for text in batch.columns[place].unique().to_pylist() if former is not None else ():
-                if former is not None and text is not None and (was := former(text)) != text:
+                if former is not None and text not in {None, UNREADABLE} and (was := former(text)) != text:
                     found[self.product.uid, place == 1, *(self._named(t, record=place == 1) for t in (was, text))] = None
         return list(found)
 
@@ -57,7 +58,9 @@ class Renaming:
             await store.execute("select pg_advisory_xact_lock(1, b) from generate_series(0, 1023) b")
         clashing = await store.fetchval("select staging.clashes($1, $2)", self.product.uid, self.product.relation)
         if clashing:
-            detail = f"{clashing} of the ids that follow from the column «{self.columns[0]}», which spec.subject.column names, are concerned."
+            detail = (
+                f"{clashing} of the ids that follow from the column «{self.columns[0]}», which spec.subject.column names, are concerned."
+            )
             raise SourceReadError(Reason.KEYS_CLASH, detail)
         if renamed:
             await store.execute("select staging.rename($1)", self.product.uid)

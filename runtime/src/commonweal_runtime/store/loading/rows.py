@@ -14,11 +14,14 @@ from commonweal_runtime.exceptions import ValueMismatchError
 from commonweal_runtime.store.sources.contract import UNREADABLE, Batch
 from commonweal_runtime.store.values import converter, key_of
 
+LONGEST_KEY = 2000  # bytes of a record key: PostgreSQL keeps at most 2704 of an entry in an index, a subject's id beside it among them
+
 
 class Flaw(StrEnum):
     """Why a row is in quarantine. Stable words: scripts match on them."""
 
     NO_KEY = "NoKey"
+    LONG_KEY = "LongKey"
     MISSING = "Missing"
     MISMATCH = "Mismatch"
     UNREADABLE = "Unreadable"
@@ -76,6 +79,8 @@ class Reading:
             return Refused(f"at {self._place}", named, Flaw.NO_KEY, who, self._place)
         # a zero byte is in no source key, so no person's id comes out of this
         key = str(pairwise(self._key, f"{subject}\0{record}")) if self._many else str(who)
+        if len(record.encode()) > LONGEST_KEY:
+            return Refused(key, "spec.subject.recordKey", Flaw.LONG_KEY, who, self._place)
         values: list[Any] = [who, record] if self._many else [who]
         for value, (name, required, convert) in zip(row[len(values) :], self._convert, strict=True):
             try:
