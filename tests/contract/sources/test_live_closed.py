@@ -23,7 +23,7 @@ create view volatile_view as select slowly(ref) as ref, full_name from person;
 create table unindexed as select ref, full_name from person;
 create domain reference as text;
 create table domained (ref reference primary key, full_name text);
-create table numbered (ref numeric primary key, full_name text);
+create table measured (ref double precision primary key, full_name text);
 create collation careless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 create table careless_keys (ref text collate careless primary key, full_name text);
 create view plain_view as select ref, full_name from person;
@@ -68,7 +68,7 @@ async def change(doors: Doors, sql: str) -> None:
     await root.close()
 
 
-@pytest.mark.parametrize("table", ["volatile_view", "unindexed", "domained", "numbered", "careless_keys"])
+@pytest.mark.parametrize("table", ["volatile_view", "unindexed", "domained", "measured", "careless_keys"])
 def test_what_cannot_be_asked_by_key_stays_closed(doors: Doors, table: str) -> None:
     async def script(_: Doors) -> str:
         doors.exchange.put(wanted(doors, table, table))

@@ -67,8 +67,18 @@ def test_the_view_has_the_mapped_columns_and_the_masks_and_no_row_that_breaks_th
     assert "_source text options (column_name 'ref')" in statements[1]
     assert "\"fullName\" text options (column_name 'full_name'), \"born\" date options (column_name 'born')" in statements[1]
     assert '(extract(year from "born"))::bigint as "birthYear"' in statements[2]
-    assert statements[2].endswith('where "fullName" is not null and ("born" is null or isfinite("born"))')
+    assert statements[2].endswith(
+        """where "fullName" is not null and ("born" is null or ("born" >= '0001-01-01' and "born" < '10000-01-01'))"""
+    )
     assert foreign.digest_of(statements) in statements[-1]
+
+
+def test_a_column_with_padding_is_of_the_type_that_drops_it() -> None:
+    source = SPEC.source.postgres
+    assert source is not None
+    statements = foreign.definition("people_1", SPEC, source, "bpchar", {"full_name"})
+    assert "_source bpchar options (column_name 'ref'), \"fullName\" bpchar options" in statements[1]
+    assert '"fullName"::text' in statements[2]
 
 
 def test_the_store_keeps_the_key_and_no_field() -> None:

@@ -14,11 +14,15 @@ from commonweal_runtime.store.loading import quarantine
 from commonweal_runtime.store.loading.rows import Flaw, Reading, Refused, Taken
 from commonweal_runtime.store.loading.staging import Seal
 from commonweal_runtime.store.sources import secret_of, wanted
-from commonweal_runtime.store.sources.contract import UNREADABLE, check_types
+from commonweal_runtime.store.sources.contract import UNREADABLE, Batch, check_types
 from commonweal_runtime.store.sources.mysql import _beyond, _date, _flag, _literal
 from commonweal_runtime.store.sources.parquet import natural_of, values_of
 
 KEY = b"k" * 32
+
+
+def batch(*rows: tuple[str | None, ...]) -> Batch:
+    return Batch([pa.array(column, pa.string()) for column in zip(*rows, strict=True)], None)
 
 
 def spec(*, many: bool = False, **over: Any) -> DataProductSpec:
@@ -51,7 +55,7 @@ def test_what_is_read_is_keys_then_columns_then_what_expressions_read() -> None:
     ],
 )
 def test_a_row_is_refused_for_the_first_field_to_blame_and_none_of_its_values_is_kept(row: Any, field: str, flaw: Flaw) -> None:
-    taken, refused = Reading(spec(), {"nick": FieldType.STRING}, KEY, 41).read([row])
+    taken, refused = Reading(spec(), {"nick": FieldType.STRING}, KEY, 41).read(batch(row))
     assert taken == []
     who = pairwise(KEY, "P1") if row[0] == "P1" else None
     assert refused == [Refused(str(who) if who else "at 42", field, flaw, who, 42)]
@@ -60,7 +64,7 @@ def test_a_row_is_refused_for_the_first_field_to_blame_and_none_of_its_values_is
 
 def test_a_good_row_carries_the_pairwise_id_and_a_key_that_hides_the_record() -> None:
     ((one, two), refused) = Reading(spec(many=True), {"nick": FieldType.STRING}, KEY, 0).read(
-        [("P1", 7, "Ada", "1990-02-28", "a"), ("P1", 8, "Ada", None, None)]
+        batch(("P1", "7", "Ada", "1990-02-28", "a"), ("P1", "8", "Ada", None, None))
     )
     assert refused == []
     assert isinstance(one, Taken)

@@ -7,7 +7,7 @@ The table of such a product is the one that a product with a single field, the s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 from commonweal_api.data_product import DataProductSpec, FieldType, PostgresSource, ProductField
@@ -19,11 +19,14 @@ KEY = "_source"
 OWNER = "cw_heritage"
 PUBLIC_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 # Types of a source's key, and what the foreign table calls them: equality means the same on both sides, and the text of a value is read back as it.
-KEY_TYPES = {"text": "text", "varchar": "text", "int2": "smallint", "int4": "integer", "int8": "bigint", "uuid": "uuid"}
+KEY_TYPES = {
+    **{"text": "text", "varchar": "text", "bpchar": "bpchar", "uuid": "uuid"},
+    **{"int2": "smallint", "int4": "integer", "int8": "bigint", "numeric": "numeric"},
+}
 # Types of a source's column that come through the foreign table as a load would have made them.
 FITS: dict[FieldType, frozenset[str]] = {
     FieldType.STRING: frozenset(
-        {"text", "varchar", "bpchar", "name", "citext", "uuid", "json", "jsonb", "enum", "int2", "int4", "int8", "date"}
+        {"text", "varchar", "bpchar", "name", "citext", "uuid", "json", "jsonb", "enum", "int2", "int4", "int8", "numeric", "date"}
     ),
     FieldType.INTEGER: frozenset({"int2", "int4", "int8"}),
     FieldType.NUMBER: frozenset({"int2", "int4", "int8", "numeric", "float8"}),
@@ -113,17 +116,20 @@ def login(relation: str, before: Mapping[str, str] | None, username: str, passwo
     return [f"alter {of} options ({changes})"] if changes else []
 
 
-def definition(relation: str, spec: DataProductSpec, source: PostgresSource, key_type: str) -> list[str]:
+def definition(relation: str, spec: DataProductSpec, source: PostgresSource, key_type: str, padded: Container[str] = ()) -> list[str]:
     """Return the statements that make foreign table and view: mapped columns only, masks by the expressions that a serving table has them by.
 
-    Rows that break the contract are left out, as a load would have set them aside; the conditions are ones that the source can evaluate.
+    Rows that break the contract are left out, as a load would have set them aside; the conditions are ones that the source can evaluate. `padded` are
+    the columns of the source that are `char(n)`: PostgreSQL sends them with their padding, which its own type drops where it becomes a text.
     """
-    shape, columns = shape_of(spec), {f.name: f for f in spec.fields}
-    raw = [f"{c.name} {SQL_TYPE[c.type_]} options (column_name {literal(columns[c.field].column or '')})" for c in shape.raw]
+    shape, columns = shape_of(spec), {f.name: f.column or "" for f in spec.fields}
+    types = {c.name: "bpchar" if columns[c.field] in padded else SQL_TYPE[c.type_] for c in shape.raw}
+    raw = [f"{c.name} {types[c.name]} options (column_name {literal(columns[c.field])})" for c in shape.raw]
     key = f"{KEY} {key_type} options (column_name {literal(spec.subject.column)})"
-    shown = [f"{c.expression} as {c.name}" if c.expression else c.name for c in shape.columns]
-    wanted = [f"{c.name} is not null" for c in shape.raw if columns[c.field].required]
-    wanted += [_finite(c.name, c.type_) for c in shape.raw if c.type_ in _FINITE]
+    shown = [f"{c.expression} as {c.name}" if c.expression else f"{c.name}::{SQL_TYPE[c.type_]}" for c in shape.columns]
+    required = {f.name for f in spec.fields if f.required}
+    wanted = [f"{c.name} is not null" for c in shape.raw if c.field in required]
+    wanted += [f"({c.name} is null or {_HELD[c.type_].format(c.name)})" for c in shape.raw if c.type_ in _HELD]
     where = f" where {' and '.join(wanted)}" if wanted else ""
     options = f"schema_name {literal(source.schema_)}, table_name {literal(source.table)}"
     made = [
@@ -141,11 +147,12 @@ def definition(relation: str, spec: DataProductSpec, source: PostgresSource, key
     ]
 
 
-_FINITE = {FieldType.NUMBER: "{0} - {0} = 0", FieldType.DATE: "isfinite({0})", FieldType.TIMESTAMP: "isfinite({0})"}
-
-
-def _finite(name: str, type_: FieldType) -> str:
-    return f"({name} is null or {_FINITE[type_].format(name)})"
+# Which numbers and days a load would take.
+_HELD = {
+    FieldType.NUMBER: "{0} - {0} = 0",
+    FieldType.DATE: "({0} >= '0001-01-01' and {0} < '10000-01-01')",
+    FieldType.TIMESTAMP: "({0} >= '0001-01-01 00:00+00' and {0} < '10000-01-01 00:00+00')",
+}
 
 
 def digest_of(statements: list[str]) -> str:

@@ -14,9 +14,11 @@ _REMOTE = re.compile(r'^SELECT (?P<columns>.+?) FROM (?P<table>(?:"[^"]+"|\w+)\.
 # Two keys of each type that stand for any two: the statement is planned, not run.
 SAMPLE = {
     "text": "{commonweal-a,commonweal-b}",
+    "bpchar": "{commonweal-a,commonweal-b}",
     "smallint": "{1,2}",
     "integer": "{1,2}",
     "bigint": "{1,2}",
+    "numeric": "{1,2}",
     "uuid": "{00000000-0000-4000-8000-000000000001,00000000-0000-4000-8000-000000000002}",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,14 @@ _UNPROVEN = ("SSL", "channel binding", "certificate")  # what PostgreSQL's clien
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """What the store calls the type of the source's key, and the statements that make foreign table and view."""
+
+    key_type: str
+    statements: list[str]
+
+
 async def settle(store: Any, product: Served, credentials: Credentials | None, lock: asyncio.Lock) -> tuple[Served, bool]:
     """Bring server, login, foreign table and view to what the product says; return it as it is then, and whether agreements must be opened anew.
 
@@ -36,9 +45,9 @@ async def settle(store: Any, product: Served, credentials: Credentials | None, l
     if source is None or credentials is None:
         raise SourceReadError(Reason.SOURCE_UNSUPPORTED, "spec.serve.mode: Live reads a postgres source; set Replica.")
     try:
-        key_type = await _survey(product, source, credentials)
-        changed = await _connect(store, product, source, credentials, key_type, lock)
-        await _prove(store, product, key_type)
+        fit = await _survey(product, source, credentials)
+        changed = await _connect(store, product, source, credentials, fit, lock)
+        await _prove(store, product, fit.key_type)
     except SourceReadError as error:
         if error.reason is Reason.PUSHDOWN_UNSAFE:
             await close(store, product)
@@ -53,8 +62,8 @@ async def close(store: Any, product: Served) -> None:
     await store.execute(f"notify {CHANNEL}")
 
 
-async def _survey(product: Served, source: PostgresSource, credentials: Credentials) -> str:
-    """Look at the source with the product's own login; return the type of its key."""
+async def _survey(product: Served, source: PostgresSource, credentials: Credentials) -> _Fit:
+    """Look at the source with the product's own login; return how it fits."""
     key = product.spec.subject.column
     async with open_postgres(product.spec, source, credentials) as reader:
         await reader.inspect()
@@ -70,15 +79,13 @@ async def _survey(product: Served, source: PostgresSource, credentials: Credenti
         key_type = foreign.KEY_TYPES[found[key].type_]
         sample = f"'{SAMPLE[key_type]}'::{key_type}[]"
         check_there(await reader.explained(sorted(foreign.remote_columns(product.spec)), sample), key)
-    return key_type
+    padded = {c for c, facts in found.items() if facts.type_ == "bpchar"}
+    return _Fit(key_type, foreign.definition(product.relation, product.spec, source, key_type, padded))
 
 
-async def _connect(
-    store: Any, product: Served, source: PostgresSource, credentials: Credentials, key_type: str, lock: asyncio.Lock
-) -> bool:
+async def _connect(store: Any, product: Served, source: PostgresSource, credentials: Credentials, fit: _Fit, lock: asyncio.Lock) -> bool:
     """Change what differs, in place; return whether the view was made anew, with which the agreements' grants are gone."""
-    relation = product.relation
-    statements = foreign.definition(relation, product.spec, source, key_type)
+    relation, statements, key_type = product.relation, fit.statements, fit.key_type
     comment = "select obj_description(to_regclass($1), 'pg_class')"
     authority = await _authority(store, relation, source, credentials)
     async with lock, store.transaction():
@@ -137,6 +144,11 @@ async def _prove(store: Any, product: Served, key_type: str) -> None:
             if any(word in str(error) for word in _UNPROVEN):
                 detail = "The store's own connection to the source needs TLS with SCRAM, or with tls.mode Verify a certificate that holds."
                 raise SourceReadError(Reason.SOURCE_UNPROVEN, detail) from None
+            if "startup parameter" in str(error):
+                why = (
+                    "A pooler stands before the source and refuses the setting by which each of the store's statements there ends in time. "
+                )
+                raise unsafe(why + "Name the database itself in spec.source.") from None
             raise SourceReadError(Reason.SOURCE_UNREACHABLE, "The store's own connection to the source does not answer.") from None
         finally:
             await _deallocate(store)
