@@ -37,7 +37,8 @@ NOTES = [("10000", "10000", "call"), ("20000", "10000", "desk"), ("7", "37", "ca
 
 def products(doors: Doors) -> dict[str, Spec]:
     """One record a person, and many, of the same people."""
-    one, many = person_product(doors.heritage), visit_product(doors.heritage)
+    serve = {"refreshSeconds": 3600}  # a second load of the keeper would be one under the present text
+    one, many = person_product(doors.heritage, serve=serve), visit_product(doors.heritage, serve=serve)
     fields = [{"name": "fullName", "column": "full_name", "type": "String"}]
     one = {**one, "source": {"postgres": {**one["source"]["postgres"], "table": "numbered"}}, "fields": fields}
     many = {**many, "source": {"postgres": {**many["source"]["postgres"], "table": "noted"}}, "fields": many["fields"][:1]}
@@ -244,7 +245,7 @@ def test_what_another_site_tells_under_a_former_id_is_about_the_present_one(door
         async with stored_before(doors, texts) as root:
             await root.execute('select feed.arrange(\'here\', \'[{"name": "there", "url": "https://there.test"}]\', \'10 s\')')
             yes = await number(root, "yes")
-            await load(root)
+            assert (await load(root)).renamed == 2
             shown = await root.fetchval("select feed.shown(contract) from agreement.register where number = $1", yes)
             entry = {"seq": 1, "origin": "there", "epoch": str(PLAIN), "number": 1, "kind": "Given", "subject": str(OTHER), "agreement": "yes",
                      "product": "people", "incarnation": 7, "shown": shown, "at": str(datetime.now(UTC)), "stamp": str(datetime.now(UTC)), "by": "subject"}  # fmt: skip
