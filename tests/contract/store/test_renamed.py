@@ -29,10 +29,14 @@ from support.texts import Texts
 Spec = dict[str, Any]
 FORMER, NOW, OTHER, PLAIN = subject("1E+4"), subject("10000"), subject("2E+4"), subject("37")
 TEXTS = {"10000": "1E+4", "20000": "2E+4", "30000": "3E+4"}
-PYTHON = dict.fromkeys(("ref", "person", "id"), lambda text: TEXTS.get(text, text))
 PEOPLE = {"10000": "Ada", "20000": "Grace", "37": "Hedy"}
 SERIAL = itertools.count()
 NOTES = [("10000", "10000", "call"), ("20000", "10000", "desk"), ("7", "37", "call")]
+
+
+def python(text: str) -> str:
+    """Return how Python's Decimal printed such a number."""
+    return TEXTS.get(text, text)
 
 
 def products(doors: Doors) -> dict[str, Spec]:
@@ -54,7 +58,7 @@ def hold(texts: Texts, written: Callable[[str], str]) -> None:
 @asynccontextmanager
 async def stored_before(doors: Doors, texts: Texts) -> AsyncIterator[Any]:
     """Have the store hold what release 0.1 made of the source, and the source as it prints itself now; yield a superuser's connection."""
-    hold(texts, PYTHON["ref"])
+    hold(texts, python)
     texts.former = {}
     consent, task = agreement(fields=["fullName"]), agreement("PublicTask", fields=["fullName"])
     consent["subjects"]["delegation"] = ["Adviser"]
@@ -65,7 +69,7 @@ async def stored_before(doors: Doors, texts: Texts) -> AsyncIterator[Any]:
         await doors.carry_out(plan(products(doors), {"yes": consent, "task": task}, uid=str(next(SERIAL))))
         await root.execute("delete from staging.canonical")
         hold(texts, str)
-        texts.former = PYTHON
+        texts.former = dict.fromkeys(("ref", "person", "id"), python)
         yield root
     finally:
         await root.close()
