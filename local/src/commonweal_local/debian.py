@@ -60,6 +60,7 @@ HERITAGE_PACKAGES = (
 )
 TEST_PACKAGES = (
     Package("mariadb-server-core", "is a source that tests publish from", ("/usr/sbin/mariadbd", "mariadb-install-db")),
+    Package("pgbouncer", "stands before a source in tests", ("/usr/sbin/pgbouncer",)),
     Package("mariadb-client-core", "tells that server's set-up its defaults", ("/usr/bin/my_print_defaults",)),
 )
 DEMO_PACKAGES = (*SITE_PACKAGES, *HERITAGE_PACKAGES)

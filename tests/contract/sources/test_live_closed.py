@@ -14,7 +14,8 @@ from commonweal_api.plan import StoreReport
 from support.data_api import GRANTS, PEOPLE, READER, USER, agreement, keeping, login, plan, subject
 from support.doors import Doors, page, point, refused
 from support.live import live_product
-from support.postgres import HeritageServer, StoreServer
+from support.pgbouncer import PgBouncer
+from support.postgres import CERTIFICATE, HeritageServer, StoreServer
 from support.waiting import until_none
 
 UNSAFE = """
@@ -81,6 +82,25 @@ def test_what_cannot_be_asked_by_key_stays_closed(doors: Doors, table: str) -> N
         return message
 
     assert re.search(r"\bkey\b|«\w+»|[Tt]he source", doors.run(script)), "what keeps it closed is named"
+
+
+def test_a_pooler_that_lets_no_statement_be_bounded_keeps_it_closed(doors: Doors) -> None:
+    keys = {"client_tls_key_file": doors.heritage.data / "server.key", "client_tls_cert_file": doors.heritage.data / "server.crt"}
+    trusted = doors.exchange.directory / "secrets" / "heritage" / "ca.crt"
+
+    async def script(_: Doors) -> str:
+        spec = live_product(doors.heritage, "counted", fields=FIELDS)
+        spec["source"]["postgres"] |= {"host": "localhost", "port": pooler.port, "tls": {"mode": "Verify"}}
+        doors.exchange.put(plan({"people": spec}, {}, "pooled"))
+        async with keeping(doors.store, doors.exchange):
+            return await doors.exchange.until("people", "PushdownUnsafe")
+
+    trusted.write_text(CERTIFICATE.certificate)
+    try:
+        with PgBouncer(doors.heritage, "session", client_tls_sslmode="require", **keys) as pooler:
+            assert "Name the database itself in spec.source" in doors.run(script)
+    finally:
+        trusted.unlink()
 
 
 @pytest.mark.parametrize(("table", "key"), [("plain_view", "P3"), ("counted", "3")])

@@ -16,6 +16,7 @@ from support.types_page import Example, examples
 NAMED = {"an enumeration": "rating", "a domain over a domain over `char(5)`": "inner_code"}
 MADE = "create extension citext; create type rating as enum ('bad', 'good'); create domain code as char(5); create domain inner_code as code check (value <> 'X')"
 EXAMPLES = examples("PostgreSQL")
+LAST_DAY = next(f"v{n}" for n, e in enumerate(EXAMPLES) if e.value == "9999-12-31")
 Seen = dict[int, tuple[str | None, str]]
 
 
@@ -29,6 +30,7 @@ def product(bench: Bench) -> dict[str, Any]:
         "credentials": {"name": "heritage"},
     }
     fields = [{"name": f"v{n}", "column": f"v{n}", "type": e.field} for n, e in enumerate(EXAMPLES)]
+    fields += [{"name": "made", "from": f"{LAST_DAY} + 0", "type": "Date"}]
     body = {"title": "Typed", "version": "1.0.0", "class": "Person", "source": {"postgres": where}, "subject": {"column": "ref"}}
     return {**body, "serve": {"refreshSeconds": 3600}, "fields": fields}
 

@@ -44,7 +44,8 @@ def crowd(bench: Bench, mariadb: MariaDb) -> None:
     mariadb.run(wide, f"insert into wide select concat('P', seq), repeat('wide', 500) from seq_1_to_{ROWS}", database="heritage")
     bench.change(
         f"create table crowd as select 'P' || n as ref, 'Person ' || n as full_name from generate_series(1, {ROWS}) n; "
-        "alter table crowd add primary key (ref); create table heap as select ref, repeat('wide', 500) as full_name from crowd; analyze crowd; " + GRANTS
+        "alter table crowd add primary key (ref); create table heap as select ref, repeat('wide', 500) as full_name from crowd; analyze crowd; "
+        + GRANTS
     )
     mariadb.run(
         "create table crowd (ref varchar(20) primary key, full_name text)",

@@ -20,8 +20,9 @@ OWNER = "cw_heritage"
 PUBLIC_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 # Types of a source's key, and what the foreign table calls them: equality means the same on both sides, and the text of a value is read back as it.
 KEY_TYPES = {
-    **{"text": "text", "varchar": "text", "bpchar": "bpchar", "uuid": "uuid"},
-    **{"int2": "smallint", "int4": "integer", "int8": "bigint", "numeric": "numeric"},
+    **dict.fromkeys(("text", "varchar"), "text"),
+    **dict(zip(("int2", "int4", "int8"), ("smallint", "integer", "bigint"), strict=True)),
+    **{same: same for same in ("bpchar", "numeric", "uuid")},
 }
 # Types of a source's column that come through the foreign table as a load would have made them.
 FITS: dict[FieldType, frozenset[str]] = {

@@ -49,7 +49,7 @@ with recursive below(attnum, oid, typmod) as (
   select attnum, atttypid, atttypmod from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped
   union all select b.attnum, t.typbasetype, t.typtypmod from below b join pg_type t on t.oid = b.oid where t.typtype = 'd')
 select a.attname, case t.typtype when 'e' then 'enum' when 'b' then t.typname::text else '' end as type, t.oid <> a.atttypid as domain,
-       format_type(a.atttypid, a.atttypmod) as described, coalesce((to_jsonb(c) ->> 'collisdeterministic')::boolean, true) as deterministic,
+       format_type(a.atttypid, a.atttypmod) as described, format_type(t.oid, b.typmod) as base, coalesce((to_jsonb(c) ->> 'collisdeterministic')::boolean, true) as deterministic,
        has_column_privilege(a.attrelid, a.attnum, 'select') as readable, case when b.typmod > 4 then b.typmod - 4 end as length
 from below b join pg_type t on t.oid = b.oid and t.typtype <> 'd' join pg_attribute a on a.attrelid = to_regclass($1) and a.attnum = b.attnum
 left join pg_collation c on c.oid = a.attcollation"""
@@ -142,7 +142,7 @@ class PostgresReader:
         """Return the key of a unique index that subject and record key contain, or nothing: then a load that breaks off begins again."""
         for row in await self._connection.fetch(_UNIQUE, self._relation):
             if row["whole"] and set(row["columns"]) <= set(self._keys()):
-                return [(c, self._columns[c].described) for c in row["columns"]]
+                return [(c, self._columns[c].base) for c in row["columns"]]
         return []
 
     @property
@@ -183,7 +183,9 @@ class PostgresReader:
             order = ", ".join(f"r.{identifier(c)}" for c, _ in self._order)
             if after is not None:
                 given = ", ".join(f"{literal(v)}::{type_}" for v, (_, type_) in zip(json.loads(after), self._order, strict=True))
-                statement += f" where ({order}) > ({given})"
+                # of a domain over an enumeration PostgreSQL compares only what lies below it
+                keys = ", ".join(f"r.{identifier(c)}::{type_}" for c, type_ in self._order)
+                statement += f" where ({keys}) > ({given})"
             statement += f" order by {order}"
         return statement
 

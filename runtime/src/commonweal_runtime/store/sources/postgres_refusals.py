@@ -18,12 +18,12 @@ _HIDES = "Give the login BYPASSRLS, or publish a view that shows what is to be r
 _ENDED = {
     "40001": "is a standby and cancelled the read for its recovery. Raise its max_standby_streaming_delay, or set hot_standby_feedback",
     "57014": "cancelled the read. Look for whoever or whatever setting cancels long statements there",
-    "57": "was stopped, or ended the connection",
+    "57": "ended the connection, or was stopped",
     "53": "ran out of memory, disk space or connections while «{table}» was read. Its log says of what",
     "55": "did not give the lock to read «{table}». Look for what holds it",
     "22": "cannot compute a value of «{table}», which its log shows. Correct it there",
     "25": "ended the read for a limit on transactions. Raise its transaction_timeout for the login",
-    "08": "lost the connection",
+    "08": "ended the connection, or was cut off",
     "XX": "found «{table}» or its own files damaged. Its log says where",
 }
 
@@ -41,7 +41,9 @@ def not_let_in(source: PostgresSource, username: str, error: Exception) -> Sourc
         return SourceReadError(Reason.CREDENTIALS_REFUSED, f"{where} refuses the user «{username}».")
     if isinstance(error, asyncpg.InvalidCatalogNameError):
         return SourceReadError(Reason.DATABASE_MISSING, f"{where} has no database «{source.database}».")
-    if isinstance(error, asyncpg.PostgresError):
+    if isinstance(error, asyncpg.PostgresError) and not isinstance(
+        error, asyncpg.ConnectionDoesNotExistError
+    ):  # that one is the driver's own
         return SourceReadError(Reason.LOAD_FAILED, f"{where} refuses the connection: «{_said(error)}». {_remedy(error)}")
     return SourceReadError(Reason.SOURCE_UNREACHABLE, f"{where} does not answer.")
 
@@ -74,7 +76,7 @@ def broke_off(source: PostgresSource, error: Exception) -> SourceReadError:
     """Return why a read ended before its end."""
     where, table = f"{source.host}:{source.port}", f"{source.schema_}.{source.table}"
     if not isinstance(error, asyncpg.PostgresError) or not error.sqlstate:
-        return SourceReadError(Reason.LOAD_FAILED, f"{where} broke off: it ended the connection, or does not answer any more.")
+        return SourceReadError(Reason.LOAD_FAILED, f"{where} ended the connection, or was cut off.")
     if error.server_source_function == "check_enable_rls":
         return hidden_rows(source)
     if error.sqlstate == "42501":

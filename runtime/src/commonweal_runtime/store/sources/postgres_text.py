@@ -47,12 +47,14 @@ _GROUPS = re.compile(r"(?:0000)+$")  # PostgreSQL's numeric has digits of four, 
 class Facts:
     """What the source says of a column.
 
-    Its type is the one below all domains: `enum` for any enumeration, empty for one that is no scalar. `deterministic` says whether equal means the same.
+    Its type is the one below all domains: `enum` for any enumeration, empty for one that is no scalar; `base` is how the source writes that one,
+    `described` the declared one. `deterministic` says whether equal means the same.
     """
 
     type_: str
     domain: bool
     described: str
+    base: str
     deterministic: bool
     readable: bool
     length: int | None
