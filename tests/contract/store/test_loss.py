@@ -29,14 +29,6 @@ PRODUCT: Spec = {
 }
 
 
-@pytest.fixture
-def texts(monkeypatch: pytest.MonkeyPatch) -> Texts:
-    """The source of every product that this process loads."""
-    made = Texts()
-    monkeypatch.setattr(loading, "open_source", made.opened)
-    return made
-
-
 def hold(texts: Texts, *numbers: int) -> None:
     texts.tables["people"] = [{"ref": f"P{n}", "full_name": f"Person {n}"} for n in numbers]
 

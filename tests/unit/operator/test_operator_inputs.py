@@ -67,7 +67,7 @@ def test_the_tables_give_every_reason_of_the_register() -> None:
 
 def test_ready_says_what_is_wrong_before_what_is_only_awaited() -> None:
     """A store that refuses a product has not read its source: that is awaited, and the refusal is what somebody has to act on."""
-    found = found_in(told("StoreRefused", "PostgreSQL answered 42P01."))
+    found = found_in(told("StoreRefused", "The store has no connection left."))
     assert (found["SourceReachable"]["status"], found["Ready"]["status"], found["Ready"]["reason"]) == ("Unknown", "False", "StoreRefused")
 
 

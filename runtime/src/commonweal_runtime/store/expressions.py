@@ -84,8 +84,8 @@ def _parsed(text: str) -> exp.Expr:
         raise ExpressionRefusedError("is no SQL expression; write one over columns, constants and the listed functions.") from None
     except RecursionError:
         raise ExpressionRefusedError(f"is nested deeper than {DEEPEST} levels; simplify it.") from None
-    except Exception as error:  # noqa: BLE001 - somebody else's parser over anybody's text; whatever it stumbles over is refused
-        raise ExpressionRefusedError(f"cannot be parsed ({type(error).__name__}); write a simpler expression.") from None
+    except Exception:  # noqa: BLE001 - somebody else's parser over anybody's text; whatever it stumbles over is refused
+        raise ExpressionRefusedError("cannot be parsed; write a simpler expression.") from None
     if any(t.comments for t in tokens):
         raise ExpressionRefusedError("has a comment, and people are shown the expression; say it in description.")
     if len(found) != 1 or found[0] is None:
@@ -132,6 +132,19 @@ def _format(node: exp.Expr) -> bool:
     return _is_text(node) and len(node.name) <= 40 and _DATE_FORMAT.fullmatch(node.name) is not None
 
 
+def _date_format(node: exp.Expr) -> bool:
+    """Return whether a text of that format is a date: what lacks the year is none."""
+    return _format(node) and "YYYY" in node.name
+
+
+def _pattern(format_: str) -> str:
+    """Return what texts of a date format look like: a number may lack its leading zero where separators stand around it."""
+    parts = re.findall(r"YYYY|MM|DD|HH24|MI|SS|[-/. :]", format_)
+    apart = [len(part) == 1 for part in [" ", *parts, " "]]
+    digits = ("[0-9]{4}" if p == "YYYY" else "[0-9]{1,2}" if apart[n] and apart[n + 2] else "[0-9]{2}" for n, p in enumerate(parts))
+    return "^" + "".join(f"[{p}]" if len(p) == 1 else d for p, d in zip(parts, digits, strict=True)) + "$"
+
+
 _FREE: Mapping[int, Callable[[exp.Expr], bool]] = {}
 FUNCTIONS: Mapping[str, _Function] = {
     "concat_ws": _Function(2, 20, {0: _is_text}, "its separator must be a constant"),
@@ -158,13 +171,16 @@ FUNCTIONS: Mapping[str, _Function] = {
     "floor": _Function(1, 1, _FREE),
     "ceil": _Function(1, 1, _FREE),
     "round": _Function(1, 2, {1: lambda n: _whole(n, -20, 20)}, "the number of places must be a whole number from -20 to 20"),
-    "to_date": _Function(2, 2, {1: _format}, "the format must be a constant of YYYY, MM, DD and the separators - / . : and space"),
+    "to_date": _Function(
+        2, 2, {1: _date_format}, "the format must be a constant with YYYY, and of YYYY, MM, DD and the separators - / . : and space"
+    ),
     "to_char": _Function(
         2, 2, {1: _format}, "the format must be a constant of YYYY, MM, DD, HH24, MI, SS and the separators - / . : and space"
     ),
     "make_date": _Function(3, 3, _FREE),
 }
-_GRAMMAR = frozenset({"coalesce", "nullif", "greatest", "least"})  # words of the grammar: they have no schema
+# Words of the grammar have no schema, and ours are strict where PostgreSQL's own are not; every other function is PostgreSQL's.
+_SCHEMAS = {**dict.fromkeys(("coalesce", "nullif", "greatest", "least"), ""), **dict.fromkeys(("to_date", "make_date"), "mapping.")}
 
 _INFIX: Mapping[type[exp.Expr], str] = {
     exp.And: "and", exp.Or: "or", exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
@@ -345,8 +361,12 @@ class _Writer:
         self._replaces += name == "replace"
         if self._replaces > _MOST_REPLACES:
             raise ExpressionRefusedError(f"«replace» stands more than {_MOST_REPLACES} times; correct the values in the source.")
-        written = ", ".join(self.write(a) for a in arguments)
-        return f"{name}({written})" if name in _GRAMMAR else f"pg_catalog.{name}({written})"
+        written = [self.write(a) for a in arguments]
+        if name == "to_date":
+            written.append(literal(_pattern(arguments[1].name)))
+        if name == "to_char":
+            written[0] = f"mapping.dated({written[0]})"
+        return f"{_SCHEMAS.get(name, 'pg_catalog.')}{name}({', '.join(written)})"
 
 
 _METHODS: dict[type, Callable[[_Writer, exp.Expr], str]] = {

@@ -10,6 +10,7 @@ import asyncpg
 
 from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import MappingInvalidError, PlanRefusedError, ReasonedError, TableBusyError
+from commonweal_runtime.store.words import told
 
 
 class Work(Enum):
@@ -45,9 +46,7 @@ def failure_of(error: Exception, work: Work) -> tuple[Reason, str]:
         return error.reason, error.detail
     if work in _BUSY and isinstance(error, (TableBusyError, asyncpg.LockNotAvailableError)):
         return _BUSY[work]
-    if isinstance(error, asyncpg.PostgresError):
-        return _FAILED[work], f"PostgreSQL answered {error.sqlstate}."
     if work in _SAID and isinstance(error, _SAID[work]):
         invalid = work is Work.PRODUCT and isinstance(error, MappingInvalidError)
         return Reason.MAPPING_INVALID if invalid else _FAILED[work], str(error)
-    return _FAILED[work], f"{type(error).__name__}."
+    return _FAILED[work], told(error)

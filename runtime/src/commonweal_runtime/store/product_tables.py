@@ -22,6 +22,7 @@ from commonweal_runtime.store.failures import Work, failure_of
 from commonweal_runtime.store.live.foreign import is_live, kept_shape, removal
 from commonweal_runtime.store.names import literal, relation_of, table
 from commonweal_runtime.store.products import Shape, change, contract_of, create, shape_of, unfilled_after
+from commonweal_runtime.store.words import misfit
 
 CHANNEL = "commonweal_catalogue"
 _PATIENCE = 2.0
@@ -181,7 +182,7 @@ class ProductTables:
             except asyncpg.PostgresError as error:
                 where = f"spec.answers {column.field}.expression"
                 raise MappingInvalidError(
-                    f"{where}: fits no row ({error.sqlstate}); compare values of the same type, and ask for yes or no."
+                    f"{where}: fits no row, for {misfit(error.sqlstate)}; compare values of the same type, and ask for yes or no."
                 ) from None
         await self._db.execute(
             "insert into agreement.gate as g (product, asked) values ($1, $2) on conflict (product) do update set asked = excluded.asked, "

@@ -18,6 +18,7 @@ from commonweal_api.quality import Metric, OnFail, QualityCheck
 from commonweal_runtime.exceptions import PlanRefusedError
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.names import literals, table
+from commonweal_runtime.store.words import told
 
 TIMEOUT = "30s"
 GRACE_SECONDS = 300
@@ -103,7 +104,7 @@ async def _one(connection: Any, product: Served, check: QualityCheck) -> Result:
     except asyncpg.QueryCanceledError:
         return Result(check.name, "NotRun", None, f"It took longer than {TIMEOUT}.", stop)
     except asyncpg.PostgresError as error:
-        return Result(check.name, "NotRun", None, f"PostgreSQL answered {error.sqlstate}.", stop)
+        return Result(check.name, "NotRun", None, told(error), stop)
     return judge(check, found)
 
 

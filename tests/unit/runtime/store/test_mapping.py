@@ -40,7 +40,10 @@ from support.products import spec
         ("trim(a) || 'x'", "(pg_catalog.btrim(\"a\") || 'x')"),
         ('"a"', '"a"'),
         ("coalesce(a, null, true)", 'coalesce("a", null, true)'),
-        ("to_date(a, 'DD/MM/YYYY')", "pg_catalog.to_date(\"a\", 'DD/MM/YYYY')"),
+        ("to_date(a, 'DD/MM/YYYY')", "mapping.to_date(\"a\", 'DD/MM/YYYY', '^[0-9]{1,2}[/][0-9]{1,2}[/][0-9]{4}$')"),
+        ("to_date(a, 'YYYYMMDD')", "mapping.to_date(\"a\", 'YYYYMMDD', '^[0-9]{4}[0-9]{2}[0-9]{2}$')"),
+        ("to_char(d, 'YYYY')", "pg_catalog.to_char(mapping.dated(\"d\"), 'YYYY')"),
+        ("make_date(a, 1, 2)", 'mapping.make_date("a", 1, 2)'),
     ],
 )
 def test_each_construct_is_written_anew(text: str, sql: str) -> None:

@@ -18,6 +18,7 @@ from commonweal_runtime.store.loading.rows import Flaw, Read, Refused
 from commonweal_runtime.store.mapping import expression, reads
 from commonweal_runtime.store.names import column_of, identifier, literal
 from commonweal_runtime.store.products import SQL_TYPE
+from commonweal_runtime.store.words import misfit
 
 _INCOMING = "pg_temp.incoming"
 _BAD_VALUES = ("22", "23")  # SQLSTATE classes: the row is to blame, not the expression
@@ -127,6 +128,6 @@ class Mapped:
         if state.startswith("42"):
             field = f"spec.fields {name}" if name else "an expression of spec.fields"
             raise SourceReadError(
-                Reason.MAPPING_INVALID, f"PostgreSQL cannot evaluate {field} on the source's types ({literal(state)})."
+                Reason.MAPPING_INVALID, f"PostgreSQL cannot evaluate {field} on the source's types: {misfit(state)}."
             ) from None
         raise error

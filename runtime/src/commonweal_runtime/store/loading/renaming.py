@@ -11,6 +11,7 @@ from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.sources import Batch, Survey
+from commonweal_runtime.store.sources.contract import UNREADABLE
 
 Noted = tuple[str, bool, str, str]
 NOTED = ("product", "record", "former", "now")
@@ -39,10 +40,12 @@ class Renaming:
         """Return the former and the present id, or text of a record key, where a batch has rows for which the two differ."""
         found: dict[Noted, None] = {}
         for place, column in enumerate(self.columns):
-            former = self.former.get(column)
-            for text in batch.columns[place].unique().to_pylist() if former is not None else ():
-                if former is not None and text is not None and (was := former(text)) != text:
-                    found[self.product.uid, place == 1, *(self._named(t, record=place == 1) for t in (was, text))] = None
+            if (former := self.former.get(column)) is None:
+                continue
+            record = place == 1
+            for text in batch.columns[place].unique().to_pylist():
+                if text not in {None, UNREADABLE} and (was := former(text)) != text:
+                    found[self.product.uid, record, self._named(was, record=record), self._named(text, record=record)] = None
         return list(found)
 
     def _named(self, text: str, *, record: bool) -> str:

@@ -17,11 +17,14 @@ from commonweal_runtime.store.loading.columns import checked
 from commonweal_runtime.store.sources.contract import UNREADABLE, Batch
 from commonweal_runtime.store.values import key_of
 
+LONGEST_KEY = 2000  # bytes of a record key: PostgreSQL keeps at most 2704 of an entry in an index, a subject's id beside it among them
+
 
 class Flaw(StrEnum):
     """Why a row is in quarantine. Stable words: scripts match on them."""
 
     NO_KEY = "NoKey"
+    LONG_KEY = "LongKey"
     MISSING = "Missing"
     MISMATCH = "Mismatch"
     UNREADABLE = "Unreadable"
@@ -81,6 +84,8 @@ class Reading:
         for row, (who, record) in enumerate(zip(keys.subjects, keys.records, strict=True)):
             if who is None or record is None:
                 faults[row] = "spec.subject.column" if who is None else "spec.subject.recordKey", Flaw.NO_KEY
+            elif len(record.encode()) > LONGEST_KEY:
+                faults[row] = "spec.subject.recordKey", Flaw.LONG_KEY
         columns = self._columns(batch.columns[2 if self._many else 1 :], faults)
         begun, count = self._place + 1, len(keys.subjects)
         self._place += count
