@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
 from commonweal_api.data_product import FieldType
 from commonweal_runtime.exceptions import ValueMismatchError
-from commonweal_runtime.store.loading.staging import _day, _days, _instants, _moment
 from commonweal_runtime.store.values import converter, key_of
 
 LAST = datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)
@@ -68,10 +67,3 @@ def test_a_key_is_a_text_with_something_in_it() -> None:
     for text in (None, "", "  ", "\0", "a\0b"):
         with pytest.raises(ValueMismatchError):
             key_of(text)
-
-
-@pytest.mark.parametrize("moment", [LAST, datetime.min.replace(tzinfo=UTC), datetime(2000, 1, 1, tzinfo=UTC) - timedelta(microseconds=1)])
-def test_the_store_s_own_form_of_a_day_and_of_a_moment_has_an_end_of_the_calendar_like_any_other(moment: datetime) -> None:
-    assert (_moment(_instants(moment)), _day(_days(moment.date()))) == (moment, moment.date())
-    assert abs(_instants(moment)[0]) < 2**63 - 1
-    assert abs(_days(moment.date())[0]) < 2**31 - 1

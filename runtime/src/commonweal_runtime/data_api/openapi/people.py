@@ -98,7 +98,11 @@ _PROOF: Schema = record(
         "path": {"type": "array", "items": {"type": "string", "pattern": "^[0-9a-f]{64}$"}},
         "seal": {**TEXT, "description": "Compact JWS of the seal, typ audit-seal+jws."},
         "keys": {"type": "array", "items": {"type": "object"}, "description": "The department's seal key; compare it with the JWKS."},
-        "former": {"type": "array", "items": UUID, "description": "Ids that the person had before; an older row is veiled under one of them."},
+        "former": {
+            "type": "array",
+            "items": UUID,
+            "description": "Ids that the person had before; an older row is veiled under one of them.",
+        },
     },
     "kind",
     "number",
