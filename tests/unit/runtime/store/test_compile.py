@@ -134,44 +134,6 @@ def test_terms_widen_by_fields_purposes_and_meanings_only() -> None:
     assert widens(old, {"fields": {"a": "1"}, "purposes": {"p": "other text"}})
 
 
-CONVERTED = [
-    (FieldType.STRING, 5, "5"),
-    (FieldType.STRING, dt.date(2026, 1, 2), "2026-01-02"),
-    (FieldType.INTEGER, "12", 12),
-    (FieldType.INTEGER, Decimal("3.0"), 3),
-    (FieldType.NUMBER, 0.1, Decimal("0.1")),
-    (FieldType.BOOLEAN, "T", True),
-    (FieldType.DATE, "2026-01-02", dt.date(2026, 1, 2)),
-    (FieldType.TIMESTAMP, dt.datetime(2026, 1, 2), dt.datetime(2026, 1, 2, tzinfo=dt.UTC)),  # noqa: DTZ001
-    (FieldType.DATE, None, None),
-]
-MISMATCHED = [
-    (FieldType.STRING, True),
-    (FieldType.STRING, b"x"),
-    (FieldType.INTEGER, 2.5),
-    (FieldType.INTEGER, True),
-    (FieldType.INTEGER, 2**63),
-    (FieldType.NUMBER, float("nan")),
-    (FieldType.NUMBER, "Infinity"),
-    (FieldType.NUMBER, "1e9999"),
-    (FieldType.BOOLEAN, 1),
-    (FieldType.DATE, dt.datetime(2026, 1, 2, tzinfo=dt.UTC)),
-    (FieldType.DATE, "soon"),
-    (FieldType.TIMESTAMP, dt.date(2026, 1, 2)),
-]
-
-
-@pytest.mark.parametrize(("type_", "value", "wanted"), CONVERTED)
-def test_values_that_fit(type_: FieldType, value: object, wanted: object) -> None:
-    assert converter(type_)(value) == wanted
-
-
-@pytest.mark.parametrize(("type_", "value"), MISMATCHED)
-def test_values_that_do_not_fit(type_: FieldType, value: object) -> None:
-    with pytest.raises(ValueMismatchError):
-        converter(type_)(value)
-
-
 def test_passwords_are_repeatable_distinct_and_not_in_the_verifier() -> None:
     key = b"k" * 32
     assert password_of(key, "api") == password_of(key, "api") != password_of(key, "person")

@@ -89,18 +89,24 @@ async def load(
         async with lock, store.transaction():
             if await served_product(store, product.name) != product:
                 raise SourceChangedError
-            await store.execute("set local synchronous_commit = on")
-            renamed = await renaming.settle(store)
-            inserted, updated, deleted = await merge(store, kept, staging.table)
-            held = await quarantine.settle(store, product.uid)
-            await staging.clear()
-            await note(store, product, sum(held.values()), changed=bool(inserted or updated or deleted))
-            await _remember(store, kept, survey)
+            return replace(await _merged(staging, renaming, survey), resumed=resumed, settled=settled)
     except SourceReadError:  # it must not be merged as it is: the next load reads again
         async with store.transaction():
             await staging.clear()
         raise
-    return Loaded(inserted, updated, deleted, held, resumed, settled, renamed)
+
+
+async def _merged(staging: Staging, renaming: Renaming, survey: Survey) -> Loaded:
+    """Make the product's table equal to what is staged, in the caller's transaction."""
+    store, product = staging.store, staging.product
+    await store.execute("set local synchronous_commit = on")
+    renamed = await renaming.settle(store)
+    inserted, updated, deleted = await merge(store, product, staging.table)
+    held = await quarantine.settle(store, product.uid)
+    await staging.clear()
+    await note(store, product, sum(held.values()), changed=bool(inserted or updated or deleted))
+    await _remember(store, product, survey)
+    return Loaded(inserted, updated, deleted, held, renamed=renamed)
 
 
 async def _stage(source: Source, survey: Survey, staging: Staging, renaming: Renaming, tell: Tell) -> None:
