@@ -95,7 +95,7 @@ def test_a_pooler_that_lets_no_statement_be_bounded_keeps_it_closed(doors: Doors
         async with keeping(doors.store, doors.exchange):
             return await doors.exchange.until("people", "PushdownUnsafe")
 
-    trusted.write_text(CERTIFICATE.certificate)
+    trusted.write_text(CERTIFICATE.authority)
     try:
         with PgBouncer(doors.heritage, "session", client_tls_sslmode="require", **keys) as pooler:
             assert "Name the database itself in spec.source" in doors.run(script)

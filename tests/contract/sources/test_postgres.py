@@ -141,7 +141,7 @@ KEYS = {
     "uuid": ["00000000-0000-4000-8000-000000000001", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"],
     "inet": ["9.0.0.1", "10.0.0.1/8"],
     "interval": ["24:00:00", "5 days", "1 mon"],
-    "text": ["it's", "it\\s", 'it"s'],
+    "text": ['it"s', "it's", "it\\s"],
 }
 MADE = """
 create type grade as enum ('poor', 'fair', 'excellent');

@@ -37,6 +37,7 @@ _FLOAT = "case when {0} in ('Infinity', '-Infinity') then {0}::text else {0}::te
 _PRINTED = {
     "float4": _FLOAT,
     "float8": _FLOAT,
+    "inet": "abbrev({0})",  # as it is shown; the cast would write /32 after each address
     "timestamp": _MOMENT.replace("{1}", ""),
     "timestamptz": _MOMENT.replace("{1}", " || '+00:00'"),
 }
