@@ -82,7 +82,7 @@ class Wire:
             raise not_let_in(self._source, self._credentials.username, error) from None
 
     def cut(self) -> None:
-        """End what the thread waits for, and let go the row that the driver holds in a circle: it would lie there until somebody collects it."""
+        """End what the thread waits for, and let go the row that the driver holds in a circle: it would lie there until it is collected."""
         self._ended = True
         if self._socket is not None:
             for end in (self._socket, getattr(self._connection, "_sock", None)):  # under TLS the driver's is another one
