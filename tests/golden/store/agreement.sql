@@ -19,7 +19,8 @@ grant select (subject) on product."companies_ce600c3508" to cw_clerk;
 create policy clerk on product."companies_ce600c3508" for select to cw_clerk using (true);
 grant select, delete on product."companies_ce600c3508" to cw_scribe;
 create policy scribe on product."companies_ce600c3508" to cw_scribe using (true);
-create trigger arrival before insert on product."companies_ce600c3508" for each row execute
+create trigger arrival before insert on product."companies_ce600c3508" for each row
+    when (current_setting('commonweal.standings', true) is distinct from 'brought') execute
     function consent.on_arrival('uid-of-companies');
 
 -- Opening, in one transaction: restrictive policies, then the permissive one, grants, and the door's functions last.

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonweal_api.data_product import DataProductSpec, FieldType
+from commonweal_api.data_product import DataProductSpec
 from commonweal_api.plan import AgreementPlan
 from commonweal_api.reasons import Reason
 from commonweal_api.rights import BasisType
 from commonweal_api.store_access import password_of
-from commonweal_runtime.exceptions import AgreementClosedError, PlanRefusedError, ValueMismatchError
+from commonweal_runtime.exceptions import AgreementClosedError, PlanRefusedError
 from commonweal_runtime.store.agreements import PublisherContext, Served, compile_agreement, widens
 from commonweal_runtime.store.logins import verifier_of
 from commonweal_runtime.store.names import identifier, literal, login_of, relation_of
 from commonweal_runtime.store.preconditions import preconditions_of
 from commonweal_runtime.store.products import change, create, shape_of, unfilled_after
-from commonweal_runtime.store.values import converter
 from support.data_api import agreement, person_product
 
 
