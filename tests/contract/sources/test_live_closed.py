@@ -91,9 +91,9 @@ def test_a_pooler_that_lets_no_statement_be_bounded_keeps_it_closed(doors: Doors
     async def script(_: Doors) -> str:
         spec = live_product(doors.heritage, "counted", fields=FIELDS)
         spec["source"]["postgres"] |= {"host": "localhost", "port": pooler.port, "tls": {"mode": "Verify"}}
-        doors.exchange.put(plan({"people": spec}, {}, "pooled"))
+        doors.exchange.put(plan({"pooled": spec}, {}))
         async with keeping(doors.store, doors.exchange):
-            return await doors.exchange.until("people", "PushdownUnsafe")
+            return await doors.exchange.until("pooled", "PushdownUnsafe")
 
     trusted.write_text(CERTIFICATE.authority)
     try:
