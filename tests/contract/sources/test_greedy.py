@@ -82,8 +82,10 @@ def went_on(found: list[Any]) -> None:
 
 
 def test_a_postgres_that_gives_too_much(heritage: HeritageServer) -> None:
+    """More than the keeper may take is read row by row; a row that does not fit ends its own load, and the next is read."""
     shape = "create view {} as select n::text as person_ref, repeat('x', {}) as long_text from generate_series(1, {}) n"
-    script = ";".join([shape.format("greedy", LONG, ROWS), shape.format("modest", 3, 3), f"grant select on greedy, modest to {USER}"])
+    views = {"modest": (3, 3), "greedy": (LONG, LIMIT // LONG + 1), "huge": (LIMIT // 2, 1)}
+    script = ";".join([*(shape.format(name, *of) for name, of in views.items()), f"grant select on greedy, modest, huge to {USER}"])
 
     async def make() -> None:
         root = await heritage.superuser("postgres")
@@ -100,7 +102,10 @@ def test_a_postgres_that_gives_too_much(heritage: HeritageServer) -> None:
         where = {"host": "127.0.0.1", "port": heritage.port, "database": "greedy", "table": table, "credentials": {"name": "login"}}
         return product({"postgres": where})
 
-    went_on(in_turn([of("modest"), of("greedy"), of("greedy"), of("modest")]))
+    *counts, most = in_turn([of("modest"), of("greedy"), of("modest")])
+    assert counts == [3, LIMIT // LONG + 1, 3]
+    assert most < LIMIT // 2
+    went_on(in_turn([of("modest"), of("huge"), of("huge"), of("modest")]))
 
 
 def test_a_mariadb_that_gives_more_than_the_keeper_may_take_is_read_row_by_row(mariadb: MariaDb) -> None:

@@ -127,7 +127,7 @@ def test_batches_are_bounded_by_their_rows_and_by_their_size(mariadb: MariaDb) -
     long = 1 << 20
     mariadb.run(
         "create or replace table valued (ref int, words longtext)",
-        f"insert into valued select seq, if(seq <= 20, repeat('x', {long}), 'x') from seq_1_to_5000",
+        f"insert into valued select seq, if(seq <= 20, repeat('x', {long}), 'x') from seq_1_to_{3 * BATCH}",
         database="heritage",
     )
 
@@ -137,7 +137,7 @@ def test_batches_are_bounded_by_their_rows_and_by_their_size(mariadb: MariaDb) -
             return [(len(b.columns[0]), sum(c.nbytes for c in b.columns)) async for b in reader.batches(None)]
 
     found = asyncio.run(sizes())
-    assert sum(rows for rows, _ in found) == 5000
+    assert sum(rows for rows, _ in found) == 3 * BATCH
     assert max(rows for rows, _ in found) == BATCH
     assert max(size for _, size in found) < BATCH_BYTES + long
     assert len(found) >= 20 * long // (BATCH_BYTES + long)

@@ -201,13 +201,14 @@ def test_batches_end_at_rows_and_at_bytes_and_the_server_waits(source: HeritageS
     """The view gives 200 rows of a megabyte, which no key orders; nothing but what is read may come."""
     change(
         source,
-        "create view mega as select n as ref, repeat('x', 1000000) as t from generate_series(1, 200) n; create view mini as select n as ref from generate_series(1, 5000) n",
+        "create view mega as select n as ref, repeat('x', 1000000) as t from generate_series(1, 200) n; "
+        f"create view mini as select n as ref from generate_series(1, {2 * BATCH}) n",
     )
 
     async def go() -> None:
         async with opened(product(source, "mini")) as (reader, _):
             sizes = [len(batch.columns[0]) async for batch in reader.batches(None)]
-            assert (sum(sizes), max(sizes)) == (5000, BATCH)
+            assert (sum(sizes), max(sizes)) == (2 * BATCH, BATCH)
         async with opened(product(source, "mega", "t")) as (reader, _):
             batches = reader.batches(None)
             first = await anext(batches)

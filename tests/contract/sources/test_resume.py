@@ -214,7 +214,7 @@ def test_files_that_change_while_they_are_read_are_not_merged(bench: Bench, volu
             def tell(_: str) -> None:
                 os.utime(file)
 
-            with pytest.raises(SourceReadError, match="changed while they were read"):
+            with pytest.raises(SourceReadError, match="changed while the files were read"):
                 await loading.load(root, product, None, SECTOR_KEY, asyncio.Lock(), tell)
             assert await root.fetchval(f'select count(*) from product."{product.relation}"') == 0
 

@@ -83,29 +83,29 @@ class Mapped:
         await copy(store, read.taken, "incoming", list(self._incoming()))
         try:
             async with store.transaction():
-                refused = await self._missing(store)
+                refused = await self._missing(store, "{0} is null")
                 await store.execute(self._statement(into))
                 return refused
         except asyncpg.PostgresError as error:
             self._blame(error, None)
-        refused = await self._failing(store)
-        refused += await self._missing(store)
+        refused = await self._missing(store, "case when {1} then false else {0} is null end")
+        for n, field in enumerate(self._mapped()):
+            refused += await self._out(store, self._fails(n, field), field.name, Flaw.MAPPING_FAILED)
         await store.execute(self._statement(into))
         return refused
 
-    async def _failing(self, store: Any) -> list[Refused]:
-        """Take out the rows for which an expression fails: each is tried by itself, which costs something and is done only where one does fail."""
+    @staticmethod
+    def _fails(number: int, field: ProductField) -> str:
+        """Return the call that says whether an expression fails for a row. Trying each by itself costs something, and is done only where one does fail."""
+        return f"pg_temp.fails_{number}({', '.join(identifier(column) for column in reads(field))})"
+
+    async def _missing(self, store: Any, condition: str) -> list[Refused]:
+        """Take out the rows whose required field comes out empty, by a condition on its expression and on whether that fails."""
         out: list[Refused] = []
         for n, field in enumerate(self._mapped()):
-            call = f"pg_temp.fails_{n}({', '.join(identifier(column) for column in reads(field))})"
-            out += await self._out(store, call, field.name, Flaw.MAPPING_FAILED)
-        return out
-
-    async def _missing(self, store: Any) -> list[Refused]:
-        """Take out the rows whose required field comes out empty."""
-        out: list[Refused] = []
-        for name in sorted(self.required):
-            out += await self._out(store, f"{self.fields[name]} is null", name, Flaw.MISSING)
+            if field.name in self.required:
+                empty = condition.format(self.fields[field.name], self._fails(n, field))
+                out += await self._out(store, empty, field.name, Flaw.MISSING)
         return out
 
     @staticmethod
