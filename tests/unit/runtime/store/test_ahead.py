@@ -55,3 +55,31 @@ def test_an_error_comes_in_its_place_and_what_is_fetched_is_ended() -> None:
         assert ended == ["ended"]
 
     asyncio.run(go())
+
+
+def test_a_load_that_is_cancelled_while_it_stops_its_reader_stays_cancelled() -> None:
+    """A keeper that is told to end while a load ends by itself must not take up the next one."""
+    begun = asyncio.Event()
+
+    async def items() -> AsyncIterator[int]:
+        try:
+            yield 1
+            await asyncio.Event().wait()
+        finally:
+            begun.set()
+            await asyncio.Event().wait()
+
+    async def load() -> None:
+        async with ahead(items()) as given:
+            await anext(given)
+            await asyncio.sleep(0)
+            raise ConnectionError
+
+    async def go() -> None:
+        loading = asyncio.create_task(load())
+        await begun.wait()
+        loading.cancel()
+        await asyncio.wait([loading])
+        assert loading.cancelled()
+
+    asyncio.run(go())

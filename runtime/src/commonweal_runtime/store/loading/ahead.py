@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypeVar
+
+from commonweal_runtime.store.stopping import stop
 
 T = TypeVar("T")
 
@@ -32,6 +33,4 @@ async def ahead(items: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
         yield given()
     finally:
         for task in fetching:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
+            await stop(task)

@@ -19,6 +19,7 @@ from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.failures import Work, failure_of
 from commonweal_runtime.store.product_tables import served_product
 from commonweal_runtime.store.sources import Credentials, secret_of
+from commonweal_runtime.store.stopping import stop_if_cancelled
 
 RETRY_SECONDS = 5.0
 _READ = frozenset({Reason.LOADED, Reason.ROWS_REFUSED, Reason.LOSS_REFUSED, Reason.KEYS_CLASH})  # the source has been read to its end
@@ -96,6 +97,7 @@ class Loaders:
             loader.wake.clear()
             before = loader.reason, loader.detail, loader.progress, loader.quarantined
             changed = await self._load(loader)
+            stop_if_cancelled()
             loader.progress = ""
             if changed:
                 self.judge()  # agreements that waited for these fields open now; what comes of it is told then

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
 from pyarrow import csv
 
 from commonweal_runtime.store.sources.contract import BATCH, BATCH_BYTES, UNREADABLE
+from commonweal_runtime.store.stopping import stop
 
 _ENDS = (b'"\n', b",\n")  # of rows; texts have a few, which only makes blocks shorter
 
@@ -59,9 +59,7 @@ class CopyOut:
 
     async def stop(self) -> None:
         """End it, however far it is."""
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await stop(self._task)
 
 
 def columns_of(block: bytes, count: int) -> list[pa.StringArray]:
