@@ -15,20 +15,12 @@ from pymysql.cursors import SSCursor
 from commonweal_api.data_product import MysqlSource
 from commonweal_runtime.store.sources import trust
 from commonweal_runtime.store.sources.contract import Credentials
+from commonweal_runtime.store.sources.lines import probe
 from commonweal_runtime.store.sources.mysql_login import CarefulConnection
 from commonweal_runtime.store.sources.mysql_refusals import FAILURES, not_let_in
 
 CONNECT_SECONDS = 5.0
 LOGIN_SECONDS = 60.0
-# What bounds a read is whether the server's machine answers, not how long it computes: a view can need an hour for its first row, and a row that waits for
-# a lock comes when the lock goes. Its kernel answers probes meanwhile; one that is gone, or cut off, is noticed within a minute.
-_PROBES = {
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE): 1,
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE): 20,
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL): 10,
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT): 4,
-    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT): 60_000,  # ms
-}
 # Backslashes are characters like any other; values go as hexadecimal constants all the same. A server that drops slow readers waits longer. Keys are sorted
 # to their end: the longest that an index can have is 3072 bytes, and collations make more of them.
 _SESSION = (
@@ -56,8 +48,7 @@ class Wire:
             if self._ended:  # while the server's name was looked for, or its answer waited for
                 self._socket.close()
                 raise ConnectionAbortedError
-            for (level, option), value in _PROBES.items():
-                self._socket.setsockopt(level, option, value)
+            probe(self._socket)
             self._connection = CarefulConnection(
                 trust.context(self._source.tls, self._credentials),
                 user=self._credentials.username,

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -29,21 +28,13 @@ from commonweal_runtime.store.sources.contract import (
     missing_column,
     wanted,
 )
+from commonweal_runtime.store.sources.lines import probe
 from commonweal_runtime.store.sources.postgres_copy import CopyOut, columns_of
 from commonweal_runtime.store.sources.postgres_refusals import FAILURES, broke_off, hidden_rows, not_let_in, shut_schema
 from commonweal_runtime.store.sources.postgres_text import NATURAL, SETTINGS, Facts, former, printed
 
 CONNECT_SECONDS = 5.0
 LOOK_SECONDS = 60.0  # for questions to the catalogue, which no amount of data makes longer
-# What bounds a read is whether the server's machine answers, not how long it computes: a view can need an hour for its first row, and a row that waits for
-# a lock comes when the lock goes. Its kernel answers probes meanwhile; one that is gone, or cut off, is noticed within a minute.
-_PROBES = {
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE): 1,
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE): 20,
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL): 10,
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT): 4,
-    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT): 60_000,  # ms
-}
 _COLUMNS = """
 with recursive below(attnum, oid, typmod) as (
   select attnum, atttypid, atttypmod from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped
@@ -97,9 +88,7 @@ class PostgresReader:
         self._columns: dict[str, Facts] = {}
         self._encoding = "UTF8"
         self._copying: CopyOut | None = None
-        line = connection._transport.get_extra_info("socket")  # noqa: SLF001 - the driver has no other name for it
-        for (level, option), value in _PROBES.items():
-            line.setsockopt(level, option, value)
+        probe(connection._transport.get_extra_info("socket"))  # noqa: SLF001 - the driver has no other name for it
 
     async def inspect(self) -> Survey:
         """Look at the table; see `Source.inspect`. What is read later is what was there now."""
