@@ -159,8 +159,8 @@ class Pods:
     def __init__(self, plane: ControlPlane) -> None:
         self._api = plane.api()
 
-    def work(self, department: str) -> None:
-        """Carry out both plans of a department and say so."""
+    def work(self, department: str, *, ending: bool = False) -> None:
+        """Carry out both plans of a department and say so. The workloads of one that is `ending` may go while it is told."""
         space = platform_namespace_of(department)
         self.count(department)
         for plan_name, report_name, answer in ((STORE_PLAN, STORE_REPORT, _store_report), (MODEL_PLAN, MODEL_REPORT, _model_report)):
@@ -169,7 +169,7 @@ class Pods:
             body = {"data": {"report.json": json.dumps(answer(text).wire())}}
             wait_for(f"{report_name} of {department}", partial(self._patch, path, body))
         for plural, name in (("statefulsets", "store"), ("deployments", "data-api"), ("deployments", "models")):
-            self._run(f"/apis/apps/v1/namespaces/{space}/{plural}/{name}")
+            self._run(f"/apis/apps/v1/namespaces/{space}/{plural}/{name}", there=not ending)
 
     def count(self, department: str) -> None:
         """Count what the quotas of both namespaces limit."""
@@ -178,8 +178,10 @@ class Pods:
             hard = wait_for(path, partial(self._get, path))["spec"]["hard"]
             self._patch(f"{path}/status", {"status": {"hard": hard, "used": dict.fromkeys(hard, "0")}})
 
-    def _run(self, path: str) -> None:
-        workload = wait_for(path, partial(self._get, path))
+    def _run(self, path: str, *, there: bool) -> None:
+        workload = wait_for(path, partial(self._get, path)) if there else self._get(path)
+        if workload is None:
+            return
         count = workload["spec"]["replicas"]
         numbers = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), count)
         self._patch(f"{path}/status", {"status": {"observedGeneration": workload["metadata"]["generation"], **numbers}})

@@ -125,7 +125,7 @@ def test_access_is_closed_and_parties_are_told_before_anything_goes(
     assert held(plane, PROVIDER)
     assert untouched(plane, PROVIDER), "its store has not said that it is closed"
 
-    pods.work(PROVIDER)
+    pods.work(PROVIDER, ending=True)
     for name in DEPARTMENTS:
         if name != PROVIDER:
             pods.work(name)
