@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -82,6 +83,9 @@ class Served:
             connection.request("GET", f"{path}?{urlencode({'location': self.where, **query})}", headers=dict(headers))
             answer = connection.getresponse()
             body = answer.read(most + 1)
+        except ssl.SSLCertVerificationError:
+            said = f"What answers for the reader of «{self.where}» has no certificate of this site's authority for that name; it was asked nothing."
+            raise SourceReadError(Reason.SOURCE_UNREACHABLE, said) from None
         except (OSError, http.client.HTTPException):
             raise SourceReadError(Reason.SOURCE_UNREACHABLE, f"The reader of «{self.where}» does not answer.") from None
         finally:
