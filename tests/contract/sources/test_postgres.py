@@ -199,11 +199,8 @@ def test_a_key_of_two_columns_and_a_table_without_one(source: HeritageServer, mo
 
 def test_batches_end_at_rows_and_at_bytes_and_the_server_waits(source: HeritageServer) -> None:
     """The view gives 200 rows of a megabyte, which no key orders; nothing but what is read may come."""
-    change(
-        source,
-        "create view mega as select n as ref, repeat('x', 1000000) as t from generate_series(1, 200) n; "
-        f"create view mini as select n as ref from generate_series(1, {2 * BATCH}) n",
-    )
+    mega = "create view mega as select n as ref, repeat('x', 1000000) as t from generate_series(1, 200) n"
+    change(source, f"{mega}; create view mini as select n as ref from generate_series(1, {2 * BATCH}) n")
 
     async def go() -> None:
         async with opened(product(source, "mini")) as (reader, _):
