@@ -89,7 +89,7 @@ def killed(here: Club, there: Club, subject: str) -> None:
     until("the department to be frozen again", HANG, lambda: frozen(here, subject, process))
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    assert within(HANG, lambda: serves(here, subject)), "whoever dies, the old site serves again within the lease"
+    assert within(40, lambda: serves(here, subject)), "whoever dies, the old site serves again within the lease"
     assert there.cluster.run("get", "department", CLUB, "-o", "name").strip(), "what was prepared is still there, to go on from"
 
 

@@ -30,15 +30,13 @@ class Mapped:
 
     product: Served
     fields: Mapping[str, str]
-    required: frozenset[str]
     types: Mapping[str, FieldType]
 
     @classmethod
     def of(cls, product: Served, types: Mapping[str, FieldType]) -> Mapped:
         """`types` are those of the columns that the expressions read."""
-        found = [f for f in product.spec.fields if f.from_ is not None]
-        texts = {f.name: expression(product.spec, f.name) for f in found}
-        return cls(product, texts, frozenset(f.name for f in found if f.required), types)
+        texts = {f.name: expression(product.spec, f.name) for f in product.spec.fields if f.from_ is not None}
+        return cls(product, texts, types)
 
     def _plain(self) -> list[tuple[int, ProductField]]:
         """Return the fields with a column, each with the number that its incoming column is named by."""
@@ -103,7 +101,7 @@ class Mapped:
         """Take out the rows whose required field comes out empty, by a condition on its expression and on whether that fails."""
         out: list[Refused] = []
         for n, field in enumerate(self._mapped()):
-            if field.name in self.required:
+            if field.required:
                 empty = condition.format(self.fields[field.name], self._fails(n, field))
                 out += await self._out(store, empty, field.name, Flaw.MISSING)
         return out

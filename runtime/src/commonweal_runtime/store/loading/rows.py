@@ -62,9 +62,10 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """The keys of a batch's rows: the person's id, the record's text, and what the row itself is told apart by; None where there is none."""
+    """The keys of a batch's rows: the person's id, also as text, the record's text, and what the row itself is told apart by; None where there is none."""
 
     subjects: Sequence[UUID | None]
+    ids: Sequence[str | None]
     records: Sequence[str | None]
     rows: Sequence[str | None]
 
@@ -89,8 +90,7 @@ class Reading:
         columns = self._columns(batch.columns[2 if self._many else 1 :], faults)
         begun, count = self._place + 1, len(keys.subjects)
         self._place += count
-        ids = pa.array([str(who) if who is not None else None for who in keys.subjects], pa.string())
-        records = [pa.array(keys.records, pa.string())] if self._many else []
+        ids, records = pa.array(keys.ids, pa.string()), [pa.array(keys.records, pa.string())] if self._many else []
         arrays = [ids, *records, *columns, pa.array(keys.rows, pa.string()), pa.array(range(begun, begun + count), pa.int64())]
         taken = pa.table(arrays, names=[str(n) for n in range(len(arrays))])
         if not faults:
@@ -104,15 +104,16 @@ class Reading:
     def _keys(self, batch: Batch) -> _Keys:
         roots = [_key(text) for text in batch.columns[0].to_pylist()]
         subjects = [None if root is None else pairwise(self._key, root) for root in roots]
+        ids = [None if who is None else str(who) for who in subjects]
         if not self._many:
-            return _Keys(subjects, [""] * len(roots), [None if who is None else str(who) for who in subjects])
+            return _Keys(subjects, ids, [""] * len(roots), ids)
         records = [_key(text) for text in batch.columns[1].to_pylist()]
         # a zero byte is in no source key, so no person's id comes out of this
         rows = [
             None if root is None or record is None else str(pairwise(self._key, f"{root}\0{record}"))
             for root, record in zip(roots, records, strict=True)
         ]
-        return _Keys(subjects, records, rows)
+        return _Keys(subjects, ids, records, rows)
 
     def _columns(self, columns: Sequence[pa.Array], faults: dict[int, tuple[str, Flaw]]) -> list[pa.Array]:
         """Return the columns as texts of their types, and note the first fault of each row."""
