@@ -71,6 +71,14 @@ def test_c_what_a_product_gives_is_the_stewards_to_change(field: str, people: Ma
     assert _applied(people["steward"], _changed(GUARDED[field])) == ""
 
 
+@pytest.mark.parametrize("change", [put("spec.serve.acceptLoss", "0123456789abcdef"), put("spec.serve.maxLossPercent", 100)])
+def test_c_what_a_load_may_take_away_is_the_stewards_to_say(change: Change, people: Mapping[str, KubeApi]) -> None:
+    message = _applied(people["editor"], _changed(change))
+    assert "spec.serve: what leaves through" in message
+    assert "does not hold the verb consent" in message
+    assert _applied(people["steward"], _changed(change)) == ""
+
+
 def test_c_a_masked_field_is_not_led_to_another_column(people: Mapping[str, KubeApi]) -> None:
     """As it was done: the field under the mask gets another origin, and the signatures stay what they are."""
     fields = [{**field, "column": "person_ref"} if field["name"] == "birthDate" else field for field in PRODUCT["spec"]["fields"]]
