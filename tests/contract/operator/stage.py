@@ -168,8 +168,12 @@ class Pods:
             path = f"/api/v1/namespaces/{space}/configmaps/{report_name}"
             body = {"data": {"report.json": json.dumps(answer(text).wire())}}
             wait_for(f"{report_name} of {department}", partial(self._patch, path, body))
+        self.run(space, there=not ending)
+
+    def run(self, space: str, *, there: bool = True) -> None:
+        """Say that the workloads of a platform namespace run. They are waited for, unless they need not be `there`."""
         for plural, name in (("statefulsets", "store"), ("deployments", "data-api"), ("deployments", "models")):
-            self._run(f"/apis/apps/v1/namespaces/{space}/{plural}/{name}", there=not ending)
+            self._ready(f"/apis/apps/v1/namespaces/{space}/{plural}/{name}", there=there)
 
     def count(self, department: str) -> None:
         """Count what the quotas of both namespaces limit."""
@@ -178,7 +182,7 @@ class Pods:
             hard = wait_for(path, partial(self._get, path))["spec"]["hard"]
             self._patch(f"{path}/status", {"status": {"hard": hard, "used": dict.fromkeys(hard, "0")}})
 
-    def _run(self, path: str, *, there: bool) -> None:
+    def _ready(self, path: str, *, there: bool) -> None:
         workload = wait_for(path, partial(self._get, path)) if there else self._get(path)
         if workload is None:
             return

@@ -80,8 +80,7 @@ class Library:
         space = platform_namespace_of(department)
         if department not in self._told and self._get(f"/api/v1/namespaces/{space}/resourcequotas/department"):
             self._pods.count(department)
-            for plural, name in (("statefulsets", "store"), ("deployments", "data-api"), ("deployments", "models")):
-                self._pods._run(f"/apis/apps/v1/namespaces/{space}/{plural}/{name}")
+            self._pods.run(space)
             self._told[department] = "counted"
 
     def _plan(self) -> None:

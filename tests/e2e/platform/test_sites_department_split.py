@@ -77,8 +77,13 @@ def split(cluster: Kubectl, *more: str) -> subprocess.Popen[str]:
 
 
 def serves(almanac: Almanac) -> bool:
+    return answers(almanac, 200)
+
+
+def answers(almanac: Almanac, status: int) -> bool:
+    """Whether a use is answered so; a connection that was not taken in time, as on a busy machine, is no answer yet."""
     try:
-        return almanac.read().status == 200
+        return almanac.read().status == status
     except OSError:
         return False
 
@@ -132,7 +137,7 @@ def test_a_department_of_the_old_layout_is_taken_over_and_nothing_is_lost(brough
     left = site.run("get", "statefulset,pod,pvc,secret", "-n", OWN, "-o", "name").split()
     assert not [name for name in left if any(word in name for word in ("store", "data-api", "commonweal-"))], left
     assert almanac.says("Withdrawn").status == 200
-    wait_for("the withdrawal to hold", lambda: almanac.read().status == 404 or None)
+    wait_for("the withdrawal to hold", lambda: answers(almanac, 404) or None)
 
 
 def serves_person(almanac: Almanac) -> bool:
@@ -146,8 +151,8 @@ def serves_person(almanac: Almanac) -> bool:
 def killed(site: Kubectl, almanac: Almanac) -> None:
     """The command is killed with everything that it started, while uses are refused: the old store serves again, and takes its plan."""
     process = split(site)
-    wait_for("the department to be frozen", lambda: process.poll() is not None or almanac.read().status == 503 or None)
+    wait_for("the department to be frozen", lambda: process.poll() is not None or answers(almanac, 503) or None)
     assert process.poll() is None, process.communicate()[0]
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    assert within(60, lambda: serves(almanac)), "whoever dies, the old store serves again within the lease"
+    assert within(HANG, lambda: serves(almanac)), "whoever dies, the old store serves again"

@@ -15,6 +15,8 @@ from commonweal_cli.kubectl import Cluster
 from commonweal_local.surroundings import believing
 from commonweal_stacks.manifests import NAMESPACE
 
+_TAKEN_SECONDS, _ANSWER_SECONDS = 15, 60
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -66,7 +68,7 @@ class Caller:
 
     def _exchange(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str], started: float) -> Answer:
         if self._connection is None:
-            self._connection = _connection(self.base, self.trust)
+            self._connection = _connected(self.base, self.trust)
         prefix = urllib.parse.urlsplit(self.base).path.rstrip("/")
         self._connection.request(method, prefix + path, data, dict(headers))
         response = self._connection.getresponse()
@@ -91,8 +93,22 @@ def trust_of(cluster: Cluster) -> ssl.SSLContext:
     return believing(cluster.authority(NAMESPACE))
 
 
+def _connected(base: str, trust: ssl.SSLContext | None, tries: int = 3) -> http.client.HTTPConnection:
+    """Return an open connection. One that is not taken in time is tried again: nothing was sent, and the next may be led to a pod that has not just gone."""
+    connection = _connection(base, trust)
+    try:
+        connection.connect()
+    except TimeoutError:
+        connection.close()
+        if tries == 1:
+            raise
+        return _connected(base, trust, tries - 1)
+    connection.sock.settimeout(_ANSWER_SECONDS)
+    return connection
+
+
 def _connection(base: str, trust: ssl.SSLContext | None) -> http.client.HTTPConnection:
     where = urllib.parse.urlsplit(base)
     if where.scheme == "https":
-        return http.client.HTTPSConnection(where.hostname or "", where.port, timeout=15, context=trust)
-    return http.client.HTTPConnection(where.hostname or "", where.port, timeout=15)
+        return http.client.HTTPSConnection(where.hostname or "", where.port, timeout=_TAKEN_SECONDS, context=trust)
+    return http.client.HTTPConnection(where.hostname or "", where.port, timeout=_TAKEN_SECONDS)

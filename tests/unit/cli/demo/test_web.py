@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import ssl
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
+from commonweal_cli.demo import web
 from commonweal_cli.demo.web import Caller
 from support.certificates import SITE, in_place, trusting
 from support.waiting import HANG
@@ -49,3 +53,47 @@ def test_a_kept_tls_connection_that_died_is_opened_anew(tmp_path: Path) -> None:
         assert hung_up.wait(HANG)
         assert caller.get("/").status == 200
         caller.close()
+
+
+def test_a_connection_that_is_not_taken_in_time_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "_TAKEN_SECONDS", 0.2)
+    tries, opened = list[str](), web._connection
+
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening, ExitStack() as full:
+        port = listening.getsockname()[1]
+        while (waiting := _taken(port)) is not None:  # until the queue is full and a connection is not even refused
+            full.enter_context(waiting)
+
+        def opening(base: str, trust: ssl.SSLContext | None) -> http.client.HTTPConnection:
+            tries.append(base)
+            if len(tries) == 2:
+                threading.Thread(target=_answer_all, args=(listening,), daemon=True).start()
+            return opened(base, trust)
+
+        monkeypatch.setattr(web, "_connection", opening)
+        caller = Caller(f"http://127.0.0.1:{port}")
+        assert caller.get("/").status == 200
+        assert len(tries) >= 2
+        caller.close()
+        listening.shutdown(socket.SHUT_RDWR)  # ends the thread that takes connections
+
+
+def _taken(port: int) -> socket.socket | None:
+    try:
+        return socket.create_connection(("127.0.0.1", port), timeout=0.2)
+    except TimeoutError:
+        return None
+
+
+def _answer_all(listening: socket.socket) -> None:
+    """Take every connection, and answer the one that asks."""
+    with suppress(OSError):
+        while True:
+            accepted, _peer = listening.accept()
+            threading.Thread(target=_answer, args=(accepted,), daemon=True).start()
+
+
+def _answer(accepted: socket.socket) -> None:
+    with accepted:
+        if accepted.recv(65536):
+            accepted.sendall(ANSWER)
