@@ -15,7 +15,7 @@ from commonweal_cli.kubectl import Cluster
 from commonweal_local.surroundings import believing
 from commonweal_stacks.manifests import NAMESPACE
 
-_TAKEN_SECONDS, _ANSWER_SECONDS = 15, 60
+_TAKEN_SECONDS, _ANSWER_SECONDS = 10, 60
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def trust_of(cluster: Cluster) -> ssl.SSLContext:
     return believing(cluster.authority(NAMESPACE))
 
 
-def _connected(base: str, trust: ssl.SSLContext | None, tries: int = 3) -> http.client.HTTPConnection:
+def _connected(base: str, trust: ssl.SSLContext | None, tries: int = 2) -> http.client.HTTPConnection:
     """Return an open connection. One that is not taken in time is tried again: nothing was sent, and the next may be led to a pod that has not just gone."""
     connection = _connection(base, trust)
     try:
