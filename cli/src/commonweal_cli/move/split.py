@@ -134,7 +134,9 @@ class Splitter(Mover):
             self._mark(f"{SPLITTING}-")
 
     def _remove(self, name: str) -> None:
-        self.source.cluster.run("delete", name, "-n", self.source.namespace, "--ignore-not-found", "--timeout=180s")
+        """Return when it is gone with all that it owns: the pods of a workload end before the workload does."""
+        how = ("--ignore-not-found", "--cascade=foreground", "--timeout=180s")
+        self.source.cluster.run("delete", name, "-n", self.source.namespace, *how)
 
     def _uid(self) -> str:
         try:
