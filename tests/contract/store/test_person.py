@@ -207,6 +207,9 @@ def test_a_consumer_that_calls_itself_something_else_is_told_so_and_nothing_is_o
             assert {i["consumerName"] for i in (await told.call("consents", who, who))["items"]} == {None}
             await doors.carry_out(told.named("The Tax Authority"))
             assert {i["consumerName"] for i in (await told.call("consents", who, who))["items"]} == {"The Tax Authority"}
+            assert await read(told, "treaty", who)
+            use = (await told.call("uses", who, who, 2**62, 1))["items"][0]
+            assert (use["title"], use["consumerName"]) == ("People", "The Tax Authority")
             after = await told.root.fetchrow(opened)
             assert (after["opened"], after["contract"]) == (before["opened"], before["contract"])
             await doors.carry_out(told.named("The Tax Authority"))

@@ -83,7 +83,8 @@ stable language sql security definer set search_path = pg_catalog set timezone =
   )
   select (p.use).id, json_build_object(
       'id', (p.use).id::text, 'at', (p.use).at, 'client', (p.use).client, 'caller', (p.use).caller, 'agreement', p.content ->> 'name',
-      'product', p.content ->> 'product', 'consumer', p.content ->> 'consumer',
+      'product', p.content ->> 'product', 'title', p.content ->> 'title', 'consumer', p.content ->> 'consumer',
+      'consumerName', (select g.consumer_name from agreement.register g where g.number = (p.use).agreement),
       'purpose', coalesce((select x from jsonb_array_elements(p.content -> 'purposes') x where x ->> 'key' = (p.use).purpose), jsonb_build_object('key', (p.use).purpose)),
       'basis', coalesce((p.use).basis, p.content ->> 'basis'), 'legalPower', p.content ->> 'legalPower',
       'fields', coalesce(to_jsonb(string_to_array((p.use).fields, ',')), p.content -> 'fields'), 'given', (p.use).found > 0, 'look', (p.use).op = 'look')
