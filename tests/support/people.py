@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from commonweal_api.plan import StorePlan
 from support.data_api import agreement, login, person_product, plan, subject
 from support.doors import Doors, refused
 
@@ -23,6 +24,7 @@ class People:
     """The roles `person` and `api`, and a superuser."""
 
     doors: Doors
+    wanted: StorePlan
     numbers: dict[str, int]
     person: Any
     api: Any
@@ -46,6 +48,12 @@ class People:
             )
             return UUID(json.loads(text)["id"])
         return UUID((await self.call("delegate", CHILD, CHILD, delegate, type_, acts, agreements, None, ends))["id"])
+
+    def named(self, consumer: str) -> StorePlan:
+        """Return the plan with the consumers called so."""
+        return self.wanted.model_copy(
+            update={"agreements": [a.model_copy(update={"consumer_name": consumer}) for a in self.wanted.agreements]}
+        )
 
     async def end_all(self) -> None:
         """End every delegation, as a registrar could."""
@@ -79,7 +87,7 @@ async def people(doors: Doors) -> AsyncIterator[People]:
     report = await doors.carry_out(wanted)
     numbers = {name: outcome.number or 0 for name, outcome in report.agreements.items()}
     connections = [await login(doors.store, "person"), await login(doors.store, "api"), await doors.store.superuser("department")]
-    told = People(doors, numbers, *connections)
+    told = People(doors, wanted, numbers, *connections)
     try:
         await told.end_all()
         yield told

@@ -41,7 +41,8 @@ class AgreementPlan(Strict):
     """One agreement to enforce, finalized by both parties. `uid` is its identity: a number in the store belongs to one uid for ever.
 
     With `dry_run` nothing is opened; the keeper answers what would change in `Outcome.what_if`. `signed` is the hash that both parties signed, which the
-    keeper makes again from what it would open; None: signed in the form of earlier releases, whose meaning the store has kept.
+    keeper makes again from what it would open; None: signed in the form of earlier releases, whose meaning the store has kept. `consumer_name` is what
+    people are told the consumer is called; None: its Department is not on this site.
     """
 
     name: str
@@ -50,6 +51,7 @@ class AgreementPlan(Strict):
     spec: ConsentPolicySpec
     dry_run: bool = False
     signed: Digest | None = None
+    consumer_name: str | None = None
 
 
 class FeedPeer(Strict):

@@ -45,9 +45,11 @@ class Rights:
     """What one basis needs and leaves.
 
     `grant`: nothing is read before the person has given consent. `objection`: a person's objection closes the record. `most_days`: longest validity of an
-    agreement, None for the general five years. `condition`: one of `Interest` must be named. `flagged`: each use is marked for review in the audit.
+    agreement, None for the general five years. `condition`: one of `Interest` must be named. `flagged`: each use is marked for review in the audit. `words`
+    is what people are told of it, in English.
     """
 
+    words: str
     grant: bool
     objection: bool
     erasure: Erasure
@@ -60,12 +62,51 @@ class Rights:
 _B, _E = BasisType, Erasure
 RIGHTS: Mapping[BasisType, Rights] = MappingProxyType(
     {
-        _B.CONSENT: Rights(grant=True, objection=True, erasure=_E.ON_REQUEST, portability=True),
-        _B.PUBLIC_TASK: Rights(grant=False, objection=True, erasure=_E.NONE, portability=False),
-        _B.LEGAL_OBLIGATION: Rights(grant=False, objection=False, erasure=_E.NONE, portability=False),
-        _B.VITAL_INTERESTS: Rights(grant=False, objection=False, erasure=_E.ON_REQUEST, portability=False, most_days=30, flagged=True),
-        _B.CONTRACT: Rights(grant=False, objection=False, erasure=_E.WHEN_ENDED, portability=True),
-        _B.RECOGNISED_LEGITIMATE_INTEREST: Rights(grant=False, objection=True, erasure=_E.ON_REQUEST, portability=False, condition=True),
+        _B.CONSENT: Rights(
+            "You choose. Nothing is read before you say yes, and you can change your mind at any time.",
+            grant=True,
+            objection=True,
+            erasure=_E.ON_REQUEST,
+            portability=True,
+        ),
+        _B.PUBLIC_TASK: Rights(
+            "The law gives this body a task that needs it. You can object, and your record is then closed to it.",
+            grant=False,
+            objection=True,
+            erasure=_E.NONE,
+            portability=False,
+        ),
+        _B.LEGAL_OBLIGATION: Rights(
+            "The law says that this must be shared, so there is nothing for you to choose.",
+            grant=False,
+            objection=False,
+            erasure=_E.NONE,
+            portability=False,
+        ),
+        _B.VITAL_INTERESTS: Rights(
+            "It may be read to protect a person's life. This lasts 30 days at most, and each use is marked for review.",
+            grant=False,
+            objection=False,
+            erasure=_E.ON_REQUEST,
+            portability=False,
+            most_days=30,
+            flagged=True,
+        ),
+        _B.CONTRACT: Rights(
+            "It is needed for something that you have agreed with this body.",
+            grant=False,
+            objection=False,
+            erasure=_E.WHEN_ENDED,
+            portability=True,
+        ),
+        _B.RECOGNISED_LEGITIMATE_INTEREST: Rights(
+            "The law allows it for one reason of its own, such as an emergency or a crime. You can object, and your record is then closed to it.",
+            grant=False,
+            objection=True,
+            erasure=_E.ON_REQUEST,
+            portability=False,
+            condition=True,
+        ),
     }
 )
 

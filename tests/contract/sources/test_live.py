@@ -149,7 +149,12 @@ def test_the_persons_own_export_has_the_record(doors: Doors) -> None:
         await opened(doors, {"task": {"basis": "PublicTask"}})
         person = await login(doors.store, "person")
         text = await person.fetchval("select person.export($1, $1)", subject("P9"))
+        looks = [
+            json.loads(await person.fetchval("select person.preview($1, $1, $2)", subject("P9"), name))
+            for name in ("live-task", "copy-task")
+        ]
         await person.close()
+        assert looks[0]["records"] == looks[1]["records"] != []
         return {p["product"]: p["records"] for p in json.loads(text)["products"]}
 
     records = doors.run(script)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from support.data_api import subject
 from support.doors import Doors, page, point, refused
 from support.people import REASON, STRANGER, people, read
+from support.waiting import until
 
 # states
 
@@ -195,3 +197,47 @@ def test_an_export_holds_every_record_under_its_name_and_marks_what_is_portable(
             assert (await told.call("export", STRANGER, STRANGER))["events"] == []
 
     doors.run(script)
+
+
+def test_a_consumer_that_calls_itself_something_else_is_told_so_and_nothing_is_opened_again(doors: Doors) -> None:
+    async def script(doors: Doors) -> None:
+        async with people(doors) as told:
+            who, opened = subject("P70"), "select opened, contract, xmin::text from agreement.register where name = 'yes'"
+            before = await told.root.fetchrow(opened)
+            assert {i["consumerName"] for i in (await told.call("consents", who, who))["items"]} == {None}
+            await doors.carry_out(told.named("The Tax Authority"))
+            assert {i["consumerName"] for i in (await told.call("consents", who, who))["items"]} == {"The Tax Authority"}
+            assert await read(told, "treaty", who)
+            use = (await told.call("uses", who, who, 2**62, 1))["items"][0]
+            assert (use["title"], use["consumerName"]) == ("People", "The Tax Authority")
+            after = await told.root.fetchrow(opened)
+            assert (after["opened"], after["contract"]) == (before["opened"], before["contract"])
+            await doors.carry_out(told.named("The Tax Authority"))
+            assert (await told.root.fetchrow(opened))["xmin"] == after["xmin"], "what has not changed is not written"
+
+    doors.run(script)
+
+
+def test_a_look_at_ones_own_values_is_in_no_public_count(doors: Doors) -> None:
+    async def script(doors: Doors) -> None:
+        async with people(doors) as told:
+            who = subject("P71")
+
+            async def counted() -> int:
+                await told.root.execute("select audit.count_uses()")
+                return int(
+                    await told.root.fetchval("select coalesce(sum(uses), 0) from audit.total where agreement = $1", told.numbers["task"])
+                )
+
+            before = await counted()
+            assert (await told.call("preview", who, who, "task"))["records"]
+            assert await counted() == before
+            assert await read(told, "task", who)
+            await until(lambda: _changed(counted, before))
+            assert await counted() == before + 1
+
+    doors.run(script)
+
+
+async def _changed(counted: Callable[[], Awaitable[int]], before: int) -> bool:
+    return await counted() != before

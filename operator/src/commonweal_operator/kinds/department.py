@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -51,7 +51,8 @@ class DepartmentInput:
     name it as caller, wherever they are. `departments` are those that exist of all whom these name. `claims` are the volume claims of its sources that
     exist and are opened to its store. `report` is the keeper's last one. `old_store`: a store in its own namespace is to be told
     what is revoked; `unsplit`: it is the one that serves, and nothing may be made beside it. `data_api_url` and `models_url` are base URLs, `exposed` the Services behind them.
-    `revoked` are the nonces that a party has revoked; `parties` are the departments that it has to do with.
+    `revoked` are the nonces that a party has revoked; `parties` are the departments that it has to do with; `display_names` are what the consumers of its
+    agreements call themselves, as far as they are on this site.
     """
 
     now: datetime
@@ -75,6 +76,7 @@ class DepartmentInput:
     exposed: tuple[Exposed, ...] = ()
     revoked: tuple[str, ...] = ()
     parties: tuple[Party, ...] = ()
+    display_names: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def plans(self) -> tuple[Fitted[StorePlan], Fitted[ModelPlan]]:
@@ -109,7 +111,7 @@ def store_plan(inputs: DepartmentInput) -> StorePlan:
         display_name=department.spec.display_name,
         contact=department.spec.contact,
         products=[contract.plan for contract in inputs.contracts],
-        agreements=[_agreement(a) for a in inputs.agreements if planned(a)],
+        agreements=[_agreement(a, inputs.display_names) for a in inputs.agreements if planned(a)],
         site=inputs.site,
         peers=peers(inputs),
         max_staleness_seconds=max_staleness_seconds(inputs),
@@ -136,12 +138,20 @@ def _feed(inputs: DepartmentInput) -> ConsentFeed | None:
     return inputs.record.parsed.spec.consent_feed if inputs.site else None
 
 
-def _agreement(agreement: Agreement) -> AgreementPlan:
+def _agreement(agreement: Agreement, display_names: Mapping[str, str]) -> AgreementPlan:
     # Without its signatures: they have been checked, the store has no use for them, and they would be half of a plan whose size is bounded.
     spec, record = agreement.spec.model_copy(update={"signatures": [], "revocations": None}), agreement.record
     dry = spec.mode == "DryRun"
     signed = agreement.terms.hash if spec.nonce is not None and not dry else None
-    return AgreementPlan(name=record.key.name, uid=record.uid, generation=record.generation, spec=spec, dry_run=dry, signed=signed)
+    return AgreementPlan(
+        name=record.key.name,
+        uid=record.uid,
+        generation=record.generation,
+        spec=spec,
+        dry_run=dry,
+        signed=signed,
+        consumer_name=display_names.get(spec.consumer.department),
+    )
 
 
 def model_plan(inputs: DepartmentInput) -> ModelPlan:

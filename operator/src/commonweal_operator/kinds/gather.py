@@ -101,6 +101,7 @@ class _Gathering:
             exposed=tuple(Exposed(service, view.service_address(service, tenant)) for service in SERVICES),
             revoked=self._revoked(own, tenant),
             parties=parties(record.key.name, (*own, *consumed, *models, *calling, *view.models_reading(record.key.name)), view.ending()),
+            display_names=self._display_names(r.parsed.spec.consumer.department for r in own),
         )
 
     def ending(self, record: Record, since: datetime) -> EndingInput:
@@ -131,14 +132,13 @@ class _Gathering:
     def consent_policy(self, record: Record) -> ConsentPolicyInput:
         view, tenant = self._view, record.key.tenant
         product, report = self._product_of(record), view.store_report(tenant)
-        parties = ((name, view.department(name)) for name in parties_of(record))
         return ConsentPolicyInput(
             now=self._now,
             agreement=self._agreement(record),
             contract=self._contract(product) if product is not None and _usable(product) else None,
             outcome=report.agreements.get(record.key.name) if report is not None else None,
             data_api=view.base_url("data-api", tenant),
-            display_names={name: party.parsed.spec.display_name for name, party in parties if party is not None},
+            display_names=self._display_names(parties_of(record)),
         )
 
     def model_service(self, record: Record) -> ModelServiceInput:
@@ -150,6 +150,11 @@ class _Gathering:
             outcome=report.models.get(record.key.name) if report is not None else None,
             models=self._view.base_url("models", record.key.tenant),
         )
+
+    def _display_names(self, departments: Iterable[str]) -> dict[str, str]:
+        """Return what those departments that are on this site call themselves."""
+        found = ((name, self._view.department(name)) for name in departments)
+        return {name: party.parsed.spec.display_name for name, party in found if party is not None}
 
     def _needed(self, model: Record) -> tuple[NeededProduct, ...]:
         consumers = {department_of(model.key.tenant)} | {c.department for c in model.parsed.spec.callers}

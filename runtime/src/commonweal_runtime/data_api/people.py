@@ -81,6 +81,10 @@ class People:
         """Return the agreements that concern the person, with what they said."""
         return await self._ask({}, "select person.consents($1, $2)", who.actor, who.subject)
 
+    async def preview(self, who: Principal, agreement: str) -> str:
+        """Return the very values that would leave under an agreement; the look is recorded among the uses."""
+        return await self._ask({}, "select person.preview($1, $2, $3)", who.actor, who.subject, agreement)
+
     async def consent(self, who: Principal, agreement: str, state: str) -> DecisionResult:
         """Give, withdraw, refuse or put off consent; when this returns, the next read already obeys."""
         return await self._decide("give", {SqlState.NOT_POSSIBLE: problems.no_consent_to_decide}, who, agreement, state)

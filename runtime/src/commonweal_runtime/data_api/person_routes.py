@@ -42,6 +42,12 @@ def _decisions(service: Service) -> list[Any]:
         query_of(request)
         return answer(request, (await people.consents(who)).encode())
 
+    @get("/me/consents/{agreement:str}/preview")
+    async def preview(request: _Request, agreement: FromPath[str]) -> _Answer:
+        who, name = await _who(service, request), name_of(agreement, problems.no_such_agreement())
+        query_of(request)
+        return answer(request, (await people.preview(who, name)).encode())
+
     @put("/me/consents/{agreement:str}")
     async def consent(request: _Request, agreement: FromPath[str]) -> _Answer:
         who, name = await _who(service, request), name_of(agreement, problems.no_such_agreement())
@@ -54,7 +60,7 @@ def _decisions(service: Service) -> list[Any]:
         said = parse(ObjectionBody, await body_of(request))
         return _receipted(service, await people.objection(who, name, objected=said.state == "Objected"))
 
-    return [uses, consents, consent, objection]
+    return [uses, consents, preview, consent, objection]
 
 
 def _evidence(service: Service) -> list[Any]:

@@ -87,14 +87,15 @@ class Enforcement:
         """Tell the store what each basis leaves to the person; a matrix that has not changed writes nothing."""
         for basis, r in RIGHTS.items():
             await self._db.execute(
-                "insert into agreement.rights as r (basis, consent, objection, erasure, portability) values ($1, $2, $3, $4, $5) on conflict (basis) do update "
-                "set consent = excluded.consent, objection = excluded.objection, erasure = excluded.erasure, portability = excluded.portability "
-                "where r is distinct from excluded",
+                "insert into agreement.rights as r (basis, consent, objection, erasure, portability, words) values ($1, $2, $3, $4, $5, $6) "
+                "on conflict (basis) do update set consent = excluded.consent, objection = excluded.objection, erasure = excluded.erasure, "
+                "portability = excluded.portability, words = excluded.words where r is distinct from excluded",
                 str(basis),
                 r.grant,
                 r.objection,
                 str(r.erasure),
                 r.portability,
+                r.words,
             )
 
     def table_lock(self, uid: str) -> asyncio.Lock:
@@ -173,6 +174,7 @@ class Enforcement:
         agreement = bounded(wanted, before)
         try:
             entry = await self._entry(agreement)
+            await self._name_consumer(entry.number, agreement)
             if fault is not None:
                 raise fault
             product = await self._product_of(agreement, plan)
@@ -238,6 +240,11 @@ class Enforcement:
         return Entry(
             row["number"], row["uid"], row["product"], row["in_force"], row["opened"], json.loads(row["terms"]), json.loads(row["spec"])
         )
+
+    async def _name_consumer(self, number: int, agreement: AgreementPlan) -> None:
+        """Keep what people are told the consumer is called. It is no part of the terms: what is open stays so."""
+        statement = "update agreement.register set consumer_name = $2 where number = $1 and consumer_name is distinct from $2"
+        await self._db.execute(statement, number, agreement.consumer_name)
 
     async def _open(self, entry: Entry, agreement: AgreementPlan, product: Served, compiled: CompiledAgreement) -> None:
         if entry.in_force and entry.opened == compiled.digest:

@@ -14,6 +14,17 @@ _NULLABLE_MOMENT: Schema = {"type": ["string", "null"], "format": "date-time"}
 _NAMES: Schema = {"type": "array", "items": TEXT}
 _ACTS: Schema = {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"type": "string", "enum": list(get_args(Act))}}
 _PURPOSE: Schema = {"type": "object", "required": ["key"], "properties": {"key": TEXT, "iri": TEXT, "text": TEXT}}
+_EXPLAINED: Schema = {
+    "type": "object",
+    "required": ["name"],
+    "properties": {
+        "name": TEXT,
+        "description": TEXT,
+        "classification": TEXT,
+        "mask": {**TEXT, "description": "How it says less than the field `of`."},
+        "of": TEXT,
+    },
+}
 
 SCHEMAS: Mapping[str, Schema] = {
     "Use": {
@@ -30,12 +41,15 @@ SCHEMAS: Mapping[str, Schema] = {
             },
             "agreement": TEXT,
             "product": TEXT,
+            "title": {"type": ["string", "null"], "description": "The product's title at that time."},
             "consumer": TEXT,
+            "consumerName": {"type": ["string", "null"], "description": "What the consumer calls itself now."},
             "purpose": _PURPOSE,
             "basis": TEXT,
             "legalPower": {"type": ["string", "null"]},
             "fields": _NAMES,
             "given": {"type": "boolean"},
+            "look": {"type": "boolean", "description": "True where the person, or who acts for them, looked at their own values."},
         },
     },
     "Agreement": {
@@ -46,10 +60,22 @@ SCHEMAS: Mapping[str, Schema] = {
             "agreement": TEXT,
             "inForce": {"type": "boolean"},
             "product": TEXT,
+            "title": {"type": ["string", "null"], "description": "The product's title."},
             "consumer": TEXT,
+            "consumerName": {
+                "type": ["string", "null"],
+                "description": "What the consumer calls itself; null while its Department is not on this site.",
+            },
             "purposes": {"type": "array", "items": _PURPOSE},
             "fields": _NAMES,
+            "explained": {
+                "type": "array",
+                "items": _EXPLAINED,
+                "description": "The fields in the same order, with what their product says of each.",
+            },
+            "benefits": {"type": ["string", "null"], "description": "What people gain from it."},
             "basis": TEXT,
+            "rights": {"type": ["string", "null"], "description": "What the basis leaves to the person, in plain English."},
             "condition": {"type": ["string", "null"]},
             "legalPower": {"type": ["string", "null"]},
             "until": MOMENT,
@@ -64,6 +90,7 @@ SCHEMAS: Mapping[str, Schema] = {
             "limits": {"type": ["object", "null"]},
             "visibility": {"type": ["object", "null"], "description": "When uses are shown, if not at once."},
             "owner": {"type": ["object", "null"], "description": "Who answers for the product, and where to complain."},
+            "contact": {"type": ["string", "null"], "description": "Who answers for the agreement."},
             "receipt": {"type": ["string", "null"], "description": "In the answer to a decision: its receipt, as under /me/receipts."},
         },
     },
@@ -125,6 +152,18 @@ _RECEIPT: Schema = record(
     "state",
     "receipt",
 )
+_PREVIEW: Schema = record(
+    {
+        "agreement": TEXT,
+        "at": MOMENT,
+        "records": {"type": "array", "items": {"type": "object"}, "description": "Empty where the product has no record of the person."},
+        "truncated": {"type": "boolean", "description": "True where the consumer would be given the first of more records."},
+    },
+    "agreement",
+    "at",
+    "records",
+    "truncated",
+)
 _NEXT: Schema = {"type": ["string", "null"], "pattern": "^[0-9]{1,18}$"}
 _STORE = ("StoreUnavailable", "TooManyAtOnce")
 _MOVED = "DepartmentMoved"
@@ -164,6 +203,15 @@ PATHS: Mapping[str, Any] = {
             "me.consents",
             "The agreements that concern me, and what I said",
             record({"items": {"type": "array", "items": ref("schemas", "Agreement")}}, "items"),
+        )
+    },
+    "/me/consents/{agreement}/preview": {
+        "get": _own(
+            "me.preview",
+            "The very values that would leave under an agreement; looking is recorded among my uses",
+            _PREVIEW,
+            parameters=("agreement",),
+            reasons=("NotFound", "SourceUnavailable", "SayingLimit", "DepartmentMoving"),
         )
     },
     "/me/consents/{agreement}": {"put": _decision("me.consent", "Give, withdraw, refuse or put off consent", ConsentBody)},
