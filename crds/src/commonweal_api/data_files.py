@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
 
@@ -183,3 +184,9 @@ class CsvSource(FileSource, json_schema_extra=validations(*CSV_PLACE, CSV_SIGNS,
         signs = [self.delimiter, self.quote, self.escape or "e", self.comment or "c"]
         check((len(set(signs)) != len(signs), CSV_SIGNS), (bool(self.columns and self.headings), CSV_NAMED))
         return self
+
+    @property
+    def within(self) -> str:
+        """What decides which column a name means, as a digest; nothing where the file says it."""
+        said = [*self.columns, *(f"{h.heading}\0{h.column}" for h in self.headings)]
+        return f" with names {hashlib.sha256(chr(10).join(said).encode()).hexdigest()[:16]}" if said else ""

@@ -68,6 +68,8 @@ CASES: dict[str, tuple[bytes, Csv, list[Row]]] = {
     "CR alone ends a row when it is said": (b"k,v\r1,a\nb\r2,c\r", {"lineEnd": "CR"}, [("1", "a\nb"), ("2", "c")]),
     "LF is text where rows end in CR LF": (b"k,v\r\n1,a\nb\r\n2,c\r\n", {"lineEnd": "CRLF"}, [("1", "a\nb"), ("2", "c")]),
     "CR is text where rows end in LF": (b"k,v\n1,a\r\n", {"lineEnd": "LF"}, [("1", "a\r")]),
+    "CR and LF are text beside quotes too": (b'k,v\n"1",a\r\n2,"b"\r\n', {"lineEnd": "LF"}, [("1", "a\r"), BROKEN]),
+    "LF is text beside quotes too": (b'k,v\r\n"1",a\nb\r\n', {"lineEnd": "CRLF"}, [("1", "a\nb")]),
     "empty lines are no rows": (H + b"\n1,a\n\r\n\n2,b\n\n", {}, [("1", "a"), ("2", "b")]),
     "header only": (H, {}, []),
     "header only, without a line end": (b"k,v", {}, []),

@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
+from operator import itemgetter
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,25 +41,30 @@ class _Taken:
     file: str
     width: int
     places: Sequence[int]
-    columns: list[list[Value]] = field(default_factory=list)
+    values: list[Sequence[Value]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     broken: list[int] = field(default_factory=list)
     size: int = 0
 
-    def __post_init__(self) -> None:
-        self.columns = [[] for _ in self.places]
+    def take(self, rows: Iterable[Row]) -> bool:
+        """Take rows in until the batch is full; return whether there were any. A row with more or fewer values than the file has columns has none that can be told."""
+        width, pick = self.width, itemgetter(*self.places, 0, 0)  # of two or more it makes a tuple
+        unreadable: list[Value] = [UNREADABLE] * width
+        for line, values, size in rows:
+            if values is None or len(values) != width:
+                self.broken.append(len(self.lines))
+                self.values.append(pick(unreadable))
+            else:
+                self.values.append(pick(values))
+            self.lines.append(line)
+            self.size += size
+            if len(self.lines) >= BATCH or self.size >= BATCH_BYTES:
+                break
+        return bool(self.lines)
 
-    def add(self, row: Row) -> bool:
-        """Take a row in; return whether the batch is full. A row with more or fewer values than the file has columns has none that can be told."""
-        values = row.values
-        if values is None or len(values) != self.width:
-            self.broken.append(len(self.lines))
-            values = [UNREADABLE] * self.width
-        for column, place in zip(self.columns, self.places, strict=True):
-            column.append(values[place])
-        self.lines.append(row.line)
-        self.size += row.size
-        return len(self.lines) >= BATCH or self.size >= BATCH_BYTES
+    def columns(self) -> list[pa.StringArray]:
+        """Return the texts, column by column."""
+        return [_texts(values) for _, values in zip(self.places, zip(*self.values, strict=True), strict=False)]
 
     @property
     def origin(self) -> Callable[[int], str]:
@@ -126,16 +132,12 @@ class CsvReader(FileReader):
             found = rows.of(self._blocks(stream, offset), self._source.skip_lines if begins else 0)
             headed = begins and not self._source.columns
             places = {c: names.index(c) for c in dict.fromkeys(self._columns) if c in names}
-            taken = _Taken(shown(file.name), len(names), list(places.values()))
-            for row in islice(found, since or int(headed), None):
-                if taken.add(row):
-                    yield self._batch(taken, places, partition_of(file.name), f"{number}:{rows.offset}:{rows.line}:{rows.since}")
-                    taken = _Taken(taken.file, taken.width, taken.places)
-            if taken.lines:
+            found = islice(found, since or int(headed), None)
+            while (taken := _Taken(shown(file.name), len(names), list(places.values()))).take(found):
                 yield self._batch(taken, places, partition_of(file.name), f"{number}:{rows.offset}:{rows.line}:{rows.since}")
 
     def _batch(self, taken: _Taken, places: Iterable[str], path: Mapping[str, str | None], position: str) -> Batch:
-        columns = {name: _texts(values) for name, values in zip(places, taken.columns, strict=True)}
+        columns = dict(zip(places, taken.columns(), strict=True))
         missing = {c: pa.repeat(pa.scalar(path.get(c), pa.string()), len(taken.lines)) for c in self._columns if c not in columns}
         return Batch([(columns | missing)[c] for c in self._columns], position, taken.broken, taken.origin)
 
@@ -164,7 +166,7 @@ def _text(value: Value) -> str:
     return value[0] if isinstance(value, tuple) else value or ""
 
 
-def _texts(values: list[Value]) -> pa.StringArray:
+def _texts(values: Sequence[Value]) -> pa.StringArray:
     """Return the texts of a column; what cannot be read is `UNREADABLE` by itself."""
     try:
         found = pa.array(values, pa.string())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple, Self
 
 from commonweal_api.data_files import CsvSource, LineEnd
 from commonweal_runtime.store.sources.csv_blocks import LINE_ENDS, Block, LineTooLongError
@@ -15,13 +16,27 @@ _ENDS = {LineEnd.ANY: "\r?\n", LineEnd.LF: "\n", LineEnd.CRLF: "\r\n", LineEnd.C
 Value = str | tuple[str] | None  # a tuple is a text that would stand for null were it not quoted
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row, the number of the line it begins in, and its values; None where it cannot be told what they are."""
 
     line: int
     values: list[Value] | None
     size: int
+
+
+class _Line:
+    """One line, once: after it the text ends."""
+
+    text: str | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line, self.text = self.text, None
+        if line is None:
+            raise StopIteration
+        return line
 
 
 class Dialect:
@@ -32,6 +47,32 @@ class Dialect:
         self.line_end = source.line_end
         self.separator, self.strips = LINE_ENDS[source.line_end], source.line_end is LineEnd.ANY
         self.nulls, self._quoted_nulls = frozenset(source.nulls), source.quoted_nulls
+        self._line = _Line()
+        self._reader = self._common(source)
+
+    def _common(self, source: CsvSource) -> Iterator[list[str]] | None:
+        """Return what splits the lines that `_line` holds; None where escapes have another meaning to it."""
+        if source.escape or not source.quote:
+            return None
+        return csv.reader(self._line, delimiter=source.delimiter, quotechar=source.quote, doublequote=True, strict=True)
+
+    @cached_property
+    def _doubtful(self) -> re.Pattern[str]:
+        """Where a line may hold a quoted value that would stand for null were it not quoted: that difference the module csv does not tell."""
+        quote, delimiter = re.escape(self.quote), re.escape(self.delimiter)
+        return re.compile(f"(?:^|{delimiter}){quote}(?:{'|'.join(map(re.escape, self.nulls))}){quote}(?:{delimiter}|$)")
+
+    def quick(self, line: str) -> list[Value] | None:
+        """Return the values of a line with quotes, where it is a whole row of the common kind; None where it has to be looked at closely."""
+        if self._reader is None or "\r" in line or "\n" in line or (self.nulls and not self._quoted_nulls and self._doubtful.search(line)):
+            return None
+        self._line.text = line
+        try:
+            found = next(self._reader)
+        except (csv.Error, StopIteration):
+            return None
+        nulls = self.nulls
+        return [None if value in nulls else value for value in found]
 
     @cached_property
     def plain(self) -> re.Pattern[str]:
@@ -143,6 +184,9 @@ class Rows:
         line = text[at:end]
         if not dialect.odd(line) or (dialect.comment and line.startswith(dialect.comment)):
             return self._plain(line), after
+        if (quick := dialect.quick(line[:-1] if dialect.strips and line.endswith("\r") else line)) is not None:
+            self._next_line, self.since = number + 1, self.since + 1
+            return Row(number, quick, len(line)), after
         values, stop = self._values(text, at, ended=ended)
         if stop is None and not ended:
             return None, None
