@@ -100,6 +100,8 @@ SOURCES = [
         put("spec.source.parquet.credentials", {"name": "a"}),
     ),
     _source("CSV on a volume with an address", ".csv.endpoint", "leave it out", CSV, put("spec.source.csv.endpoint", "https://a.example")),
+    _source("CSV on a volume with a login", ".csv.credentials", "leave it out", CSV, put("spec.source.csv.credentials", {"name": "a"})),
+    _source("CSV on a volume with a region", ".csv.region", "a volume has no region", CSV, put("spec.source.csv.region", "eu-west-2")),
     _source("CSV with one sign for two things", ".csv", "must be different characters", CSV, put("spec.source.csv.quote", ";")),
     _source("CSV with a comment like its escape", ".csv", "must be different characters", CSV, put("spec.source.csv.comment", "\\")),
     _source("CSV whose delimiter is a letter", ".csv.delimiter", PATTERN, CSV, put("spec.source.csv.delimiter", "x")),

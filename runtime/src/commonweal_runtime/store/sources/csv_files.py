@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from commonweal_api.data_files import CsvSource
-from commonweal_api.data_product import DataProductSpec
+from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.sources.contract import BATCH, BATCH_BYTES, UNREADABLE, Batch, Credentials, Survey
@@ -22,6 +22,7 @@ from commonweal_runtime.store.sources.csv_blocks import BAD, BLOCK, LONGEST_LINE
 from commonweal_runtime.store.sources.csv_rows import Dialect, Row, Rows, Value
 from commonweal_runtime.store.sources.file_reader import FileReader, opened_place
 from commonweal_runtime.store.sources.folder import Folder, partition_of
+from commonweal_runtime.store.sources.listing import Listed
 from commonweal_runtime.store.sources.places import File, Place, shown, state_of
 
 _READ_AS = "csv 1"  # in every version: what was read by other rules is read again
@@ -92,6 +93,13 @@ class CsvReader(FileReader):
             folder.add(file.name, pa.schema([(name, pa.string()) for name in names]))
             total += about
         return Survey(folder.types(), order=version, version=version, total=total or None)
+
+    def _listed(self) -> list[Listed]:
+        found: dict[str, Listed] = {}
+        for file in self._place.files():
+            names = [*self._headed(file)[0], *partition_of(file.name)]
+            found |= {name: Listed(name, FieldType.STRING, "text") for name in names if name and name not in found}
+        return list(found.values())
 
     def _headed(self, file: File) -> tuple[list[str], int]:
         """Return the names of a file's columns, and about how many rows it has; 0 where that cannot be said."""

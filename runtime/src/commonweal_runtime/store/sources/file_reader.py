@@ -15,6 +15,7 @@ from commonweal_api.data_product import DataProductSpec
 from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.sources.contract import Batch, Credentials, Survey, wanted
+from commonweal_runtime.store.sources.listing import Listed
 from commonweal_runtime.store.sources.own_thread import own_thread
 from commonweal_runtime.store.sources.places import VOLUME, Bucket, File, Place, mounted, shown
 from commonweal_runtime.store.sources.served import served
@@ -55,6 +56,10 @@ class FileReader(ABC):
         """Look at every file; see `Source.inspect`."""
         return await self._do(self._inspect)
 
+    async def listed(self) -> list[Listed]:
+        """Return the columns of all files; see `Listing.listed`."""
+        return await self._do(self._listed)
+
     async def batches(self, after: str | None) -> AsyncIterator[Batch]:
         """Read file after file; see `Source.batches`."""
         found = self._batches(after)
@@ -76,6 +81,10 @@ class FileReader(ABC):
     @abstractmethod
     def _inspect(self) -> Survey:
         """Look at every file."""
+
+    @abstractmethod
+    def _listed(self) -> list[Listed]:
+        """Return the columns of all files."""
 
     @abstractmethod
     def _batches(self, after: str | None) -> Iterator[Batch]:

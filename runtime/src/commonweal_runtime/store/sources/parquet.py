@@ -9,13 +9,14 @@ from contextlib import asynccontextmanager, contextmanager
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from commonweal_api.data_product import DataProductSpec, ParquetSource
+from commonweal_api.data_product import DataProductSpec, FieldType, ParquetSource
 from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
-from commonweal_runtime.store.sources.arrow_text import text_of
+from commonweal_runtime.store.sources.arrow_text import natural_of, text_of
 from commonweal_runtime.store.sources.contract import Batch, Credentials, Survey
 from commonweal_runtime.store.sources.file_reader import FileReader, opened_place
 from commonweal_runtime.store.sources.folder import Folder, partition_of
+from commonweal_runtime.store.sources.listing import Listed
 from commonweal_runtime.store.sources.places import File, shown, state_of
 from commonweal_runtime.store.sources.portions import group_of, parquet_of, parts_of
 
@@ -47,6 +48,15 @@ class ParquetReader(FileReader):
             folder.add(name, schema)
         version = seen.hexdigest()
         return Survey(folder.types(), order=version, version=version, total=total, exact=True, former=folder.former)
+
+    def _listed(self) -> list[Listed]:
+        found: dict[str, Listed] = {}
+        for file in self._place.files():
+            with self._opened(file) as (_, parquet):
+                schema = parquet.schema_arrow
+            found |= {f.name: Listed(f.name, natural_of(f.type), str(f.type)) for f in schema if f.name not in found}
+            found |= {name: Listed(name, FieldType.STRING, "text of the path") for name in partition_of(file.name) if name not in found}
+        return list(found.values())
 
     def _batches(self, after: str | None) -> Iterator[Batch]:
         file, group, skip = map(int, after.split(":")) if after else (0, 0, 0)
