@@ -170,7 +170,7 @@ class CsvSource(FileSource, json_schema_extra=validations(*CSV_PLACE, CSV_SIGNS,
         max_length=1000,
         description="Names of the columns in their order, for files without headings; left out: the first row names them.",
     )
-    headings: HEADINGS = Field(default_factory=list, description="Names for columns whose headings are none.")
+    headings: HEADINGS = Field(default_factory=list, description="Names for columns whose headings fields cannot refer to.")
     nulls: list[Null] = Field(
         default_factory=lambda: [""],
         max_length=20,

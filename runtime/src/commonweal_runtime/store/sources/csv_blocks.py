@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from commonweal_api.data_files import Encoding, LineEnd
+from commonweal_runtime.exceptions import LineTooLongError
 
 BLOCK = 1 << 20
 LONGEST_LINE = 8 << 20  # bytes
@@ -26,12 +27,6 @@ def _marked(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 codecs.register_error("commonweal.marked", _marked)
-
-
-class LineTooLongError(Exception):
-    """A line has no end within `LONGEST_LINE`. The reader of the file says which."""
-
-    line = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 from commonweal_api.data_files import CsvSource
 from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.reasons import Reason
-from commonweal_runtime.exceptions import SourceReadError
+from commonweal_runtime.exceptions import LineTooLongError, SourceReadError
 from commonweal_runtime.store.sources.contract import BATCH, BATCH_BYTES, UNREADABLE, Batch, Credentials, Survey
-from commonweal_runtime.store.sources.csv_blocks import BAD, BLOCK, LONGEST_LINE, Block, LineTooLongError, blocks, compression_of, unpacked
+from commonweal_runtime.store.sources.csv_blocks import BAD, BLOCK, LONGEST_LINE, Block, blocks, compression_of, unpacked
 from commonweal_runtime.store.sources.csv_rows import Dialect, Row, Rows, Value
 from commonweal_runtime.store.sources.file_reader import FileReader, opened_place
 from commonweal_runtime.store.sources.folder import Folder, partition_of

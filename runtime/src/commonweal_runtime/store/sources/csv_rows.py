@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import NamedTuple, Self
 
 from commonweal_api.data_files import CsvSource, LineEnd
-from commonweal_runtime.store.sources.csv_blocks import LINE_ENDS, Block, LineTooLongError
+from commonweal_runtime.exceptions import LineTooLongError
+from commonweal_runtime.store.sources.csv_blocks import LINE_ENDS, Block
 
 LONGEST_ROW = 8 << 20  # characters: a quote that is open for longer is one that does not close
 _ENDS = {LineEnd.ANY: "\r?\n", LineEnd.LF: "\n", LineEnd.CRLF: "\r\n", LineEnd.CR: "\r"}
