@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from support.manifests import (
+    CSV,
     EARLIER,
     MYSQL,
     PARQUET,
@@ -67,7 +68,7 @@ LIVE = [
     _live("erasure here", "spec.rights.erasure", "erased at their source", put("spec.rights", {"erasure": "Supported"})),
 ]  # fmt: skip
 SOURCES = [
-    _source("two sources", "", "set exactly one of postgres, mysql and parquet", MYSQL | VOLUME),
+    _source("two sources", "", "set exactly one of postgres, mysql, parquet and csv", MYSQL | VOLUME),
     _source("MySQL on port 70000", ".mysql.port", TOO_HIGH, MYSQL, put("spec.source.mysql.port", 70000)),
     _source("MySQL with a schema, which it has not", ".mysql.schema", UNKNOWN, MYSQL, put("spec.source.mysql.schema", "public")),
     _source("MySQL table in backticks", ".mysql.table", PATTERN, MYSQL, put("spec.source.mysql.table", "`person`")),
@@ -98,6 +99,14 @@ SOURCES = [
         VOLUME,
         put("spec.source.parquet.credentials", {"name": "a"}),
     ),
+    _source("CSV on a volume with an address", ".csv.endpoint", "leave it out", CSV, put("spec.source.csv.endpoint", "https://a.example")),
+    _source("CSV on a volume with a login", ".csv.credentials", "leave it out", CSV, put("spec.source.csv.credentials", {"name": "a"})),
+    _source("CSV on a volume with a region", ".csv.region", "a volume has no region", CSV, put("spec.source.csv.region", "eu-west-2")),
+    _source("CSV with one sign for two things", ".csv", "must be different characters", CSV, put("spec.source.csv.quote", ";")),
+    _source("CSV with a comment like its escape", ".csv", "must be different characters", CSV, put("spec.source.csv.comment", "\\")),
+    _source("CSV whose delimiter is a letter", ".csv.delimiter", PATTERN, CSV, put("spec.source.csv.delimiter", "x")),
+    _source("CSV in an unknown encoding", ".csv.encoding", ONE_OF, CSV, put("spec.source.csv.encoding", "utf-7")),
+    _source("CSV with names and headings", ".csv.headings", "has no headings", CSV, put("spec.source.csv.columns", ["nino"])),
     _source("volume with a region", ".parquet.region", "a volume has no region", VOLUME, put("spec.source.parquet.region", "eu-west-2")),
 ]
 

@@ -147,6 +147,18 @@ PARQUET: Body = {
         "credentials": {"name": "objects-login"},
     }
 }
+CSV: Body = {
+    "csv": {
+        "location": "volume://exports/people.csv.gz",
+        "encoding": "windows-1252",
+        "delimiter": ";",
+        "escape": "\\",
+        "comment": "#",
+        "skipLines": 1,
+        "headings": [{"heading": "National Insurance number", "column": "nino"}],
+        "nulls": ["", "NULL"],
+    }
+}
 VOLUME: Body = {"parquet": {"location": "volume://exports/people"}}
 EARLIER: Body = {
     "version": "1.4.0",

@@ -65,7 +65,13 @@ def test_the_demonstration_needs_no_more_than_its_extra() -> None:
 
 
 def test_the_stack_without_a_cluster_needs_no_more_than_its_extra() -> None:
-    ours = [*modules("commonweal_cli.dev"), *modules("commonweal_runtime"), *modules("commonweal_api"), *modules("commonweal_kube")]
+    ours = [
+        *modules("commonweal_cli.dev"),
+        *modules("commonweal_cli.source"),
+        *modules("commonweal_runtime"),
+        *modules("commonweal_api"),
+        *modules("commonweal_kube"),
+    ]
     brought = {name_of(text) for text in [*wheels.plain(PYPROJECT), *wheels.extra(PYPROJECT, "dev")]}
     needed = reached(ours)
     assert needed - brought == set()
@@ -129,9 +135,9 @@ def bench() -> list[str]:
 
 
 def command_modules() -> list[str]:
-    """Return what `commonweal` is, with all that it starts as programs of their own; not the demonstration and the stack without a cluster, which have extras."""
+    """Return what `commonweal` is, with all that it starts as programs of their own; not the demonstration, the stack without a cluster and the look at a source, which have extras."""
     ours = [*modules("commonweal_cli"), *modules("commonweal_local"), *modules("commonweal_stacks")]
-    return [module for module in ours if not module.startswith(("commonweal_cli.demo.", "commonweal_cli.dev."))]
+    return [module for module in ours if not module.startswith(("commonweal_cli.demo.", "commonweal_cli.dev.", "commonweal_cli.source."))]
 
 
 def modules(package: str) -> Iterator[str]:

@@ -36,6 +36,7 @@ COMMANDS = {
     "receipt": Lazy("commonweal_cli.audit.command:receipt", "check what a department acknowledged"),
     "score": Lazy("commonweal_cli.lockin.command:score_site", "how free a department is to leave"),
     "site": Lazy("commonweal_cli.site.command:site", "make a site with the platform on it, or take it down"),
+    "source": Lazy("commonweal_cli.source.command:source", "read a source, and draft a product of it", "dev"),
     "tools": Lazy("commonweal_cli.machine:tools", "find the programs, building what is nowhere"),
 }
 

@@ -17,6 +17,7 @@ from commonweal_api.consent_policy import (
 )
 from commonweal_api.data_product import (
     Answer,
+    CsvSource,
     DataProduct,
     DataProductSpec,
     DataProductStatus,
@@ -52,6 +53,7 @@ __all__ = [
     "ConsentPolicySpec",
     "ConsentPolicyStatus",
     "Consumer",
+    "CsvSource",
     "DataProduct",
     "DataProductSpec",
     "DataProductStatus",

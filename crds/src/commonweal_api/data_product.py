@@ -24,7 +24,8 @@ from commonweal_api.common import (
     check,
     validations,
 )
-from commonweal_api.data_source import MysqlSource, ParquetSource, PostgresSource, SecretRef, Source
+from commonweal_api.data_files import CsvSource, ParquetSource, SecretRef
+from commonweal_api.data_source import MysqlSource, PostgresSource, Source
 from commonweal_api.limits import YEAR_SECONDS
 from commonweal_api.offer import (
     EARLIER_RULES,
@@ -45,6 +46,7 @@ __all__ = [
     "MASK_INPUT",
     "Answer",
     "Classification",
+    "CsvSource",
     "DataClass",
     "DataProduct",
     "DataProductSpec",

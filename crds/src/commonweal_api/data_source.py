@@ -1,4 +1,4 @@
-"""Where a product's records lie: exactly one of a heritage PostgreSQL, a MySQL or MariaDB, and Parquet files."""
+"""Where a product's records lie: exactly one of a heritage PostgreSQL, a MySQL or MariaDB, and files."""
 
 from __future__ import annotations
 
@@ -7,23 +7,14 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from commonweal_api.common import ColumnName, HttpsUrl, Strict, cel, check, validations
+from commonweal_api.common import ColumnName, Strict, cel, check, validations
+from commonweal_api.data_files import CsvSource, FileSource, ParquetSource, SecretRef
 
 HOST_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
 DATABASE_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$"
-# A segment never begins with a dot, so no path climbs out of its bucket or volume.
-LOCATION_PATTERN = (
-    r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|volume://[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(/[A-Za-z0-9_=-][A-Za-z0-9._=-]*)*$"
-)
 
 Host = Annotated[str, StringConstraints(pattern=HOST_PATTERN, min_length=1, max_length=253)]
 Database = Annotated[str, StringConstraints(pattern=DATABASE_PATTERN, min_length=1, max_length=63)]
-
-
-class SecretRef(Strict):
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$", min_length=1, max_length=63)] = Field(
-        description="A Secret in the same namespace with the keys username and password; and ca.crt where tls.mode is Verify and no public authority signs."
-    )
 
 
 class TlsMode(StrEnum):
@@ -69,48 +60,9 @@ class MysqlSource(Strict):
     tls: SourceTls | None = Field(default=None, description="How the source proves who it is; left out: as with mode Offered.")
 
 
-ENDPOINT = cel(
-    "self.location.startsWith('s3://') == has(self.endpoint)",
-    "spec.source.parquet.endpoint: name the object storage when location begins with s3://, and leave it out for a volume.",
-)
-CREDENTIALS = cel(
-    "self.location.startsWith('s3://') == has(self.credentials)",
-    "spec.source.parquet.credentials: name the Secret when location begins with s3://, and leave it out for a volume.",
-)
-REGION = cel(
-    "self.location.startsWith('s3://') || !has(self.region)",
-    "spec.source.parquet.region: a volume has no region; leave it out.",
-)
-
-
-class ParquetSource(Strict, json_schema_extra=validations(ENDPOINT, CREDENTIALS, REGION)):
-    """Parquet files on object storage or on a volume; all files below the location together are the table."""
-
-    location: Annotated[str, StringConstraints(pattern=LOCATION_PATTERN, min_length=7, max_length=400)] = Field(
-        description="s3://bucket/prefix, or volume://claim/path on a PersistentVolumeClaim of the same namespace."
-    )
-    endpoint: HttpsUrl | None = Field(default=None, description="URL of the object storage; for s3:// only.")
-    region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$", min_length=1, max_length=40)] | None = Field(
-        default=None, description="Region that requests are signed for; for s3:// only."
-    )
-    credentials: SecretRef | None = Field(
-        default=None, description="Access key as username and secret key as password; needs no more than reading; for s3:// only."
-    )
-
-    @model_validator(mode="after")
-    def _of_its_kind(self) -> Self:
-        stored = self.location.startswith("s3://")
-        check(
-            (stored != (self.endpoint is not None), ENDPOINT),
-            (stored != (self.credentials is not None), CREDENTIALS),
-            (not stored and self.region is not None, REGION),
-        )
-        return self
-
-
 ONE_SOURCE = cel(
-    "[has(self.postgres), has(self.mysql), has(self.parquet)].exists_one(b, b)",
-    "spec.source: set exactly one of postgres, mysql and parquet.",
+    "[has(self.postgres), has(self.mysql), has(self.parquet), has(self.csv)].exists_one(b, b)",
+    "spec.source: set exactly one of postgres, mysql, parquet and csv.",
 )
 
 
@@ -120,8 +72,14 @@ class Source(Strict, json_schema_extra=validations(ONE_SOURCE)):
     postgres: PostgresSource | None = None
     mysql: MysqlSource | None = None
     parquet: ParquetSource | None = None
+    csv: CsvSource | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        check((sum(s is not None for s in (self.postgres, self.mysql, self.parquet)) != 1, ONE_SOURCE))
+        check((sum(s is not None for s in (self.postgres, self.mysql, self.parquet, self.csv)) != 1, ONE_SOURCE))
         return self
+
+    @property
+    def files(self) -> FileSource | None:
+        """Where the files lie that are the source; None where it is none of files."""
+        return self.parquet or self.csv

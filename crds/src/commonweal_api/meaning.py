@@ -83,8 +83,8 @@ def place_of(source: Source) -> str:
         return f"postgres {found.host}:{found.port}/{found.database}/{found.schema_}.{found.table}"
     if source.mysql is not None:
         return f"mysql {source.mysql.host}:{source.mysql.port}/{source.mysql.database}/{source.mysql.table}"
-    files = source.parquet
-    return f"parquet {files.location}" + (f" at {files.endpoint}" if files.endpoint else "") if files is not None else ""
+    files = source.files
+    return f"{files.kind} {files.location}{files.within}" + (f" at {files.endpoint}" if files.endpoint else "") if files is not None else ""
 
 
 def differences(old: Meaning, new: Meaning) -> list[str]:

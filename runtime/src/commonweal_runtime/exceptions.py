@@ -167,6 +167,12 @@ class SourceReadError(ReasonedError):
     """Why a source cannot be read: a registered reason and its detail, without the source's own text. Becomes the product's outcome in the report."""
 
 
+class LineTooLongError(Exception):
+    """A line of a CSV file, by its number, has no end where one has to be. The file's reader makes a SourceReadError of it that names the file."""
+
+    line = 0
+
+
 class SourceChangedError(Exception):
     """The product was changed while its source was being read. The loader begins again with the new shape."""
 

@@ -79,7 +79,7 @@ ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
     "Store and keeper": (
         ("COMMONWEAL_SOCKET_DIR", "`/run/postgresql`", "Where PostgreSQL's socket lies; only the pod's own containers see it."),
         ("COMMONWEAL_VOLUMES", "none: as they are mounted", "Base URL of the reader of the department's volumes, over https."),
-        ("COMMONWEAL_VOLUMES_DIR", "`/var/lib/commonweal/volumes`", "Where the volumes of Parquet sources are mounted."),
+        ("COMMONWEAL_VOLUMES_DIR", "`/var/lib/commonweal/volumes`", "Where the volumes of sources of files are mounted."),
     ),
     "Data API": (
         ("COMMONWEAL_DEPARTMENT", "needed", "The department's name."),

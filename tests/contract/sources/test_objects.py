@@ -54,6 +54,12 @@ def product(storage: ObjectStorage, location: str, **over: Any) -> Spec:
     }
 
 
+def csv_of(storage: ObjectStorage, location: str) -> Spec:
+    """Return a product of the CSV files there."""
+    spec = product(storage, location)
+    return {**spec, "source": {"csv": spec["source"]["parquet"]}}
+
+
 async def people(root: Any, name: str) -> set[Any]:
     relation = await root.fetchval("select relation from agreement.product where name = $1", name)
     return {r["subject"] for r in await root.fetch(f'select subject from product."{relation}"')}
@@ -67,12 +73,16 @@ def test_a_prefix_is_one_table_an_object_is_one_too_and_a_new_object_is_seen(ben
         "prefix": product(storage, "s3://bucket/people"),
         "one": product(storage, "s3://bucket/people/1.parquet"),
         "whole": product(storage, "s3://bucket"),
+        "csv": csv_of(storage, "s3://bucket/people"),
+        "csv-one": csv_of(storage, "s3://bucket/people/4.csv"),
     }
+    (storage.directory / "bucket/people/4.csv").write_text("ref,full_name\n" + "".join(f'P{n},"Person, {n}"\n' for n in range(1000)))
 
     async def script(root: Any) -> None:
         assert await people(root, "prefix") == {subject(f"P{n}") for n in range(500)}
         assert len(await people(root, "one")) == 250
         assert len(await people(root, "whole")) == 510
+        assert await people(root, "csv") == await people(root, "csv-one") == {subject(f"P{n}") for n in range(1000)}
         write(storage, "bucket/people/3.parquet", range(500, 510))
 
         async def seen() -> bool:

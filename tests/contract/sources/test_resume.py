@@ -54,7 +54,7 @@ def crowd(bench: Bench, mariadb: MariaDb) -> None:
     )
 
 
-@pytest.fixture(params=["postgres", "mysql", "parquet"])
+@pytest.fixture(params=["postgres", "mysql", "parquet", "csv"])
 def spec(request: pytest.FixtureRequest, bench: Bench, mariadb: MariaDb, volumes: Path) -> Spec:
     """One product of the crowd, from each kind of source."""
     login = {"credentials": {"name": "heritage"}}
@@ -62,6 +62,10 @@ def spec(request: pytest.FixtureRequest, bench: Bench, mariadb: MariaDb, volumes
         data = {"ref": [f"P{n}" for n in range(1, ROWS + 1)], "full_name": [f"Person {n}" for n in range(1, ROWS + 1)]}
         pq.write_table(pa.table(data), volumes / "files" / "crowd.parquet", row_group_size=25_000)
         return {**BASE, "source": {"parquet": {"location": "volume://files/crowd.parquet"}}}
+    if request.param == "csv":
+        lines = [f'P{n},"Person {n}"' for n in range(1, ROWS + 1)]
+        (volumes / "files" / "crowd.csv").write_text("\n".join(["ref,full_name", *lines]), "utf-8")
+        return {**BASE, "source": {"csv": {"location": "volume://files/crowd.csv"}}}
     server = bench.heritage if request.param == "postgres" else mariadb
     return {
         **BASE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import http.server
 import os
 import subprocess
@@ -19,9 +20,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from commonweal_api import DataProduct
+from commonweal_api import CsvSource, DataProduct
 from commonweal_runtime.exceptions import SourceReadError
-from commonweal_runtime.store.sources.parquet import ParquetReader, open_parquet
+from commonweal_runtime.store.sources.csv_files import open_csv
+from commonweal_runtime.store.sources.file_reader import FileReader
+from commonweal_runtime.store.sources.parquet import open_parquet
 from commonweal_runtime.store.sources.places import mounted
 from commonweal_runtime.store.sources.served import served
 from support.postgres import free_port
@@ -82,7 +85,7 @@ def rows(location: str) -> list[Any]:
     return asyncio.run(read())
 
 
-async def _all(source: ParquetReader) -> list[Any]:
+async def _all(source: FileReader) -> list[Any]:
     await source.inspect()
     found = [row async for batch in source.batches(None) for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
     await source.verify()
@@ -98,6 +101,20 @@ def test_what_is_read_over_http_is_what_lies_on_the_volume(reader: str, root: Pa
     assert rows("volume://files/people") == here
     assert len(here) == 9010
     assert (root / "files" / "people" / "1.parquet").stat().st_size > 1 << 20, "more than one range"
+
+
+def test_csv_files_are_read_over_http_and_no_others_beside_them(reader: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(root / "files" / "mixed" / "1.parquet", 3)
+    (root / "files" / "mixed" / "2.csv.gz").write_bytes(gzip.compress(b"ref,full_name\nP1,Ada\nP2\n"))
+    monkeypatch.setenv("COMMONWEAL_VOLUMES", reader)
+    product = spec("volume://files/mixed")
+    source = CsvSource.model_validate({"location": "volume://files/mixed"})
+
+    async def read() -> list[Any]:
+        async with open_csv(product, source, None) as opened:
+            return await _all(opened)
+
+    assert asyncio.run(read()) == [("P1", "Ada"), ("\0", "\0")]
 
 
 @pytest.mark.parametrize(

@@ -72,28 +72,28 @@ PRODUCTS: dict[Reason, Entry] = {
     ),
     _R.FILE_MISSING: no(
         _T.SOURCE_REACHABLE,
-        "There is no Parquet file at that place.",
-        "Correct spec.source.parquet.location, or put the files there; their names end with .parquet.",
+        "There is no file of that kind at that place.",
+        "Correct the location in spec.source, or put the files there; their names end with .parquet, or with .csv, .csv.gz or .csv.zst.",
     ),
     _R.FILE_UNREADABLE: no(
         _T.SOURCE_REACHABLE,
-        "A file is not a complete Parquet file.",
-        "Write the file that the message names again; move a file into place under its name only when it is complete.",
+        "A file is not a complete file of its kind, or not written as spec.source says.",
+        "Write the file that the message names again, or correct spec.source; move a file into place under its name only when it is complete.",
     ),
     _R.BUCKET_MISSING: no(
         _T.SOURCE_REACHABLE,
         "The object storage has no such bucket.",
-        "Correct spec.source.parquet.location or endpoint, or create the bucket.",
+        "Correct location or endpoint in spec.source, or create the bucket.",
     ),
     _R.VOLUME_MISSING: no(
         _T.SOURCE_REACHABLE,
         "There is no such PersistentVolumeClaim in the department's namespace, or it is not released as a source.",
-        'Correct spec.source.parquet.location, or create the claim with the label commonweal.dev/source: "true".',
+        'Correct the location in spec.source, or create the claim with the label commonweal.dev/source: "true".',
     ),
     _R.LOCATION_REFUSED: no(
         _T.SOURCE_REACHABLE,
         "The path leads out of its volume.",
-        "Remove the symbolic link that the message names, or correct spec.source.parquet.location.",
+        "Remove the symbolic link that the message names, or correct the location in spec.source.",
     ),
     _R.PUSHDOWN_SAFE: yes(_T.PUSHDOWN_SAFE, "Each read sends the permitted keys to the source, so no other record leaves it."),
     _R.PUSHDOWN_UNSAFE: no(

@@ -13,7 +13,7 @@ _VOLUME = "volume://"
 
 def claim_of(source: Source) -> str | None:
     """Return the name of the volume claim that a source lies on, or None."""
-    location = source.parquet.location if source.parquet else ""
+    location = source.files.location if source.files else ""
     return location.removeprefix(_VOLUME).partition("/")[0] if location.startswith(_VOLUME) else None
 
 
@@ -30,7 +30,7 @@ def port_of(url: str) -> int:
 
 def credentials_of(sources: Iterable[Source]) -> set[str]:
     """Return the names of the Secrets with the sources' logins."""
-    found = (source.postgres or source.mysql or source.parquet for source in sources)
+    found = (source.postgres or source.mysql or source.files for source in sources)
     return {part.credentials.name for part in found if part is not None and part.credentials is not None}
 
 
@@ -38,4 +38,4 @@ def _ports(source: Source) -> list[int]:
     database = source.postgres or source.mysql
     if database is not None:
         return [database.port]
-    return [port_of(source.parquet.endpoint)] if source.parquet and source.parquet.endpoint else []
+    return [port_of(source.files.endpoint)] if source.files and source.files.endpoint else []

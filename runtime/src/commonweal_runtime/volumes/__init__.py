@@ -1,1 +1,1 @@
-"""The reader of a department's own volumes: it mounts the claims, and gives their Parquet files to the department's store over HTTP. It holds nothing else."""
+"""The reader of a department's own volumes: it mounts the claims, and gives their files to the department's store over HTTP. It holds nothing else."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from typing import Any
+from typing import Any, Literal
 
 from litestar import Litestar, Request, Response, get
 
@@ -39,9 +39,9 @@ async def ready() -> Response[bytes]:
 
 
 @get("/files")
-async def files(location: str) -> Response[bytes]:
-    """Return the Parquet files of a location."""
-    found = await asyncio.to_thread(lambda: mounted(location).files())
+async def files(location: str, kind: Literal["parquet", "csv"] = "parquet") -> Response[bytes]:
+    """Return the files of a location that are of a kind."""
+    found = await asyncio.to_thread(lambda: mounted(location, kind).files())
     return json_answer({"files": [{"name": f.name, "size": f.size, "changed": f.changed} for f in found]})
 
 
@@ -67,4 +67,4 @@ def _range(location: str, name: str, first: int, length: int) -> tuple[str, byte
 
 
 def _unreadable(error: SourceReadError) -> ProblemError:
-    return ProblemError(422, error.reason.value, "Unreadable", error.detail, "Correct spec.source.parquet.location, or what lies there.")
+    return ProblemError(422, error.reason.value, "Unreadable", error.detail, "Correct the location in spec.source, or what lies there.")

@@ -16,10 +16,10 @@ async def settle(store: Any, product: str) -> dict[str, int]:
         product,
     )
     await store.execute(
-        "insert into staging.quarantine (product, key, field, reason, subject, place) "
-        "select product, key, field, reason, subject, place from staging.refused where product = $1 "
+        "insert into staging.quarantine (product, key, field, reason, subject, place, origin) "
+        "select product, key, field, reason, subject, place, origin from staging.refused where product = $1 "
         "on conflict (product, key) do update set field = excluded.field, reason = excluded.reason, subject = excluded.subject, "
-        "place = excluded.place, last_seen = clock_timestamp()",
+        "place = excluded.place, origin = excluded.origin, last_seen = clock_timestamp()",
         product,
     )
     return await held(store, product)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -47,12 +47,13 @@ class Refused:
 class Read:
     """What one batch comes to.
 
-    `taken` are columns of text that PostgreSQL reads as the store's types: subject, record where there are many, fields with a column, what mapping
+    `origin` returns where a row of it stands in the source, by its number in the batch. `taken` are columns of text that PostgreSQL reads as the store's types: subject, record where there are many, fields with a column, what mapping
     expressions read, then the row's own key and its place in the load.
     """
 
     taken: pa.Table
     refused: Sequence[Refused]
+    origin: Callable[[int], str] | None = None
 
     @property
     def rows(self) -> int:
@@ -75,16 +76,17 @@ class Reading:
 
     def __init__(self, spec: DataProductSpec, types: Mapping[str, FieldType], sector_key: bytes, begun: int) -> None:
         """`types` are those of `Survey.types`; `begun` is how many rows were read before."""
+        self._source = f"spec.source.{spec.source.files.kind}" if spec.source.files is not None else "spec.source"
         self._many, self._key, self._place = spec.subject.records == "Many", sector_key, begun
         plain = [(f.name, f.required, f.type) for f in spec.fields if f.column is not None and f.type is not None]
         self._fields = plain + [(name, False, type_) for name, type_ in types.items()]
 
     def read(self, batch: Batch) -> Read:
         """Return the rows that keep the contract, and the others."""
-        keys, faults = self._keys(batch), dict[int, tuple[str, Flaw]]()
+        keys, faults = self._keys(batch), dict.fromkeys(batch.broken, (self._source, Flaw.UNREADABLE))
         for row, (who, record) in enumerate(zip(keys.subjects, keys.records, strict=True)):
             if who is None or record is None:
-                faults[row] = "spec.subject.column" if who is None else "spec.subject.recordKey", Flaw.NO_KEY
+                faults.setdefault(row, ("spec.subject.column" if who is None else "spec.subject.recordKey", Flaw.NO_KEY))
             elif len(record.encode()) > LONGEST_KEY:
                 faults[row] = "spec.subject.recordKey", Flaw.LONG_KEY
         columns = self._columns(batch.columns[2 if self._many else 1 :], faults)
@@ -94,12 +96,12 @@ class Reading:
         arrays = [ids, *records, *columns, pa.array(keys.rows, pa.string()), pa.array(range(begun, begun + count), pa.int64())]
         taken = pa.table(arrays, names=[str(n) for n in range(len(arrays))])
         if not faults:
-            return Read(taken, [])
+            return Read(taken, [], batch.origin)
         refused = [
             Refused(keys.rows[row] or f"at {begun + row}", field, flaw, keys.subjects[row], begun + row)
             for row, (field, flaw) in sorted(faults.items())
         ]
-        return Read(taken.filter(pa.array([row not in faults for row in range(count)])), refused)
+        return Read(taken.filter(pa.array([row not in faults for row in range(count)])), refused, batch.origin)
 
     def _keys(self, batch: Batch) -> _Keys:
         roots = [_key(text) for text in batch.columns[0].to_pylist()]

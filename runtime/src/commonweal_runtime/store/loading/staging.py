@@ -128,7 +128,7 @@ class Staging:
                 refused += await self.mapped.evaluate(self.store, self.table, read)
             else:
                 await copy(self.store, read.taken, self.product.relation, self._columns, "staging")
-            await self._refuse(refused)
+            await self._refuse(refused, read)
             if noted:
                 await self.store.copy_records_to_table("former", schema_name="staging", records=noted, columns=NOTED)
             self.rows += read.rows
@@ -145,14 +145,18 @@ class Staging:
         shape = self.product.shape
         return [*shape.key, *(column_of(c.field) for c in shape.raw), "_key", "_place"]
 
-    async def _refuse(self, refused: Sequence[Refused]) -> None:
-        """Note refused rows; of two with one key the later is told apart by its place."""
+    async def _refuse(self, refused: Sequence[Refused], read: Read) -> None:
+        """Note refused rows of the batch after those that are staged; of two with one key the later is told apart by its place."""
+        begun = self.rows + 1
         if refused:
             await self.store.executemany(
-                "insert into staging.refused (product, key, field, reason, subject, place) "
+                "insert into staging.refused (product, key, field, reason, subject, place, origin) "
                 "select $1, case when exists (select from staging.refused where product = $1 and key = $2) then $2 || ' at ' || $6::bigint else $2 end, "
-                "$3, $4, $5::uuid, $6::bigint on conflict (product, key) do nothing",
-                [(self.product.uid, r.key, r.field, str(r.flaw), r.subject, r.place) for r in refused],
+                "$3, $4, $5::uuid, $6::bigint, $7 on conflict (product, key) do nothing",
+                [
+                    (self.product.uid, r.key, r.field, str(r.flaw), r.subject, r.place, read.origin and read.origin(r.place - begun))
+                    for r in refused
+                ],
             )
 
     async def finish(self) -> None:

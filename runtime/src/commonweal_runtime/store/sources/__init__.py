@@ -16,7 +16,7 @@ __all__ = ["Batch", "Credentials", "Source", "Survey", "open_source", "secret_of
 
 def secret_of(spec: DataProductSpec) -> str | None:
     """Return the name of the Secret with the source's login; None where it has none."""
-    kinds = (spec.source.postgres, spec.source.mysql, spec.source.parquet)
+    kinds = (spec.source.postgres, spec.source.mysql, spec.source.files)
     return next((kind.credentials.name for kind in kinds if kind is not None and kind.credentials is not None), None)
 
 
@@ -35,6 +35,10 @@ def _opened(spec: DataProductSpec, credentials: Credentials | None) -> AbstractA
             from commonweal_runtime.store.sources.parquet import open_parquet  # noqa: PLC0415
 
             return open_parquet(spec, source.parquet, credentials)
+        if source.csv is not None:
+            from commonweal_runtime.store.sources.csv_files import open_csv  # noqa: PLC0415
+
+            return open_csv(spec, source.csv, credentials)
         if credentials is None:
             raise SourceReadError(Reason.CREDENTIALS_MISSING, "spec.source names no Secret.")
         if source.mysql is not None:

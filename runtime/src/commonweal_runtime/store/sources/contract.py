@@ -73,11 +73,14 @@ class Batch:
 
     A text is the value's canonical form (docs/reference/types.md), the same from every kind of source; null where the source holds none, and
     `UNREADABLE` for a value that cannot be read. What has no canonical form comes as the source prints it, and is one row's fault.
-    `position` is the place after the last row; None where nobody could go on from it.
+    `position` is the place after the last row; None where nobody could go on from it. `broken` are the numbers of the rows of which it cannot be told
+    what their values are. `origin` returns where a row stands in the source, in words that hold no value of it; None where its place in the reading says as much.
     """
 
     columns: Sequence[pa.StringArray | pa.LargeStringArray]
     position: str | None
+    broken: Sequence[int] = ()
+    origin: Callable[[int], str] | None = None
 
 
 class Source(Protocol):

@@ -28,6 +28,7 @@ from commonweal_runtime.store.sources.contract import (
     missing_column,
     wanted,
 )
+from commonweal_runtime.store.sources.listing import Listed
 from commonweal_runtime.store.sources.mysql_keys import beyond, literal, ordered, place, quoted
 from commonweal_runtime.store.sources.mysql_refusals import FAILURES, broke_off, number_of, too_large
 from commonweal_runtime.store.sources.mysql_text import Column, Form, texts
@@ -89,11 +90,26 @@ class MysqlReader:
         former = {name: was for name in keys if (was := columns[name].former()) is not None}
         return Survey(types, order, total=int(count[0][0]) if count and count[0][0] else None, former=former)
 
+    async def listed(self) -> list[Listed]:
+        """Return the columns; see `Listing.listed`."""
+        found: list[Listed] = await self._do(self._listed)
+        return found
+
+    def _listed(self) -> list[Listed]:
+        here = f"table_schema = {literal(self._source.database)} and table_name = {literal(self._source.table)}"
+        self._probe(["1"], None)
+        single = self._wire.query(
+            f"select max(column_name) from information_schema.statistics where {here} and non_unique = 0 group by index_name "
+            "having count(*) = 1 and max(nullable) <> 'YES' and max(sub_part) is null"
+        )
+        keys = {str(row[0]).casefold() for row in single}
+        return [Listed(c.name, c.natural, c.described, c.name.casefold() in keys) for c in self._described(here).values()]
+
     def _described(self, here: str) -> dict[str, Column]:
         """Return the columns that the login sees, by name without case."""
         rows = self._wire.query(
             "select column_name, lower(data_type), column_type, character_set_name, collation_name, numeric_scale "
-            f"from information_schema.columns where {here}"
+            f"from information_schema.columns where {here} order by ordinal_position"
         )
         return {str(row[0]).casefold(): Column.of(row) for row in rows}
 

@@ -2,64 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import os
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Executor
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from commonweal_api.data_product import DataProductSpec, ParquetSource
+from commonweal_api.data_product import DataProductSpec, FieldType, ParquetSource
 from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
-from commonweal_runtime.store.sources.arrow_text import text_of
-from commonweal_runtime.store.sources.contract import Batch, Credentials, Survey, wanted
+from commonweal_runtime.store.sources.arrow_text import natural_of, text_of
+from commonweal_runtime.store.sources.contract import Batch, Credentials, Survey
+from commonweal_runtime.store.sources.file_reader import FileReader, opened_place
 from commonweal_runtime.store.sources.folder import Folder, partition_of
-from commonweal_runtime.store.sources.own_thread import own_thread
-from commonweal_runtime.store.sources.places import VOLUME, Bucket, File, Place, mounted, shown, state_of
+from commonweal_runtime.store.sources.listing import Listed
+from commonweal_runtime.store.sources.places import File, shown, state_of
 from commonweal_runtime.store.sources.portions import group_of, parquet_of, parts_of
-from commonweal_runtime.store.sources.served import served
 
-_Result = TypeVar("_Result")
 _TEXTS = "canonical"  # in every version: what was read before a text was canonical is read again
 
 
 @asynccontextmanager
 async def open_parquet(spec: DataProductSpec, source: ParquetSource, credentials: Credentials | None) -> AsyncIterator[ParquetReader]:
     """Open the place for reading; every way it can fail is a SourceReadError. Reading blocks, so it has a thread of its own."""
-    async with own_thread("parquet") as thread:
-        place = await asyncio.get_running_loop().run_in_executor(thread, place_of, source, credentials)
+    async with opened_place(source, credentials) as (place, thread):
         yield ParquetReader(place, thread, spec, source.location)
 
 
-def place_of(source: ParquetSource, credentials: Credentials | None) -> Place:
-    """Return the place that a source names. Volumes are read over HTTP from COMMONWEAL_VOLUMES, or as they are mounted here where that is not set."""
-    if source.location.startswith(VOLUME):
-        base = os.environ.get("COMMONWEAL_VOLUMES", "")
-        return served(base, source.location) if base else mounted(source.location)
-    if credentials is None or source.endpoint is None:
-        raise SourceReadError(Reason.CREDENTIALS_MISSING, "spec.source.parquet.credentials names no Secret.")
-    return Bucket(source, source.location.partition("://")[2].strip("/"), credentials)
-
-
-class ParquetReader:
+class ParquetReader(FileReader):
     """All files of a location. A position is the file, the row group, and the rows of it that have been read."""
-
-    def __init__(self, place: Place, thread: Executor, spec: DataProductSpec, where: str) -> None:
-        self._place, self._thread, self._where = place, thread, where
-        self._spec, self._columns = spec, [w.column for w in wanted(spec)]
-        self._files: list[File] = []
-
-    async def _do(self, work: Callable[..., _Result], *arguments: Any) -> _Result:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
-
-    async def inspect(self) -> Survey:
-        """Look at every file's schema; see `Source.inspect`."""
-        return await self._do(self._inspect)
 
     def _inspect(self) -> Survey:
         self._files, total = self._place.files(), 0
@@ -77,13 +49,17 @@ class ParquetReader:
         version = seen.hexdigest()
         return Survey(folder.types(), order=version, version=version, total=total, exact=True, former=folder.former)
 
-    async def batches(self, after: str | None) -> AsyncIterator[Batch]:
-        """Read group after group; see `Source.batches`."""
-        rows = self._batches(*(map(int, after.split(":")) if after else (0, 0, 0)))
-        while batch := await self._do(next, rows, None):
-            yield batch
+    def _listed(self) -> list[Listed]:
+        found: dict[str, Listed] = {}
+        for file in self._place.files():
+            with self._opened(file) as (_, parquet):
+                schema = parquet.schema_arrow
+            found |= {f.name: Listed(f.name, natural_of(f.type), str(f.type)) for f in schema if f.name not in found}
+            found |= {name: Listed(name, FieldType.STRING, "text of the path") for name in partition_of(file.name) if name not in found}
+        return list(found.values())
 
-    def _batches(self, file: int, group: int, skip: int) -> Iterator[Batch]:
+    def _batches(self, after: str | None) -> Iterator[Batch]:
+        file, group, skip = map(int, after.split(":")) if after else (0, 0, 0)
         for n in range(file, len(self._files)):
             with self._opened(self._files[n]) as (stream, parquet):
                 for g in range(group if n == file else 0, parquet.num_row_groups):
@@ -116,17 +92,6 @@ class ParquetReader:
             raise self._damaged(file, error) from None
 
     def _damaged(self, file: File, error: Exception) -> SourceReadError:
-        what = f"«{self._where}»: {shown(file.name)}"
         if "crypt" in str(error):  # Arrow has one kind of error for all that is wrong with a file
-            return SourceReadError(Reason.FILE_UNREADABLE, f"{what} is encrypted. Write it without encryption: the store has no key to it.")
-        if file.size == 0:
-            return SourceReadError(Reason.FILE_UNREADABLE, f"{what} is empty.")
-        return SourceReadError(Reason.FILE_UNREADABLE, f"{what} is cut off, damaged, or no Parquet file.")
-
-    async def verify(self) -> None:
-        """Raise SourceReadError if a file that was looked at is another one now, or gone; see `Source.verify`. What came since is the next load's."""
-        now = {f.name: f for f in await self._do(self._place.files)}
-        changed = [shown(f.name) for f in self._files if now.get(f.name) != f]
-        if changed:
-            detail = f"«{self._where}»: {changed[0]} changed while the files were read; they are read again from the beginning."
-            raise SourceReadError(Reason.LOAD_FAILED, detail)
+            return self._unreadable(file, "is encrypted. Write it without encryption: the store has no key to it")
+        return self._unreadable(file, "is empty" if file.size == 0 else "is cut off, damaged, or no Parquet file")

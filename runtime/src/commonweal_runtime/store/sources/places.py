@@ -1,4 +1,4 @@
-"""Where Parquet files lie: on a volume that is mounted here, or on object storage that speaks S3. Read only."""
+"""Where files lie: on a volume that is mounted here, or on object storage that speaks S3. Read only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
-from commonweal_api.data_product import ParquetSource
+from commonweal_api.data_files import FileSource
 from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.sources.contract import Credentials
@@ -23,7 +23,7 @@ from commonweal_runtime.store.sources.contract import Credentials
 VOLUME = "volume://"
 VOLUMES = "/var/lib/commonweal/volumes"
 MOST_FILES = 1000
-SUFFIX = ".parquet"
+SUFFIXES = {"parquet": (".parquet",), "csv": (".csv", ".csv.gz", ".csv.zst")}  # what the names of files of each kind end in
 _LONGEST_NAME = 300
 _CONNECT_SECONDS, _REQUEST_SECONDS = 5.0, 60.0
 _Result = TypeVar("_Result")
@@ -49,7 +49,7 @@ class Place(Protocol):
     """Somewhere with files. Everything here blocks; whatever goes wrong is a SourceReadError."""
 
     def files(self) -> list[File]:
-        """Return the Parquet files, in the order of their names."""
+        """Return the files of the kind, in the order of their names."""
         ...
 
     def open(self, file: File) -> pa.NativeFile:
@@ -61,10 +61,10 @@ class Place(Protocol):
         ...
 
 
-def mounted(location: str) -> Volume:
-    """Return the place of `volume://claim/path` among the volumes that are mounted here."""
+def mounted(location: str, kind: str = "parquet") -> Volume:
+    """Return the place of `volume://claim/path`, with its files of a kind, among the volumes that are mounted here."""
     claim, _, path = location.removeprefix(VOLUME).partition("/")
-    return Volume(Path(os.environ.get("COMMONWEAL_VOLUMES_DIR", VOLUMES)), claim, path)
+    return Volume(Path(os.environ.get("COMMONWEAL_VOLUMES_DIR", VOLUMES)), claim, path, kind)
 
 
 def state_of(files: Sequence[File]) -> str:
@@ -72,11 +72,11 @@ def state_of(files: Sequence[File]) -> str:
     return hashlib.sha256(repr([(f.name, f.size, f.changed) for f in files]).encode()).hexdigest()
 
 
-def _chosen(files: list[File], where: str) -> list[File]:
-    """Return the data among files: names that end as Parquet's do, but for what writers keep for themselves."""
-    data = sorted(f for f in files if f.name.endswith(SUFFIX) and not any(map(_kept, f.name.split("/"))))
+def _chosen(files: list[File], where: str, kind: str) -> list[File]:
+    """Return the data among files: names that end as those of the kind do, but for what writers keep for themselves."""
+    data = sorted(f for f in files if f.name.endswith(SUFFIXES[kind]) and not any(map(_kept, f.name.split("/"))))
     if not data:
-        raise SourceReadError(Reason.FILE_MISSING, f"No file whose name ends in {SUFFIX} lies at «{where}».")
+        raise SourceReadError(Reason.FILE_MISSING, f"No file whose name ends in {' or '.join(SUFFIXES[kind])} lies at «{where}».")
     if len(data) > MOST_FILES:
         raise SourceReadError(
             Reason.LOAD_FAILED, f"«{where}» holds {len(data)} files, and at most {MOST_FILES} are read; write larger ones."
@@ -92,11 +92,11 @@ def _kept(part: str) -> bool:
 class Volume:
     """A path of a claim's volume. Nothing outside the volume is opened, whatever the path or a symbolic link in it says."""
 
-    def __init__(self, volumes: Path, claim: str, path: str) -> None:
+    def __init__(self, volumes: Path, claim: str, path: str, kind: str = "parquet") -> None:
         self.where = f"volume://{claim}/{path}"
         if claim in {"", ".", ".."} or any(part in {"..", "."} for part in path.split("/")) or "\x00" in path:
             raise SourceReadError(Reason.LOCATION_REFUSED, f"«{self.where}» leads out of its volume.")
-        self._root, self._path = volumes / claim, path
+        self._root, self._path, self._kind = volumes / claim, path, kind
 
     def files(self) -> list[File]:
         """Return the files; see `Place.files`."""
@@ -108,8 +108,8 @@ class Volume:
         found = []
         for directory, folders, names in os.walk(start, onerror=self._unlisted):
             folders.sort()
-            found += [Path(directory, name) for name in names if name.endswith(SUFFIX)]
-        return _chosen([self._file(self._inside(p), p.relative_to(start).as_posix()) for p in found], self.where)
+            found += [Path(directory, name) for name in names if name.endswith(SUFFIXES[self._kind])]
+        return _chosen([self._file(self._inside(p), p.relative_to(start).as_posix()) for p in found], self.where, self._kind)
 
     def open(self, file: File) -> pa.NativeFile:
         """Open a file; see `Place.open`."""
@@ -160,9 +160,10 @@ class Volume:
 class Bucket:
     """A prefix of a bucket."""
 
-    def __init__(self, source: ParquetSource, path: str, credentials: Credentials) -> None:
+    def __init__(self, source: FileSource, path: str, credentials: Credentials) -> None:
         address = urlsplit(source.endpoint or "")
-        self.where, self._path, self._user = source.location, path, credentials.username
+        self.where, self._path, self._user, self._kind = source.location, path, credentials.username, source.kind
+        self._one = False
         self._host = address.netloc
         self._fs = fs.S3FileSystem(
             access_key=credentials.username,
@@ -182,14 +183,17 @@ class Bucket:
 
     def _files(self) -> list[File]:
         one = self._fs.get_file_info(self._path)
-        if one.type is fs.FileType.File:
+        self._one = one.type is fs.FileType.File
+        if self._one:
             return [_object(one, one.base_name)]
         found = self._fs.get_file_info(fs.FileSelector(self._path, recursive=True))
-        return _chosen([_object(i, i.path.removeprefix(self._path + "/")) for i in found if i.type is fs.FileType.File], self.where)
+        return _chosen(
+            [_object(i, i.path.removeprefix(self._path + "/")) for i in found if i.type is fs.FileType.File], self.where, self._kind
+        )
 
     def open(self, file: File) -> pa.NativeFile:
         """Open an object; see `Place.open`."""
-        path = self._path if self._path.endswith("/" + file.name) and file.name.endswith(SUFFIX) else f"{self._path}/{file.name}"
+        path = self._path if self._one else f"{self._path}/{file.name}"
         return self._do(lambda: self._fs.open_input_file(path))
 
     def _do(self, work: Callable[[], _Result]) -> _Result:

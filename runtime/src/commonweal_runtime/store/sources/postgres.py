@@ -29,6 +29,7 @@ from commonweal_runtime.store.sources.contract import (
     wanted,
 )
 from commonweal_runtime.store.sources.lines import probe
+from commonweal_runtime.store.sources.listing import Listed
 from commonweal_runtime.store.sources.postgres_copy import CopyOut, columns_of
 from commonweal_runtime.store.sources.postgres_refusals import FAILURES, broke_off, hidden_rows, not_let_in, shut_schema
 from commonweal_runtime.store.sources.postgres_text import NATURAL, SETTINGS, Facts, former, printed
@@ -99,7 +100,23 @@ class PostgresReader:
         except FAILURES as error:
             raise broke_off(self._source, error) from None
 
-    async def _inspect(self) -> Survey:
+    async def listed(self) -> list[Listed]:
+        """Return the columns; see `Listing.listed`."""
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._connection.execute(f"begin isolation level repeatable read read only; {SETTINGS}")
+                found = await self._found()
+                keys = [
+                    row["columns"][0]
+                    for row in await self._connection.fetch(_UNIQUE, self._relation)
+                    if row["whole"] and len(row["columns"]) == 1
+                ]
+        except FAILURES as error:
+            raise broke_off(self._source, error) from None
+        return [Listed(c, NATURAL.get(facts.type_), facts.described, c in keys) for c, facts in found.items() if facts.readable]
+
+    async def _found(self) -> dict[str, Facts]:
+        """Return the columns of the table."""
         source, ask = self._source, self._connection.fetchval
         name = f"{source.schema_}.{source.table}"
         if await ask("select not has_schema_privilege(oid, 'usage') from pg_namespace where nspname = $1", source.schema_):
@@ -108,7 +125,11 @@ class PostgresReader:
             raise SourceReadError(Reason.TABLE_MISSING, f"There is no table «{name}» in «{source.database}».")
         if await ask("select row_security_active(to_regclass($1)::oid)", self._relation):
             raise hidden_rows(source)
-        found = {r["attname"]: Facts(*r[1:]) for r in await self._connection.fetch(_COLUMNS, self._relation)}
+        return {r["attname"]: Facts(*r[1:]) for r in await self._connection.fetch(_COLUMNS, self._relation)}
+
+    async def _inspect(self) -> Survey:
+        ask, name = self._connection.fetchval, f"{self._source.schema_}.{self._source.table}"
+        found = await self._found()
         for want in wanted(self._spec):
             if want.column not in found:
                 raise missing_column(name, want)

@@ -49,20 +49,20 @@ def state_tag(size: int, changed: int) -> str:
     return f'"{changed:x}-{size:x}"'
 
 
-def served(base: str, location: str) -> Served:
-    """Return the place of `volume://claim/path` at a reader's base URL."""
-    return Served(base, location)
+def served(base: str, location: str, kind: str = "parquet") -> Served:
+    """Return the place of `volume://claim/path`, with its files of a kind, at a reader's base URL."""
+    return Served(base, location, kind)
 
 
 class Served:
     """A location on a volume, at the reader that listens there, whose certificate is checked. Redirects are not followed."""
 
-    def __init__(self, base: str, location: str) -> None:
-        self._base, self.where = base, location
+    def __init__(self, base: str, location: str, kind: str) -> None:
+        self._base, self.where, self._kind = base, location, kind
 
     def files(self) -> list[File]:
         """Return the files; see `Place.files`."""
-        body = self.ask("/files", {}, {}, LONGEST_LIST)
+        body = self.ask("/files", {"kind": self._kind}, {}, LONGEST_LIST)
         try:
             return [File(f.name, f.size, f.changed) for f in _List.model_validate_json(body).files]
         except ValidationError:

@@ -1,0 +1,1 @@
+"""`commonweal source`: look at a source before it is published."""
