@@ -1,4 +1,4 @@
-"""Where a product's records lie: exactly one of a heritage PostgreSQL, a MySQL or MariaDB, and Parquet files."""
+"""Where a product's records lie: exactly one of a heritage PostgreSQL, a MySQL or MariaDB, Parquet files, and an HTTP API."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from commonweal_api.common import ColumnName, HttpsUrl, Strict, cel, check, validations
+from commonweal_api.http_source import HttpSource
+from commonweal_api.secret_ref import SecretRef
 
 HOST_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
 DATABASE_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$"
@@ -18,12 +20,6 @@ LOCATION_PATTERN = (
 
 Host = Annotated[str, StringConstraints(pattern=HOST_PATTERN, min_length=1, max_length=253)]
 Database = Annotated[str, StringConstraints(pattern=DATABASE_PATTERN, min_length=1, max_length=63)]
-
-
-class SecretRef(Strict):
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$", min_length=1, max_length=63)] = Field(
-        description="A Secret in the same namespace with the keys username and password; and ca.crt where tls.mode is Verify and no public authority signs."
-    )
 
 
 class TlsMode(StrEnum):
@@ -109,8 +105,8 @@ class ParquetSource(Strict, json_schema_extra=validations(ENDPOINT, CREDENTIALS,
 
 
 ONE_SOURCE = cel(
-    "[has(self.postgres), has(self.mysql), has(self.parquet)].exists_one(b, b)",
-    "spec.source: set exactly one of postgres, mysql and parquet.",
+    "[has(self.postgres), has(self.mysql), has(self.parquet), has(self.http)].exists_one(b, b)",
+    "spec.source: set exactly one of postgres, mysql, parquet and http.",
 )
 
 
@@ -120,8 +116,9 @@ class Source(Strict, json_schema_extra=validations(ONE_SOURCE)):
     postgres: PostgresSource | None = None
     mysql: MysqlSource | None = None
     parquet: ParquetSource | None = None
+    http: HttpSource | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        check((sum(s is not None for s in (self.postgres, self.mysql, self.parquet)) != 1, ONE_SOURCE))
+        check((sum(s is not None for s in (self.postgres, self.mysql, self.parquet, self.http)) != 1, ONE_SOURCE))
         return self

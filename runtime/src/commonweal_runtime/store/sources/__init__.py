@@ -16,7 +16,7 @@ __all__ = ["Batch", "Credentials", "Source", "Survey", "open_source", "secret_of
 
 def secret_of(spec: DataProductSpec) -> str | None:
     """Return the name of the Secret with the source's login; None where it has none."""
-    kinds = (spec.source.postgres, spec.source.mysql, spec.source.parquet)
+    kinds = (spec.source.postgres, spec.source.mysql, spec.source.parquet, spec.source.http)
     return next((kind.credentials.name for kind in kinds if kind is not None and kind.credentials is not None), None)
 
 
@@ -30,11 +30,17 @@ async def open_source(spec: DataProductSpec, credentials: Credentials | None) ->
 def _opened(spec: DataProductSpec, credentials: Credentials | None) -> AbstractAsyncContextManager[Source]:
     """Return the source, closed. Readers are imported here, because only the store's image has the libraries of all of them."""
     source = spec.source
+    if source.http is None and credentials is not None:
+        credentials.paired(secret_of(spec) or "")
     try:
         if source.parquet is not None:
             from commonweal_runtime.store.sources.parquet import open_parquet  # noqa: PLC0415
 
             return open_parquet(spec, source.parquet, credentials)
+        if source.http is not None:
+            from commonweal_runtime.store.sources.http_api import open_http  # noqa: PLC0415
+
+            return open_http(spec, source.http, credentials)
         if credentials is None:
             raise SourceReadError(Reason.CREDENTIALS_MISSING, "spec.source names no Secret.")
         if source.mysql is not None:
