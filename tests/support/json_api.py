@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -109,3 +111,24 @@ async def serving(handler: Handler, context: ssl.SSLContext) -> AsyncIterator[Ap
     api.port = server.sockets[0].getsockname()[1]
     async with server:
         yield api
+
+
+@contextmanager
+def running(handler: Handler, context: ssl.SSLContext) -> Iterator[Api]:
+    """Answer from a thread of its own until the context is left."""
+    started: Future[Api] = Future()
+    loop, ended = asyncio.new_event_loop(), asyncio.Event()
+
+    async def run() -> None:
+        async with serving(handler, context) as api:
+            started.set_result(api)
+            await ended.wait()
+
+    thread = Thread(target=loop.run_until_complete, args=(run(),))
+    thread.start()
+    try:
+        yield started.result(10)
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join()
+        loop.close()

@@ -22,8 +22,8 @@ class Example:
 def examples(kind: str) -> list[Example]:
     """Return the examples of a section."""
     section = PAGE.read_text().split(f"\n## {kind}\n")[1].split("\n## ")[0]
-    cells = [line.strip("|").split(" | ") for line in section.splitlines() if line.startswith("|")][2:]
-    return [Example(type_.strip(), _bare(value), _bare(text), field, _bare(json)) for type_, value, text, field, json in cells]
+    cells = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")][2:]
+    return [Example(type_.strip(), _bare(value), _bare(text), field.strip(), _bare(json)) for type_, value, text, field, json in cells]
 
 
 def _bare(cell: str) -> str:

@@ -65,7 +65,8 @@ class HttpPaging(Strict, json_schema_extra=validations(MEMBER, PARAMETER, FIRST,
         " of the answer goes into a query parameter. Page: pages are counted. Offset: records are counted. The last two end at an empty page, or at total."
     )
     member: SourceColumn | None = Field(
-        default=None, description="JSON pointer or plain name of the answer's member with the next URL or the cursor; none or empty at the end."
+        default=None,
+        description="JSON pointer or plain name of the answer's member with the next URL or the cursor; none or empty at the end.",
     )
     parameter: Parameter | None = Field(default=None, description="Query parameter of the cursor, of the page's number or of the offset.")
     first: int | None = Field(default=None, strict=True, ge=0, le=1, description="Number of the first page; 1 when left out.")
@@ -103,7 +104,9 @@ TOKEN_URL = cel(
     "(self.by == 'ClientCredentials') == has(self.tokenUrl)",
     "spec.source.http.auth.tokenUrl: name where tokens are given when by is ClientCredentials, and leave it out otherwise.",
 )
-SCOPE = cel("self.by == 'ClientCredentials' || !has(self.scope)", "spec.source.http.auth.scope: only ClientCredentials has one; leave it out.")
+SCOPE = cel(
+    "self.by == 'ClientCredentials' || !has(self.scope)", "spec.source.http.auth.scope: only ClientCredentials has one; leave it out."
+)
 
 
 class HttpAuth(Strict, json_schema_extra=validations(HEADER, TOKEN_URL, SCOPE)):
@@ -140,14 +143,16 @@ class HttpSource(Strict, json_schema_extra=validations(AUTH, HEADERS)):
 
     url: Address = Field(description="URL of the first answer, without a query; all pages are of this host and port.")
     records: SourceColumn | None = Field(
-        default=None, description="JSON pointer, such as /data/items, or plain name of the list of records; left out: the answer is the list."
+        default=None,
+        description="JSON pointer, such as /data/items, or plain name of the list of records; left out: the answer is the list.",
     )
     query: list[HttpParameter] = Field(default_factory=list, max_length=20, description="Query parameters of the first request.")
     headers: list[HttpHeader] = Field(default_factory=list, max_length=20, description="Headers of each request.")
     paging: HttpPaging | None = Field(default=None, description="How the pages follow each other; left out: one answer has everything.")
     auth: HttpAuth | None = Field(default=None, description="How the store signs in; left out: it does not.")
     credentials: SecretRef | None = Field(
-        default=None, description="A Secret with what auth needs (token, or username and password), and ca.crt where no public authority signs."
+        default=None,
+        description="A Secret with what auth needs (token, or username and password), and ca.crt where no public authority signs.",
     )
     watermark: SourceColumn | None = Field(
         default=None,

@@ -15,6 +15,7 @@ from commonweal_api.common import Kind
 from commonweal_api.schema import Schema, root
 from support.kube_api import KubeApi, Refused
 from support.manifests import (
+    HTTP,
     MYSQL,
     PARQUET,
     Body,
@@ -40,6 +41,7 @@ SAMPLES = [
     consent_policy_in_full(),
     data_product_in_full(),
     data_product(put("spec.source", PARQUET)),
+    data_product(put("spec.source", HTTP)),
     data_product(put("spec.source", MYSQL)),
     department_in_full(),
     model_service(put("spec.learning", {"floor": 0.02, "maxActions": 9})),

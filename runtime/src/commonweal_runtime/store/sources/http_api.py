@@ -105,7 +105,9 @@ class HttpReader:
         found = [value for value in values if value is not None and value is not ABSENT]
         if not found or not all(isinstance(value, dict | list) for value in found):
             return
-        inner = next((f"{want.column if want.column.startswith('/') else '/' + want.column}/{shown(name)}" for v in found for name in v), "")
+        inner = next(
+            (f"{want.column if want.column.startswith('/') else '/' + want.column}/{shown(name)}" for v in found for name in v), ""
+        )
         example = f", such as {inner}" if isinstance(found[0], dict) and inner else ""
         detail = (
             f"{self._source.url}: the member «{want.column}», which {want.what} names, holds {'objects' if example else 'lists or objects'};"
@@ -131,7 +133,9 @@ class HttpReader:
             raise SourceReadError(Reason.ANSWER_REFUSED, f"{where}: {self._no_list(said)}.")
         for place, record in enumerate(records, 1):
             if not isinstance(record, dict):
-                raise SourceReadError(Reason.ANSWER_REFUSED, f"{where}: record {place} is no object; see whether records points to the right list.")
+                raise SourceReadError(
+                    Reason.ANSWER_REFUSED, f"{where}: record {place} is no object; see whether records points to the right list."
+                )
         return Page(number, answer.url, said, records, answer.links, hashlib.sha256(answer.body).digest())
 
     def _no_list(self, said: Any) -> str:

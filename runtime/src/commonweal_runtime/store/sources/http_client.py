@@ -133,10 +133,14 @@ class Client:
                 target = response.headers.get("Location", "")
                 moved = same_origin(self._source.url, url, target)
             if moved is None:
-                detail = f"{where}: the API sends to another place, {bare(target)}, and is not followed; write that URL if it is the right one."
+                detail = (
+                    f"{where}: the API sends to another place, {bare(target)}, and is not followed; write that URL if it is the right one."
+                )
                 raise SourceReadError(Reason.ADDRESS_REFUSED, detail)
             url = moved
-        raise SourceReadError(Reason.ANSWER_REFUSED, f"{where}: the API sends on more than {_MOST_REDIRECTS} times; have its redirects corrected.")
+        raise SourceReadError(
+            Reason.ANSWER_REFUSED, f"{where}: the API sends on more than {_MOST_REDIRECTS} times; have its redirects corrected."
+        )
 
     async def _judged(self, response: aiohttp.ClientResponse, url: str, where: str) -> Answer | _Again:
         status, later = response.status, response.headers.get("Retry-After", "")
@@ -164,7 +168,9 @@ class Client:
             if response.status in _LATER:
                 raise SourceReadError(Reason.SOURCE_UNREACHABLE, f"{url}: no token is given now ({response.status}).")
             if response.status != 200:
-                raise SourceReadError(Reason.ANSWER_REFUSED, f"{url}: the answer is {response.status} instead of a token; correct auth.tokenUrl.")
+                raise SourceReadError(
+                    Reason.ANSWER_REFUSED, f"{url}: the answer is {response.status} instead of a token; correct auth.tokenUrl."
+                )
             try:
                 return json.loads(await response.content.read(_TOKEN_BYTES))
             except ValueError:
@@ -198,10 +204,14 @@ async def _body(response: aiohttp.ClientResponse, where: str) -> bytes:
     """Return an answer's body, unpacked; SourceReadError where it is packed in a way that was not asked for, in another encoding, or too large."""
     packed = response.headers.get("Content-Encoding", "identity").strip().lower()
     if packed not in {"identity", "gzip", "x-gzip"}:
-        raise SourceReadError(Reason.ANSWER_REFUSED, f"{where}: the answer is packed as {packed[:30]}; have the API send gzip, or plain JSON.")
+        raise SourceReadError(
+            Reason.ANSWER_REFUSED, f"{where}: the answer is packed as {packed[:30]}; have the API send gzip, or plain JSON."
+        )
     charset = (response.charset or "utf-8").lower()
     if charset not in {"utf-8", "utf8", "us-ascii"}:
-        raise SourceReadError(Reason.ANSWER_REFUSED, f"{where}: the answer is in {charset[:30]}; JSON is UTF-8 (RFC 8259), have the API send that.")
+        raise SourceReadError(
+            Reason.ANSWER_REFUSED, f"{where}: the answer is in {charset[:30]}; JSON is UTF-8 (RFC 8259), have the API send that."
+        )
     try:
         return await (_plain(response) if packed == "identity" else _unpacked(response))
     except _TooLargeError:

@@ -51,7 +51,9 @@ def same_origin(base: str, current: str, link: str) -> str | None:
     try:
         found = urlsplit(urldefrag(urljoin(current, link.strip()))[0])
         if found.scheme == "http" and found.port in {None, 80}:
-            found = found._replace(scheme="https", netloc=urlsplit(base).netloc if found.hostname == urlsplit(base).hostname else found.netloc)
+            found = found._replace(
+                scheme="https", netloc=urlsplit(base).netloc if found.hostname == urlsplit(base).hostname else found.netloc
+            )
         url = urlunsplit(found)
         if found.username is not None or found.password is not None or origin(url) != origin(base) or len(url) > _LONGEST_URL:
             return None
@@ -95,7 +97,9 @@ class Paging:
     def _round(self) -> str:
         by = self._paging.by if self._paging is not None else None
         if by is PagingBy.CURSOR:
-            return "the cursor is one that was given before, so the pages never end; see whether paging.member and paging.parameter are right"
+            return (
+                "the cursor is one that was given before, so the pages never end; see whether paging.member and paging.parameter are right"
+            )
         if by in {PagingBy.PAGE, PagingBy.OFFSET}:
             return "the same answer came before, so the API does not take paging.parameter, and the pages never end; correct it"
         return "the next page is one that was read before, so the pages never end; have the API corrected"
