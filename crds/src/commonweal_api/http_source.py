@@ -12,7 +12,7 @@ from commonweal_api.secret_ref import SecretRef
 
 # Without a query and a fragment: those are written in `query`, and a message can show the rest.
 ADDRESS_PATTERN = r'^https://[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[1-9][0-9]{0,4})?(/[!"$->@-~]{0,300})?$'
-TOKEN_PATTERN = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+HEADER_NAME_PATTERN = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 VISIBLE_PATTERN = r"^[!-~]([ -~]*[!-~])?$"
 # What a request says by itself, and what would carry a secret into the manifest.
 KEPT_HEADERS = (
@@ -22,7 +22,7 @@ KEPT_HEADERS = (
 )  # fmt: skip
 
 Address = Annotated[str, StringConstraints(pattern=ADDRESS_PATTERN, min_length=9, max_length=560)]
-HeaderName = Annotated[str, StringConstraints(pattern=TOKEN_PATTERN, min_length=1, max_length=63)]
+HeaderName = Annotated[str, StringConstraints(pattern=HEADER_NAME_PATTERN, min_length=1, max_length=63)]
 Visible = Annotated[str, StringConstraints(pattern=VISIBLE_PATTERN, min_length=1, max_length=300)]
 Parameter = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", min_length=1, max_length=63)]
 

@@ -27,6 +27,7 @@ class Read:
     survey: Survey | None = None
     api: Api = field(default_factory=Api)
     waits: list[float] = field(default_factory=list)
+    positions: list[str | None] = field(default_factory=list)
 
     @property
     def told(self) -> str:
@@ -40,7 +41,7 @@ def product(url: str, source: dict[str, Any], fields: list[dict[str, Any]] | Non
     return DataProductSpec.model_validate({**body, "source": {"http": {"url": url, **source}}})
 
 
-async def load(read: Read, spec: DataProductSpec, credentials: Credentials | None) -> None:
+async def load(read: Read, spec: DataProductSpec, credentials: Credentials | None, after: str | None) -> None:
     """Read as a load does, into `read`. Where it would wait, it notes for how long."""
 
     async def noted(seconds: float) -> None:
@@ -51,7 +52,8 @@ async def load(read: Read, spec: DataProductSpec, credentials: Credentials | Non
         async with http_api.open_client(spec.source.http, credentials, noted) as client:
             reader = http_api.HttpReader(client, spec, spec.source.http)
             read.survey = await reader.inspect()
-            async for batch in reader.batches(None):
+            async for batch in reader.batches(after):
+                read.positions.append(batch.position)
                 read.rows += zip(*(column.to_pylist() for column in batch.columns), strict=True)
             await reader.verify()
     except SourceReadError as error:
@@ -67,6 +69,7 @@ def reads(
     *,
     times: int = 1,
     host: str = "localhost",
+    after: str | None = None,
     **subject: str,
 ) -> list[Read]:
     """Load from an API so many times; return what came of each. `source` may be made of the server's port."""
@@ -78,7 +81,7 @@ def reads(
                 found.append(Read(api=api))
                 trusting = credentials or Credentials("", "", SITE.certificate)
                 declared = source(api.port) if callable(source) else source or {}
-                await load(found[-1], product(api.url.replace("localhost", host), declared, fields, **subject), trusting)
+                await load(found[-1], product(api.url.replace("localhost", host), declared, fields, **subject), trusting, after)
             return found
 
     http_api._KNOWN.clear()

@@ -210,8 +210,17 @@ def test_large_pages_come_in_batches(context: ssl.SSLContext) -> None:
     spec = product("https://a.example", {})
     assert spec.source.http is not None
     reader = http_api.HttpReader(None, spec, spec.source.http)  # type: ignore[arg-type]
-    assert [len(b.columns[0]) for b in reader._cut([{"id": "1", "name": "n"}] * 25_000)] == [10_000, 10_000, 5_000]
-    assert [len(b.columns[0]) for b in reader._cut([{"id": "1", "name": "n" * (3 << 20)}] * 4)] == [2, 2]
+    assert [len(columns[0]) for columns in reader._cut([{"id": "1", "name": "n"}] * 25_000)] == [10_000, 10_000, 5_000]
+    assert [len(columns[0]) for columns in reader._cut([{"id": "1", "name": "n" * (3 << 20)}] * 4)] == [2, 2]
+
+
+def test_the_rest_of_an_only_answer_is_read_where_a_load_broke_off(context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_api, "BATCH", 2)
+    whole, rest = (reads(lambda _: says(PEOPLE), context, after=after)[0] for after in (None, "4"))
+    assert (whole.rows, whole.positions) == (ALL, ["2", "4", "5"])
+    assert (rest.rows, rest.positions, rest.error) == (ALL[4:], ["5"], None)
+    paged = reads(by_page, context, {"paging": {"by": "Page", "parameter": "page", "first": 0}})[0]
+    assert set(paged.positions) == {None}
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "169.254.169.254", "0.0.0.0"])

@@ -46,7 +46,7 @@ async def open_http(spec: DataProductSpec, source: HttpSource, credentials: Cred
 
 
 class HttpReader:
-    """All pages of an API. There is no position: what breaks off begins again, for a cursor may not last until then."""
+    """All pages of an API. What breaks off begins again: a cursor may not last until then, nor the order of records. Of an only answer that is the same, the rest is read."""
 
     def __init__(self, client: Client, spec: DataProductSpec, source: HttpSource) -> None:
         self._client, self._spec, self._source = client, spec, source
@@ -56,7 +56,9 @@ class HttpReader:
         self._first: Page | None = None
         self._mark: str | None = None
         self._version: str | None = None
-        self._absent, self._total, self._pages = set(range(len(self._wanted))), None, 0
+        self._given = 0
+        self._absent, self._pages = set(range(len(self._wanted))), 0
+        self._total: int | None = None
         self._known = _KNOWN.setdefault(hashlib.sha256(repr(source.wire()).encode()).hexdigest(), _Known())
 
     async def inspect(self) -> Survey:
@@ -152,10 +154,15 @@ class HttpReader:
             self._known.etag = ""
             raise SourceReadError(Reason.LOAD_FAILED, f"{bare(page.url)}: the answer changed while it was read; it is read again.")
         self._first = None
+        done = int(after) if after is not None else 0
         while True:
             self._total, self._pages = self._paging.total(page), page.number
-            for batch in self._cut(page.records):
-                yield batch
+            for columns in self._cut(page.records):
+                rest = [column.slice(done) for column in columns]
+                done = max(0, done - len(columns[0]))
+                position = self._position(len(columns[0]))
+                if len(rest[0]):
+                    yield Batch(rest, position)
             if self._marked(page) != self._mark:
                 detail = f"{bare(page.url)}, page {page.number}: the watermark changed while pages were read; they are read again from the beginning."
                 raise SourceReadError(Reason.LOAD_FAILED, detail)
@@ -165,8 +172,12 @@ class HttpReader:
             del page
             page = await self._page(await self._asked(url, number, {}), number)
 
-    def _cut(self, records: Sequence[dict[str, Any]]) -> Iterator[Batch]:
-        """Yield the records in batches of at most `BATCH` rows and about `BATCH_BYTES`."""
+    def _position(self, rows: int) -> str | None:
+        self._given += rows
+        return str(self._given) if self._version is not None and self._mark is None else None
+
+    def _cut(self, records: Sequence[dict[str, Any]]) -> Iterator[list[pa.StringArray]]:
+        """Yield the records as columns of at most `BATCH` rows and about `BATCH_BYTES`."""
         rows: list[list[str | None]] = []
         size = 0
         for record in records:
@@ -175,10 +186,10 @@ class HttpReader:
             rows.append([text_of(value) for value in found])
             size += sum(len(text) for text in rows[-1] if text is not None)
             if len(rows) >= BATCH or size >= BATCH_BYTES:
-                yield _batch(rows)
+                yield _columns(rows)
                 rows, size = [], 0
         if rows:
-            yield _batch(rows)
+            yield _columns(rows)
 
     async def verify(self) -> None:
         """Raise SourceReadError if no record had a column, or if another number of records came than the API counts; see `Source.verify`."""
@@ -195,5 +206,5 @@ class HttpReader:
             raise SourceReadError(Reason.COLUMN_MISSING, detail)
 
 
-def _batch(rows: list[list[str | None]]) -> Batch:
-    return Batch([pa.array(column, pa.string()) for column in zip(*rows, strict=True)], None)
+def _columns(rows: list[list[str | None]]) -> list[pa.StringArray]:
+    return [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]

@@ -94,6 +94,7 @@ class Client:
     async def get(self, url: str, page: int, conditions: Mapping[str, str] | None = None) -> Answer:
         """Return the answer to a GET. Whatever else comes of it is a SourceReadError that names URL and page, and says what to do."""
         where = f"{bare(url)}, page {page}"
+        why = ""
         for attempt in range(TRIES):
             got = await self._tried(url, where, conditions or {})
             if isinstance(got, Answer):
@@ -102,9 +103,10 @@ class Client:
             if wait > LONGEST_WAIT:
                 detail = f"{where}: {got.why}, and wants to be asked again in {wait:.0f} s."
                 raise TooSoonError(Reason.SOURCE_UNREACHABLE, detail, wait)
+            why = got.why
             if attempt + 1 < TRIES:
                 await self._sleep(wait)
-        raise SourceReadError(Reason.SOURCE_UNREACHABLE, f"{where}: {got.why}, {TRIES} times in a row.")
+        raise SourceReadError(Reason.SOURCE_UNREACHABLE, f"{where}: {why}, {TRIES} times in a row.")
 
     async def _tried(self, url: str, where: str, conditions: Mapping[str, str]) -> Answer | _Again:
         try:

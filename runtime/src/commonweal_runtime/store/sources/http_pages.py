@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode, urldefrag, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, urldefrag, urlencode, urljoin, urlsplit, urlunsplit
 
 from commonweal_api.http_source import HttpPaging, HttpSource, PagingBy
 from commonweal_api.reasons import Reason
