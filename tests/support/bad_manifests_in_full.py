@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from support.bad_apis import APIS
 from support.manifests import (
     CSV,
     EARLIER,
@@ -68,7 +69,7 @@ LIVE = [
     _live("erasure here", "spec.rights.erasure", "erased at their source", put("spec.rights", {"erasure": "Supported"})),
 ]  # fmt: skip
 SOURCES = [
-    _source("two sources", "", "set exactly one of postgres, mysql, parquet and csv", MYSQL | VOLUME),
+    _source("two sources", "", "set exactly one of postgres, mysql, parquet, csv and http", MYSQL | VOLUME),
     _source("MySQL on port 70000", ".mysql.port", TOO_HIGH, MYSQL, put("spec.source.mysql.port", 70000)),
     _source("MySQL with a schema, which it has not", ".mysql.schema", UNKNOWN, MYSQL, put("spec.source.mysql.schema", "public")),
     _source("MySQL table in backticks", ".mysql.table", PATTERN, MYSQL, put("spec.source.mysql.table", "`person`")),
@@ -352,4 +353,4 @@ DEPARTMENTS = [
     ),
 ]
 
-IN_FULL = [*DEPARTMENTS, *SOURCES, *LIVE, *PRODUCTS, *POLICIES]
+IN_FULL = [*DEPARTMENTS, *SOURCES, *APIS, *LIVE, *PRODUCTS, *POLICIES]

@@ -160,6 +160,25 @@ CSV: Body = {
     }
 }
 VOLUME: Body = {"parquet": {"location": "volume://exports/people"}}
+HTTP: Body = {
+    "http": {
+        "url": "https://api.tax.example:8443/v1/people",
+        "records": "/data/items",
+        "query": [{"name": "filter[town]", "value": "Leeds"}],
+        "headers": [{"name": "Accept", "value": "application/vnd.api+json"}],
+        "paging": {
+            "by": "Cursor",
+            "member": "/meta/next",
+            "parameter": "after",
+            "size": 500,
+            "sizeParameter": "limit",
+            "total": "/meta/total",
+        },
+        "auth": {"by": "ClientCredentials", "tokenUrl": "https://login.tax.example/token", "scope": "people.read"},
+        "credentials": {"name": "api-login"},
+        "watermark": "/meta/changed",
+    }
+}
 EARLIER: Body = {
     "version": "1.4.0",
     "until": "2027-06-01T00:00:00Z",

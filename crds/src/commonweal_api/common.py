@@ -28,12 +28,15 @@ URL_PATTERN = r"^https://[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[1-9][0-
 _UNSHOWN = r"\x00-\x08\x0b-\x1f\x7f-\x{9f}\x{61c}\x{200b}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{feff}\x{fff9}-\x{fffb}\x{e0000}-\x{e007f}"
 TEXT_PATTERN = f"^[^{_UNSHOWN}]*$"
 CONTACT_PATTERN = f"^(mailto:|https://)[^\\t\\n{_UNSHOWN}]+$"
+# A column as its source calls it: whatever can be shown on one line. Each reader quotes it as its source needs.
+SOURCE_COLUMN_PATTERN = f"^[^\\t\\n{_UNSHOWN}]+$"
 DAY_PATTERN = r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}$"
 INSTANT_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, min_length=1, max_length=40)]
 FieldName = Annotated[str, StringConstraints(pattern=FIELD_PATTERN, min_length=1, max_length=63)]
 ColumnName = Annotated[str, StringConstraints(pattern=COLUMN_PATTERN, min_length=1, max_length=63)]
+SourceColumn = Annotated[str, StringConstraints(pattern=SOURCE_COLUMN_PATTERN, min_length=1, max_length=255)]
 PurposeKey = Annotated[str, StringConstraints(pattern=PURPOSE_PATTERN, min_length=3, max_length=104)]
 # Every text that people write and others read, so that what is shown is what is there.
 Text = Annotated[str, StringConstraints(pattern=TEXT_PATTERN)]

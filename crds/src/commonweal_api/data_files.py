@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from commonweal_api.common import ColumnName, HttpsUrl, Strict, Text, cel, check, validations
+from commonweal_api.secret_ref import SecretRef
 
 # A segment never begins with a dot, so no path climbs out of its bucket or volume.
 LOCATION_PATTERN = (
@@ -16,12 +17,6 @@ LOCATION_PATTERN = (
 )
 # One character that can stand between or around values: printable ASCII that is no letter, digit or space.
 _SIGN = r"^[!-/:-@\[-`{-~]$"
-
-
-class SecretRef(Strict):
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$", min_length=1, max_length=63)] = Field(
-        description="A Secret in the same namespace with the keys username and password; and ca.crt where tls.mode is Verify and no public authority signs."
-    )
 
 
 def placed(kind: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:

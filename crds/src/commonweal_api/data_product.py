@@ -10,13 +10,13 @@ from pydantic import Field, StringConstraints, model_validator
 from commonweal_api.common import (
     LAST_COLUMNS,
     READY_COLUMNS,
-    ColumnName,
     Contact,
     HttpsUrl,
     Instant,
     Kind,
     Meta,
     Name,
+    SourceColumn,
     Status,
     Strict,
     Text,
@@ -24,8 +24,9 @@ from commonweal_api.common import (
     check,
     validations,
 )
-from commonweal_api.data_files import CsvSource, ParquetSource, SecretRef
+from commonweal_api.data_files import CsvSource, ParquetSource
 from commonweal_api.data_source import MysqlSource, PostgresSource, Source
+from commonweal_api.http_source import HttpSource
 from commonweal_api.limits import YEAR_SECONDS
 from commonweal_api.offer import (
     EARLIER_RULES,
@@ -40,6 +41,7 @@ from commonweal_api.offer import (
     ProductField,
 )
 from commonweal_api.quality import QualityCheck, QualityCount
+from commonweal_api.secret_ref import SecretRef
 from commonweal_api.sizes import MOST_BYTES, SIZE, size_of
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "DataProductStatus",
     "EarlierVersion",
     "FieldType",
+    "HttpSource",
     "Mask",
     "MaskKind",
     "MysqlSource",
@@ -93,9 +96,9 @@ class Subject(Strict, json_schema_extra=validations(
 )):  # fmt: skip
     """Who a record is about. The column's value never leaves the source: the store keeps its pairwise id."""
 
-    column: ColumnName = Field(description="Column that says who a record is about.")
+    column: SourceColumn = Field(description="Column that says who a record is about.")
     records: Literal["One", "Many"] = Field(default="One", description="How many records a subject can have.")
-    record_key: ColumnName | None = Field(
+    record_key: SourceColumn | None = Field(
         default=None, description="Column that tells a subject's records apart; only when there can be many."
     )
 

@@ -1,4 +1,4 @@
-"""Where a product's records lie: exactly one of a heritage PostgreSQL, a MySQL or MariaDB, and files."""
+"""Where a product's records lie: exactly one of a heritage PostgreSQL, a MySQL or MariaDB, files, and an HTTP API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from commonweal_api.common import ColumnName, Strict, cel, check, validations
-from commonweal_api.data_files import CsvSource, FileSource, ParquetSource, SecretRef
+from commonweal_api.data_files import CsvSource, FileSource, ParquetSource
+from commonweal_api.http_source import HttpSource
+from commonweal_api.secret_ref import SecretRef
 
 HOST_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
 DATABASE_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$"
@@ -61,8 +63,8 @@ class MysqlSource(Strict):
 
 
 ONE_SOURCE = cel(
-    "[has(self.postgres), has(self.mysql), has(self.parquet), has(self.csv)].exists_one(b, b)",
-    "spec.source: set exactly one of postgres, mysql, parquet and csv.",
+    "[has(self.postgres), has(self.mysql), has(self.parquet), has(self.csv), has(self.http)].exists_one(b, b)",
+    "spec.source: set exactly one of postgres, mysql, parquet, csv and http.",
 )
 
 
@@ -73,10 +75,12 @@ class Source(Strict, json_schema_extra=validations(ONE_SOURCE)):
     mysql: MysqlSource | None = None
     parquet: ParquetSource | None = None
     csv: CsvSource | None = None
+    http: HttpSource | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        check((sum(s is not None for s in (self.postgres, self.mysql, self.parquet, self.csv)) != 1, ONE_SOURCE))
+        kinds = (self.postgres, self.mysql, self.parquet, self.csv, self.http)
+        check((sum(s is not None for s in kinds) != 1, ONE_SOURCE))
         return self
 
     @property

@@ -6,18 +6,23 @@ source is read can change without anybody signing again; where a value comes fro
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 from pydantic import Field, StringConstraints
 
-from commonweal_api.common import ColumnName, FieldName, Strict, Text, shown
+from commonweal_api.common import FieldName, SourceColumn, Strict, Text, shown
 from commonweal_api.data_product import DataProductSpec
 from commonweal_api.data_source import Source
+from commonweal_api.http_source import HttpSource
 from commonweal_api.offer import Answer, Expression, FieldType, Mask, MaskKind, Offer, ProductField
 
 _NAMES = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_QUOTED = re.compile(r'"((?:[^"]|"")+)"')
+_LONGEST = 1000
 # What such a mask leaves of a person's key is the key, or nearly: a key is one word, and a decade is all of a number but its last digit.
 _KEEPS_KEY = frozenset({MaskKind.FIRST_WORD, MaskKind.DECADE})
 
@@ -27,7 +32,7 @@ class FieldMeaning(Strict):
 
     name: FieldName = Field(description="Name under which consumers ask for it.")
     type: FieldType | None = Field(default=None, description="What a column or an expression is read as.")
-    column: ColumnName | None = Field(default=None, description="Column of the source table.")
+    column: SourceColumn | None = Field(default=None, description="Column of the source table.")
     expression: Expression | None = Field(default=None, description="SQL expression over columns of the source table.")
     mask: Mask | None = Field(default=None, description="What is left of which raw field.")
     answer: Expression | None = Field(default=None, description="Boolean SQL expression over raw fields, which stand in `behind`.")
@@ -45,8 +50,8 @@ class FieldMeaning(Strict):
 class Meaning(Strict):
     """What both parties of an agreement sign besides its words: what each of its fields is made from."""
 
-    source: Annotated[Text, StringConstraints(max_length=1000)] = Field(description="Where the records lie; whatever login reads them.")
-    subject: ColumnName = Field(description="Column that says who a record is about.")
+    source: Annotated[Text, StringConstraints(max_length=_LONGEST)] = Field(description="Where the records lie; whatever login reads them.")
+    subject: SourceColumn = Field(description="Column that says who a record is about.")
     records: Literal["One", "Many"] = Field(description="How many records a subject can have.")
     fields: list[FieldMeaning] = Field(max_length=100, description="The agreement's fields and answers, in its order.")
     behind: list[FieldMeaning] = Field(
@@ -83,8 +88,19 @@ def place_of(source: Source) -> str:
         return f"postgres {found.host}:{found.port}/{found.database}/{found.schema_}.{found.table}"
     if source.mysql is not None:
         return f"mysql {source.mysql.host}:{source.mysql.port}/{source.mysql.database}/{source.mysql.table}"
+    if source.http is not None:
+        return _api(source.http)
     files = source.files
     return f"{files.kind} {files.location}{files.within}" + (f" at {files.endpoint}" if files.endpoint else "") if files is not None else ""
+
+
+def _api(source: HttpSource) -> str:
+    """Return the API as one line. How its pages are walked through does not decide which records they are."""
+    query = urlencode([(p.name, p.value) for p in source.query])
+    headers = "; ".join(f"{h.name}: {h.value}" for h in source.headers)
+    parts = [f"http {source.url}", query and f"?{query}", source.records and f" records {source.records}", headers and f" with {headers}"]
+    line = shown("".join(part for part in parts if part))
+    return line if len(line) <= _LONGEST else f"{line[:900]}... sha256:{hashlib.sha256(line.encode()).hexdigest()}"
 
 
 def differences(old: Meaning, new: Meaning) -> list[str]:
@@ -115,8 +131,17 @@ def _keyed(each: FieldMeaning, raw: Mapping[str, FieldMeaning], key: str) -> boo
         return each.mask.kind in _KEEPS_KEY and each.mask.of in raw and _keyed(raw[each.mask.of], raw, key)
     if each.answer is not None or each.type is FieldType.BOOLEAN:
         return False
-    read = [each.column] if each.column else _NAMES.findall(each.expression or "")
-    return key.casefold() in {name.casefold() for name in read if name}
+    if each.column:
+        return _one(each.column) == _one(key)
+    text = each.expression or ""
+    return _one(key) in map(_one, _NAMES.findall(text)) or any(_one(key) == _one(name.replace('""', '"')) for name in _QUOTED.findall(text))
+
+
+def _one(column: str) -> str:
+    """Return the one form of a column's name: databases take it in any letters, and of JSON `id` and `/id` are one member."""
+    if column.startswith("/") and "/" not in column[1:]:
+        column = column[1:].replace("~1", "/").replace("~0", "~")
+    return column.casefold()
 
 
 def _field(field: ProductField) -> FieldMeaning:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from commonweal_api.common import ColumnName, FieldName, Strict, Text, cel, check, validations
+from commonweal_api.common import FieldName, SourceColumn, Strict, Text, cel, check, validations
 
 Expression = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
 RESERVED = ("subject", "record")
@@ -92,7 +92,7 @@ UNTYPED = cel("!has(self.mask) || !has(self.type)", "spec.fields[].type: the typ
 
 class ProductField(Strict, json_schema_extra=validations(ORIGIN, TYPED, UNTYPED)):
     name: FieldName = Field(description="Name under which consumers ask for it.")
-    column: ColumnName | None = Field(default=None, description="Column of the source table.")
+    column: SourceColumn | None = Field(default=None, description="Column of the source table.")
     from_: Expression | None = Field(
         default=None, alias="from", description="SQL expression over columns of the source table, from a small safe subset."
     )

@@ -193,19 +193,29 @@ def _lying(kind: str, host: str) -> Body:
         "mysql": {"host": host, "database": "d", "table": "t", **login},
         "parquet": {"location": "s3://bucket/prefix", "endpoint": f"https://{host}:9000/objects", **login},
         "csv": {"location": "s3://bucket/prefix", "endpoint": f"https://{host}:9000/objects", **login},
+        "http": {"url": f"https://{host}:9000/people"},
+        "tokens": {"url": "https://a.example", "auth": {"by": "ClientCredentials", "tokenUrl": f"https://{host}/token"}, **login},
     }[kind]
-    return data_product(put("spec.source", {kind: source}))
+    return data_product(put("spec.source", {"http" if kind == "tokens" else kind: source}))
 
 
-@pytest.mark.parametrize(
-    ("kind", "field"), [("postgres", "postgres.host"), ("mysql", "mysql.host"), ("parquet", "parquet.endpoint"), ("csv", "csv.endpoint")]
-)
+PLACES = [
+    ("postgres", "postgres.host"),
+    ("mysql", "mysql.host"),
+    ("parquet", "parquet.endpoint"),
+    ("csv", "csv.endpoint"),
+    ("http", "http.url"),
+    ("tokens", "http.auth.tokenUrl"),
+]
+
+
+@pytest.mark.parametrize(("kind", "field"), PLACES)
 @pytest.mark.parametrize("host", ["store.dept-benefits", "store.DEPT-benefits.svc.cluster.local", "x.commonweal-system.svc"])
 def test_no_department_publishes_anothers_store(plane: ControlPlane, kind: str, field: str, host: str) -> None:
-    refused(plane, "tenant", _lying(kind, host), f"spec.source.{field}: {host} lies in another namespace", "ConsentPolicy")
+    refused(plane, "tenant", _lying(kind, host), f"spec.source.{field}: {host} lies in another namespace")
 
 
-@pytest.mark.parametrize("kind", ["postgres", "mysql", "parquet", "csv"])
+@pytest.mark.parametrize("kind", [kind for kind, _ in PLACES])
 @pytest.mark.parametrize("host", ["heritage.dept-tax.svc", "db.tax.example", "heritage.sites.internal", "10.0.0.7"])
 def test_its_own_databases_it_may_publish(plane: ControlPlane, kind: str, host: str) -> None:
     plane.api("tenant").apply(_lying(kind, host), dry_run=True)

@@ -107,7 +107,7 @@ SERVED = told("Serving", ready=True, quality=ALL_PASSED, sla_met=True)
 BROKEN = replace(SERVED, contract=SERVED.contract._replace(breaks=("sector is no longer offered.",)))
 SOURCE_REASONS = (
     "SourceUnsupported", "SourceUnreachable", "CredentialsMissing", "CredentialsRefused", "PasswordExposed", "SourceUnproven", "DatabaseMissing", "TableMissing", "ColumnMissing",
-    "ColumnTypeMismatch", "FileMissing", "FileUnreadable", "BucketMissing", "LocationRefused",
+    "ColumnTypeMismatch", "FileMissing", "FileUnreadable", "BucketMissing", "LocationRefused", "AnswerRefused", "AddressRefused",
 )  # fmt: skip
 PRODUCTS: list[tuple[Input, ConditionType, Reason]] = [
     *((SERVED, t, Reason(t)) for t in (_C.MAPPING_VALID, _C.COMPATIBLE, _C.SOURCE_REACHABLE, _C.LOADED, _C.QUALITY_PASSED, _C.SLA_MET)),

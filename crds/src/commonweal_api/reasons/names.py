@@ -102,6 +102,8 @@ class Reason(StrEnum):
     BUCKET_MISSING = "BucketMissing"
     VOLUME_MISSING = "VolumeMissing"
     LOCATION_REFUSED = "LocationRefused"
+    ANSWER_REFUSED = "AnswerRefused"
+    ADDRESS_REFUSED = "AddressRefused"
     PUSHDOWN_SAFE = "PushdownSafe"
     PUSHDOWN_UNSAFE = "PushdownUnsafe"
     LOADED = "Loaded"

@@ -25,17 +25,17 @@ PRODUCTS: dict[Reason, Entry] = {
     _R.SOURCE_UNREACHABLE: no(
         _T.SOURCE_REACHABLE,
         "The source does not answer.",
-        "Check host and port, or the endpoint, of spec.source, and that the network lets the department's store reach it.",
+        "Check host and port, the endpoint, or the url, of spec.source, and that the network lets the department's store reach it.",
     ),
     _R.CREDENTIALS_MISSING: no(
         _T.SOURCE_REACHABLE,
         "The Secret with the source's login is missing, or lacks a key.",
-        "Create the Secret that credentials.name of spec.source names, with the keys username and password.",
+        "Create the Secret that credentials.name of spec.source names, with the keys username and password, or token for an HTTP API.",
     ),
     _R.CREDENTIALS_REFUSED: no(
         _T.SOURCE_REACHABLE,
         "The source refuses the login.",
-        "Correct username and password in the Secret that credentials.name of spec.source names, and let that login read the table or the files.",
+        "Correct username and password, or token, in the Secret that credentials.name of spec.source names, and let that login read the table, files or records.",
     ),
     _R.PASSWORD_EXPOSED: no(
         _T.SOURCE_REACHABLE,
@@ -94,6 +94,16 @@ PRODUCTS: dict[Reason, Entry] = {
         _T.SOURCE_REACHABLE,
         "The path leads out of its volume.",
         "Remove the symbolic link that the message names, or correct the location in spec.source.",
+    ),
+    _R.ANSWER_REFUSED: no(
+        _T.SOURCE_REACHABLE,
+        "The API does not answer with the records that spec.source.http describes.",
+        "Correct url, query, records, paging or watermark of spec.source.http as the message says, or the API.",
+    ),
+    _R.ADDRESS_REFUSED: no(
+        _T.SOURCE_REACHABLE,
+        "The API lies, or leads, where no source may be read: the store's own machine, an address of the local link, or another host than its first answer's.",
+        "Correct url or auth.tokenUrl of spec.source.http, the name's address, or where the API leads.",
     ),
     _R.PUSHDOWN_SAFE: yes(_T.PUSHDOWN_SAFE, "Each read sends the permitted keys to the source, so no other record leaves it."),
     _R.PUSHDOWN_UNSAFE: no(

@@ -30,11 +30,13 @@ def port_of(url: str) -> int:
 
 def credentials_of(sources: Iterable[Source]) -> set[str]:
     """Return the names of the Secrets with the sources' logins."""
-    found = (source.postgres or source.mysql or source.files for source in sources)
+    found = (source.postgres or source.mysql or source.files or source.http for source in sources)
     return {part.credentials.name for part in found if part is not None and part.credentials is not None}
 
 
 def _ports(source: Source) -> list[int]:
+    if source.http is not None:
+        return [port_of(url) for url in (source.http.url, source.http.auth and source.http.auth.token_url) if url]
     database = source.postgres or source.mysql
     if database is not None:
         return [database.port]

@@ -32,11 +32,12 @@ _OF_FLAGS = frozenset({FieldType.BOOLEAN, FieldType.INTEGER, FieldType.NUMBER})
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A login of the source, and the authority that signs its certificate, as PEM; empty: one of the public ones."""
+    """A login of the source: username and password, or a token; and the authority that signs its certificate, as PEM; empty: one of the public ones."""
 
     username: str
     password: str = field(repr=False)
     authority: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
 
     @classmethod
     def of(cls, name: str, secret: Mapping[str, str] | None) -> Credentials:
@@ -44,9 +45,15 @@ class Credentials:
         if secret is None:
             raise SourceReadError(Reason.CREDENTIALS_MISSING, f"There is no Secret «{name}» that the store may read.")
         missing = [key for key in ("username", "password") if not secret.get(key)]
-        if missing:
+        if missing and not (len(missing) == 2 and (secret.get("token") or secret.get("ca.crt"))):
             raise SourceReadError(Reason.CREDENTIALS_MISSING, f"The Secret «{name}» lacks {' and '.join(missing)}.")
-        return cls(secret["username"], secret["password"], secret.get("ca.crt", ""))
+        return cls(secret.get("username", ""), secret.get("password", ""), secret.get("ca.crt", ""), secret.get("token", ""))
+
+    def paired(self, name: str) -> Credentials:
+        """Return it; SourceReadError where it has no username and password, which a source that is no HTTP API needs."""
+        if not self.username:
+            raise SourceReadError(Reason.CREDENTIALS_MISSING, f"The Secret «{name}» lacks username and password.")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

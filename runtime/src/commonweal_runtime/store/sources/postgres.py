@@ -60,7 +60,7 @@ async def open_postgres(spec: DataProductSpec, source: PostgresSource, credentia
             host=source.host,
             port=source.port,
             database=source.database,
-            user=credentials.username,
+            user=credentials.paired(source.credentials.name).username,
             password=credentials.password,
             timeout=CONNECT_SECONDS,
             ssl=trust.context(source.tls, credentials) or "prefer",
