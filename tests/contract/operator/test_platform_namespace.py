@@ -161,3 +161,11 @@ def test_a_steward_is_named_as_one_subject(plane: ControlPlane, steward: dict[st
     department = {"apiVersion": "commonweal.dev/v1alpha1", "kind": "Department", "metadata": {"name": "stewarded"}}
     with pytest.raises(Refused, match=said):
         plane.apply({**department, "spec": {"displayName": "T", "contact": "mailto:t@t.example", "stewards": [steward]}})
+
+
+def test_a_service_that_went_can_be_made_again_under_the_quota(plane: ControlPlane) -> None:
+    """As where a site has load balancers: each takes a port of the nodes, and the first was made before there was a quota."""
+    for name in ("data-api-again", "models-again"):
+        spec = {"type": "LoadBalancer", "ports": [{"name": "https", "port": 443}], "externalTrafficPolicy": "Local"}
+        service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": OURS}, "spec": spec}
+        assert plane.api().create(service, dry_run=True)["spec"]["ports"][0]["nodePort"], "counted, and allowed"

@@ -67,7 +67,8 @@ def platform_quota(owner: Owner) -> Child:
 
     Volume space is not in it: a store's volume is grown on its claim, by the platform team.
     """
-    addresses = {"services.loadbalancers": str(_ADDRESSES), "services.nodeports": "0"}
+    # A Service with an address of a load balancer takes a port of the nodes for each of its own; both have one.
+    addresses = {"services.loadbalancers": str(_ADDRESSES), "services.nodeports": str(_ADDRESSES)}
     return _quota(owner, _PLATFORM | addresses | _counts(0) | {"persistentvolumeclaims": "4"})
 
 
