@@ -24,7 +24,7 @@ from commonweal_api.common import (
     check,
     validations,
 )
-from commonweal_api.data_files import CsvSource, ParquetSource, SecretRef
+from commonweal_api.data_files import CsvSource, ExcelSource, ParquetSource, SecretRef
 from commonweal_api.data_source import MysqlSource, PostgresSource, Source
 from commonweal_api.limits import YEAR_SECONDS
 from commonweal_api.offer import (
@@ -52,6 +52,7 @@ __all__ = [
     "DataProductSpec",
     "DataProductStatus",
     "EarlierVersion",
+    "ExcelSource",
     "FieldType",
     "Mask",
     "MaskKind",

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from commonweal_api.common import ColumnName, Strict, cel, check, validations
-from commonweal_api.data_files import CsvSource, FileSource, ParquetSource, SecretRef
+from commonweal_api.data_files import CsvSource, ExcelSource, FileSource, ParquetSource, SecretRef
 
 HOST_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
 DATABASE_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$"
@@ -61,8 +61,8 @@ class MysqlSource(Strict):
 
 
 ONE_SOURCE = cel(
-    "[has(self.postgres), has(self.mysql), has(self.parquet), has(self.csv)].exists_one(b, b)",
-    "spec.source: set exactly one of postgres, mysql, parquet and csv.",
+    "[has(self.postgres), has(self.mysql), has(self.parquet), has(self.csv), has(self.excel)].exists_one(b, b)",
+    "spec.source: set exactly one of postgres, mysql, parquet, csv and excel.",
 )
 
 
@@ -73,13 +73,14 @@ class Source(Strict, json_schema_extra=validations(ONE_SOURCE)):
     mysql: MysqlSource | None = None
     parquet: ParquetSource | None = None
     csv: CsvSource | None = None
+    excel: ExcelSource | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        check((sum(s is not None for s in (self.postgres, self.mysql, self.parquet, self.csv)) != 1, ONE_SOURCE))
+        check((sum(s is not None for s in (self.postgres, self.mysql, self.parquet, self.csv, self.excel)) != 1, ONE_SOURCE))
         return self
 
     @property
     def files(self) -> FileSource | None:
         """Where the files lie that are the source; None where it is none of files."""
-        return self.parquet or self.csv
+        return self.parquet or self.csv or self.excel

@@ -192,20 +192,28 @@ def _lying(kind: str, host: str) -> Body:
         "postgres": {"host": host, "database": "d", "table": "t", **login},
         "mysql": {"host": host, "database": "d", "table": "t", **login},
         "parquet": {"location": "s3://bucket/prefix", "endpoint": f"https://{host}:9000/objects", **login},
+        "excel": {"location": "s3://bucket/prefix", "endpoint": f"https://{host}:9000/objects", **login},
         "csv": {"location": "s3://bucket/prefix", "endpoint": f"https://{host}:9000/objects", **login},
     }[kind]
     return data_product(put("spec.source", {kind: source}))
 
 
 @pytest.mark.parametrize(
-    ("kind", "field"), [("postgres", "postgres.host"), ("mysql", "mysql.host"), ("parquet", "parquet.endpoint"), ("csv", "csv.endpoint")]
+    ("kind", "field"),
+    [
+        ("postgres", "postgres.host"),
+        ("mysql", "mysql.host"),
+        ("parquet", "parquet.endpoint"),
+        ("csv", "csv.endpoint"),
+        ("excel", "excel.endpoint"),
+    ],
 )
 @pytest.mark.parametrize("host", ["store.dept-benefits", "store.DEPT-benefits.svc.cluster.local", "x.commonweal-system.svc"])
 def test_no_department_publishes_anothers_store(plane: ControlPlane, kind: str, field: str, host: str) -> None:
     refused(plane, "tenant", _lying(kind, host), f"spec.source.{field}: {host} lies in another namespace", "ConsentPolicy")
 
 
-@pytest.mark.parametrize("kind", ["postgres", "mysql", "parquet", "csv"])
+@pytest.mark.parametrize("kind", ["postgres", "mysql", "parquet", "csv", "excel"])
 @pytest.mark.parametrize("host", ["heritage.dept-tax.svc", "db.tax.example", "heritage.sites.internal", "10.0.0.7"])
 def test_its_own_databases_it_may_publish(plane: ControlPlane, kind: str, host: str) -> None:
     plane.api("tenant").apply(_lying(kind, host), dry_run=True)

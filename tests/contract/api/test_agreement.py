@@ -16,6 +16,7 @@ from commonweal_api.schema import Schema, root
 from support.kube_api import KubeApi, Refused
 from support.manifests import (
     CSV,
+    EXCEL,
     MYSQL,
     PARQUET,
     Body,
@@ -42,6 +43,7 @@ SAMPLES = [
     data_product_in_full(),
     data_product(put("spec.source", PARQUET)),
     data_product(put("spec.source", CSV)),
+    data_product(put("spec.source", EXCEL)),
     data_product(put("spec.source", MYSQL)),
     department_in_full(),
     model_service(put("spec.learning", {"floor": 0.02, "maxActions": 9})),

@@ -18,6 +18,7 @@ from support.control_plane import REPOSITORY
 from support.kube_api import KubeApi, Refused, manifests_in
 from support.manifests import (
     CSV,
+    EXCEL,
     MYSQL,
     PARQUET,
     VOLUME,
@@ -54,6 +55,7 @@ GOOD = [
     data_product_in_full(put("spec.source", MYSQL), drop("spec.serve.mode")),
     data_product(put("spec.source", PARQUET)),
     data_product(put("spec.source", CSV)),
+    data_product(put("spec.source", EXCEL)),
     data_product(put("spec.source", VOLUME)),
     consent_policy_in_full(),
     consent_policy_in_full(drop("spec.limits.perSubject"), put("spec.limits.once", True), put("spec.signatures", [])),

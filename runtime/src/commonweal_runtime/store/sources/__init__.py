@@ -39,6 +39,10 @@ def _opened(spec: DataProductSpec, credentials: Credentials | None) -> AbstractA
             from commonweal_runtime.store.sources.csv_files import open_csv  # noqa: PLC0415
 
             return open_csv(spec, source.csv, credentials)
+        if source.excel is not None:
+            from commonweal_runtime.store.sources.excel_files import open_excel  # noqa: PLC0415
+
+            return open_excel(spec, source.excel, credentials)
         if credentials is None:
             raise SourceReadError(Reason.CREDENTIALS_MISSING, "spec.source names no Secret.")
         if source.mysql is not None:
