@@ -40,7 +40,7 @@ PRODUCTS = [
     _product("one byte more than all its texts may have", "spec", "shorten descriptions", put("spec.fields", one_byte_too_large())),
     bad("DataProduct: name of 41 letters", data_product(name="p" * 41), "metadata.name", NAME),
     _product("no source", "spec.source", REQUIRED, drop("spec.source")),
-    _product("empty source", "spec.source", "set exactly one of postgres, mysql, parquet, csv and http", put("spec.source", {})),
+    _product("empty source", "spec.source", "set exactly one of postgres, mysql, parquet, csv, excel and http", put("spec.source", {})),
     _product("source that nobody reads", "spec.source.oracle", UNKNOWN, put("spec.source.oracle", {"host": "heritage.internal"})),
     _product("password in the manifest", "spec.source.postgres.password", UNKNOWN, put("spec.source.postgres.password", "secret")),
     _product("no credentials", "spec.source.postgres.credentials", REQUIRED, drop("spec.source.postgres.credentials")),

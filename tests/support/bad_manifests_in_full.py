@@ -8,6 +8,7 @@ from support.bad_apis import APIS
 from support.manifests import (
     CSV,
     EARLIER,
+    EXCEL,
     MYSQL,
     PARQUET,
     VOLUME,
@@ -69,7 +70,7 @@ LIVE = [
     _live("erasure here", "spec.rights.erasure", "erased at their source", put("spec.rights", {"erasure": "Supported"})),
 ]  # fmt: skip
 SOURCES = [
-    _source("two sources", "", "set exactly one of postgres, mysql, parquet, csv and http", MYSQL | VOLUME),
+    _source("two sources", "", "set exactly one of postgres, mysql, parquet, csv, excel and http", MYSQL | VOLUME),
     _source("MySQL on port 70000", ".mysql.port", TOO_HIGH, MYSQL, put("spec.source.mysql.port", 70000)),
     _source("MySQL with a schema, which it has not", ".mysql.schema", UNKNOWN, MYSQL, put("spec.source.mysql.schema", "public")),
     _source("MySQL table in backticks", ".mysql.table", PATTERN, MYSQL, put("spec.source.mysql.table", "`person`")),
@@ -101,6 +102,26 @@ SOURCES = [
         put("spec.source.parquet.credentials", {"name": "a"}),
     ),
     _source("CSV on a volume with an address", ".csv.endpoint", "leave it out", CSV, put("spec.source.csv.endpoint", "https://a.example")),
+    _source(
+        "workbook on a volume with an address",
+        ".excel.endpoint",
+        "leave it out",
+        EXCEL,
+        put("spec.source.excel.endpoint", "https://a.example"),
+    ),
+    _source(
+        "workbook on a volume with a login",
+        ".excel.credentials",
+        "leave it out",
+        EXCEL,
+        put("spec.source.excel.credentials", {"name": "a"}),
+    ),
+    _source(
+        "workbook on a volume with a region", ".excel.region", "a volume has no region", EXCEL, put("spec.source.excel.region", "eu-west-2")
+    ),
+    _source(
+        "workbook with two places of headings", ".excel.headerRow", "leave one of the two out", EXCEL, put("spec.source.excel.headerRow", 2)
+    ),
     _source("CSV on a volume with a login", ".csv.credentials", "leave it out", CSV, put("spec.source.csv.credentials", {"name": "a"})),
     _source("CSV on a volume with a region", ".csv.region", "a volume has no region", CSV, put("spec.source.csv.region", "eu-west-2")),
     _source("CSV with one sign for two things", ".csv", "must be different characters", CSV, put("spec.source.csv.quote", ";")),

@@ -159,6 +159,7 @@ CSV: Body = {
         "nulls": ["", "NULL"],
     }
 }
+EXCEL: Body = {"excel": {"location": "volume://exports/people.xlsx", "sheet": "People", "range": "B3:F2000"}}
 VOLUME: Body = {"parquet": {"location": "volume://exports/people"}}
 HTTP: Body = {
     "http": {

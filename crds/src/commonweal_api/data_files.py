@@ -183,5 +183,49 @@ class CsvSource(FileSource, json_schema_extra=validations(*CSV_PLACE, CSV_SIGNS,
     @property
     def within(self) -> str:
         """What decides which column a name means, as a digest; nothing where the file says it."""
-        said = [*self.columns, *(f"{h.heading}\0{h.column}" for h in self.headings)]
-        return f" with names {hashlib.sha256(chr(10).join(said).encode()).hexdigest()[:16]}" if said else ""
+        return _named([*self.columns, *(f"{h.heading}\0{h.column}" for h in self.headings)])
+
+
+EXCEL_PLACE = placed("excel")
+EXCEL_ROW = cel(
+    "!has(self.range) || !has(self.headerRow)",
+    "spec.source.excel.headerRow: the first row of spec.source.excel.range names the columns; leave one of the two out.",
+)
+
+
+class ExcelSource(FileSource, json_schema_extra=validations(*EXCEL_PLACE, EXCEL_ROW)):
+    """Workbooks of Excel (.xlsx) on object storage or on a volume; one sheet of each file below the location, together, are the table."""
+
+    kind: ClassVar[str] = "excel"
+
+    sheet: Annotated[Text, StringConstraints(min_length=1, max_length=31)] | None = Field(
+        default=None, description="Name of the sheet; left out: the first one."
+    )
+    header_row: int | None = Field(
+        default=None, strict=True, ge=1, le=10000, description="Row that names the columns; left out: the first one."
+    )
+    range: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,3}[1-9][0-9]{0,6}:[A-Z]{1,3}[1-9][0-9]{0,6}$", min_length=5, max_length=21)]
+        | None
+    ) = Field(
+        default=None,
+        description="The cells of the table, such as B3:F2000, the names of its columns in the first row; left out: all of the sheet.",
+    )
+    headings: HEADINGS = Field(default_factory=list, description="Names for columns whose headings fields cannot refer to.")
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Self:
+        self.check_place(EXCEL_PLACE)
+        check((self.range is not None and self.header_row is not None, EXCEL_ROW))
+        return self
+
+    @property
+    def within(self) -> str:
+        """Which table of a workbook is meant, and what decides which column a name means."""
+        where = f" sheet {self.sheet}" if self.sheet else ""
+        where += f" cells {self.range}" if self.range else f" from row {self.header_row}" if self.header_row else ""
+        return where + _named([f"{h.heading}\0{h.column}" for h in self.headings])
+
+
+def _named(said: list[str]) -> str:
+    return f" with names {hashlib.sha256(chr(10).join(said).encode()).hexdigest()[:16]}" if said else ""

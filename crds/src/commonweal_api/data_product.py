@@ -24,7 +24,7 @@ from commonweal_api.common import (
     check,
     validations,
 )
-from commonweal_api.data_files import CsvSource, ParquetSource
+from commonweal_api.data_files import CsvSource, ExcelSource, ParquetSource
 from commonweal_api.data_source import MysqlSource, PostgresSource, Source
 from commonweal_api.http_source import HttpSource
 from commonweal_api.limits import YEAR_SECONDS
@@ -54,6 +54,7 @@ __all__ = [
     "DataProductSpec",
     "DataProductStatus",
     "EarlierVersion",
+    "ExcelSource",
     "FieldType",
     "HttpSource",
     "Mask",

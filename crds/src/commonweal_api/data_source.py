@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from commonweal_api.common import ColumnName, Strict, cel, check, validations
-from commonweal_api.data_files import CsvSource, FileSource, ParquetSource
+from commonweal_api.data_files import CsvSource, ExcelSource, FileSource, ParquetSource
 from commonweal_api.http_source import HttpSource
 from commonweal_api.secret_ref import SecretRef
 
@@ -63,8 +63,8 @@ class MysqlSource(Strict):
 
 
 ONE_SOURCE = cel(
-    "[has(self.postgres), has(self.mysql), has(self.parquet), has(self.csv), has(self.http)].exists_one(b, b)",
-    "spec.source: set exactly one of postgres, mysql, parquet, csv and http.",
+    "[has(self.postgres), has(self.mysql), has(self.parquet), has(self.csv), has(self.excel), has(self.http)].exists_one(b, b)",
+    "spec.source: set exactly one of postgres, mysql, parquet, csv, excel and http.",
 )
 
 
@@ -75,15 +75,16 @@ class Source(Strict, json_schema_extra=validations(ONE_SOURCE)):
     mysql: MysqlSource | None = None
     parquet: ParquetSource | None = None
     csv: CsvSource | None = None
+    excel: ExcelSource | None = None
     http: HttpSource | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        kinds = (self.postgres, self.mysql, self.parquet, self.csv, self.http)
+        kinds = (self.postgres, self.mysql, self.parquet, self.csv, self.excel, self.http)
         check((sum(s is not None for s in kinds) != 1, ONE_SOURCE))
         return self
 
     @property
     def files(self) -> FileSource | None:
         """Where the files lie that are the source; None where it is none of files."""
-        return self.parquet or self.csv
+        return self.parquet or self.csv or self.excel

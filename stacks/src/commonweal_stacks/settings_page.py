@@ -37,6 +37,7 @@ ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
             "State of this machine: sites, stacks, secrets made once. Losing it loses the sites.",
         ),
         ("COMMONWEAL_CACHE", "`~/.cache/commonweal`", "What can be made again: programs, image layers, wheels, Debian packages."),
+        ("COMMONWEAL_SOURCE_PASSWORD", "asked for", "The password with which `commonweal source inspect` logs in."),
         ("COMMONWEAL_CLAIMS", "`/var/tmp/commonweal`", "Which site has which address, for all homes and users of the machine."),
         (
             "COMMONWEAL_MANAGEMENT_KUBECONFIG",

@@ -192,6 +192,7 @@ def _lying(kind: str, host: str) -> Body:
         "postgres": {"host": host, "database": "d", "table": "t", **login},
         "mysql": {"host": host, "database": "d", "table": "t", **login},
         "parquet": {"location": "s3://bucket/prefix", "endpoint": f"https://{host}:9000/objects", **login},
+        "excel": {"location": "s3://bucket/prefix", "endpoint": f"https://{host}:9000/objects", **login},
         "csv": {"location": "s3://bucket/prefix", "endpoint": f"https://{host}:9000/objects", **login},
         "http": {"url": f"https://{host}:9000/people"},
         "tokens": {"url": "https://a.example", "auth": {"by": "ClientCredentials", "tokenUrl": f"https://{host}/token"}, **login},
@@ -204,6 +205,7 @@ PLACES = [
     ("mysql", "mysql.host"),
     ("parquet", "parquet.endpoint"),
     ("csv", "csv.endpoint"),
+    ("excel", "excel.endpoint"),
     ("http", "http.url"),
     ("tokens", "http.auth.tokenUrl"),
 ]

@@ -16,6 +16,7 @@ from commonweal_api.schema import Schema, root
 from support.kube_api import KubeApi, Refused
 from support.manifests import (
     CSV,
+    EXCEL,
     HTTP,
     MYSQL,
     PARQUET,
@@ -43,6 +44,7 @@ SAMPLES = [
     data_product_in_full(),
     data_product(put("spec.source", PARQUET)),
     data_product(put("spec.source", CSV)),
+    data_product(put("spec.source", EXCEL)),
     data_product(put("spec.source", HTTP)),
     data_product(put("spec.source", MYSQL)),
     department_in_full(),

@@ -18,6 +18,7 @@ from support.control_plane import REPOSITORY
 from support.kube_api import KubeApi, Refused, manifests_in
 from support.manifests import (
     CSV,
+    EXCEL,
     HTTP,
     MYSQL,
     PARQUET,
@@ -55,6 +56,7 @@ GOOD = [
     data_product_in_full(put("spec.source", MYSQL), drop("spec.serve.mode")),
     data_product(put("spec.source", PARQUET)),
     data_product(put("spec.source", CSV)),
+    data_product(put("spec.source", EXCEL)),
     data_product(put("spec.source", HTTP)),
     data_product(put("spec.source", VOLUME)),
     consent_policy_in_full(),

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from commonweal_api import namespace_of
 from commonweal_cli.conventions import DONE
 from commonweal_cli.source.draft import Draft, written
-from commonweal_cli.source.reading import guess, seen
+from commonweal_cli.source.reading import guess, headings, seen
 from commonweal_cli.source.whereabouts import Whereabouts, kind_of, of_bucket, of_database, of_path
 from commonweal_local.exceptions import LocalError
 from commonweal_runtime.exceptions import SourceReadError
@@ -76,6 +76,8 @@ def _drafted(text: str, given: Mapping[str, Any]) -> str:
             found = guess(where, kind, section, credentials)
             section |= found.written
             notes += found.notes
+        if kind == "excel":
+            section |= asyncio.run(headings(where, kind, section, credentials))
         result = asyncio.run(seen(where, kind, section, credentials, given["rows"], _tell))
     except ValidationError as error:
         wrong = error.errors()[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,16 +120,26 @@ def _headed(rows: list[Row], width: int, written: dict[str, Any], notes: list[st
         notes.append("The first row looks like values and not like headings: give the columns their names in spec.source.csv.columns.")
         written["columns"] = list(names)
         return names
-    renamed = {heading: _name(heading, first) for heading in cells if not _COLUMN.fullmatch(heading)}
+    renamed = renamings(cells)
     if renamed:
         written["headings"] = [{"heading": h, "column": c} for h, c in renamed.items()]
     return tuple(renamed.get(c, c) for c in cells)
 
 
-def _name(heading: str, others: list[str]) -> str:
+def renamings(headings: Sequence[str]) -> dict[str, str]:
+    """Return a name for each heading that fields cannot refer to."""
+    taken, renamed = {h for h in headings if _COLUMN.fullmatch(h)}, dict[str, str]()
+    for number, heading in enumerate(headings, 1):
+        if heading and heading not in taken and heading not in renamed:
+            name = _name(heading)
+            renamed[heading] = name if name not in taken else f"{name}_{number}"
+            taken.add(renamed[heading])
+    return renamed
+
+
+def _name(heading: str) -> str:
     plain = re.sub(r"[^a-z0-9]+", "_", heading.lower()).strip("_")[:50] or "column"
-    plain = plain if _COLUMN.fullmatch(plain) else f"column_{plain}"
-    return plain if plain not in others else f"{plain}_{others.index(heading) + 1}"
+    return plain if _COLUMN.fullmatch(plain) else f"column_{plain}"
 
 
 def _nulls(text: str, rows: list[Row], written: dict[str, Any], notes: list[str]) -> None:

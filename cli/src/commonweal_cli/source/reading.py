@@ -9,12 +9,13 @@ from time import monotonic
 from typing import Any, cast
 
 from commonweal_api.data_product import DataProductSpec, FieldType
-from commonweal_cli.source.guessing import Guess, guessed
+from commonweal_cli.source.guessing import Guess, guessed, renamings
 from commonweal_cli.source.profile import Profile
 from commonweal_cli.source.whereabouts import Whereabouts
 from commonweal_runtime.store.sources import Credentials, open_source
 from commonweal_runtime.store.sources.csv_blocks import BLOCK, unpacked
 from commonweal_runtime.store.sources.csv_files import CsvReader
+from commonweal_runtime.store.sources.excel_files import ExcelReader
 from commonweal_runtime.store.sources.file_reader import place_of
 from commonweal_runtime.store.sources.listing import Listed, Listing
 from commonweal_runtime.store.sources.own_thread import own_thread
@@ -55,6 +56,13 @@ def guess(where: Whereabouts, kind: str, section: Mapping[str, Any], credentials
         return guessed(text.read(BLOCK))
 
 
+async def headings(where: Whereabouts, kind: str, section: Mapping[str, Any], credentials: Credentials | None) -> dict[str, Any]:
+    """Return the names for the headings of workbooks that fields cannot refer to, as the manifest has them. Raises SourceReadError."""
+    async with _opened(skeleton(kind, section, {"c": FieldType.STRING}), where, kind, credentials) as source:
+        renamed = renamings([column.name for column in await source.listed()])
+    return {"headings": [{"heading": h, "column": c} for h, c in renamed.items()]} if renamed else {}
+
+
 @asynccontextmanager
 async def _opened(spec: DataProductSpec, where: Whereabouts, kind: str, credentials: Credentials | None) -> AsyncIterator[Listing]:
     if where.files is None:
@@ -64,6 +72,8 @@ async def _opened(spec: DataProductSpec, where: Whereabouts, kind: str, credenti
     async with own_thread("inspect") as thread:
         if spec.source.csv is not None:
             yield CsvReader(where.files(kind), thread, spec, spec.source.csv)
+        elif spec.source.excel is not None:
+            yield ExcelReader(where.files(kind), thread, spec, spec.source.excel)
         else:
             yield ParquetReader(where.files(kind), thread, spec, str(where.section["location"]))
 

@@ -73,7 +73,7 @@ PRODUCTS: dict[Reason, Entry] = {
     _R.FILE_MISSING: no(
         _T.SOURCE_REACHABLE,
         "There is no file of that kind at that place.",
-        "Correct the location in spec.source, or put the files there; their names end with .parquet, or with .csv, .csv.gz or .csv.zst.",
+        "Correct the location in spec.source, or put the files there; their names end with .parquet, with .csv, .csv.gz or .csv.zst, or with .xlsx or .xlsm.",
     ),
     _R.FILE_UNREADABLE: no(
         _T.SOURCE_REACHABLE,

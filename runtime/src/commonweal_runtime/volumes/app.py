@@ -39,7 +39,7 @@ async def ready() -> Response[bytes]:
 
 
 @get("/files")
-async def files(location: str, kind: Literal["parquet", "csv"] = "parquet") -> Response[bytes]:
+async def files(location: str, kind: Literal["parquet", "csv", "excel"] = "parquet") -> Response[bytes]:
     """Return the files of a location that are of a kind."""
     found = await asyncio.to_thread(lambda: mounted(location, kind).files())
     return json_answer({"files": [{"name": f.name, "size": f.size, "changed": f.changed} for f in found]})

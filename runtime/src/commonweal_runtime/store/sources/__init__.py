@@ -63,6 +63,10 @@ def _perhaps_without_login(spec: DataProductSpec, credentials: Credentials | Non
         from commonweal_runtime.store.sources.csv_files import open_csv  # noqa: PLC0415
 
         return open_csv(spec, source.csv, credentials)
+    if source.excel is not None:
+        from commonweal_runtime.store.sources.excel_files import open_excel  # noqa: PLC0415
+
+        return open_excel(spec, source.excel, credentials)
     if source.http is not None:
         from commonweal_runtime.store.sources.http_api import open_http  # noqa: PLC0415
 

@@ -23,7 +23,11 @@ from commonweal_runtime.store.sources.contract import Credentials
 VOLUME = "volume://"
 VOLUMES = "/var/lib/commonweal/volumes"
 MOST_FILES = 1000
-SUFFIXES = {"parquet": (".parquet",), "csv": (".csv", ".csv.gz", ".csv.zst")}  # what the names of files of each kind end in
+SUFFIXES = {
+    "parquet": (".parquet",),
+    "csv": (".csv", ".csv.gz", ".csv.zst"),
+    "excel": (".xlsx", ".xlsm"),
+}  # what the names of files of each kind end in
 _LONGEST_NAME = 300
 _CONNECT_SECONDS, _REQUEST_SECONDS = 5.0, 60.0
 _Result = TypeVar("_Result")

@@ -1,0 +1,207 @@
+"""Workbooks of Excel: what a cell says, and that a file which is none, or too large, is named with the remedy."""
+
+from __future__ import annotations
+
+import asyncio
+import zipfile
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+
+from commonweal_api.data_product import DataProductSpec
+from commonweal_cli.main import main
+from commonweal_runtime.exceptions import SourceReadError
+from commonweal_runtime.store.sources import excel_files, open_source
+from commonweal_runtime.store.sources.contract import UNREADABLE, Batch
+from support.data_api import plan, subject
+from support.keeper import Bench
+from support.types_page import examples
+
+Row = tuple[str | None, ...]
+CELLS: list[tuple[Any, str, str | None]] = [
+    ("Ada  ", "General", "Ada  "),
+    ("007", "@", "007"),
+    ("=cmd", "@", "=cmd"),
+    (10000, "General", "10000"),
+    (10000.0, "General", "10000"),
+    (7, "0000", "7"),
+    (12.5, "0.00", "12.5"),
+    (0.1, "General", "0.1"),
+    (1e20, "General", "100000000000000000000"),
+    (1e-7, "General", "0.0000001"),
+    (-0.0, "General", "0"),
+    (True, "General", "true"),
+    (False, "General", "false"),
+    (date(2024, 1, 31), "yyyy-mm-dd", "2024-01-31"),
+    (date(2024, 1, 31), "dd/mm/yyyy", "2024-01-31"),
+    (datetime(2024, 1, 31), "yyyy-mm-dd hh:mm", "2024-01-31T00:00:00"),  # noqa: DTZ001
+    (datetime(2024, 1, 31, 12, 30), "dd/mm/yyyy", "2024-01-31T12:30:00"),  # noqa: DTZ001
+    (date(1900, 3, 1), "yyyy-mm-dd", "1900-03-01"),
+    (date(9999, 12, 31), "yyyy-mm-dd", "9999-12-31"),
+    (time(8, 30), "hh:mm", "08:30:00"),
+    (timedelta(hours=30), "[hh]:mm:ss", "30:00:00"),
+    ("#N/A", "General", UNREADABLE),
+    (None, "General", None),
+    ("", "General", None),
+]
+
+
+def product(location: str = "a.xlsx", fields: tuple[str, ...] = ("v",), **excel: Any) -> DataProductSpec:
+    return DataProductSpec.model_validate(body(location, fields, **excel))
+
+
+def body(location: str, fields: tuple[str, ...], **excel: Any) -> dict[str, Any]:
+    named = [{"name": f, "column": f, "type": "String"} for f in fields]
+    source = {"excel": {"location": f"volume://files/{location}", **excel}}
+    return {"title": "P", "version": "1.0.0", "class": "Person", "source": source, "subject": {"column": "k"}, "fields": named}
+
+
+def save(
+    path: Path, *rows: tuple[Any, ...], sheet: str = "S", epoch: datetime | None = None, change: Callable[[Any], object] | None = None
+) -> None:
+    """Write a workbook whose second sheet is empty."""
+    book = openpyxl.Workbook()
+    if epoch is not None:
+        book.epoch = epoch
+    book.active.title = sheet
+    for row in rows:
+        book.active.append(row)
+    if change is not None:
+        change(book.active)
+    book.create_sheet("Empty")
+    book.save(path)
+
+
+async def batches(spec: DataProductSpec, after: str | None = None) -> list[Batch]:
+    async with open_source(spec, None) as source:
+        await source.inspect()
+        found = [batch async for batch in source.batches(after)]
+        await source.verify()
+    return found
+
+
+def rows(spec: DataProductSpec, after: str | None = None) -> list[Row]:
+    return [row for batch in asyncio.run(batches(spec, after)) for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
+
+
+def refused(spec: DataProductSpec) -> str:
+    with pytest.raises(SourceReadError) as told:
+        rows(spec)
+    return str(told.value)
+
+
+@pytest.mark.parametrize("epoch", [datetime(1899, 12, 30), datetime(1904, 1, 1)])  # noqa: DTZ001
+def test_a_cell_has_one_text(volumes: Path, epoch: datetime) -> None:
+    def formats(sheet: Any) -> None:
+        for number, (value, format_, text) in enumerate(CELLS, 2):
+            sheet.cell(number, 2).number_format = format_
+            if isinstance(value, str):
+                sheet.cell(number, 2).data_type = "e" if text == UNREADABLE else "s"
+
+    cells = [c for c in CELLS if epoch.year < 1904 or c[0] != date(1900, 3, 1)]
+    save(
+        volumes / "files" / "a.xlsx", ("k", "v"), *((f"P{n}", value) for n, (value, _, _) in enumerate(CELLS)), epoch=epoch, change=formats
+    )
+    found = dict(rows(product()))
+    assert {c[0]: found[f"P{CELLS.index(c)}"] for c in cells} == {c[0]: c[2] for c in cells}
+
+
+def test_a_sheet_a_row_and_a_range_are_the_table(volumes: Path) -> None:
+    table = [("Title",), (None, "k", "v", "more"), (None, 1, "a"), (), (None, 2, None, "b"), (None, None, None, "beside")]
+    save(volumes / "files" / "a.xlsx", *table, sheet="People", change=lambda sheet: sheet.merge_cells("C6:D6"))
+    assert rows(product(sheet="People", headerRow=2)) == [("1", "a"), ("2", None)]
+    assert rows(product(range="B2:C5")) == [("1", "a"), ("2", None)]
+    told = refused(product(sheet="Other", headerRow=2))
+    assert "a.xlsx has no sheet «Other»; it has People, Empty" in told
+    assert "has nothing in row 1" in refused(product(sheet="Empty"))
+    assert "ColumnMissing" in refused(product())
+    save(volumes / "files" / "a.xlsx", ("Person ref", "v"), (1, "a"))
+    assert rows(product(headings=[{"heading": "Person ref", "column": "k"}])) == [("1", "a")]
+
+
+def test_a_load_goes_on_after_any_row_and_files_of_a_folder_are_one_table(volumes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (volumes / "files" / "all" / "year=2024").mkdir(parents=True)
+    save(volumes / "files" / "all" / "a.xlsx", ("k", "v"), (1, "a"), (), (2, "b"))
+    save(volumes / "files" / "all" / "year=2024" / "b.xlsx", ("v", "k"), ("c", 3))
+    (volumes / "files" / "all" / "~$a.txt").write_text("no data")
+    monkeypatch.setattr(excel_files, "BATCH", 1)
+    spec = product("all", ("v", "year"))
+    expected: list[Row] = [("1", "a", None), ("2", "b", None), ("3", "c", "2024")]
+    assert rows(spec) == expected
+    found = asyncio.run(batches(spec))
+    for done, batch in enumerate(found, 1):
+        assert rows(spec, batch.position) == expected[done:]
+    assert [b.origin(0) for b in found if b.origin] == ["a.xlsx, row 2", "a.xlsx, row 4", "year=2024/b.xlsx, row 2"]
+
+
+def test_what_is_no_workbook_is_named_with_the_remedy(volumes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = volumes / "files" / "a.xlsx"
+    for content in (b"", b"k,v\n1,a\n", b"PK\x03\x04 and no more"):
+        path.write_bytes(content)
+        assert "a.xlsx is cut off, damaged, or no workbook of Excel (.xlsx)" in refused(product())
+    path.write_bytes(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(1000))
+    assert "protected by a password, or of the old kind .xls. Save it as .xlsx without a password" in refused(product())
+    save(path, ("k", "v"), *((n, "a") for n in range(1000)))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert "cut off" in refused(product())
+    path.write_bytes(whole[:2000] + bytes(100) + whole[2100:])
+    assert "cut off, damaged" in refused(product())
+    path.write_bytes(whole)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as parts:
+        parts.writestr("xl/theme/bomb.xml", bytes(excel_files.LARGEST_PART + 1))
+    assert "a.xlsx is too large unpacked (xl/theme/bomb.xml). Save it as CSV" in refused(product())
+
+
+def test_entities_are_not_multiplied(volumes: Path) -> None:
+    path = volumes / "files" / "a.xlsx"
+    save(path, ("k", "v"), (1, "a"))
+    bomb = "<!DOCTYPE w [<!ENTITY a0 'xxxxxxxxxx'>" + "".join(f"<!ENTITY a{n} '{f'&a{n - 1};' * 10}'>" for n in range(1, 10)) + "]>"
+    with zipfile.ZipFile(path) as parts:
+        held = {name: parts.read(name) for name in parts.namelist()}
+    sheet = (
+        held["xl/worksheets/sheet1.xml"]
+        .decode()
+        .replace("<worksheet", f"{bomb}<worksheet", 1)
+        .replace("</sheetData>", '<row r="3"><c r="A3" t="inlineStr"><is><t>&a9;</t></is></c></row></sheetData>')
+    )
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as parts:
+        for name, data in held.items():
+            parts.writestr(name, sheet if name == "xl/worksheets/sheet1.xml" else data)
+    assert "cut off, damaged" in refused(product())
+
+
+def test_an_error_in_a_cell_is_one_bad_row_and_a_draft_of_a_workbook_loads(
+    bench: Bench, volumes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = volumes / "files" / "a.xlsx"
+
+    def wrong(sheet: Any) -> None:
+        sheet["B3"].data_type = "e"
+
+    save(path, ("k", "Date of birth"), (10000, date(1990, 1, 31)), (10001, "#REF!"), (10002, date(1991, 2, 28)), change=wrong)
+    assert main(["source", "inspect", str(path), "--location", "volume://files/a.xlsx"]) == 0
+    import yaml
+
+    spec = yaml.safe_load(capsys.readouterr().out)["spec"]
+    assert [(f["name"], f["column"], f["type"], f["semantic"]) for f in spec["fields"]] == [
+        ("dateOfBirth", "date_of_birth", "Date", "person:birthDate")
+    ]
+
+    async def script(root: Any) -> None:
+        relation = await root.fetchval("select relation from agreement.product where name = 'book'")
+        found = {r[0]: r[1] for r in await root.fetch(f'select subject, "dateOfBirth"::text from product."{relation}"')}
+        assert found == {subject("10000"): "1990-01-31", subject("10002"): "1991-02-28"}
+        held = await root.fetch("select field, reason, origin from staging.quarantine where product like 'p-book%'")
+        assert [tuple(r) for r in held] == [("dateOfBirth", "Unreadable", "a.xlsx, row 3")]
+
+    bench.run(plan({"book": spec}, {}), script)
+
+
+def test_the_page_tells_what_becomes_of_it() -> None:
+    told = {(e.value, e.text) for e in examples("Excel")}
+    assert told >= {("10000", "10000"), ("12.5, shown as 12.50", "12.5"), ("31/01/2024, a day", "2024-01-31"), ("#N/A", "")}
