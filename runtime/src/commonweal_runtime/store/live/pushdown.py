@@ -12,7 +12,7 @@ from commonweal_runtime.exceptions import SourceReadError
 
 _NAME = r'(?:"(?:[^"]|"")*"|\w+)'
 _NAMES = re.compile(_NAME)
-_REMOTE = re.compile(rf"^SELECT (?P<columns>{_NAME}(?:, {_NAME})*) FROM (?P<table>{_NAME}\.{_NAME}) WHERE (?P<where>.+)$")
+_REMOTE = re.compile(rf"^SELECT (?P<columns>{_NAME}(?:, {_NAME})*) FROM (?P<table>{_NAME}\.{_NAME}) WHERE (?P<where>.+)$")  # noqa: S608 - it reads a statement
 # Two keys of each type that stand for any two: the statement is planned, not run.
 SAMPLE = {
     "text": "{commonweal-a,commonweal-b}",
