@@ -55,7 +55,7 @@ PRODUCTS = [
     _product("field name in snake case", "spec.fields[0].name", PATTERN, put("spec.fields.0.name", "full_name")),
     _product("field named like the answer's own key", "spec.fields[].name", "choose another name", put("spec.fields.0.name", "subject")),
     _product("two fields of one name", "spec.fields", "names must be unique; rename one", put("spec.fields.3.name", "name")),
-    _product("column with an expression", "spec.fields[0].column", PATTERN, put("spec.fields.0.column", "upper(full_name)")),
+    _product("column over two lines", "spec.fields[0].column", PATTERN, put("spec.fields.0.column", "full\nname")),
     _product(
         "field without a type", "spec.fields[].type", "a field with a column or an expression needs a type", drop("spec.fields.0.type")
     ),

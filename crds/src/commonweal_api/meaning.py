@@ -21,7 +21,6 @@ from commonweal_api.http_source import HttpSource
 from commonweal_api.offer import Answer, Expression, FieldType, Mask, MaskKind, Offer, ProductField
 
 _NAMES = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_QUOTED = re.compile(r'"((?:[^"]|"")+)"')
 _LONGEST = 1000
 # What such a mask leaves of a person's key is the key, or nearly: a key is one word, and a decade is all of a number but its last digit.
 _KEEPS_KEY = frozenset({MaskKind.FIRST_WORD, MaskKind.DECADE})
@@ -133,8 +132,12 @@ def _keyed(each: FieldMeaning, raw: Mapping[str, FieldMeaning], key: str) -> boo
         return False
     if each.column:
         return _one(each.column) == _one(key)
-    text = each.expression or ""
-    return _one(key) in map(_one, _NAMES.findall(text)) or any(_one(key) == _one(name.replace('""', '"')) for name in _QUOTED.findall(text))
+    text, plain = (each.expression or "").casefold(), _one(key)
+    if _NAMES.fullmatch(plain):
+        return plain in _NAMES.findall(text)
+    # of any other name it is enough that it stands there, with its quotation marks doubled: what looks like an end of a quotation may be none
+    pointer = plain.replace("~", "~0").replace("/", "~1")
+    return any(form.replace('"', '""') in text for form in (plain, pointer, key.casefold()))
 
 
 def _one(column: str) -> str:

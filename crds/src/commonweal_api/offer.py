@@ -92,9 +92,13 @@ UNTYPED = cel("!has(self.mask) || !has(self.type)", "spec.fields[].type: the typ
 
 class ProductField(Strict, json_schema_extra=validations(ORIGIN, TYPED, UNTYPED)):
     name: FieldName = Field(description="Name under which consumers ask for it.")
-    column: SourceColumn | None = Field(default=None, description="Column of the source table.")
+    column: SourceColumn | None = Field(
+        default=None, description="Column of the source table, as it is called there; of an HTTP API a member's name or a JSON pointer."
+    )
     from_: Expression | None = Field(
-        default=None, alias="from", description="SQL expression over columns of the source table, from a small safe subset."
+        default=None,
+        alias="from",
+        description="SQL expression over columns of the source table, from a small safe subset; a name with blanks or accents stands in double quotes.",
     )
     type: FieldType | None = Field(default=None, description="What the column is read as; a mask's type follows from what it masks.")
     mask: Mask | None = Field(default=None, description="A field that says less than the raw one, and is granted instead of it.")

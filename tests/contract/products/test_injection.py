@@ -241,11 +241,8 @@ def test_as_a_name_each_is_refused_before_the_store_sees_it() -> None:
     for text in CORPUS:
         if text.isalnum() and text.isascii() and len(text) < 64:
             continue
-        for broken in ({"name": text, "column": "x", "type": "String"}, {"name": "x", "column": text, "type": "String"}):
-            if broken["column"] == text and text.replace("_", "a").isalnum() and text.isascii():
-                continue
-            with pytest.raises(ValidationError):
-                ProductField.model_validate(broken)
+        with pytest.raises(ValidationError):
+            ProductField.model_validate({"name": text, "column": "x", "type": "String"})
         with pytest.raises(ValidationError):
             Mask.model_validate({"of": text, "kind": "Year"})
         with pytest.raises(ValidationError):

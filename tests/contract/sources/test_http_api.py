@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import ssl
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -223,7 +224,17 @@ def test_the_rest_of_an_only_answer_is_read_where_a_load_broke_off(context: ssl.
     assert set(paged.positions) == {None}
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "169.254.169.254", "0.0.0.0"])
+HOSTS = {
+    **{
+        host: f"{host} is {host}, where no source is read"
+        for host in ("127.0.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "168.63.129.16")
+    },
+    **{host: f"{host} is 127.0.0.1, where no source is read" for host in ("localhost", "0x7f000001", "0x7f.1")},
+    **{host: f"{host} is no name and no whole address" for host in ("2130706433", "127.1", "0177.0.0.1")},
+}
+
+
+@pytest.mark.parametrize("host", HOSTS)
 def test_an_address_where_no_source_is_read_is_refused_before_anything_is_sent(
     context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
@@ -231,5 +242,14 @@ def test_an_address_where_no_source_is_read_is_refused_before_anything_is_sent(
     read: Read = reads(lambda _: says(PEOPLE), context, host=host)[0]
     assert read.error is not None
     assert read.error.reason is Reason.ADDRESS_REFUSED
-    assert f"{host} is {host}, where no source is read" in read.told
+    assert HOSTS[host] in read.told
     assert read.api.asked == []
+
+
+@pytest.mark.parametrize(
+    ("address", "no_source"),
+    [("::1", True), ("fe80::1", True), ("::ffff:127.0.0.1", True), ("64:ff9b::7f00:1", True), ("2002:7f00:1::", True), ("fd00:ec2::254", True), ("10.0.0.7", False), ("2001:db8::7", False)],
+)  # fmt: skip
+def test_an_address_is_seen_through_what_it_stands_for(monkeypatch: pytest.MonkeyPatch, address: str, no_source: bool) -> None:
+    monkeypatch.undo()
+    assert http_guard.refused(ip_address(address)) is no_source

@@ -12,7 +12,7 @@ from commonweal_api import ConsentPolicy, DataProduct
 from commonweal_api.agreement_signatures import agreement_hash
 from commonweal_api.meaning import Meaning, differences, gives_key, meaning_of
 from commonweal_api.versions import meaning_for, served_version
-from support.manifests import MYSQL, PARQUET, VOLUME, Change, add, consent_policy, data_product, data_product_in_full, drop, put
+from support.manifests import HTTP, MYSQL, PARQUET, VOLUME, Change, add, consent_policy, data_product, data_product_in_full, drop, put
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 NONCE = "0123456789abcdefghijkl"
@@ -123,6 +123,47 @@ def test_an_answer_is_signed_with_every_field_whose_name_stands_in_it(expression
     assert [each.name for each in found.behind] == ["income"]
     changed = meaning(put("spec.answers.1.expression", expression), put("spec.fields.3.column", "debt"), fields=["earns"])
     assert "income meant «Number from column income» and means «Number from column debt»." in differences(found, changed)
+
+
+@pytest.mark.parametrize(
+    ("key", "field", "gives"),
+    [
+        ("National No", {"column": "National No"}, True),
+        ("National No", {"column": "NATIONAL NO"}, True),
+        ("National No", {"from": 'upper("national no")'}, True),
+        ("National No", {"from": """concat_ws('"', "National No")"""}, True),
+        ("National No", {"from": 'upper("National")'}, False),
+        ('a"b', {"from": 'upper("a""b")'}, True),
+        ("id", {"column": "/id"}, True),
+        ("id", {"from": 'upper("/id")'}, True),
+        ("/id", {"column": "id"}, True),
+        ("/id", {"from": "upper(id)"}, True),
+        ("/a~1b", {"column": "a/b"}, True),
+        ("a/b", {"from": 'upper("/a~1b")'}, True),
+        ("/person/id", {"column": "id"}, False),
+    ],
+)
+def test_the_key_is_seen_in_every_way_of_writing_its_name(key: str, field: dict[str, Any], gives: bool) -> None:
+    body = data_product(
+        put("spec.source", HTTP), put("spec.subject.column", key), add("spec.fields", {"name": "key", "type": "String", **field})
+    )
+    product = DataProduct.model_validate(body).spec
+    assert gives_key(meaning_of(["key"], product, product)) == ("key" if gives else None)
+
+
+def test_an_api_is_told_by_all_that_decides_which_records_it_gives() -> None:
+    def told(*changes: Change) -> str:
+        product = DataProduct.model_validate(data_product(put("spec.source", HTTP), *changes)).spec
+        return meaning_of(["name"], product, product).source
+
+    assert (
+        told()
+        == "http https://api.tax.example:8443/v1/people?filter%5Btown%5D=Leeds records /data/items with Accept: application/vnd.api+json"
+    )
+    assert told(put("spec.source.http.credentials.name", "other"), put("spec.source.http.paging.size", 9)) == told()
+    long = [{"name": "p" * 60 + str(n), "value": "v" * 300} for n in range(10)]
+    assert len(told(put("spec.source.http.query", long))) < 1000
+    assert told(put("spec.source.http.query", long)) != told(put("spec.source.http.query", [*long, long[0]]))
 
 
 KEY = {"name": "key", "column": "person_ref", "type": "String"}

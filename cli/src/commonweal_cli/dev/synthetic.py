@@ -165,6 +165,6 @@ _MAKERS: dict[FieldType, Callable[[int, Column, random.Random], Any]] = {
 
 
 def create(schema: str, name: str, columns: Sequence[Column]) -> str:
-    """Return the statement that makes the table. Names are of the contract's patterns, which quoting keeps as they are."""
-    parts = ", ".join(f'"{c.name}" {SQL_TYPES[c.type]}' for c in columns)
+    """Return the statement that makes the table. Columns have any name; schema and table are of patterns that quoting keeps as they are."""
+    parts = ", ".join(f'"{c.name.replace(chr(34), 2 * chr(34))}" {SQL_TYPES[c.type]}' for c in columns)
     return f'create table "{schema}"."{name}" ({parts})'

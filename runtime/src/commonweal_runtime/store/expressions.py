@@ -19,7 +19,7 @@ from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import SqlglotError
 from sqlglot.parsers.postgres import PostgresParser
 
-from commonweal_api.common import COLUMN_PATTERN
+from commonweal_api.common import COLUMN_PATTERN, shown
 from commonweal_runtime.exceptions import ExpressionRefusedError, MappingInvalidError
 from commonweal_runtime.store.names import SYSTEM_COLUMNS, identifier, literal
 
@@ -196,6 +196,11 @@ _CASTS: Mapping[object, str] = {
 }  # fmt: skip
 
 
+def _quotable(name: str) -> bool:
+    """Return whether a quoted name can be that of a column beside the store's own, which begin with a colon."""
+    return 0 < len(name.encode()) <= 63 and shown(name) == name and not name.startswith(":")
+
+
 class _Writer:
     """Writes one checked expression, and notes what it reads."""
 
@@ -224,8 +229,10 @@ class _Writer:
         name = node.name
         if not isinstance(node.this, exp.Identifier):
             raise ExpressionRefusedError(f"{_called(node.this)} is not allowed in an expression; name each column.")
-        if not re.fullmatch(COLUMN_PATTERN, name) or name in SYSTEM_COLUMNS:
-            raise ExpressionRefusedError(f"«{name}» cannot be read by an expression; name a column of letters, digits and _.")
+        if not (re.fullmatch(COLUMN_PATTERN, name) or (node.this.args.get("quoted") and _quotable(name))) or name in SYSTEM_COLUMNS:
+            raise ExpressionRefusedError(
+                f"«{shown(name)}» cannot be read by an expression; name a column of letters, digits and _, or quote it: at most 63 bytes, no colon first."
+            )
         if self._names is not None and name not in self._names:
             near = difflib.get_close_matches(name, self._names, 3, 0.5) or sorted(self._names)[:5]
             raise ExpressionRefusedError(f"there is no raw field «{name}» here; write one of {', '.join(near)}.")

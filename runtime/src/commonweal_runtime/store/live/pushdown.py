@@ -10,7 +10,9 @@ from typing import Any
 from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
 
-_REMOTE = re.compile(r'^SELECT (?P<columns>.+?) FROM (?P<table>(?:"[^"]+"|\w+)\.(?:"[^"]+"|\w+)) WHERE (?P<where>.+)$')
+_NAME = r'(?:"(?:[^"]|"")*"|\w+)'
+_NAMES = re.compile(_NAME)
+_REMOTE = re.compile(rf"^SELECT (?P<columns>{_NAME}(?:, {_NAME})*) FROM (?P<table>{_NAME}\.{_NAME}) WHERE (?P<where>.+)$")  # noqa: S608 - it reads a statement
 # Two keys of each type that stand for any two: the statement is planned, not run.
 SAMPLE = {
     "text": "{commonweal-a,commonweal-b}",
@@ -34,11 +36,15 @@ def check_here(plan: str, key: str, allowed: set[str]) -> None:
     if top["Node Type"] != "Foreign Scan" or top.get("Filter") is not None or top.get("Plans"):
         raise unsafe("A part of the condition would be evaluated here, so rows that were not asked for would leave the source.")
     found = _REMOTE.match(top.get("Remote SQL", ""))
-    if found is None or not re.search(rf'\("?{re.escape(key)}"? = ANY \(', found["where"]):
+    if found is None or not re.search(rf'\("?{re.escape(key.replace(chr(34), 2 * chr(34)))}"? = ANY \(', found["where"]):
         raise unsafe(f"The key «{key}» is not in the statement that the source would get.")
-    columns = {c.strip().strip('"') for c in found["columns"].split(",")}
+    columns = {_bare(name) for name in _NAMES.findall(found["columns"])}
     if not columns <= allowed:
         raise unsafe("The source would be asked for columns that the product does not name.")
+
+
+def _bare(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
 def check_there(plan: str, key: str) -> None:

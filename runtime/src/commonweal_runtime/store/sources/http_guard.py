@@ -59,6 +59,10 @@ def check_host(host: str) -> None:
     try:
         ip_address(host)
     except ValueError:
+        if host.replace(
+            ".", ""
+        ).isdigit():  # the client library takes it for an address and asks no resolver, and the system reads 127.1 as 127.0.0.1
+            raise SourceReadError(Reason.ADDRESS_REFUSED, f"{host} is no name and no whole address; write all four numbers.") from None
         return
     check(host, host)
 

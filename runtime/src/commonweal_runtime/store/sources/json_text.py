@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from commonweal_runtime.store.sources.contract import UNREADABLE
 
-MOST_VALUES = 1_000_000  # of a document: each takes far more memory than its text
+MOST_VALUES = 500_000  # of a document: each takes far more memory than its text
 MOST_DIGITS = 1000  # that an exponent may stand for
 ABSENT: Final = object()
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -32,7 +32,7 @@ from commonweal_runtime.store.sources.lines import probe
 from commonweal_runtime.store.sources.listing import Listed
 from commonweal_runtime.store.sources.postgres_copy import CopyOut, columns_of
 from commonweal_runtime.store.sources.postgres_refusals import FAILURES, broke_off, hidden_rows, not_let_in, shut_schema
-from commonweal_runtime.store.sources.postgres_text import NATURAL, SETTINGS, Facts, former, printed
+from commonweal_runtime.store.sources.postgres_text import CODECS, NATURAL, SETTINGS, Facts, former, printed, shortest
 
 CONNECT_SECONDS = 5.0
 LOOK_SECONDS = 60.0  # for questions to the catalogue, which no amount of data makes longer
@@ -87,7 +87,7 @@ class PostgresReader:
         self._relation = f"{identifier(source.schema_)}.{identifier(source.table)}"
         self._order: list[tuple[str, str]] = []  # column and type of the key that rows are read in the order of
         self._columns: dict[str, Facts] = {}
-        self._encoding = "UTF8"
+        self._encoding, self._codec = "UTF8", ""
         self._copying: CopyOut | None = None
         probe(connection._transport.get_extra_info("socket"))  # noqa: SLF001 - the driver has no other name for it
 
@@ -139,8 +139,10 @@ class PostgresReader:
         natural = {c: NATURAL.get(facts.type_) for c, facts in found.items()}
         types = check_types(self._spec, natural, {c: facts.described for c, facts in found.items()})
         self._order = await self._key()
-        # of a database without an encoding the bytes are read as they are; any other converts its texts itself
-        self._encoding = "SQL_ASCII" if await ask("select getdatabaseencoding()") == "SQL_ASCII" else "UTF8"
+        # of a database without an encoding, or with a simple one, the bytes are read as they are; any other converts its texts itself
+        encoding = await ask("select getdatabaseencoding()")
+        self._codec = CODECS.get(encoding, "")
+        self._encoding = "SQL_ASCII" if encoding == "SQL_ASCII" or self._codec else "UTF8"
         rows = await ask("select reltuples::bigint from pg_class where oid = to_regclass($1)", self._relation)
         before = {c: make for c in self._keys() if (make := former(found[c])) is not None}
         return Survey(types, json.dumps(self._order) if self._order else None, total=rows if rows > 0 else None, former=before)
@@ -178,7 +180,8 @@ class PostgresReader:
         self._copying = CopyOut(self._connection, self._statement(names, after), self._encoding)
         try:
             async for block in self._copying.blocks():
-                columns = columns_of(block, len(names))
+                columns = columns_of(block, len(names), self._codec)
+                columns = [shortest(column, self._columns[c]) for c, column in zip(names, columns, strict=True)]
                 for first in range(0, len(columns[0]), BATCH):
                     part = [column.slice(first, BATCH) for column in columns]
                     yield Batch(part, _position([part[i] for i in at]))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
 from commonweal_runtime.store.sources.contract import BATCH, BATCH_BYTES, UNREADABLE
 from commonweal_runtime.store.stopping import stop
 
+_NO_CHARACTER = "commonweal.no-character"  # name of what stands in for a byte that means nothing
 _ENDS = (b'"\n', b",\n")  # of rows; texts have a few, which only makes blocks shorter
 
 
@@ -62,8 +65,15 @@ class CopyOut:
         await stop(self._task)
 
 
-def columns_of(block: bytes, count: int) -> list[pa.StringArray]:
-    """Return the rows of a block as columns. Bytes that are no UTF-8, which only a database without an encoding sends, are `UNREADABLE` value by value."""
+def columns_of(block: bytes, count: int, codec: str = "") -> list[pa.StringArray]:
+    """Return the rows of a block as columns. Bytes that are no UTF-8, which only a database without an encoding sends, are `UNREADABLE` value by value.
+
+    `codec` is what the block is written in, where that is not UTF-8; a byte for which that has no character spoils its own value.
+    """
+    if codec:
+        text = block.decode(codec, _NO_CHARACTER)
+        columns = _read(text.encode(), count, pa.string())
+        return [_marked(column) for column in columns] if UNREADABLE in text else columns
     try:
         return _read(block, count, pa.string())
     except pa.ArrowInvalid:
@@ -82,6 +92,19 @@ def _read(block: bytes, count: int, type_: pa.DataType) -> list[Any]:
         ),
     )
     return [column.combine_chunks() for column in table.columns]
+
+
+def _marked(column: pa.StringArray) -> pa.StringArray:
+    return pc.if_else(pc.match_substring(column, UNREADABLE), UNREADABLE, column)
+
+
+def _unreadable(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return UNREADABLE * (error.end - error.start), error.end
+
+
+codecs.register_error(_NO_CHARACTER, _unreadable)
 
 
 def _decoded(value: bytes | None) -> str | None:

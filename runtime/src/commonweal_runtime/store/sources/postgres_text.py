@@ -8,8 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
+import pyarrow as pa
+
 from commonweal_api.data_product import FieldType
 from commonweal_runtime.store.names import identifier
+from commonweal_runtime.store.sources.arrow_text import text_of
 
 NATURAL: dict[str, FieldType] = {
     **dict.fromkeys(("text", "varchar", "bpchar", "name", "citext", "uuid", "json", "jsonb", "xml", "enum"), FieldType.STRING),
@@ -41,6 +44,17 @@ _PRINTED = {
     "timestamp": _MOMENT.replace("{1}", ""),
     "timestamptz": _MOMENT.replace("{1}", " || '+00:00'"),
 }
+# Encodings of one byte a character, some of whose bytes mean nothing: PostgreSQL would end a whole COPY for one of those, so it sends bytes.
+CODECS = {
+    **{f"WIN{n}": f"cp{n}" for n in (1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258, 866, 874)},
+    **{f"ISO_8859_{n}": f"iso8859-{n}" for n in (5, 6, 7, 8)},
+    "KOI8R": "koi8-r",
+    "KOI8U": "koi8-u",
+    **{
+        f"LATIN{n}": f"iso8859-{part}" for n, part in zip((1, 2, 3, 4, 5, 6, 7, 8, 9, 10), (1, 2, 3, 4, 9, 10, 13, 14, 15, 16), strict=True)
+    },
+}
+_SINGLE = {"float4": pa.float32(), "float8": pa.float64()}
 _GROUPS = re.compile(r"(?:0000)+$")  # PostgreSQL's numeric has digits of four, and drops such zeros at its end
 
 
@@ -64,6 +78,11 @@ class Facts:
 def printed(alias: str, column: str, facts: Facts) -> str:
     """Return the SQL expression of a column's canonical text. `char(n)` loses its padding by PostgreSQL's own cast."""
     return _PRINTED.get(facts.type_, "{0}::text").format(f"{alias}.{identifier(column)}")
+
+
+def shortest(column: pa.StringArray, facts: Facts) -> pa.StringArray:
+    """Return printed floats with the fewest digits that read back. PostgreSQL prints more where that text lies just between two floats, and before release 12 always."""
+    return column if facts.type_ not in _SINGLE else text_of(column.cast(_SINGLE[facts.type_]))
 
 
 def former(facts: Facts) -> Callable[[str], str] | None:
