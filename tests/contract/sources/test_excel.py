@@ -15,7 +15,7 @@ import pytest
 from commonweal_api.data_product import DataProductSpec
 from commonweal_cli.main import main
 from commonweal_runtime.exceptions import SourceReadError
-from commonweal_runtime.store.sources import excel_files, open_source
+from commonweal_runtime.store.sources import excel_bounds, excel_files, open_source
 from commonweal_runtime.store.sources.contract import UNREADABLE, Batch
 from support.data_api import plan, subject
 from support.keeper import Bench
@@ -153,26 +153,65 @@ def test_what_is_no_workbook_is_named_with_the_remedy(volumes: Path, monkeypatch
     assert "cut off, damaged" in refused(product())
     path.write_bytes(whole)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as parts:
-        parts.writestr("xl/theme/bomb.xml", bytes(excel_files.LARGEST_PART + 1))
+        parts.writestr("xl/theme/bomb.xml", bytes(excel_bounds.LARGEST_PART + 1))
     assert "a.xlsx is too large unpacked (xl/theme/bomb.xml). Save it as CSV" in refused(product())
 
 
-def test_entities_are_not_multiplied(volumes: Path) -> None:
-    path = volumes / "files" / "a.xlsx"
-    save(path, ("k", "v"), (1, "a"))
-    bomb = "<!DOCTYPE w [<!ENTITY a0 'xxxxxxxxxx'>" + "".join(f"<!ENTITY a{n} '{f'&a{n - 1};' * 10}'>" for n in range(1, 10)) + "]>"
+def _with_sheet(path: Path, change: Callable[[str], str], part: str = "xl/worksheets/sheet1.xml") -> None:
+    """Write a part of a workbook in other words."""
     with zipfile.ZipFile(path) as parts:
         held = {name: parts.read(name) for name in parts.namelist()}
-    sheet = (
-        held["xl/worksheets/sheet1.xml"]
-        .decode()
-        .replace("<worksheet", f"{bomb}<worksheet", 1)
-        .replace("</sheetData>", '<row r="3"><c r="A3" t="inlineStr"><is><t>&a9;</t></is></c></row></sheetData>')
-    )
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as parts:
         for name, data in held.items():
-            parts.writestr(name, sheet if name == "xl/worksheets/sheet1.xml" else data)
-    assert "cut off, damaged" in refused(product())
+            parts.writestr(name, change(data.decode()) if name == part else data)
+
+
+ENTITIES = "<!DOCTYPE w [<!ENTITY a0 'xxxxxxxxxx'>" + "".join(f"<!ENTITY a{n} '{f'&a{n - 1};' * 10}'>" for n in range(1, 10)) + "]>"
+END = "</sheetData>"
+BOMBS: dict[str, Callable[[str], str]] = {
+    "entities": lambda xml: xml.replace("<worksheet", f"{ENTITIES}<worksheet", 1).replace(END, f'<row r="3"><c t="inlineStr"><is><t>&a9;</t></is></c></row>{END}'),
+    "one text": lambda xml: xml.replace(END, f'<row r="3"><c t="inlineStr"><is><t>{"x" * (9 << 20)}</t></is></c></row>{END}'),
+    "one row": lambda xml: xml.replace(END, f'<row r="3">{"<c/>" * (2 << 20)}</row>{END}'),
+    "hidden rows": lambda xml: xml.replace(END, f'<row r="3"><c t="inlineStr"><is><t><![CDATA[{("x" * 1000 + "<row") * 9000}]]></t></is></c></row>{END}'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_row_that_would_take_the_keeper_s_memory_is_refused_before_it_is_read(volumes: Path, bomb: str) -> None:
+    path = volumes / "files" / "a.xlsx"
+    save(path, ("k", "v"), (1, "a"))
+    _with_sheet(path, BOMBS[bomb])
+    assert "a.xlsx is too large unpacked (xl/worksheets/sheet1.xml). Save it as CSV" in refused(product())
+
+
+def test_neither_more_rows_than_there_are_nor_more_texts_are_read(volumes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = volumes / "files" / "a.xlsx"
+    save(path, ("k", "v"), (1, "a"))
+    monkeypatch.setattr(excel_files, "MOST_ROWS", 5000)
+    _with_sheet(path, lambda xml: xml.replace('<row r="2"', '<row r="99999999999"'))
+    assert "a.xlsx has more than 5000 rows, and a workbook cannot" in refused(product())
+    _share(path, 200)
+    assert rows(product())[-1] == ("198", "a199")
+    monkeypatch.setattr(excel_bounds, "MOST_TEXTS", 100)
+    assert "a.xlsx is too large unpacked (xl/sharedStrings.xml)" in refused(product())
+
+
+def _share(path: Path, count: int) -> None:
+    """Write a workbook as Excel itself does, its texts in a list of their own; with prefixed names, as some libraries do."""
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    save(path, ("k", "v"))
+    texts = "".join(f"<x:si><x:t>a{n}</x:t></x:si>" for n in range(count))
+    lines = "".join(
+        f'<x:row r="{n + 1}"><x:c r="A{n + 1}"><x:v>{n - 1}</x:v></x:c><x:c r="B{n + 1}" t="s"><x:v>{n}</x:v></x:c></x:row>'
+        for n in range(1, count)
+    )
+    heads = '<x:row r="1"><x:c r="A1" t="inlineStr"><x:is><x:t>k</x:t></x:is></x:c><x:c r="B1" t="inlineStr"><x:is><x:t>v</x:t></x:is></x:c></x:row>'
+    _with_sheet(path, lambda _: f'<x:worksheet xmlns:x="{main}"><x:sheetData>{heads}{lines}</x:sheetData></x:worksheet>')
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    override = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/></Types>'
+    _with_sheet(path, lambda xml: xml.replace("</Types>", override), "[Content_Types].xml")
+    with zipfile.ZipFile(path, "a") as parts:
+        parts.writestr("xl/sharedStrings.xml", f'<x:sst xmlns:x="{main}">{texts}</x:sst>')
 
 
 def test_an_error_in_a_cell_is_one_bad_row_and_a_draft_of_a_workbook_loads(

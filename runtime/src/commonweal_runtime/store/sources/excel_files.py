@@ -22,15 +22,13 @@ from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.sources.contract import BATCH, BATCH_BYTES, Batch, Credentials, Survey
+from commonweal_runtime.store.sources.excel_bounds import MOST_ROWS, too_large
 from commonweal_runtime.store.sources.excel_text import text_of
 from commonweal_runtime.store.sources.file_reader import FileReader, opened_place
 from commonweal_runtime.store.sources.folder import Folder, partition_of
 from commonweal_runtime.store.sources.listing import Listed
 from commonweal_runtime.store.sources.places import File, Place, shown, state_of
 
-MOST_PARTS = 10_000
-# Bytes of a workbook's parts, unpacked: sheets are read as they come, the list of its texts is in memory whole, and so is everything else.
-LARGEST_SHEET, LARGEST_TEXTS, LARGEST_PART = 2 << 30, 48 << 20, 8 << 20
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 _READ_AS = "excel 1"  # in every version: what was read by other rules is read again
 # What reading a damaged workbook raises; the library has no kind of error of its own for it.
@@ -71,18 +69,20 @@ class ExcelReader(FileReader):
             found |= {name: Listed(name, FieldType.STRING, "cells") for name in names if name and name not in found}
         return list(found.values())
 
-    def _rows(self, sheet: Any) -> Iterator[tuple[int, Texts]]:
+    def _rows(self, file: File, sheet: Any) -> Iterator[tuple[int, Texts]]:
         """Yield the rows of the table with their numbers, the headings first."""
         left, top, right, bottom = (
             range_boundaries(self._source.range) if self._source.range else (1, self._source.header_row or 1, None, None)
         )
         rows = sheet.iter_rows(min_row=top, max_row=bottom, min_col=left, max_col=right)
         for number, cells in enumerate(rows, top or 1):
+            if number > MOST_ROWS:
+                raise self._unreadable(file, f"has more than {MOST_ROWS} rows, and a workbook cannot. Save it again")
             yield number, [text_of(cell) for cell in cells]
 
     def _headed(self, file: File, sheet: Any) -> tuple[list[str], Iterator[tuple[int, Texts]]]:
         """Return the names of the columns, and the rows after them that are not empty."""
-        rows = self._rows(sheet)
+        rows = self._rows(file, sheet)
         number, cells = next(rows, (self._source.header_row or 1, Texts()))
         renamed = {h.heading: h.column for h in self._source.headings}
         names = [renamed.get(name, name) for name in (cell or "" for cell in cells)]
@@ -134,11 +134,9 @@ class ExcelReader(FileReader):
         if stream.read(len(_OLE)) == _OLE:
             raise self._unreadable(file, "is protected by a password, or of the old kind .xls. Save it as .xlsx without a password")
         stream.seek(0)
-        with zipfile.ZipFile(stream) as parts:
-            found = parts.infolist()
-        too_large = [part.filename for part in found if part.file_size > _largest(part.filename)]
-        if too_large or len(found) > MOST_PARTS:
-            raise self._unreadable(file, f"is too large unpacked ({shown(too_large[0]) if too_large else len(found)}). Save it as CSV")
+        part = too_large(stream)
+        if part is not None:
+            raise self._unreadable(file, f"is too large unpacked ({shown(part)}). Save it as CSV")
         stream.seek(0)
 
     def _sheet(self, file: File, workbook: Any) -> Any:
@@ -154,14 +152,6 @@ class ExcelReader(FileReader):
 def _origin(name: str, numbers: Sequence[int]) -> Callable[[int], str]:
     """Return what tells where a row stands in its file, and holds no value of it."""
     return lambda row: f"{name}, row {numbers[row]}"
-
-
-def _largest(part: str) -> int:
-    if part.startswith("xl/worksheets/"):
-        return LARGEST_SHEET
-    return (
-        LARGEST_TEXTS if part.lower().endswith("sharedstrings.xml") else LARGEST_PART if part.endswith((".xml", ".rels")) else LARGEST_SHEET
-    )
 
 
 def _portion(rows: Iterator[tuple[int, Texts]], at: Sequence[int]) -> list[tuple[int, Texts]]:
