@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,12 @@ from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.loading.copying import copy
 from commonweal_runtime.store.loading.rows import Flaw, Read, Refused
-from commonweal_runtime.store.mapping import expression, reads
-from commonweal_runtime.store.names import column_of, identifier, literal
+from commonweal_runtime.store.loading.trials import INCOMING, failures, trial
+from commonweal_runtime.store.mapping import expression
+from commonweal_runtime.store.names import identifier
 from commonweal_runtime.store.products import SQL_TYPE
 from commonweal_runtime.store.words import misfit
 
-_INCOMING = "pg_temp.incoming"
 _BAD_VALUES = ("22", "23")  # SQLSTATE classes: the row is to blame, not the expression
 
 
@@ -53,70 +53,65 @@ class Mapped:
 
     async def prepare(self, store: Any) -> None:
         """Make the temporary table, and find the expression that fits no row before there is one."""
-        if self.fields:
-            columns = ", ".join(f"{identifier(name)} {type_}" for name, type_ in self._incoming().items())
-            await store.execute(f"drop table if exists {_INCOMING}; create temporary table incoming ({columns}) on commit delete rows")
+        columns = ", ".join(f"{identifier(name)} {type_}" for name, type_ in self._incoming().items())
+        await store.execute(f"drop table if exists {INCOMING}; create temporary table incoming ({columns}) on commit delete rows")
         for n, field in enumerate(self._mapped()):
             try:
                 async with store.transaction():
-                    await store.execute(f"select {self.fields[field.name]} from {_INCOMING} limit 0")
-                    await store.execute(self._trial(n, field))
+                    await store.execute(f"select {self.fields[field.name]} from {INCOMING} limit 0")
+                    await store.execute(trial(n, field, self.fields[field.name], self.types))
             except asyncpg.PostgresError as error:
                 self._blame(error, field.name)
 
-    def _trial(self, number: int, field: ProductField) -> str:
-        """Return the function that says whether an expression fails for a row. Its parameters are named as the columns, so the expression stands as it is."""
-        parameters = ", ".join(f"{identifier(column)} {SQL_TYPE[self.types[column]]}" for column in reads(field))
-        type_ = SQL_TYPE[field.type or FieldType.STRING]
-        body = (
-            f'declare ":value" {type_}; begin ":value" := {self.fields[field.name]}; return false; '
-            "exception when data_exception or integrity_constraint_violation then return true; end"
-        )
-        return f"create or replace function pg_temp.fails_{number}({parameters}) returns boolean language plpgsql as {literal(body)}"
-
-    async def evaluate(self, store: Any, into: str, read: Read) -> list[Refused]:
-        """Put a batch into the staging table with its expressions evaluated, in the caller's transaction, and return the rows that cannot be."""
-        if not read.taken.num_rows:
-            return []
+    async def bring(self, store: Any, read: Read) -> None:
+        """Put a batch into the temporary table, in the caller's transaction, at whose end it is gone."""
         await copy(store, read.taken, "incoming", list(self._incoming()))
+
+    async def put(self, store: Any, statement: str) -> list[Refused]:
+        """Carry out a statement that reads `values`, without the rows whose expressions cannot be evaluated or that lack what is required: return those."""
         try:
             async with store.transaction():
-                refused = await self._missing(store, "{0} is null")
-                await store.execute(self._statement(into))
+                refused = await self._missing(store, {})
+                await store.execute(statement)
                 return refused
+        except asyncpg.UniqueViolationError:
+            raise
         except asyncpg.PostgresError as error:
             self._blame(error, None)
-        refused = await self._missing(store, "case when {1} then false else {0} is null end")
+        failing = {n: await store.fetchval(failures(n, field)) for n, field in enumerate(self._mapped())}
+        refused = await self._missing(store, failing)
         for n, field in enumerate(self._mapped()):
-            refused += await self._out(store, self._fails(n, field), field.name, Flaw.MAPPING_FAILED)
-        await store.execute(self._statement(into))
+            if failing[n]:
+                refused += await self._out(store, '":place" = any($1)', failing[n], field.name, Flaw.MAPPING_FAILED)
+        await store.execute(statement)
         return refused
 
-    @staticmethod
-    def _fails(number: int, field: ProductField) -> str:
-        """Return the call that says whether an expression fails for a row. Trying each by itself costs something, and is done only where one does fail."""
-        return f"pg_temp.fails_{number}({', '.join(identifier(column) for column in reads(field))})"
-
-    async def _missing(self, store: Any, condition: str) -> list[Refused]:
-        """Take out the rows whose required field comes out empty, by a condition on its expression and on whether that fails."""
+    async def _missing(self, store: Any, failing: Mapping[int, Sequence[int]]) -> list[Refused]:
+        """Take out the rows whose required field comes out empty; `failing` are, by the number of an expression, the places where it cannot be asked."""
         out: list[Refused] = []
         for n, field in enumerate(self._mapped()):
             if field.required:
-                empty = condition.format(self.fields[field.name], self._fails(n, field))
-                out += await self._out(store, empty, field.name, Flaw.MISSING)
+                empty = f"case when \":place\" = any($1) then false else {self.fields[field.name]} is null end"
+                out += await self._out(store, empty, failing.get(n, []), field.name, Flaw.MISSING)
         return out
 
     @staticmethod
-    async def _out(store: Any, condition: str, name: str, flaw: Flaw) -> list[Refused]:
-        rows = await store.fetch(f'delete from {_INCOMING} where {condition} returning ":key", ":subject", ":place"')
+    async def _out(store: Any, condition: str, places: Sequence[int], name: str, flaw: Flaw) -> list[Refused]:
+        rows = await store.fetch(f'delete from {INCOMING} where {condition} returning ":key", ":subject", ":place"', places)
         return [Refused(key, name, flaw, subject, place) for key, subject, place in rows]
 
-    def _statement(self, into: str) -> str:
-        shape, plain = self.product.shape, {f.name: identifier(f":{n}") for n, f in self._plain()}
-        values = [identifier(f":{k}") for k in shape.key]
-        values += [self.fields.get(c.field) or plain[c.field] for c in shape.raw]
-        names = [*shape.key, *(identifier(column_of(c.field)) for c in shape.raw), "_key", "_place"]
-        return f'insert into {into} ({", ".join(names)}) select {", ".join(values)}, ":key", ":place" from {_INCOMING}'
+    @property
+    def values(self) -> str:
+        """What `columns` are filled with, over the temporary table."""
+        plain = {f.name: identifier(f":{n}") for n, f in self._plain()}
+        own = [self.fields.get(c.field) or plain[c.field] for c in self.product.shape.raw]
+        return ", ".join([*(identifier(f":{k}") for k in self.product.shape.key), *own])
+
+    @property
+    def columns(self) -> str:
+        """The columns of the product that a load fills, keys before."""
+        shape = self.product.shape
+        return ", ".join([*shape.key, *(c.name for c in shape.raw)])
 
     def _blame(self, error: asyncpg.PostgresError, name: str | None) -> None:
         """Return if a row is to blame; raise if the expression is, or anything else."""

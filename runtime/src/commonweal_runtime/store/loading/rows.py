@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from commonweal_api.data_product import DataProductSpec, FieldType
-from commonweal_api.pairwise import pairwise
+from commonweal_api.pairwise import pairwise_bytes
 from commonweal_runtime.exceptions import ValueMismatchError
 from commonweal_runtime.store.loading.columns import checked
+from commonweal_runtime.store.sources.arrow_text import uuids
 from commonweal_runtime.store.sources.contract import UNREADABLE, Batch
 from commonweal_runtime.store.values import key_of
 
@@ -62,12 +63,11 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """The keys of a batch's rows: the person's id, also as text, the record's text, and what the row itself is told apart by; None where there is none."""
+    """The keys of a batch's rows: the person's id, the record's text, and what the row itself is told apart by; null where there is none."""
 
-    subjects: Sequence[UUID | None]
-    ids: Sequence[str | None]
-    records: Sequence[str | None]
-    rows: Sequence[str | None]
+    subjects: pa.StringArray
+    records: pa.StringArray | None
+    rows: pa.StringArray
 
 
 class Reading:
@@ -81,39 +81,33 @@ class Reading:
 
     def read(self, batch: Batch) -> Read:
         """Return the rows that keep the contract, and the others."""
-        keys, faults = self._keys(batch), dict[int, tuple[str, Flaw]]()
-        for row, (who, record) in enumerate(zip(keys.subjects, keys.records, strict=True)):
-            if who is None or record is None:
-                faults[row] = "spec.subject.column" if who is None else "spec.subject.recordKey", Flaw.NO_KEY
-            elif len(record.encode()) > LONGEST_KEY:
-                faults[row] = "spec.subject.recordKey", Flaw.LONG_KEY
+        keys = self._keys(batch)
+        faults = _key_faults(keys)
         columns = self._columns(batch.columns[2 if self._many else 1 :], faults)
         begun, count = self._place + 1, len(keys.subjects)
         self._place += count
-        ids, records = pa.array(keys.ids, pa.string()), [pa.array(keys.records, pa.string())] if self._many else []
-        arrays = [ids, *records, *columns, pa.array(keys.rows, pa.string()), pa.array(range(begun, begun + count), pa.int64())]
+        records = [] if keys.records is None else [keys.records]
+        arrays = [keys.subjects, *records, *columns, keys.rows, pa.array(range(begun, begun + count), pa.int64())]
         taken = pa.table(arrays, names=[str(n) for n in range(len(arrays))])
         if not faults:
             return Read(taken, [])
-        refused = [
-            Refused(keys.rows[row] or f"at {begun + row}", field, flaw, keys.subjects[row], begun + row)
-            for row, (field, flaw) in sorted(faults.items())
-        ]
+        refused = []
+        for row, (field, flaw) in sorted(faults.items()):
+            key, who = keys.rows[row].as_py(), keys.subjects[row].as_py()
+            refused.append(Refused(key or f"at {begun + row}", field, flaw, UUID(who) if who else None, begun + row))
         return Read(taken.filter(pa.array([row not in faults for row in range(count)])), refused)
 
     def _keys(self, batch: Batch) -> _Keys:
-        roots = [_key(text) for text in batch.columns[0].to_pylist()]
-        subjects = [None if root is None else pairwise(self._key, root) for root in roots]
-        ids = [None if who is None else str(who) for who in subjects]
+        roots = _written(batch.columns[0])
+        subjects = self._ids(roots)
         if not self._many:
-            return _Keys(subjects, ids, [""] * len(roots), ids)
-        records = [_key(text) for text in batch.columns[1].to_pylist()]
+            return _Keys(subjects, None, subjects)
+        records = _written(batch.columns[1])
         # a zero byte is in no source key, so no person's id comes out of this
-        rows = [
-            None if root is None or record is None else str(pairwise(self._key, f"{root}\0{record}"))
-            for root, record in zip(roots, records, strict=True)
-        ]
-        return _Keys(subjects, ids, records, rows)
+        return _Keys(subjects, records, self._ids(pc.binary_join_element_wise(roots, records, "\0")))
+
+    def _ids(self, texts: pa.StringArray) -> pa.StringArray:
+        return uuids(pairwise_bytes(self._key, (text or b"" for text in texts.cast(pa.binary()).to_pylist())), texts.is_valid())
 
     def _columns(self, columns: Sequence[pa.Array], faults: dict[int, tuple[str, Flaw]]) -> list[pa.Array]:
         """Return the columns as texts of their types, and note the first fault of each row."""
@@ -128,6 +122,28 @@ class Reading:
                     faults.setdefault(row, (name, Flaw.MISSING))
             out.append(found.column)
         return out
+
+
+def _key_faults(keys: _Keys) -> dict[int, tuple[str, Flaw]]:
+    faults: dict[int, tuple[str, Flaw]] = {}
+    if keys.records is not None:
+        long = pc.fill_null(pc.greater(pc.binary_length(keys.records), LONGEST_KEY), False)
+        faults |= dict.fromkeys(_numbers(long), ("spec.subject.recordKey", Flaw.LONG_KEY))
+        faults |= dict.fromkeys(_numbers(keys.records.is_null()), ("spec.subject.recordKey", Flaw.NO_KEY))
+    return faults | dict.fromkeys(_numbers(keys.subjects.is_null()), ("spec.subject.column", Flaw.NO_KEY))
+
+
+def _numbers(of: pa.BooleanArray) -> list[int]:
+    return pc.indices_nonzero(of).to_pylist() if of.true_count else []
+
+
+def _written(column: pa.Array) -> pa.StringArray:
+    """Return the keys of a column, null where a text is no key. A visible letter of ASCII and no zero byte make one; others are looked at one by one."""
+    texts = column.cast(pa.string())
+    sure = pc.and_(pc.match_substring_regex(texts, "[!-~]"), pc.invert(pc.match_substring(texts, "\0")))
+    if texts.null_count or sure.false_count:
+        return pa.array(map(_key, texts.to_pylist()), pa.string())
+    return texts
 
 
 def _key(text: str | None) -> str | None:
