@@ -13,13 +13,12 @@ from commonweal_runtime.store.live.foreign import is_live, kept_spec
 from commonweal_runtime.store.live.settling import settle
 from commonweal_runtime.store.loading import quarantine
 from commonweal_runtime.store.loading.ahead import ahead
-from commonweal_runtime.store.loading.filling import filled
 from commonweal_runtime.store.loading.merging import merge, note
 from commonweal_runtime.store.loading.renaming import Noted, Renaming, described
 from commonweal_runtime.store.loading.rows import Read, Reading
 from commonweal_runtime.store.loading.staging import Staging, plan_of
 from commonweal_runtime.store.product_tables import served_product
-from commonweal_runtime.store.sources import Credentials, Source, Survey, open_source
+from commonweal_runtime.store.sources import Batch, Credentials, Source, Survey, open_source
 
 Tell = Callable[[str], None]
 
@@ -136,7 +135,7 @@ async def _merged(staging: Staging, renaming: Renaming, survey: Survey) -> Loade
     store, product = staging.store, staging.product
     await store.execute("set local synchronous_commit = on")
     renamed = await renaming.settle(store)
-    inserted, updated, deleted = (await filled(store, product), 0, 0) if staging.filling else await merge(store, product, staging.table)
+    inserted, updated, deleted = (await staging.filler.filled(), 0, 0) if staging.filling else await merge(store, product, staging.table)
     held = await quarantine.settle(store, product.uid)
     await staging.clear()
     await note(store, product, sum(held.values()), changed=bool(inserted or updated or deleted))
@@ -166,8 +165,12 @@ async def _read(
 ) -> AsyncIterator[tuple[Read, Sequence[Noted], str | None]]:
     async for batch in source.batches(after):
         # in a thread of its own: meanwhile the store hears and is heard
-        read, noted = await asyncio.gather(asyncio.to_thread(reading.read, batch), asyncio.to_thread(renaming.noted, batch))
+        read, noted = await asyncio.to_thread(_taken, batch, reading, renaming)
         yield read, noted, batch.position
+
+
+def _taken(batch: Batch, reading: Reading, renaming: Renaming) -> tuple[Read, Sequence[Noted]]:
+    return reading.read(batch), renaming.noted(batch)
 
 
 def _progress(rows: int, survey: Survey) -> str:

@@ -13,8 +13,9 @@ from commonweal_api.data_product import FieldType, ProductField
 from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.agreements import Served
+from commonweal_runtime.store.loading import quarantine
 from commonweal_runtime.store.loading.copying import copy
-from commonweal_runtime.store.loading.rows import Flaw, Read, Refused
+from commonweal_runtime.store.loading.rows import Flaw, Read
 from commonweal_runtime.store.loading.trials import INCOMING, failures, trial
 from commonweal_runtime.store.mapping import expression
 from commonweal_runtime.store.names import identifier
@@ -67,38 +68,35 @@ class Mapped:
         """Put a batch into the temporary table, in the caller's transaction, at whose end it is gone."""
         await copy(store, read.taken, "incoming", list(self._incoming()))
 
-    async def put(self, store: Any, statement: str) -> list[Refused]:
-        """Carry out a statement that reads `values`, without the rows whose expressions cannot be evaluated or that lack what is required: return those."""
+    async def put(self, store: Any, statement: str) -> None:
+        """Carry out a statement that reads `values`, and refuse the rows whose expressions cannot be evaluated or that lack what is required."""
         try:
             async with store.transaction():
-                refused = await self._missing(store, {})
+                await self._refuse_missing(store, {})
                 await store.execute(statement)
-                return refused
+                return
         except asyncpg.UniqueViolationError:
             raise
         except asyncpg.PostgresError as error:
             self._blame(error, None)
-        failing = {n: await store.fetchval(failures(n, field)) for n, field in enumerate(self._mapped())}
-        refused = await self._missing(store, failing)
+        failing = {n: await store.fetchval(failures(n, field, self.types)) for n, field in enumerate(self._mapped())}
+        await self._refuse_missing(store, failing)
         for n, field in enumerate(self._mapped()):
             if failing[n]:
-                refused += await self._out(store, '":place" = any($1)', failing[n], field.name, Flaw.MAPPING_FAILED)
+                await self._refuse(store, '":place" in (select unnest($4::bigint[]))', failing[n], (field.name, Flaw.MAPPING_FAILED))
         await store.execute(statement)
-        return refused
 
-    async def _missing(self, store: Any, failing: Mapping[int, Sequence[int]]) -> list[Refused]:
+    async def _refuse_missing(self, store: Any, failing: Mapping[int, Sequence[int]]) -> None:
         """Take out the rows whose required field comes out empty; `failing` are, by the number of an expression, the places where it cannot be asked."""
-        out: list[Refused] = []
         for n, field in enumerate(self._mapped()):
             if field.required:
-                empty = f"case when \":place\" = any($1) then false else {self.fields[field.name]} is null end"
-                out += await self._out(store, empty, failing.get(n, []), field.name, Flaw.MISSING)
-        return out
+                empty = f'case when ":place" in (select unnest($4::bigint[])) then false else {self.fields[field.name]} is null end'
+                await self._refuse(store, empty, failing.get(n, []), (field.name, Flaw.MISSING))
 
-    @staticmethod
-    async def _out(store: Any, condition: str, places: Sequence[int], name: str, flaw: Flaw) -> list[Refused]:
-        rows = await store.fetch(f'delete from {INCOMING} where {condition} returning ":key", ":subject", ":place"', places)
-        return [Refused(key, name, flaw, subject, place) for key, subject, place in rows]
+    async def _refuse(self, store: Any, condition: str, places: Sequence[int], why: tuple[str, Flaw]) -> None:
+        gone = f'with gone as (delete from {INCOMING} where {condition} returning ":key" as key, ":subject" as subject, ":place" as place) '
+        rows = "select key, $2 as field, $3 as reason, subject, place from gone"
+        await store.execute(gone + quarantine.refusing(rows), self.product.uid, why[0], str(why[1]), places)
 
     @property
     def values(self) -> str:

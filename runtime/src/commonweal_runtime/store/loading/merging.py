@@ -51,11 +51,12 @@ async def _fill(store: Any, product: Served, staged: str) -> int:
     return _count(await store.execute(f"{_insert(product, f'{staged} s')} where not exists ({erased})"))
 
 
-async def lock_people(store: Any, people: str) -> None:
-    """Lock the people of a relation with a column `subject` until the transaction ends, in the order that all keep."""
-    await store.execute(
-        f"select pg_advisory_xact_lock(1, b) from (select distinct consent.bucket(subject) as b from {people} order by b) o"
-    )
+async def lock_people(store: Any, people: str | None) -> None:
+    """Lock the people of a relation with a column `subject`, or everybody, until the transaction ends, in the order that all keep."""
+    buckets = "generate_series(0, 1023) b"
+    if people is not None:
+        buckets = f"(select distinct consent.bucket(subject) as b from {people} order by b) o"
+    await store.execute(f"select pg_advisory_xact_lock(1, b) from {buckets}")
 
 
 async def _note_gone(store: Any, product: Served, staged: str) -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are built here; every name and text in them comes through `names`
 """Rows that no load could take: which ones, since when, and why; never what is in them. A row that has become good leaves."""
 
 from __future__ import annotations
@@ -6,6 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 _EXAMPLES = 5
+
+
+def refusing(rows: str) -> str:
+    """Return the statement that notes refused rows of a load, a query for key, field, reason, subject and place; of those with one key the later are told
+    apart by their place. The product is $1.
+    """
+    return (
+        "insert into staging.refused (product, key, field, reason, subject, place) "
+        "select $1::text, case when n > 1 or exists (select from staging.refused r where r.product = $1::text and r.key = g.key) "
+        "then key || ' at ' || place else key end, field, reason, subject, place "
+        f"from (select *, row_number() over (partition by key order by place) as n from ({rows}) u) g on conflict (product, key) do nothing"
+    )
 
 
 async def settle(store: Any, product: str) -> dict[str, int]:

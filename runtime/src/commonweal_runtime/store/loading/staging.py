@@ -22,8 +22,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from commonweal_runtime.store.agreements import Served
+from commonweal_runtime.store.loading import quarantine
 from commonweal_runtime.store.loading.copying import copy
-from commonweal_runtime.store.loading.filling import Filling, empty, may_fill
+from commonweal_runtime.store.loading.filling import Filling
 from commonweal_runtime.store.loading.mapped import Mapped
 from commonweal_runtime.store.loading.renaming import NOTED, Noted
 from commonweal_runtime.store.loading.rows import Flaw, Read, Refused
@@ -103,7 +104,7 @@ class Staging:
         await store.execute(_SESSION)
         plan = plan_of(product, survey)
         mapped = Mapped.of(product, survey.types)
-        staging = cls(store, product, plan, Seal(sector_key, plan), mapped, lock, await Filling.of(store, product, mapped, lock))
+        staging = cls(store, product, plan, Seal(sector_key, plan), mapped, lock, await Filling.of(store, product, mapped))
         row = await store.fetchrow(
             "select position, rows, complete, filling from staging.progress where product = $1 and plan = $2 "
             f"and at > clock_timestamp() - interval '{RESUME_HOURS} hours' and to_regclass($3) is not null",
@@ -127,8 +128,8 @@ class Staging:
             await self.store.execute(f"drop table if exists {self.table}; create table {self.table} ({columns})")
             await self.store.execute(f"alter table {self.table} owner to cw_owner")
             if await self.store.fetchval("select filling from staging.progress where product = $1", self.product.uid):
-                await empty(self.store, self.product)
-            self.filling = fill and await may_fill(self.store, self.product)
+                await self.filler.undo()
+            self.filling = fill and await self.filler.begin()
             await self._forget("refused", "former")
             await self.store.execute(
                 "insert into staging.progress (product, plan, filling) values ($1, $2, $3) on conflict (product) do update set plan = excluded.plan, "
@@ -141,7 +142,8 @@ class Staging:
     async def add(self, read: Read, noted: Sequence[Noted], position: str | None) -> None:
         """Keep one batch, what is noted of former ids in it, and the position after it: all or nothing."""
         async with self.lock if self.filling else nullcontext(), self.store.transaction():
-            await self._refuse([*read.refused, *await self._keep(read)])
+            await self._refuse(read.refused)
+            await self._keep(read)
             if noted:
                 await self.store.copy_records_to_table("former", schema_name="staging", records=noted, columns=NOTED)
             self.rows += read.rows
@@ -153,21 +155,19 @@ class Staging:
                 self.rows,
             )
 
-    async def _keep(self, read: Read) -> list[Refused]:
-        """Put a batch where it belongs; return the rows whose expressions cannot be evaluated."""
-        if self.filling:
-            return await self.filler.add(read)
-        if not self.mapped.fields:
-            await copy(self.store, read.taken, self.product.relation, self._columns, "staging")
-            return []
-        if not read.taken.num_rows:
-            return []
-        await self.mapped.bring(self.store, read)
+    async def _keep(self, read: Read) -> None:
+        """Put a batch where it belongs, and refuse the rows whose expressions cannot be evaluated."""
         mapped = self.mapped
-        return await mapped.put(
-            self.store,
-            f'insert into {self.table} ({mapped.columns}, _key, _place) select {mapped.values}, ":key", ":place" from {INCOMING}',
-        )
+        if not read.taken.num_rows:
+            return
+        if self.filling:
+            await self.filler.add(read)
+        elif mapped.fields:
+            await mapped.bring(self.store, read)
+            rows = f'select {mapped.values}, ":key", ":place" from {INCOMING}'
+            await mapped.put(self.store, f"insert into {self.table} ({mapped.columns}, _key, _place) {rows}")
+        else:
+            await copy(self.store, read.taken, self.product.relation, self._columns, "staging")
 
     @property
     def _columns(self) -> list[str]:
@@ -175,39 +175,34 @@ class Staging:
         return [*shape.key, *(column_of(c.field) for c in shape.raw), "_key", "_place"]
 
     async def _refuse(self, refused: Sequence[Refused]) -> None:
-        """Note refused rows; of those with one key the later are told apart by their place."""
         if refused:
-            await self.store.execute(
-                "insert into staging.refused (product, key, field, reason, subject, place) "
-                "select $1, case when n > 1 or exists (select from staging.refused r where r.product = $1 and r.key = g.key) then key || ' at ' || place else key end, "
-                "field, reason, subject, place from (select *, row_number() over (partition by key order by place) as n "
-                "from unnest($2::text[], $3::text[], $4::text[], $5::uuid[], $6::bigint[]) u (key, field, reason, subject, place)) g "
-                "on conflict (product, key) do nothing",
-                self.product.uid,
-                *(list(column) for column in zip(*((r.key, r.field, str(r.flaw), r.subject, r.place) for r in refused), strict=True)),
-            )
+            rows = "select * from unnest($2::text[], $3::text[], $4::text[], $5::uuid[], $6::bigint[]) u (key, field, reason, subject, place)"
+            each = ((r.key, r.field, str(r.flaw), r.subject, r.place) for r in refused)
+            await self.store.execute(quarantine.refusing(rows), self.product.uid, *map(list, zip(*each, strict=True)))
 
     async def finish(self) -> None:
-        """Note that the source has been read to its end, and move rows whose key another row has to the refused ones."""
-        if not self.filling:
-            await self._settle_doubles()
-        await self.store.execute("update staging.progress set complete = true where product = $1", self.product.uid)
+        """Note that the source has been read to its end, and move rows whose key another row has to the refused ones.
+
+        Raises FillingEndedError if a table that was filled holds a key twice.
+        """
+        async with self.lock if self.filling else nullcontext(), self.store.transaction():
+            await (self.filler.finish() if self.filling else self._settle_doubles())
+            await self.store.execute("update staging.progress set complete = true where product = $1", self.product.uid)
         self.complete = True
 
     async def _settle_doubles(self) -> None:
         shape = self.product.shape
         key, named = ", ".join(shape.key), "spec.subject.recordKey" if shape.many else "spec.subject.column"
         values = ", ".join([*shape.key, *(c.name for c in shape.raw)])
-        async with self.store.transaction():
-            await self.store.execute(f"analyze {self.table}")
-            await self.store.execute(  # of rows with one key the same one stays each time, however they were ordered
-                f'with ranked as (select s.ctid, row_number() over (partition by {key} order by ({values})::text collate "C", _place) as n from {self.table} s '
-                f"               where ({key}) in (select {key} from {self.table} group by {key} having count(*) > 1)), "
-                f"gone as (delete from {self.table} s using ranked r where s.ctid = r.ctid and r.n > 1 returning s.subject, s._key, s._place, r.n) "
-                "insert into staging.refused (product, key, field, reason, subject, place) "
-                f"select $1::text, _key || ' double ' || n, {literal(named)}, {literal(Flaw.DOUBLE_KEY)}, subject, _place from gone",
-                self.product.uid,
-            )
+        await self.store.execute(f"analyze {self.table}")
+        await self.store.execute(  # of rows with one key the same one stays each time, however they were ordered
+            f'with ranked as (select s.ctid, row_number() over (partition by {key} order by ({values})::text collate "C", _place) as n from {self.table} s '
+            f"               where ({key}) in (select {key} from {self.table} group by {key} having count(*) > 1)), "
+            f"gone as (delete from {self.table} s using ranked r where s.ctid = r.ctid and r.n > 1 returning s.subject, s._key, s._place, r.n) "
+            "insert into staging.refused (product, key, field, reason, subject, place) "
+            f"select $1::text, _key || ' double ' || n, {literal(named)}, {literal(Flaw.DOUBLE_KEY)}, subject, _place from gone",
+            self.product.uid,
+        )
 
     async def clear(self) -> None:
         """Remove the table and what was noted of the load, in the caller's transaction."""
@@ -218,7 +213,7 @@ class Staging:
         """Remove all that this load has brought, wherever it lies."""
         async with self.lock, self.store.transaction():
             if self.filling:
-                await empty(self.store, self.product)
+                await self.filler.undo()
             await self.clear()
 
     async def _forget(self, *tables: str) -> None:

@@ -35,7 +35,16 @@ def trial(number: int, field: ProductField, expression: str, types: Mapping[str,
     return f"create or replace function pg_temp.failing_{number}({parameters}) returns bigint[] language plpgsql as {literal(body)}"
 
 
-def failures(number: int, field: ProductField) -> str:
-    """Return the query for the places at which an expression fails for a row of the batch."""
-    arrays = ", ".join(f"coalesce(array_agg({name}), '{{}}')" for name in ['":place"', *map(identifier, reads(field))])
-    return f"select pg_temp.failing_{number}({arrays}) from {INCOMING}"
+def failures(number: int, field: ProductField, types: Mapping[str, FieldType]) -> str:
+    """Return the query for the places at which an expression fails for a row of the batch. What rows have in common is tried once.
+
+    Numbers are told apart by their text: 1 and 1.0 are equal, and an expression can make different things of them.
+    """
+    columns = [identifier(column) for column in reads(field)]
+    told = [f"{identifier(c)}::text" if types[c] is FieldType.NUMBER else identifier(c) for c in reads(field)]
+    arrays = ", ".join(f"array_agg({name})" for name in ['":place"', *columns])
+    return (
+        f'with marked as materialized (select ":place", {", ".join(columns)}, min(":place") over (partition by {", ".join(told)}) as ":first" '
+        f'from {INCOMING}), failing as materialized (select unnest(pg_temp.failing_{number}({arrays})) as ":first" from marked where ":place" = ":first") '
+        'select coalesce(array_agg(":place"), \'{}\') from marked join failing using (":first")'
+    )
