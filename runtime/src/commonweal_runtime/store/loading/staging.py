@@ -34,7 +34,7 @@ from commonweal_runtime.store.products import SQL_TYPE
 from commonweal_runtime.store.sources import Survey
 
 RESUME_HOURS = 6  # an older beginning is thrown away: in a database that goes on changing, its rows would be too old to be served
-_FORM = 2  # of the texts that sources give: what was read in an earlier one is read again
+_FORM = 3  # of the texts and positions that sources give: what was read in an earlier one is read again
 # The search path is the one that functions of `mapping` set: with another, PostgreSQL would plan what they do again in every call.
 _SESSION = "set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set synchronous_commit = off; set search_path = pg_catalog"
 

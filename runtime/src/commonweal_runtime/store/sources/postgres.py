@@ -158,8 +158,9 @@ class PostgresReader:
         try:
             async for block in self._copying.blocks():
                 columns = columns_of(block, len(names))
-                for first in range(0, len(columns[0]), BATCH):
-                    part = [column.slice(first, BATCH) for column in columns]
+                size = -(-len(columns[0]) // -(-len(columns[0]) // BATCH))  # as few parts as may be, of one size
+                for first in range(0, len(columns[0]), size):
+                    part = [column.slice(first, size) for column in columns]
                     yield Batch(part, _position([part[i] for i in at]))
         except FAILURES as error:
             raise broke_off(self._source, error) from None

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import csv
 
-from commonweal_runtime.store.sources.contract import BATCH, BATCH_BYTES, UNREADABLE
+from commonweal_runtime.store.sources.contract import BATCH_BYTES, ENOUGH, UNREADABLE
 from commonweal_runtime.store.stopping import stop
 
 _ENDS = (b'"\n', b",\n")  # of rows; texts have a few, which only makes blocks shorter
@@ -37,7 +37,7 @@ class CopyOut:
         """Take whole rows: PostgreSQL sends one in each message, and the driver hands on whole messages."""
         self._held += data
         self._rows += sum(data.count(end) for end in _ENDS)
-        if self._rows >= BATCH or len(self._held) >= BATCH_BYTES:
+        if self._rows >= ENOUGH or len(self._held) >= BATCH_BYTES:
             await self._pass_on()
 
     async def _pass_on(self) -> None:
