@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +17,13 @@ from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.loading import quarantine
 from commonweal_runtime.store.loading.copying import copy
 from commonweal_runtime.store.loading.rows import Flaw, Read
-from commonweal_runtime.store.loading.trials import INCOMING, failures, trial
+from commonweal_runtime.store.loading.trials import INCOMING, known_of, learn, told, trial
 from commonweal_runtime.store.mapping import expression
 from commonweal_runtime.store.names import identifier
 from commonweal_runtime.store.products import SQL_TYPE
 from commonweal_runtime.store.words import misfit
 
+_MOST_KNOWN = 1000
 _BAD_VALUES = ("22", "23")  # SQLSTATE classes: the row is to blame, not the expression
 
 
@@ -32,6 +34,7 @@ class Mapped:
     product: Served
     fields: Mapping[str, str]
     types: Mapping[str, FieldType]
+    known: dict[int, int] = dataclasses.field(default_factory=dict)  # by the number of an expression, how much it is known to fail for
 
     @classmethod
     def of(cls, product: Served, types: Mapping[str, FieldType]) -> Mapped:
@@ -56,6 +59,7 @@ class Mapped:
         """Make the temporary table, and find the expression that fits no row before there is one."""
         columns = ", ".join(f"{identifier(name)} {type_}" for name, type_ in self._incoming().items())
         await store.execute(f"drop table if exists {INCOMING}; create temporary table incoming ({columns}) on commit delete rows")
+        self.known.clear()
         for n, field in enumerate(self._mapped()):
             try:
                 async with store.transaction():
@@ -72,31 +76,44 @@ class Mapped:
         """Carry out a statement that reads `values`, and refuse the rows whose expressions cannot be evaluated or that lack what is required."""
         try:
             async with store.transaction():
-                await self._refuse_missing(store, {})
+                await self._sort_out(store)
                 await store.execute(statement)
                 return
         except asyncpg.UniqueViolationError:
             raise
         except asyncpg.PostgresError as error:
             self._blame(error, None)
-        failing = {n: await store.fetchval(failures(n, field, self.types)) for n, field in enumerate(self._mapped())}
-        await self._refuse_missing(store, failing)
         for n, field in enumerate(self._mapped()):
-            if failing[n]:
-                await self._refuse(store, '":place" in (select unnest($4::bigint[]))', failing[n], (field.name, Flaw.MAPPING_FAILED))
+            await self._learn(store, n, field)
+        await self._sort_out(store)
         await store.execute(statement)
 
-    async def _refuse_missing(self, store: Any, failing: Mapping[int, Sequence[int]]) -> None:
-        """Take out the rows whose required field comes out empty; `failing` are, by the number of an expression, the places where it cannot be asked."""
+    async def _learn(self, store: Any, number: int, field: ProductField) -> None:
+        """Find out what an expression fails for in the batch. Only so much is known at a time: each batch is held against it."""
+        if self.known.get(number, 0) > _MOST_KNOWN:
+            await store.execute(f"truncate {known_of(number)}")
+            self.known[number] = 0
+        found = int((await store.execute(learn(number, field))).rsplit(" ", 1)[1])
+        self.known[number] = self.known.get(number, 0) + found
+
+    async def _sort_out(self, store: Any) -> None:
+        """Refuse the rows whose required field comes out empty, then those for which an expression is known to fail, which are not asked whether it is."""
         for n, field in enumerate(self._mapped()):
             if field.required:
-                empty = f'case when ":place" in (select unnest($4::bigint[])) then false else {self.fields[field.name]} is null end'
-                await self._refuse(store, empty, failing.get(n, []), (field.name, Flaw.MISSING))
+                await self._refuse(
+                    store, f"case when {self._fails(n, field)} then false else {self.fields[field.name]} is null end", field, Flaw.MISSING
+                )
+        for n, field in enumerate(self._mapped()):
+            if self.known.get(n):
+                await self._refuse(store, self._fails(n, field), field, Flaw.MAPPING_FAILED)
 
-    async def _refuse(self, store: Any, condition: str, places: Sequence[int], why: tuple[str, Flaw]) -> None:
-        gone = f'with gone as (delete from {INCOMING} where {condition} returning ":key" as key, ":subject" as subject, ":place" as place) '
-        rows = "select key, $2 as field, $3 as reason, subject, place from gone"
-        await store.execute(gone + quarantine.refusing(rows), self.product.uid, why[0], str(why[1]), places)
+    @staticmethod
+    def _fails(number: int, field: ProductField) -> str:
+        return f"{told(field)} in (select told from {known_of(number)})"
+
+    async def _refuse(self, store: Any, condition: str, field: ProductField, flaw: Flaw) -> None:
+        gone = f'delete from {INCOMING} where {condition} returning ":key" as key, $2 as field, $3 as reason, ":subject" as subject, ":place" as place'
+        await store.execute(quarantine.refusing(gone), self.product.uid, field.name, str(flaw))
 
     @property
     def values(self) -> str:

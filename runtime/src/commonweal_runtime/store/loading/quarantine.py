@@ -10,14 +10,15 @@ _EXAMPLES = 5
 
 
 def refusing(rows: str) -> str:
-    """Return the statement that notes refused rows of a load, a query for key, field, reason, subject and place; of those with one key the later are told
-    apart by their place. The product is $1.
+    """Return the statement that notes refused rows of a load: key, field, reason, subject and place, from a query or what a statement returns.
+
+    Of rows with one key the later are told apart by their place. The product is $1. What is there already is found by the index alone, however many there are.
     """
+    into = "insert into staging.refused (product, key, field, reason, subject, place) select $1::text"
     return (
-        "insert into staging.refused (product, key, field, reason, subject, place) "
-        "select $1::text, case when n > 1 or exists (select from staging.refused r where r.product = $1::text and r.key = g.key) "
-        "then key || ' at ' || place else key end, field, reason, subject, place "
-        f"from (select *, row_number() over (partition by key order by place) as n from ({rows}) u) g on conflict (product, key) do nothing"
+        f"with gone as ({rows}), first as ({into}, key, field, reason, subject, place from gone order by place on conflict (product, key) do nothing "
+        f"returning place) {into}, key || ' at ' || place, field, reason, subject, place from gone where place not in (select place from first) "
+        "on conflict (product, key) do nothing"
     )
 
 

@@ -1,5 +1,9 @@
 # ruff: noqa: S608 - statements are built here; every name and text in them comes through `names` or from the compiler of expressions
-"""Which rows of a batch an expression fails for: asked of PostgreSQL itself, which alone knows, and row by row, whatever the expression is."""
+"""Which rows of a batch an expression fails for: asked of PostgreSQL itself, which alone knows, and row by row, whatever the expression is.
+
+An expression makes the same of the same (`store/expressions.py`), so what rows have in common is tried once, and what has failed is known in the batches
+after it. All is told apart by its text: 1 and 1.0 are equal numbers, and an expression can make different things of them.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,19 @@ from commonweal_runtime.store.products import SQL_TYPE
 INCOMING = "pg_temp.incoming"
 
 
+def known_of(number: int) -> str:
+    """Return the table of what an expression is known to fail for."""
+    return f"pg_temp.known_{number}"
+
+
+def told(field: ProductField) -> str:
+    """Return what an expression reads of a row, as one value."""
+    return f"array[{', '.join(f'{identifier(column)}::text' for column in reads(field))}]"
+
+
 def trial(number: int, field: ProductField, expression: str, types: Mapping[str, FieldType]) -> str:
-    """Return the statement that makes the function which says at which places an expression fails. `types` are those of the source's columns.
+    """Return the statements that make what is known of an expression, and the function which says at which places it fails. `types` are those of the
+    source's columns.
 
     A trap for errors costs as much as several rows, so one stands around all rows and is set again only after a row that fails. Variables are named
     as the source's columns, so the expression stands as it is; what is named with a colon is ours.
@@ -32,19 +47,15 @@ def trial(number: int, field: ProductField, expression: str, types: Mapping[str,
         '":failing" := pg_catalog.array_append(":failing", ":places"[":n"]); ":n" := ":n" operator(pg_catalog.+) 1; '
         'end; end loop; return ":failing"; end'
     )
-    return f"create or replace function pg_temp.failing_{number}({parameters}) returns bigint[] language plpgsql as {literal(body)}"
+    known = f"drop table if exists {known_of(number)}; create temporary table known_{number} (told text[] not null); "
+    return f"{known}create or replace function pg_temp.failing_{number}({parameters}) returns bigint[] language plpgsql as {literal(body)}"
 
 
-def failures(number: int, field: ProductField, types: Mapping[str, FieldType]) -> str:
-    """Return the query for the places at which an expression fails for a row of the batch. What rows have in common is tried once.
-
-    Numbers are told apart by their text: 1 and 1.0 are equal, and an expression can make different things of them.
-    """
-    columns = [identifier(column) for column in reads(field)]
-    told = [f"{identifier(c)}::text" if types[c] is FieldType.NUMBER else identifier(c) for c in reads(field)]
-    arrays = ", ".join(f"array_agg({name})" for name in ['":place"', *columns])
+def learn(number: int, field: ProductField) -> str:
+    """Return the statement that adds to what is known what an expression fails for in the batch."""
+    arrays = ", ".join(f"array_agg({name})" for name in ['":place"', *(identifier(column) for column in reads(field))])
+    each = f'select min(":place") from {INCOMING} group by {told(field)}'
     return (
-        f'with marked as materialized (select ":place", {", ".join(columns)}, min(":place") over (partition by {", ".join(told)}) as ":first" '
-        f'from {INCOMING}), failing as materialized (select unnest(pg_temp.failing_{number}({arrays})) as ":first" from marked where ":place" = ":first") '
-        'select coalesce(array_agg(":place"), \'{}\') from marked join failing using (":first")'
+        f'insert into {known_of(number)} select {told(field)} from {INCOMING} where ":place" in '
+        f'(select unnest(pg_temp.failing_{number}({arrays})) from {INCOMING} where ":place" in ({each}))'
     )
