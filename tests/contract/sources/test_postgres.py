@@ -206,7 +206,8 @@ def test_batches_end_at_rows_and_at_bytes_and_the_server_waits(source: HeritageS
         async with opened(product(source, "mini")) as (reader, _):
             sizes = [len(batch.columns[0]) async for batch in reader.batches(None)]
             assert sum(sizes) == 2 * BATCH
-            assert max(sizes) <= BATCH < 3 * min(sizes), "of about one size"
+            assert max(sizes) <= BATCH
+            assert len(sizes) <= 5, "no more of them than need be"
         async with opened(product(source, "mega", "t")) as (reader, _):
             batches = reader.batches(None)
             first = await anext(batches)

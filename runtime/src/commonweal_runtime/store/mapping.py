@@ -18,7 +18,10 @@ _AS_TYPE = {
     FieldType.TIMESTAMP: "mapping.moment({})",
 }
 
-_DATES = ("mapping.to_date(", "mapping.make_date(")  # whole expressions, for parts of one stand in parentheses; they see to what `mapping.day` does
+_DATES = (
+    "mapping.to_date(",
+    "mapping.make_date(",
+)  # whole expressions, for parts of one stand in parentheses; they see to what `mapping.day` does
 
 
 def source_columns(spec: DataProductSpec) -> tuple[str, ...]:

@@ -176,7 +176,9 @@ class Staging:
 
     async def _refuse(self, refused: Sequence[Refused]) -> None:
         if refused:
-            rows = "select * from unnest($2::text[], $3::text[], $4::text[], $5::uuid[], $6::bigint[]) u (key, field, reason, subject, place)"
+            rows = (
+                "select * from unnest($2::text[], $3::text[], $4::text[], $5::uuid[], $6::bigint[]) u (key, field, reason, subject, place)"
+            )
             each = ((r.key, r.field, str(r.flaw), r.subject, r.place) for r in refused)
             await self.store.execute(quarantine.refusing(rows), self.product.uid, *map(list, zip(*each, strict=True)))
 
