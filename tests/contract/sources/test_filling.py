@@ -27,7 +27,7 @@ FIELDS = [
     {"name": "joined", "from": "to_date(joined, 'DD/MM/YYYY')", "type": "Date", "required": True},
     {"name": "half", "from": "(amount || '')::bigint / 2", "type": "Integer"},
 ]
-BAD = {
+BAD: dict[int, dict[str, str | None]] = {
     7: {"joined": "31/02/2001"},
     8: {"joined": None},
     6007: {"joined": "31/02/2001"},

@@ -23,7 +23,7 @@ async def copy(store: Any, rows: pa.Table, table: str, columns: Sequence[str], s
 
 
 def lines_of(rows: pa.Table) -> bytes:
-    """Return rows as COPY reads them: a line for each, a tab between two values, `\\N` where there is none."""
+    """Return rows as COPY reads them: a line for each, a tab between two values, a mark of its own where there is none."""
     plain = _plain(rows)
     return _escaped(rows) if plain is None else plain
 
@@ -47,7 +47,8 @@ def _escaped(rows: pa.Table) -> bytes:
         columns = [pc.replace_substring(column, character, written) for column in columns]
     joined = pc.binary_join_element_wise(*columns, _large("\t"), null_handling="replace", null_replacement="\\N")
     _, offsets, data = pc.binary_join_element_wise(joined, _large(""), _large("\n")).buffers()
-    return data.slice(0, memoryview(offsets).cast("q")[rows.num_rows]).to_pybytes()
+    lines: bytes = data.slice(0, memoryview(offsets).cast("q")[rows.num_rows]).to_pybytes()
+    return lines
 
 
 def _large(text: str) -> pa.LargeStringScalar:

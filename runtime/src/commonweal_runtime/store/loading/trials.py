@@ -28,8 +28,7 @@ def told(field: ProductField) -> str:
 
 
 def trial(number: int, field: ProductField, expression: str, types: Mapping[str, FieldType]) -> str:
-    """Return the statements that make what is known of an expression, and the function which says at which places it fails. `types` are those of the
-    source's columns.
+    """Return what makes the table of what is known of an expression, and the function that says at which places it fails. `types` are the columns' types.
 
     A trap for errors costs as much as several rows, so one stands around all rows and is set again only after a row that fails. Variables are named
     as the source's columns, so the expression stands as it is; what is named with a colon is ours.
