@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from commonweal_runtime.exceptions import FillingEndedError, SourceChangedError, SourceReadError
@@ -19,6 +21,7 @@ from commonweal_runtime.store.loading.rows import Read, Reading
 from commonweal_runtime.store.loading.staging import Staging, plan_of
 from commonweal_runtime.store.product_tables import served_product
 from commonweal_runtime.store.sources import Batch, Credentials, Source, Survey, open_source
+from commonweal_runtime.store.sources.own_thread import own_thread
 
 Tell = Callable[[str], None]
 
@@ -147,7 +150,10 @@ async def _stage(source: Source, survey: Survey, staging: Staging, renaming: Ren
     """Read what is not staged yet. What a source that breaks off means for the next load is said in the error."""
     reading = Reading(staging.product.spec, survey.types, renaming.sector_key, staging.rows)
     try:
-        async with ahead(_read(source, reading, renaming, staging.position)) as batches:
+        async with (
+            own_thread("rows") as thread,
+            ahead(_read(source, staging.position, partial(_taken, reading, renaming), thread)) as batches,
+        ):
             async for read, noted, position in batches:
                 await staging.add(read, noted, position)
                 tell(_progress(staging.rows, survey))
@@ -161,15 +167,16 @@ async def _stage(source: Source, survey: Survey, staging: Staging, renaming: Ren
 
 
 async def _read(
-    source: Source, reading: Reading, renaming: Renaming, after: str | None
+    source: Source, after: str | None, take: Callable[[Batch], tuple[Read, Sequence[Noted]]], thread: Executor
 ) -> AsyncIterator[tuple[Read, Sequence[Noted], str | None]]:
+    """Read the source, a batch's rows being taken in a thread of its own: meanwhile the store hears and is heard."""
+    loop = asyncio.get_running_loop()
     async for batch in source.batches(after):
-        # in a thread of its own: meanwhile the store hears and is heard
-        read, noted = await asyncio.to_thread(_taken, batch, reading, renaming)
+        read, noted = await loop.run_in_executor(thread, take, batch)
         yield read, noted, batch.position
 
 
-def _taken(batch: Batch, reading: Reading, renaming: Renaming) -> tuple[Read, Sequence[Noted]]:
+def _taken(reading: Reading, renaming: Renaming, batch: Batch) -> tuple[Read, Sequence[Noted]]:
     return reading.read(batch), renaming.noted(batch)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -18,8 +17,7 @@ _ESCAPED = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))  # the 
 async def copy(store: Any, rows: pa.Table, table: str, columns: Sequence[str], schema: str | None = None) -> None:
     """Add rows to a table, their columns in the order of `columns`; PostgreSQL reads the texts as the columns' types."""
     if rows.num_rows:
-        written = await asyncio.to_thread(lines_of, rows)
-        await store.copy_to_table(table, schema_name=schema, source=_pieces(written), columns=columns, format="text")
+        await store.copy_to_table(table, schema_name=schema, source=_pieces(lines_of(rows)), columns=columns, format="text")
 
 
 def lines_of(rows: pa.Table) -> bytes:

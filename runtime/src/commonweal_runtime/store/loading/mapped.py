@@ -51,9 +51,10 @@ class Mapped:
 
     def _incoming(self) -> dict[str, str]:
         """Return names and types of the incoming columns, in the order of `Read.taken`: ours have a colon, which no source column that may be named has."""
+        own = {":key": "text"} if self.product.shape.many else {}  # else it is the person's id
         ours = {":subject": "uuid", **({":record": "text"} if self.product.shape.many else {})}
         plain = {f":{n}": SQL_TYPE[f.type] for n, f in self._plain() if f.type is not None}
-        return {**ours, **plain, **{column: SQL_TYPE[type_] for column, type_ in self.types.items()}, ":key": "text", ":place": "bigint"}
+        return {**ours, **plain, **{column: SQL_TYPE[type_] for column, type_ in self.types.items()}, **own, ":place": "bigint"}
 
     async def prepare(self, store: Any) -> None:
         """Make the temporary table, and find the expression that fits no row before there is one."""
@@ -70,7 +71,8 @@ class Mapped:
 
     async def bring(self, store: Any, read: Read) -> None:
         """Put a batch into the temporary table, in the caller's transaction, at whose end it is gone."""
-        await copy(store, read.taken, "incoming", list(self._incoming()))
+        taken = read.taken if self.product.shape.many else read.taken.remove_column(read.taken.num_columns - 2)
+        await copy(store, taken, "incoming", list(self._incoming()))
 
     async def put(self, store: Any, statement: str) -> None:
         """Carry out a statement that reads `values`, and refuse the rows whose expressions cannot be evaluated or that lack what is required."""
@@ -112,7 +114,7 @@ class Mapped:
         return f"{told(field)} in (select told from {known_of(number)})"
 
     async def _refuse(self, store: Any, condition: str, field: ProductField, flaw: Flaw) -> None:
-        gone = f'delete from {INCOMING} where {condition} returning ":key" as key, $2 as field, $3 as reason, ":subject" as subject, ":place" as place'
+        gone = f'delete from {INCOMING} where {condition} returning {self.key} as key, $2 as field, $3 as reason, ":subject" as subject, ":place" as place'
         await store.execute(quarantine.refusing(gone), self.product.uid, field.name, str(flaw))
 
     @property
@@ -121,6 +123,11 @@ class Mapped:
         plain = {f.name: identifier(f":{n}") for n, f in self._plain()}
         own = [self.fields.get(c.field) or plain[c.field] for c in self.product.shape.raw]
         return ", ".join([*(identifier(f":{k}") for k in self.product.shape.key), *own])
+
+    @property
+    def key(self) -> str:
+        """What a row is told apart by, over the temporary table."""
+        return '":key"' if self.product.shape.many else '":subject"::text'
 
     @property
     def columns(self) -> str:

@@ -164,7 +164,7 @@ class Staging:
             await self.filler.add(read)
         elif mapped.fields:
             await mapped.bring(self.store, read)
-            rows = f'select {mapped.values}, ":key", ":place" from {INCOMING}'
+            rows = f'select {mapped.values}, {mapped.key}, ":place" from {INCOMING}'
             await mapped.put(self.store, f"insert into {self.table} ({mapped.columns}, _key, _place) {rows}")
         else:
             await copy(self.store, read.taken, self.product.relation, self._columns, "staging")
