@@ -42,7 +42,8 @@ class CutError(Exception):
 
 
 def table(**over: list[Any]) -> pa.Table:
-    rows = [{"ref": f"P{n}", "full_name": f'"Person"\t{n}\\', "joined": "01/02/2003", "amount": "8"} | BAD.get(n, {}) for n in range(ROWS)]
+    good: dict[str, str | None] = {"joined": "01/02/2003", "amount": "8"}
+    rows = [{"ref": f"P{n}", "full_name": f'"Person"\t{n}\\', **good, **BAD.get(n, {})} for n in range(ROWS)]
     return pa.table({name: [row[name] for row in rows] for name in rows[0]} | over)
 
 

@@ -104,6 +104,8 @@ class _Once:
                 return Loaded(quarantined=held)
             renaming = await Renaming.of(store, kept, survey, self.sector_key)
             staging = await Staging.open(store, kept, survey, self.sector_key, self.lock, fill=fill and not renaming.former)
+            if staging.filling and await served_product(store, kept.name) != self.product:  # what it is now is what the filling holds it to
+                raise SourceChangedError
             resumed = staging.rows
             if not staging.complete:
                 await self._read(source, survey, staging, renaming)
@@ -152,7 +154,7 @@ async def _stage(source: Source, survey: Survey, staging: Staging, renaming: Ren
     try:
         async with (
             own_thread("rows") as thread,
-            ahead(_read(source, staging.position, partial(_taken, reading, renaming), thread)) as batches,
+            ahead(_read(source, staging.position, partial(_taken, reading, staging, renaming), thread)) as batches,
         ):
             async for read, noted, position in batches:
                 await staging.add(read, noted, position)
@@ -176,8 +178,8 @@ async def _read(
         yield read, noted, batch.position
 
 
-def _taken(reading: Reading, renaming: Renaming, batch: Batch) -> tuple[Read, Sequence[Noted]]:
-    return reading.read(batch), renaming.noted(batch)
+def _taken(reading: Reading, staging: Staging, renaming: Renaming, batch: Batch) -> tuple[Read, Sequence[Noted]]:
+    return staging.written(reading.read(batch)), renaming.noted(batch)
 
 
 def _progress(rows: int, survey: Survey) -> str:

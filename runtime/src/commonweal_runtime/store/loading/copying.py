@@ -14,10 +14,9 @@ _UNQUOTED = csv.WriteOptions(include_header=False, delimiter="\t", quoting_style
 _ESCAPED = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))  # the backslash first
 
 
-async def copy(store: Any, rows: pa.Table, table: str, columns: Sequence[str], schema: str | None = None) -> None:
-    """Add rows to a table, their columns in the order of `columns`; PostgreSQL reads the texts as the columns' types."""
-    if rows.num_rows:
-        await store.copy_to_table(table, schema_name=schema, source=_pieces(lines_of(rows)), columns=columns, format="text")
+async def copy(store: Any, lines: bytes, table: str, columns: Sequence[str], schema: str | None = None) -> None:
+    """Add the rows of `lines_of` to a table, their columns in the order of `columns`; PostgreSQL reads the texts as the columns' types."""
+    await store.copy_to_table(table, schema_name=schema, source=_pieces(lines), columns=columns, format="text")
 
 
 def lines_of(rows: pa.Table) -> bytes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+import pyarrow as pa
 
 from commonweal_api.data_product import FieldType, ProductField
 from commonweal_api.reasons import Reason
@@ -69,10 +70,13 @@ class Mapped:
             except asyncpg.PostgresError as error:
                 self._blame(error, field.name)
 
+    def sent(self, read: Read) -> pa.Table:
+        """Return what of a batch goes into the temporary table."""
+        return read.taken if self.product.shape.many else read.taken.remove_column(read.taken.num_columns - 2)
+
     async def bring(self, store: Any, read: Read) -> None:
-        """Put a batch into the temporary table, in the caller's transaction, at whose end it is gone."""
-        taken = read.taken if self.product.shape.many else read.taken.remove_column(read.taken.num_columns - 2)
-        await copy(store, taken, "incoming", list(self._incoming()))
+        """Put a batch, whose lines are those of `sent`, into the temporary table, in the caller's transaction, at whose end it is gone."""
+        await copy(store, read.lines, "incoming", list(self._incoming()))
 
     async def put(self, store: Any, statement: str) -> None:
         """Carry out a statement that reads `values`, and refuse the rows whose expressions cannot be evaluated or that lack what is required."""

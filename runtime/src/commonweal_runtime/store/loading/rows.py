@@ -49,11 +49,12 @@ class Read:
     """What one batch comes to.
 
     `taken` are columns of text that PostgreSQL reads as the store's types: subject, record where there are many, fields with a column, what mapping
-    expressions read, then the row's own key and its place in the load.
+    expressions read, then the row's own key and its place in the load. `lines` are those of them that are sent, as COPY reads them (`Staging.written`).
     """
 
     taken: pa.Table
     refused: Sequence[Refused]
+    lines: bytes = b""
 
     @property
     def rows(self) -> int:

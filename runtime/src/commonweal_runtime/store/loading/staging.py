@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.loading import quarantine
-from commonweal_runtime.store.loading.copying import copy
+from commonweal_runtime.store.loading.copying import copy, lines_of
 from commonweal_runtime.store.loading.filling import Filling
 from commonweal_runtime.store.loading.mapped import Mapped
 from commonweal_runtime.store.loading.renaming import NOTED, Noted
@@ -139,8 +139,13 @@ class Staging:
                 self.filling,
             )
 
+    def written(self, read: Read) -> Read:
+        """Return a batch with the lines that `add` sends. It may run in another thread."""
+        rows = self.mapped.sent(read) if self.filling or self.mapped.fields else read.taken
+        return replace(read, lines=lines_of(rows))
+
     async def add(self, read: Read, noted: Sequence[Noted], position: str | None) -> None:
-        """Keep one batch, what is noted of former ids in it, and the position after it: all or nothing."""
+        """Keep one batch, which `written` has given its lines, what is noted of former ids in it, and the position after it: all or nothing."""
         async with self.lock if self.filling else nullcontext(), self.store.transaction():
             await self._refuse(read.refused)
             await self._keep(read)
@@ -167,7 +172,7 @@ class Staging:
             rows = f'select {mapped.values}, {mapped.key}, ":place" from {INCOMING}'
             await mapped.put(self.store, f"insert into {self.table} ({mapped.columns}, _key, _place) {rows}")
         else:
-            await copy(self.store, read.taken, self.product.relation, self._columns, "staging")
+            await copy(self.store, read.lines, self.product.relation, self._columns, "staging")
 
     @property
     def _columns(self) -> list[str]:

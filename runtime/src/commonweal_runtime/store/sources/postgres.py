@@ -157,7 +157,7 @@ class PostgresReader:
         self._copying = CopyOut(self._connection, self._statement(names, after), self._encoding)
         try:
             async for block in self._copying.blocks():
-                columns = columns_of(block, len(names))
+                columns = await asyncio.to_thread(columns_of, block, len(names))
                 size = -(-len(columns[0]) // -(-len(columns[0]) // BATCH))  # as few parts as may be, of one size
                 for first in range(0, len(columns[0]), size):
                     part = [column.slice(first, size) for column in columns]
