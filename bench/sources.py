@@ -44,7 +44,7 @@ from support.keeper import Bench  # noqa: E402
 from support.postgres import HeritageServer, StoreServer  # noqa: E402
 
 TARGET, MOST_MIB, WORST_BAD = 0.5, 256, 1.3
-SIZES = (100_000, 1_000_000)
+SIZES, ROUNDS = (100_000, 1_000_000), 3
 BAD = {"0": 0, "1": 1, "10": 10}  # per cent
 VARIED = "10x"  # in which no two bad values are alike
 SAID = {"0": "0 % bad", "1": "1 % bad", "10": "10 % bad", VARIED: "10 % bad, no two alike"}
@@ -307,7 +307,7 @@ def main() -> None:
     """Measure and write bench/results/sources.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="100,000 rows, once; nothing is written")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--load", nargs=3, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.load:
@@ -324,7 +324,8 @@ def main() -> None:
     for figure in (figures := figures_of(found)):
         print(f"{figure.figure}: {figure.value} {figure.unit} {figure.target or ''}")
     if not asked.quick:
-        write("sources", "python bench/sources.py", figures, datetime.now(UTC), series=series_of(found))
+        command = "python bench/sources.py" + (f" --rounds {number}" if number != ROUNDS else "")
+        write("sources", command, figures, datetime.now(UTC), series=series_of(found))
 
 
 if __name__ == "__main__":

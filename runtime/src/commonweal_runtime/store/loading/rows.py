@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +19,7 @@ from commonweal_runtime.store.sources.arrow_text import uuids
 from commonweal_runtime.store.sources.contract import UNREADABLE, Batch
 from commonweal_runtime.store.values import key_of
 
+_SOME = 256  # rows, which take a third of a millisecond
 LONGEST_KEY = 2000  # bytes of a record key: PostgreSQL keeps at most 2704 of an entry in an index, a subject's id beside it among them
 
 
@@ -108,7 +110,12 @@ class Reading:
         return _Keys(subjects, records, self._ids(pc.binary_join_element_wise(roots, records, "\0")))
 
     def _ids(self, texts: pa.StringArray) -> pa.StringArray:
-        return uuids(pairwise_bytes(self._key, (text or b"" for text in texts.cast(pa.binary()).to_pylist())), texts.is_valid())
+        roots = [text or b"" for text in texts.cast(pa.binary()).to_pylist()]
+        ids = []
+        for first in range(0, len(roots), _SOME):
+            ids.append(pairwise_bytes(self._key, roots[first : first + _SOME]))
+            time.sleep(0)  # lets the thread that talks to the store have its turn, for which it would wait 5 ms
+        return uuids(b"".join(ids), texts.is_valid())
 
     def _columns(self, columns: Sequence[pa.Array], faults: dict[int, tuple[str, Flaw]]) -> list[pa.Array]:
         """Return the columns as texts of their types, and note the first fault of each row."""
