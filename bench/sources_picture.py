@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 COLOURS = ("#0b6e4f", "#3aa17e", "#8fcdb4", "#d9902f", "#b5482f", "#6a5acd", "#8a8a8a", "#cccccc")
-LOAD, RIVAL, BAD = COLOURS[0], "#8a8a8a", ("#0b6e4f", "#3aa17e", "#d9902f", "#b5482f")
+LOAD, RIVAL = COLOURS[0], "#8a8a8a"
 
 
 def _text(x: float, y: float, said: str, kind: str = "", anchor: str = "start") -> str:
@@ -20,7 +20,7 @@ def _bar(x: float, y: float, wide: float, tall: float, colour: str) -> str:
 def rates(runs: Sequence[Mapping[str, Any]], top: float) -> tuple[float, list[str]]:
     """Return where the bars end, and the bars: COPY and the load of each run, on one scale."""
     most = max(run[key] for run in runs for key in ("rival", "rate"))
-    out, y = [_text(60, top, "Rows a second: COPY between the two servers (grey), and the load", "head")], top + 14
+    out, y = [_text(60, top, "Rows a second: COPY between the two servers (grey), the load (green), and its share", "head")], top + 14
     for run in runs:
         out.append(_text(290, y + 14, f"{run['kind']}, {run['rows']:,} rows, {run['bad']}", "", "end"))
         out += [_bar(300, y, 400 * run["rival"] / most, 8, RIVAL), _bar(300, y + 9, 400 * run["rate"] / most, 8, LOAD)]

@@ -22,7 +22,7 @@ from support.keeper import Bench
 
 ROWS, BATCH = 12_000, 5000
 NUMBER = 900
-FIELDS = [
+FIELDS: list[dict[str, Any]] = [
     {"name": "fullName", "column": "full_name", "type": "String"},
     {"name": "joined", "from": "to_date(joined, 'DD/MM/YYYY')", "type": "Date", "required": True},
     {"name": "half", "from": "(amount || '')::bigint / 2", "type": "Integer"},
@@ -50,10 +50,10 @@ def table(**over: list[Any]) -> pa.Table:
 class Filled:
     """A product whose table has been made and never loaded."""
 
-    def __init__(self, bench: Bench, volumes: Path, name: str, data: pa.Table) -> None:
+    def __init__(self, bench: Bench, volumes: Path, name: str, data: pa.Table, fields: list[dict[str, Any]] = FIELDS) -> None:
         self.bench, self.name, self.file = bench, name, volumes / "files" / f"{name}.parquet"
         pq.write_table(data, self.file)
-        base = {"title": "People", "version": "1.0.0", "class": "Person", "subject": {"column": "ref"}, "fields": FIELDS}
+        base = {"title": "People", "version": "1.0.0", "class": "Person", "subject": {"column": "ref"}, "fields": fields}
         gone = {**base, "source": {"parquet": {"location": "volume://none/x"}}}
         there = {**base, "source": {"parquet": {"location": f"volume://files/{name}.parquet"}}}
 
@@ -106,6 +106,13 @@ class Filled:
                 await root.close()
 
         asyncio.run(go())
+
+
+PLAIN: list[dict[str, Any]] = [
+    FIELDS[0],
+    {"name": "joined", "column": "joined", "type": "String"},
+    {"name": "first", "mask": {"of": "fullName", "kind": "FirstThree"}},
+]
 
 
 def cut(progress: str) -> None:
@@ -173,5 +180,27 @@ def test_a_product_that_changes_meanwhile_is_filled_from_the_beginning(bench: Be
         assert (done.resumed, done.inserted) == (0, ROWS - 5)
         assert await product.state(root) == (False, True, ROWS - 5)
         assert {row["fullName"] for row in (await product.rows(root)).values()} == {"8"}
+
+    product.run(script)
+
+
+def test_rows_without_an_expression_go_straight_into_the_table_unless_somebody_has_been_erased(bench: Bench, volumes: Path) -> None:
+    product = Filled(bench, volumes, "plain", table(), PLAIN)
+
+    async def script(root: Any) -> None:
+        with pytest.raises(CutError):
+            await product.load(root, cut)
+        await root.execute("select consent.erase_rows($1, 'p-plain', 'subject')", subject("P11001"))
+        done = await product.load(root)
+        assert (done.resumed, done.inserted, done.refused) == (BATCH, ROWS - 1, 0)
+        rows = await product.rows(root)
+        assert [rows[subject("P7")][name] for name in ("fullName", "joined", "first", "_consent")] == [
+            '"Person"\t7\\',
+            "31/02/2001",
+            '"Pe',
+            [],
+        ]
+        assert rows[subject("P8")]["joined"] is None
+        assert (await product.again()).written == 0
 
     product.run(script)

@@ -15,11 +15,12 @@ import asyncpg
 
 from commonweal_runtime.exceptions import FillingEndedError, SourceChangedError
 from commonweal_runtime.store.agreements import Served
+from commonweal_runtime.store.loading.copying import copy
 from commonweal_runtime.store.loading.mapped import Mapped
 from commonweal_runtime.store.loading.merging import base_of, lock_people
 from commonweal_runtime.store.loading.rows import Read
 from commonweal_runtime.store.loading.trials import INCOMING
-from commonweal_runtime.store.names import identifier, literal, table
+from commonweal_runtime.store.names import column_of, identifier, literal, table
 
 _MANY = 2000  # people of one batch, for whom nearly all locks there are would be asked for one by one
 # What the product is now, whether anybody has said something under an agreement on it; and what `consent.on_arrival` is told.
@@ -61,13 +62,19 @@ class Filling:
 
     async def add(self, read: Read) -> None:
         """Add a batch; refuse the rows whose expressions cannot be evaluated. Raises SourceChangedError if the product has changed."""
-        store = self.store
-        await self.mapped.bring(store, read)
-        some = read.taken.num_rows < _MANY
-        await lock_people(store, f'(select ":subject" as subject from {INCOMING}) i' if some else None)
+        store, many = self.store, read.taken.num_rows >= _MANY
+        if not many:
+            await self.mapped.bring(store, read)
+        await lock_people(store, None if many else f'(select ":subject" as subject from {INCOMING}) i')
         asked = await store.fetchrow(_ASKED, self.product.uid, base_of(self.product))
         if asked is None or asked["spec"] != self.spec:
             raise SourceChangedError
+        if many and not (self.mapped.fields or asked["said"] or asked["erased"]):
+            shape = self.product.shape
+            await copy(store, read.lines, self.product.relation, [*shape.key, *(column_of(c.field) for c in shape.raw)], "product")
+            return
+        if many:
+            await self.mapped.bring(store, read)
         if asked["erased"]:
             await store.execute(
                 f'delete from {INCOMING} i using consent.erased e where e.product = $1 and e.subject = i.":subject"', base_of(self.product)

@@ -30,7 +30,7 @@ _BAD_VALUES = ("22", "23")  # SQLSTATE classes: the row is to blame, not the exp
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """What one product's expressions need. No fields: the product has none, and rows go straight to the staging table."""
+    """What one product's expressions need. No fields: the product has none, and rows go straight to where they belong."""
 
     product: Served
     fields: Mapping[str, str]
@@ -53,9 +53,10 @@ class Mapped:
     def _incoming(self) -> dict[str, str]:
         """Return names and types of the incoming columns, in the order of `Read.taken`: ours have a colon, which no source column that may be named has."""
         own = {":key": "text"} if self.product.shape.many else {}  # else it is the person's id
+        own = {**own, ":place": "bigint"} if self.fields else {}  # a row that nothing is evaluated for is not refused
         ours = {":subject": "uuid", **({":record": "text"} if self.product.shape.many else {})}
         plain = {f":{n}": SQL_TYPE[f.type] for n, f in self._plain() if f.type is not None}
-        return {**ours, **plain, **{column: SQL_TYPE[type_] for column, type_ in self.types.items()}, **own, ":place": "bigint"}
+        return {**ours, **plain, **{column: SQL_TYPE[type_] for column, type_ in self.types.items()}, **own}
 
     async def prepare(self, store: Any) -> None:
         """Make the temporary table, and find the expression that fits no row before there is one."""
@@ -71,8 +72,11 @@ class Mapped:
                 self._blame(error, field.name)
 
     def sent(self, read: Read) -> pa.Table:
-        """Return what of a batch goes into the temporary table."""
-        return read.taken if self.product.shape.many else read.taken.remove_column(read.taken.num_columns - 2)
+        """Return what of a batch goes into the temporary table, or into a product's table that is filled."""
+        taken, last = read.taken, read.taken.num_columns
+        if not self.fields:
+            return taken.select(range(last - 2))
+        return taken if self.product.shape.many else taken.remove_column(last - 2)
 
     async def bring(self, store: Any, read: Read) -> None:
         """Put a batch, whose lines are those of `sent`, into the temporary table, in the caller's transaction, at whose end it is gone."""
