@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import sources_picture
 from demo_picture import drawing, end_of
 
 ROOT = Path(__file__).parent.parent
@@ -177,6 +178,12 @@ def demo(result: Mapping[str, Any]) -> str:
     return picture(800, int(height) + 30, [STYLE, PAPER, *parts, text(60, height + 10, about(result), "small")])
 
 
+def sources(result: Mapping[str, Any]) -> str:
+    """Return the picture of loads."""
+    height, parts = sources_picture.parts(result["series"])
+    return picture(800, int(height) + 30, [STYLE, PAPER, *parts, text(60, height + 10, about(result), "small")])
+
+
 def about(result: Mapping[str, Any]) -> str:
     """Return what was measured, when and where."""
     return f"{result['command']}, {result['date']}, {result['machine']}"
@@ -192,7 +199,12 @@ def drawn(results: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Return every picture by its file name."""
     data = results.get("data")
     found = {"data-growth.svg": growth(data), "data-rates.svg": shares(data)} if data is not None and "series" in data else {}
-    others = {"fleet": ("fleet-growth.svg", fleet), "move": ("move.svg", move), "demo": ("demo.svg", demo)}
+    others = {
+        "fleet": ("fleet-growth.svg", fleet),
+        "move": ("move.svg", move),
+        "demo": ("demo.svg", demo),
+        "sources": ("sources.svg", sources),
+    }
     return found | {file: draw(results[name]) for name, (file, draw) in others.items() if "series" in results.get(name, {})}
 
 

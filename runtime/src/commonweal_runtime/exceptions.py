@@ -177,5 +177,9 @@ class SourceChangedError(Exception):
     """The product was changed while its source was being read. The loader begins again with the new shape."""
 
 
+class FillingEndedError(Exception):
+    """A table that is filled by its first load needs its rows compared after all. The load begins again beside the table."""
+
+
 class ValueMismatchError(ValueError):
     """A value does not fit the declared type. The loader puts the record into quarantine."""

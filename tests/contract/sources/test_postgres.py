@@ -151,8 +151,8 @@ create collation careless (provider = icu, locale = 'de-u-ks-level2', determinis
 
 
 def test_rows_go_on_after_any_key_as_the_source_sorts_it(source: HeritageServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (postgres, postgres_copy):
-        monkeypatch.setattr(module, "BATCH", 1)
+    monkeypatch.setattr(postgres, "BATCH", 1)
+    monkeypatch.setattr(postgres_copy, "ENOUGH", 1)
     tables = [f"create table key_{n} (ref {type_} primary key, v text); " for n, type_ in enumerate(KEYS)]
     values = [
         f"insert into key_{n} (ref) select unnest($v${{{','.join(map(quoted, reversed(v)))}}}$v$::{t.split(' collate')[0]}[]); "
@@ -178,8 +178,8 @@ def quoted(text: str) -> str:
 
 
 def test_a_key_of_two_columns_and_a_table_without_one(source: HeritageServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (postgres, postgres_copy):
-        monkeypatch.setattr(module, "BATCH", 2)
+    monkeypatch.setattr(postgres, "BATCH", 2)
+    monkeypatch.setattr(postgres_copy, "ENOUGH", 2)
     change(
         source,
         "create table two (a numeric, b char(3), primary key (b, a)); insert into two values (10000, 'x'), (2, 'x'), (1, 'y'); create view none as table two",
@@ -205,7 +205,9 @@ def test_batches_end_at_rows_and_at_bytes_and_the_server_waits(source: HeritageS
     async def go() -> None:
         async with opened(product(source, "mini")) as (reader, _):
             sizes = [len(batch.columns[0]) async for batch in reader.batches(None)]
-            assert (sum(sizes), max(sizes)) == (2 * BATCH, BATCH)
+            assert sum(sizes) == 2 * BATCH
+            assert max(sizes) <= BATCH
+            assert len(sizes) <= 5, "no more of them than need be"
         async with opened(product(source, "mega", "t")) as (reader, _):
             batches = reader.batches(None)
             first = await anext(batches)

@@ -18,6 +18,11 @@ _AS_TYPE = {
     FieldType.TIMESTAMP: "mapping.moment({})",
 }
 
+_DATES = (
+    "mapping.to_date(",
+    "mapping.make_date(",
+)  # whole expressions, for parts of one stand in parentheses; they see to what `mapping.day` does
+
 
 def source_columns(spec: DataProductSpec) -> tuple[str, ...]:
     """Return the source columns that the expressions read, each once, in order of first use; MappingInvalidError names a bad expression."""
@@ -37,7 +42,8 @@ def expression(spec: DataProductSpec, name: str) -> str:
     field = next((f for f in spec.fields if f.name == name and f.from_ is not None), None)
     if field is None or field.type is None:
         raise MappingInvalidError(f"spec.fields {name}: has no expression; set from and type.")
-    return _AS_TYPE[field.type].format(_compiled(field).text)
+    text = _compiled(field).text
+    return text if field.type is FieldType.DATE and text.startswith(_DATES) else _AS_TYPE[field.type].format(text)
 
 
 def reads(field: ProductField) -> tuple[str, ...]:

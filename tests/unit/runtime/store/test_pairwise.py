@@ -5,7 +5,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonweal_api.pairwise import pairwise
+from commonweal_api.pairwise import pairwise, pairwise_bytes
 from commonweal_api.signatures import sector_key
 
 MASTER = bytes(range(32))
@@ -23,3 +23,9 @@ def test_ids_are_repeatable_distinct_and_well_formed(one: str, other: str) -> No
     assert (got.version, got.variant) == (8, uuid.RFC_4122)
     assert (got == pairwise(key, other)) == (one == other)
     assert got != pairwise(sector_key(MASTER, "b"), one)
+
+
+@given(st.binary(max_size=140), st.lists(st.text(max_size=140), max_size=5))
+def test_many_at_once_are_the_same_ids(key: bytes, roots: list[str]) -> None:
+    got = pairwise_bytes(key, (root.encode() for root in roots))
+    assert [uuid.UUID(bytes=got[n : n + 16]) for n in range(0, len(got), 16)] == [pairwise(key, root) for root in roots]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
-from commonweal_runtime.exceptions import SourceChangedError, SourceReadError
+from commonweal_runtime.exceptions import FillingEndedError, SourceChangedError, SourceReadError
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.live.foreign import is_live, kept_spec
 from commonweal_runtime.store.live.settling import settle
@@ -18,7 +20,8 @@ from commonweal_runtime.store.loading.renaming import Noted, Renaming, described
 from commonweal_runtime.store.loading.rows import Read, Reading
 from commonweal_runtime.store.loading.staging import Staging, plan_of
 from commonweal_runtime.store.product_tables import served_product
-from commonweal_runtime.store.sources import Credentials, Source, Survey, open_source
+from commonweal_runtime.store.sources import Batch, Credentials, Source, Survey, open_source
+from commonweal_runtime.store.sources.own_thread import own_thread
 
 Tell = Callable[[str], None]
 
@@ -72,28 +75,64 @@ async def load(
     if is_live(product.spec):
         product, settled = await settle(store, product, credentials, lock)
     kept = replace(product, spec=kept_spec(product.spec))
-    async with open_source(kept.spec, credentials) as source:
-        survey = await source.inspect()
-        if await _merged_already(store, kept, survey):
-            held = await quarantine.held(store, product.uid)
-            await note(store, product, sum(held.values()), changed=False)
-            return Loaded(quarantined=held)
-        staging = await Staging.open(store, kept, survey, sector_key)
-        renaming, resumed = await Renaming.of(store, kept, survey, sector_key), staging.rows
-        if not staging.complete:
-            await _stage(source, survey, staging, renaming, tell)
-            await source.verify()
-            await staging.finish()
-    tell("All rows are read; they are being merged.")
+    once = _Once(store, product, kept, credentials, sector_key, lock, tell)
     try:
-        async with lock, store.transaction():
-            if await served_product(store, product.name) != product:
+        return replace(await once.load(fill=True), settled=settled)
+    except FillingEndedError:
+        return replace(await once.load(fill=False), settled=settled)
+
+
+@dataclass(frozen=True, slots=True)
+class _Once:
+    """One load of a product; `kept` is it with what the store keeps of it."""
+
+    store: Any
+    product: Served
+    kept: Served
+    credentials: Credentials | None
+    sector_key: bytes
+    lock: asyncio.Lock
+    tell: Tell
+
+    async def load(self, *, fill: bool) -> Loaded:
+        store, kept = self.store, self.kept
+        async with open_source(kept.spec, self.credentials) as source:
+            survey = await source.inspect()
+            if await _merged_already(store, kept, survey):
+                held = await quarantine.held(store, kept.uid)
+                await note(store, self.product, sum(held.values()), changed=False)
+                return Loaded(quarantined=held)
+            renaming = await Renaming.of(store, kept, survey, self.sector_key)
+            staging = await Staging.open(store, kept, survey, self.sector_key, self.lock, fill=fill and not renaming.former)
+            if staging.filling and await served_product(store, kept.name) != self.product:  # what it is now is what the filling holds it to
                 raise SourceChangedError
-            return replace(await _merged(staging, renaming, survey), resumed=resumed, settled=settled)
-    except SourceReadError:  # it must not be merged as it is: the next load reads again
-        async with store.transaction():
-            await staging.clear()
-        raise
+            resumed = staging.rows
+            if not staging.complete:
+                await self._read(source, survey, staging, renaming)
+        self.tell("All rows are read; they are being merged.")
+        try:
+            async with self.lock, store.transaction():
+                if await served_product(store, kept.name) != self.product:
+                    raise SourceChangedError
+                return replace(await _merged(staging, renaming, survey), resumed=resumed)
+        except SourceReadError:  # it must not be merged as it is: the next load reads again
+            await staging.discard()
+            raise
+
+    async def _read(self, source: Source, survey: Survey, staging: Staging, renaming: Renaming) -> None:
+        try:
+            await _stage(source, survey, staging, renaming, self.tell)
+        except SourceReadError:
+            if staging.filling and survey.order is None:  # nothing goes on from here
+                await staging.discard()
+            raise
+        try:
+            await source.verify()
+        except SourceReadError:
+            if staging.filling:
+                await staging.discard()
+            raise
+        await staging.finish()
 
 
 async def _merged(staging: Staging, renaming: Renaming, survey: Survey) -> Loaded:
@@ -101,7 +140,7 @@ async def _merged(staging: Staging, renaming: Renaming, survey: Survey) -> Loade
     store, product = staging.store, staging.product
     await store.execute("set local synchronous_commit = on")
     renamed = await renaming.settle(store)
-    inserted, updated, deleted = await merge(store, product, staging.table)
+    inserted, updated, deleted = (await staging.filler.filled(), 0, 0) if staging.filling else await merge(store, product, staging.table)
     held = await quarantine.settle(store, product.uid)
     await staging.clear()
     await note(store, product, sum(held.values()), changed=bool(inserted or updated or deleted))
@@ -113,7 +152,10 @@ async def _stage(source: Source, survey: Survey, staging: Staging, renaming: Ren
     """Read what is not staged yet. What a source that breaks off means for the next load is said in the error."""
     reading = Reading(staging.product.spec, survey.types, renaming.sector_key, staging.rows)
     try:
-        async with ahead(_read(source, reading, renaming, staging.position)) as batches:
+        async with (
+            own_thread("rows") as thread,
+            ahead(_read(source, staging.position, partial(_taken, reading, staging, renaming), thread)) as batches,
+        ):
             async for read, noted, position in batches:
                 await staging.add(read, noted, position)
                 tell(_progress(staging.rows, survey))
@@ -127,10 +169,17 @@ async def _stage(source: Source, survey: Survey, staging: Staging, renaming: Ren
 
 
 async def _read(
-    source: Source, reading: Reading, renaming: Renaming, after: str | None
+    source: Source, after: str | None, take: Callable[[Batch], tuple[Read, Sequence[Noted]]], thread: Executor
 ) -> AsyncIterator[tuple[Read, Sequence[Noted], str | None]]:
+    """Read the source, a batch's rows being taken in a thread of its own: meanwhile the store hears and is heard."""
+    loop = asyncio.get_running_loop()
     async for batch in source.batches(after):
-        yield reading.read(batch), renaming.noted(batch), batch.position
+        read, noted = await loop.run_in_executor(thread, take, batch)
+        yield read, noted, batch.position
+
+
+def _taken(reading: Reading, staging: Staging, renaming: Renaming, batch: Batch) -> tuple[Read, Sequence[Noted]]:
+    return staging.written(reading.read(batch)), renaming.noted(batch)
 
 
 def _progress(rows: int, survey: Survey) -> str:

@@ -3,34 +3,39 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+import pyarrow as pa
 
 from commonweal_api.data_product import FieldType, ProductField
 from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.agreements import Served
+from commonweal_runtime.store.loading import quarantine
 from commonweal_runtime.store.loading.copying import copy
-from commonweal_runtime.store.loading.rows import Flaw, Read, Refused
-from commonweal_runtime.store.mapping import expression, reads
-from commonweal_runtime.store.names import column_of, identifier, literal
+from commonweal_runtime.store.loading.rows import Flaw, Read
+from commonweal_runtime.store.loading.trials import INCOMING, known_of, learn, told, trial
+from commonweal_runtime.store.mapping import expression
+from commonweal_runtime.store.names import identifier
 from commonweal_runtime.store.products import SQL_TYPE
 from commonweal_runtime.store.words import misfit
 
-_INCOMING = "pg_temp.incoming"
+_MOST_KNOWN = 1000
 _BAD_VALUES = ("22", "23")  # SQLSTATE classes: the row is to blame, not the expression
 
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """What one product's expressions need. No fields: the product has none, and rows go straight to the staging table."""
+    """What one product's expressions need. No fields: the product has none, and rows go straight to where they belong."""
 
     product: Served
     fields: Mapping[str, str]
     types: Mapping[str, FieldType]
+    known: dict[int, int] = dataclasses.field(default_factory=dict)  # by the number of an expression, how much it is known to fail for
 
     @classmethod
     def of(cls, product: Served, types: Mapping[str, FieldType]) -> Mapped:
@@ -47,76 +52,96 @@ class Mapped:
 
     def _incoming(self) -> dict[str, str]:
         """Return names and types of the incoming columns, in the order of `Read.taken`: ours have a colon, which no source column that may be named has."""
+        own = {":key": "text"} if self.product.shape.many else {}  # else it is the person's id
+        own = {**own, ":place": "bigint"} if self.fields else {}  # a row that nothing is evaluated for is not refused
         ours = {":subject": "uuid", **({":record": "text"} if self.product.shape.many else {})}
         plain = {f":{n}": SQL_TYPE[f.type] for n, f in self._plain() if f.type is not None}
-        return {**ours, **plain, **{column: SQL_TYPE[type_] for column, type_ in self.types.items()}, ":key": "text", ":place": "bigint"}
+        return {**ours, **plain, **{column: SQL_TYPE[type_] for column, type_ in self.types.items()}, **own}
 
     async def prepare(self, store: Any) -> None:
         """Make the temporary table, and find the expression that fits no row before there is one."""
-        if self.fields:
-            columns = ", ".join(f"{identifier(name)} {type_}" for name, type_ in self._incoming().items())
-            await store.execute(f"drop table if exists {_INCOMING}; create temporary table incoming ({columns}) on commit delete rows")
+        columns = ", ".join(f"{identifier(name)} {type_}" for name, type_ in self._incoming().items())
+        await store.execute(f"drop table if exists {INCOMING}; create temporary table incoming ({columns}) on commit delete rows")
+        self.known.clear()
         for n, field in enumerate(self._mapped()):
             try:
                 async with store.transaction():
-                    await store.execute(f"select {self.fields[field.name]} from {_INCOMING} limit 0")
-                    await store.execute(self._trial(n, field))
+                    await store.execute(f"select {self.fields[field.name]} from {INCOMING} limit 0")
+                    await store.execute(trial(n, field, self.fields[field.name], self.types))
             except asyncpg.PostgresError as error:
                 self._blame(error, field.name)
 
-    def _trial(self, number: int, field: ProductField) -> str:
-        """Return the function that says whether an expression fails for a row. Its parameters are named as the columns, so the expression stands as it is."""
-        parameters = ", ".join(f"{identifier(column)} {SQL_TYPE[self.types[column]]}" for column in reads(field))
-        type_ = SQL_TYPE[field.type or FieldType.STRING]
-        body = (
-            f'declare ":value" {type_}; begin ":value" := {self.fields[field.name]}; return false; '
-            "exception when data_exception or integrity_constraint_violation then return true; end"
-        )
-        return f"create or replace function pg_temp.fails_{number}({parameters}) returns boolean language plpgsql as {literal(body)}"
+    def sent(self, read: Read) -> pa.Table:
+        """Return what of a batch goes into the temporary table, or into a product's table that is filled."""
+        taken, last = read.taken, read.taken.num_columns
+        if not self.fields:
+            return taken.select(range(last - 2))
+        return taken if self.product.shape.many else taken.remove_column(last - 2)
 
-    async def evaluate(self, store: Any, into: str, read: Read) -> list[Refused]:
-        """Put a batch into the staging table with its expressions evaluated, in the caller's transaction, and return the rows that cannot be."""
-        if not read.taken.num_rows:
-            return []
-        await copy(store, read.taken, "incoming", list(self._incoming()))
+    async def bring(self, store: Any, read: Read) -> None:
+        """Put a batch, whose lines are those of `sent`, into the temporary table, in the caller's transaction, at whose end it is gone."""
+        await copy(store, read.lines, "incoming", list(self._incoming()))
+
+    async def put(self, store: Any, statement: str) -> None:
+        """Carry out a statement that reads `values`, and refuse the rows whose expressions cannot be evaluated or that lack what is required."""
         try:
             async with store.transaction():
-                refused = await self._missing(store, "{0} is null")
-                await store.execute(self._statement(into))
-                return refused
+                await self._sort_out(store)
+                await store.execute(statement)
+                return
+        except asyncpg.UniqueViolationError:
+            raise
         except asyncpg.PostgresError as error:
             self._blame(error, None)
-        refused = await self._missing(store, "case when {1} then false else {0} is null end")
         for n, field in enumerate(self._mapped()):
-            refused += await self._out(store, self._fails(n, field), field.name, Flaw.MAPPING_FAILED)
-        await store.execute(self._statement(into))
-        return refused
+            await self._learn(store, n, field)
+        await self._sort_out(store)
+        await store.execute(statement)
+
+    async def _learn(self, store: Any, number: int, field: ProductField) -> None:
+        """Find out what an expression fails for in the batch. Only so much is known at a time: each batch is held against it."""
+        if self.known.get(number, 0) > _MOST_KNOWN:
+            await store.execute(f"truncate {known_of(number)}")
+            self.known[number] = 0
+        found = int((await store.execute(learn(number, field))).rsplit(" ", 1)[1])
+        self.known[number] = self.known.get(number, 0) + found
+
+    async def _sort_out(self, store: Any) -> None:
+        """Refuse the rows whose required field comes out empty, then those for which an expression is known to fail, which are not asked whether it is."""
+        for n, field in enumerate(self._mapped()):
+            if field.required:
+                await self._refuse(
+                    store, f"case when {self._fails(n, field)} then false else {self.fields[field.name]} is null end", field, Flaw.MISSING
+                )
+        for n, field in enumerate(self._mapped()):
+            if self.known.get(n):
+                await self._refuse(store, self._fails(n, field), field, Flaw.MAPPING_FAILED)
 
     @staticmethod
     def _fails(number: int, field: ProductField) -> str:
-        """Return the call that says whether an expression fails for a row. Trying each by itself costs something, and is done only where one does fail."""
-        return f"pg_temp.fails_{number}({', '.join(identifier(column) for column in reads(field))})"
+        return f"{told(field)} in (select told from {known_of(number)})"
 
-    async def _missing(self, store: Any, condition: str) -> list[Refused]:
-        """Take out the rows whose required field comes out empty, by a condition on its expression and on whether that fails."""
-        out: list[Refused] = []
-        for n, field in enumerate(self._mapped()):
-            if field.required:
-                empty = condition.format(self.fields[field.name], self._fails(n, field))
-                out += await self._out(store, empty, field.name, Flaw.MISSING)
-        return out
+    async def _refuse(self, store: Any, condition: str, field: ProductField, flaw: Flaw) -> None:
+        gone = f'delete from {INCOMING} where {condition} returning {self.key} as key, $2 as field, $3 as reason, ":subject" as subject, ":place" as place'
+        await store.execute(quarantine.refusing(gone), self.product.uid, field.name, str(flaw))
 
-    @staticmethod
-    async def _out(store: Any, condition: str, name: str, flaw: Flaw) -> list[Refused]:
-        rows = await store.fetch(f'delete from {_INCOMING} where {condition} returning ":key", ":subject", ":place"')
-        return [Refused(key, name, flaw, subject, place) for key, subject, place in rows]
+    @property
+    def values(self) -> str:
+        """What `columns` are filled with, over the temporary table."""
+        plain = {f.name: identifier(f":{n}") for n, f in self._plain()}
+        own = [self.fields.get(c.field) or plain[c.field] for c in self.product.shape.raw]
+        return ", ".join([*(identifier(f":{k}") for k in self.product.shape.key), *own])
 
-    def _statement(self, into: str) -> str:
-        shape, plain = self.product.shape, {f.name: identifier(f":{n}") for n, f in self._plain()}
-        values = [identifier(f":{k}") for k in shape.key]
-        values += [self.fields.get(c.field) or plain[c.field] for c in shape.raw]
-        names = [*shape.key, *(identifier(column_of(c.field)) for c in shape.raw), "_key", "_place"]
-        return f'insert into {into} ({", ".join(names)}) select {", ".join(values)}, ":key", ":place" from {_INCOMING}'
+    @property
+    def key(self) -> str:
+        """What a row is told apart by, over the temporary table."""
+        return '":key"' if self.product.shape.many else '":subject"::text'
+
+    @property
+    def columns(self) -> str:
+        """The columns of the product that a load fills, keys before."""
+        shape = self.product.shape
+        return ", ".join([*shape.key, *(c.name for c in shape.raw)])
 
     def _blame(self, error: asyncpg.PostgresError, name: str | None) -> None:
         """Return if a row is to blame; raise if the expression is, or anything else."""

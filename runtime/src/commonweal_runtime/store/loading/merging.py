@@ -25,8 +25,8 @@ async def merge(store: Any, product: Served, staged: str) -> tuple[int, int, int
         return await _fill(store, product, staged), 0, 0
     await _find(store, product, staged)
     await check_loss(store, product)
-    await _lock(store, "delta")
-    base = _base(product)
+    await lock_people(store, "delta")
+    base = base_of(product)
     await store.execute("delete from delta d using consent.erased e where e.product = $1 and e.subject = d.subject and d.act <> 'D'", base)
     await _note_gone(store, product, staged)
     t, shape = table(product.relation), product.shape
@@ -44,17 +44,19 @@ async def merge(store: Any, product: Served, staged: str) -> tuple[int, int, int
 
 async def _fill(store: Any, product: Served, staged: str) -> int:
     """Fill a table that is empty, as at a product's first load: every staged row is a new one, so nothing is looked for."""
-    await _lock(store, staged)
+    await lock_people(store, staged)
     await _note_gone(store, product, staged)
     await store.execute("set local commonweal.standings = 'brought'")
-    erased = f"select from consent.erased e where e.product = {literal(_base(product))} and e.subject = s.subject"
+    erased = f"select from consent.erased e where e.product = {literal(base_of(product))} and e.subject = s.subject"
     return _count(await store.execute(f"{_insert(product, f'{staged} s')} where not exists ({erased})"))
 
 
-async def _lock(store: Any, people: str) -> None:
-    await store.execute(
-        f"select pg_advisory_xact_lock(1, b) from (select distinct consent.bucket(subject) as b from {people} order by b) o"
-    )
+async def lock_people(store: Any, people: str | None) -> None:
+    """Lock the people of a relation with a column `subject`, or everybody, until the transaction ends, in the order that all keep."""
+    buckets = "generate_series(0, 1023) b"
+    if people is not None:
+        buckets = f"(select distinct consent.bucket(subject) as b from {people} order by b) o"
+    await store.execute(f"select pg_advisory_xact_lock(1, b) from {buckets}")
 
 
 async def _note_gone(store: Any, product: Served, staged: str) -> None:
@@ -63,12 +65,12 @@ async def _note_gone(store: Any, product: Served, staged: str) -> None:
         f"update consent.erased e set at_source = clock_timestamp() where product = $1 and at_source is null "
         f"and not exists (select from {staged} s where s.subject = e.subject) "
         "and not exists (select from staging.refused r where r.product = $2 and r.subject = e.subject)",
-        _base(product),
+        base_of(product),
         product.uid,
     )
 
 
-def _base(product: Served) -> str:
+def base_of(product: Served) -> str:
     """Return what a tombstone names: it holds for every version of a product."""
     return product.uid.partition("@")[0]
 

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are built here; every name and text in them comes through `names`
 """Rows that no load could take: which ones, since when, and why; never what is in them. A row that has become good leaves."""
 
 from __future__ import annotations
@@ -6,6 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 _EXAMPLES = 5
+
+
+def refusing(rows: str) -> str:
+    """Return the statement that notes refused rows of a load: key, field, reason, subject and place, from a query or what a statement returns.
+
+    Of rows with one key the later are told apart by their place. The product is $1. What is there already is found by the index alone, however many there are.
+    """
+    into = "insert into staging.refused (product, key, field, reason, subject, place) select $1::text"
+    return (
+        f"with gone as ({rows}), first as ({into}, key, field, reason, subject, place from gone order by place on conflict (product, key) do nothing "
+        f"returning place) {into}, key || ' at ' || place, field, reason, subject, place from gone where place not in (select place from first) "
+        "on conflict (product, key) do nothing"
+    )
 
 
 async def settle(store: Any, product: str) -> dict[str, int]:

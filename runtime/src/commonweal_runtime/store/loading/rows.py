@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,12 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from commonweal_api.data_product import DataProductSpec, FieldType
-from commonweal_api.pairwise import pairwise
+from commonweal_api.pairwise import pairwise_bytes
 from commonweal_runtime.exceptions import ValueMismatchError
 from commonweal_runtime.store.loading.columns import checked
+from commonweal_runtime.store.sources.arrow_text import uuids
 from commonweal_runtime.store.sources.contract import UNREADABLE, Batch
 from commonweal_runtime.store.values import key_of
 
+_SOME = 256  # rows, which take a third of a millisecond
 LONGEST_KEY = 2000  # bytes of a record key: PostgreSQL keeps at most 2704 of an entry in an index, a subject's id beside it among them
 
 
@@ -47,13 +50,15 @@ class Refused:
 class Read:
     """What one batch comes to.
 
-    `origin` returns where a row of it stands in the source, by its number in the batch. `taken` are columns of text that PostgreSQL reads as the store's types: subject, record where there are many, fields with a column, what mapping
-    expressions read, then the row's own key and its place in the load.
+    `taken` are columns of text that PostgreSQL reads as the store's types: subject, record where there are many, fields with a column, what mapping
+    expressions read, then the row's own key and its place in the load. `lines` are those of them that are sent, as COPY reads them (`Staging.written`).
+    `origin` returns where a row stands in the source, by its number in the batch; None where the source has no such place.
     """
 
     taken: pa.Table
     refused: Sequence[Refused]
     origin: Callable[[int], str] | None = None
+    lines: bytes = b""
 
     @property
     def rows(self) -> int:
@@ -63,12 +68,11 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """The keys of a batch's rows: the person's id, also as text, the record's text, and what the row itself is told apart by; None where there is none."""
+    """The keys of a batch's rows: the person's id, the record's text, and what the row itself is told apart by; null where there is none."""
 
-    subjects: Sequence[UUID | None]
-    ids: Sequence[str | None]
-    records: Sequence[str | None]
-    rows: Sequence[str | None]
+    subjects: pa.StringArray
+    records: pa.StringArray | None
+    rows: pa.StringArray
 
 
 class Reading:
@@ -83,39 +87,38 @@ class Reading:
 
     def read(self, batch: Batch) -> Read:
         """Return the rows that keep the contract, and the others."""
-        keys, faults = self._keys(batch), dict.fromkeys(batch.broken, (self._source, Flaw.UNREADABLE))
-        for row, (who, record) in enumerate(zip(keys.subjects, keys.records, strict=True)):
-            if who is None or record is None:
-                faults.setdefault(row, ("spec.subject.column" if who is None else "spec.subject.recordKey", Flaw.NO_KEY))
-            elif len(record.encode()) > LONGEST_KEY:
-                faults[row] = "spec.subject.recordKey", Flaw.LONG_KEY
+        keys = self._keys(batch)
+        faults = _key_faults(keys) | dict.fromkeys(batch.broken, (self._source, Flaw.UNREADABLE))
         columns = self._columns(batch.columns[2 if self._many else 1 :], faults)
         begun, count = self._place + 1, len(keys.subjects)
         self._place += count
-        ids, records = pa.array(keys.ids, pa.string()), [pa.array(keys.records, pa.string())] if self._many else []
-        arrays = [ids, *records, *columns, pa.array(keys.rows, pa.string()), pa.array(range(begun, begun + count), pa.int64())]
+        records = [] if keys.records is None else [keys.records]
+        arrays = [keys.subjects, *records, *columns, keys.rows, pa.array(range(begun, begun + count), pa.int64())]
         taken = pa.table(arrays, names=[str(n) for n in range(len(arrays))])
         if not faults:
             return Read(taken, [], batch.origin)
-        refused = [
-            Refused(keys.rows[row] or f"at {begun + row}", field, flaw, keys.subjects[row], begun + row)
-            for row, (field, flaw) in sorted(faults.items())
-        ]
+        refused = []
+        for row, (field, flaw) in sorted(faults.items()):
+            key, who = keys.rows[row].as_py(), keys.subjects[row].as_py()
+            refused.append(Refused(key or f"at {begun + row}", field, flaw, UUID(who) if who else None, begun + row))
         return Read(taken.filter(pa.array([row not in faults for row in range(count)])), refused, batch.origin)
 
     def _keys(self, batch: Batch) -> _Keys:
-        roots = [_key(text) for text in batch.columns[0].to_pylist()]
-        subjects = [None if root is None else pairwise(self._key, root) for root in roots]
-        ids = [None if who is None else str(who) for who in subjects]
+        roots = _written(batch.columns[0])
+        subjects = self._ids(roots)
         if not self._many:
-            return _Keys(subjects, ids, [""] * len(roots), ids)
-        records = [_key(text) for text in batch.columns[1].to_pylist()]
+            return _Keys(subjects, None, subjects)
+        records = _written(batch.columns[1])
         # a zero byte is in no source key, so no person's id comes out of this
-        rows = [
-            None if root is None or record is None else str(pairwise(self._key, f"{root}\0{record}"))
-            for root, record in zip(roots, records, strict=True)
-        ]
-        return _Keys(subjects, ids, records, rows)
+        return _Keys(subjects, records, self._ids(pc.binary_join_element_wise(roots, records, "\0")))
+
+    def _ids(self, texts: pa.StringArray) -> pa.StringArray:
+        roots = [text or b"" for text in texts.cast(pa.binary()).to_pylist()]
+        ids = []
+        for first in range(0, len(roots), _SOME):
+            ids.append(pairwise_bytes(self._key, roots[first : first + _SOME]))
+            time.sleep(0)  # lets the thread that talks to the store have its turn, for which it would wait 5 ms
+        return uuids(b"".join(ids), texts.is_valid())
 
     def _columns(self, columns: Sequence[pa.Array], faults: dict[int, tuple[str, Flaw]]) -> list[pa.Array]:
         """Return the columns as texts of their types, and note the first fault of each row."""
@@ -130,6 +133,28 @@ class Reading:
                     faults.setdefault(row, (name, Flaw.MISSING))
             out.append(found.column)
         return out
+
+
+def _key_faults(keys: _Keys) -> dict[int, tuple[str, Flaw]]:
+    faults: dict[int, tuple[str, Flaw]] = {}
+    if keys.records is not None:
+        long = pc.fill_null(pc.greater(pc.binary_length(keys.records), LONGEST_KEY), False)
+        faults |= dict.fromkeys(_numbers(long), ("spec.subject.recordKey", Flaw.LONG_KEY))
+        faults |= dict.fromkeys(_numbers(keys.records.is_null()), ("spec.subject.recordKey", Flaw.NO_KEY))
+    return faults | dict.fromkeys(_numbers(keys.subjects.is_null()), ("spec.subject.column", Flaw.NO_KEY))
+
+
+def _numbers(of: pa.BooleanArray) -> list[int]:
+    return pc.indices_nonzero(of).to_pylist() if of.true_count else []
+
+
+def _written(column: pa.Array) -> pa.StringArray:
+    """Return the keys of a column, null where a text is no key. A visible letter of ASCII and no zero byte make one; others are looked at one by one."""
+    texts = column.cast(pa.string())
+    sure = pc.and_(pc.match_substring_regex(texts, "[!-~]"), pc.invert(pc.match_substring(texts, "\0")))
+    if texts.null_count or sure.false_count:
+        return pa.array(map(_key, texts.to_pylist()), pa.string())
+    return texts
 
 
 def _key(text: str | None) -> str | None:

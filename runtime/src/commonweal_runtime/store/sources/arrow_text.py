@@ -162,10 +162,14 @@ def _fraction(text: pa.StringArray, unit: str) -> pa.StringArray:
 
 
 def _uuids(column: pa.FixedSizeBinaryArray) -> pa.StringArray:
-    bytes_ = b"".join(value or bytes(16) for value in column.to_pylist())
-    digits = pa.Array.from_buffers(pa.binary(32), len(column), [None, pa.py_buffer(bytes_.hex().encode())]).cast(pa.string())
+    return uuids(b"".join(value or bytes(16) for value in column.to_pylist()), column.is_valid())
+
+
+def uuids(bytes_: bytes, valid: pa.BooleanArray) -> pa.StringArray:
+    """Return UUIDs, 16 bytes for each, as text; null where they are not valid."""
+    digits = pa.Array.from_buffers(pa.binary(32), len(valid), [None, pa.py_buffer(bytes_.hex().encode())]).cast(pa.string())
     text = pc.binary_join_element_wise(*(pc.utf8_slice_codeunits(digits, *group) for group in _GROUPS), "-")
-    return pc.if_else(column.is_valid(), text, None)
+    return pc.if_else(valid, text, None) if valid.false_count else text
 
 
 _TEXT: tuple[tuple[_Fits, Callable[[pa.Array], pa.StringArray | pa.LargeStringArray]], ...] = (

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH = 10_000  # rows
+ENOUGH = (
+    BATCH // 2
+)  # rows that a reader hands on where it may choose: batches of about one size, so that none waits for a longer one before it
 BATCH_BYTES = 4 << 20  # of text; a batch of one row may have more
 UNREADABLE = "\0"  # stands for a value that the source holds and that cannot be read; no text of PostgreSQL holds a zero byte
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from commonweal_runtime.store.sources.contract import BATCH, BATCH_BYTES
+from commonweal_runtime.store.sources.contract import BATCH_BYTES, ENOUGH
 
 _FIXED = 32  # bytes of text that a number or a moment comes to, at most but for a few
 _BUFFER = 1 << 20
@@ -32,7 +32,7 @@ def group_of(stream: pa.NativeFile, parquet: pq.ParquetFile, group: int, columns
     shared = [c.path_in_schema for c in chunks if c.has_dictionary_page and c.total_uncompressed_size <= _SHARED]
     fitting = BATCH_BYTES * about.num_rows // max(1, sum(c.total_uncompressed_size for c in chunks))
     reader = parquet_of(stream, metadata=parquet.metadata, read_dictionary=shared)
-    yield from reader.iter_batches(max(1, min(BATCH, fitting)), row_groups=[group], columns=columns, use_threads=False)
+    yield from reader.iter_batches(max(1, min(ENOUGH, fitting)), row_groups=[group], columns=columns, use_threads=False)
 
 
 def _is_text(type_: pa.DataType) -> bool:

@@ -180,13 +180,17 @@ class PostgresReader:
         self._copying = CopyOut(self._connection, self._statement(names, after), self._encoding)
         try:
             async for block in self._copying.blocks():
-                columns = columns_of(block, len(names), self._codec)
-                columns = [shortest(column, self._columns[c]) for c, column in zip(names, columns, strict=True)]
-                for first in range(0, len(columns[0]), BATCH):
-                    part = [column.slice(first, BATCH) for column in columns]
+                columns = await asyncio.to_thread(self._columns_of, block, names)
+                size = -(-len(columns[0]) // -(-len(columns[0]) // BATCH))  # as few parts as may be, of one size
+                for first in range(0, len(columns[0]), size):
+                    part = [column.slice(first, size) for column in columns]
                     yield Batch(part, _position([part[i] for i in at]))
         except FAILURES as error:
             raise broke_off(self._source, error) from None
+
+    def _columns_of(self, block: bytes, names: Sequence[str]) -> list[pa.Array]:
+        columns = columns_of(block, len(names), self._codec)
+        return [shortest(column, self._columns[c]) for c, column in zip(names, columns, strict=True)]
 
     def _statement(self, names: Sequence[str], after: str | None) -> str:
         """Return what reads these columns as text, in the order of the key, after a position. Keys are compared as the source sorts them, by their own types."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from commonweal_runtime.store.sources.contract import BATCH, BATCH_BYTES, UNREADABLE
+from commonweal_runtime.store.sources.contract import BATCH_BYTES, ENOUGH, UNREADABLE
 from commonweal_runtime.store.stopping import stop
 
 _NO_CHARACTER = "commonweal.no-character"  # name of what stands in for a byte that means nothing
@@ -40,7 +40,7 @@ class CopyOut:
         """Take whole rows: PostgreSQL sends one in each message, and the driver hands on whole messages."""
         self._held += data
         self._rows += sum(data.count(end) for end in _ENDS)
-        if self._rows >= BATCH or len(self._held) >= BATCH_BYTES:
+        if self._rows >= ENOUGH or len(self._held) >= BATCH_BYTES:
             await self._pass_on()
 
     async def _pass_on(self) -> None:
