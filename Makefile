@@ -143,7 +143,7 @@ bench-dev: venv ## how soon and how large a stack of `commonweal dev` is
 bench-operator: tools ## how often the operator writes when there is nothing to do
 	@$(BIN)/python bench/operator_rest.py
 
-bench-sources: venv ## how fast a product is loaded, beside a plain COPY: a quarter of an hour
+bench-sources: venv ## how fast a product is loaded, beside a plain COPY: six minutes
 	@$(BIN)/python bench/sources.py
 
 figures: venv ## write the measured figures into docs/reference/figures.md, README.md and docs/pictures
