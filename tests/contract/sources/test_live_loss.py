@@ -37,10 +37,6 @@ def test_a_live_source_that_is_empty_for_a_moment_takes_nobody_away(bench: Bench
     async def script(root: Any) -> None:
         everybody = {subject(f"P{n}") for n in range(1, 101)}
         assert await known(root) == everybody
-        relation = await root.fetchval("select relation from agreement.product where name = 'crowd'")
-        async with root.transaction():
-            await root.execute("set local role cw_heritage")
-            assert await root.fetchval(f'select "fullName" from heritage."{relation}" where _source = $1', "P7") == "Person 7"
         heritage = await bench.heritage.superuser("heritage")
         try:
             await heritage.execute("truncate crowd")
