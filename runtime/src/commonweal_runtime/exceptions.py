@@ -175,7 +175,7 @@ class TooSoonError(SourceReadError):
         self.seconds = seconds
 
 
-class AnswerTooLargeError(Exception):
+class PageTooLargeError(Exception):
     """An answer of an HTTP API is larger than may be in memory. The client turns it into a SourceReadError."""
 
 

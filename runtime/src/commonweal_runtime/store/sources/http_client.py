@@ -19,7 +19,7 @@ import aiohttp
 
 from commonweal_api.http_source import HttpSource
 from commonweal_api.reasons import Reason
-from commonweal_runtime.exceptions import AnswerTooLargeError, SourceReadError, TooSoonError
+from commonweal_runtime.exceptions import PageTooLargeError, SourceReadError, TooSoonError
 from commonweal_runtime.store.sources import http_guard, trust
 from commonweal_runtime.store.sources.contract import Credentials
 from commonweal_runtime.store.sources.http_login import Login
@@ -204,7 +204,7 @@ async def _body(response: aiohttp.ClientResponse, where: str) -> bytes:
         )
     try:
         return await (_plain(response) if packed == "identity" else _unpacked(response))
-    except AnswerTooLargeError:
+    except PageTooLargeError:
         detail = f"{where}: the answer has more than {MOST_BYTES >> 20} MiB; ask for smaller pages by paging.size."
         raise SourceReadError(Reason.ANSWER_REFUSED, detail) from None
     except zlib.error:
@@ -217,7 +217,7 @@ async def _plain(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_chunked(_CHUNK):
         body += chunk
         if len(body) > MOST_BYTES:
-            raise AnswerTooLargeError
+            raise PageTooLargeError
     return bytes(body)
 
 
@@ -227,7 +227,7 @@ async def _unpacked(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_chunked(_CHUNK):
         body += unpacker.decompress(chunk, MOST_BYTES + 1 - len(body))
         if len(body) > MOST_BYTES or unpacker.unconsumed_tail:
-            raise AnswerTooLargeError
+            raise PageTooLargeError
     if not unpacker.eof:
         raise zlib.error
     return bytes(body)
