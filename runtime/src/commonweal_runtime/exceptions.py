@@ -173,6 +173,22 @@ class LineTooLongError(Exception):
     line = 0
 
 
+class TooSoonError(SourceReadError):
+    """An HTTP API wants to be left alone for longer than a load waits: `seconds`. The reader remembers it for the loads to come, and the load ends."""
+
+    def __init__(self, reason: Reason, detail: str, seconds: float) -> None:
+        super().__init__(reason, detail)
+        self.seconds = seconds
+
+
+class PageTooLargeError(Exception):
+    """An answer of an HTTP API is larger than may be in memory. The client turns it into a SourceReadError."""
+
+
+class JsonRefusedError(ValueError):
+    """A document is no JSON that can be read as one thing; the text says why, as the end of a sentence, without a value of it. The reader turns it into a SourceReadError."""
+
+
 class SourceChangedError(Exception):
     """The product was changed while its source was being read. The loader begins again with the new shape."""
 

@@ -18,12 +18,12 @@ import pyarrow as pa
 from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.http_source import HttpSource
 from commonweal_api.reasons import Reason
-from commonweal_runtime.exceptions import SourceReadError
+from commonweal_runtime.exceptions import JsonRefusedError, SourceReadError, TooSoonError
 from commonweal_runtime.store.mapping import source_columns
 from commonweal_runtime.store.sources.contract import BATCH, BATCH_BYTES, Batch, Credentials, Survey, Wanted, wanted
-from commonweal_runtime.store.sources.http_client import Answer, Client, TooSoonError, open_client
+from commonweal_runtime.store.sources.http_client import Answer, Client, open_client
 from commonweal_runtime.store.sources.http_pages import Page, Paging, bare
-from commonweal_runtime.store.sources.json_text import ABSENT, JsonRefusedError, at, document, path_of, shown, text_of
+from commonweal_runtime.store.sources.json_text import ABSENT, at, document, path_of, shown, text_of
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ import aiohttp
 
 from commonweal_api.http_source import HttpSource
 from commonweal_api.reasons import Reason
-from commonweal_runtime.exceptions import SourceReadError
+from commonweal_runtime.exceptions import PageTooLargeError, SourceReadError, TooSoonError
 from commonweal_runtime.store.sources import http_guard, trust
 from commonweal_runtime.store.sources.contract import Credentials
 from commonweal_runtime.store.sources.http_login import Login
@@ -55,18 +55,6 @@ class _Again:
 
     why: str
     wait: float | None = None
-
-
-class TooSoonError(SourceReadError):
-    """The API wants to be left alone for longer than a load waits: `seconds`."""
-
-    def __init__(self, reason: Reason, detail: str, seconds: float) -> None:
-        super().__init__(reason, detail)
-        self.seconds = seconds
-
-
-class _TooLargeError(Exception):
-    """An answer is larger than may be in memory."""
 
 
 @asynccontextmanager
@@ -216,7 +204,7 @@ async def _body(response: aiohttp.ClientResponse, where: str) -> bytes:
         )
     try:
         return await (_plain(response) if packed == "identity" else _unpacked(response))
-    except _TooLargeError:
+    except PageTooLargeError:
         detail = f"{where}: the answer has more than {MOST_BYTES >> 20} MiB; ask for smaller pages by paging.size."
         raise SourceReadError(Reason.ANSWER_REFUSED, detail) from None
     except zlib.error:
@@ -229,7 +217,7 @@ async def _plain(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_chunked(_CHUNK):
         body += chunk
         if len(body) > MOST_BYTES:
-            raise _TooLargeError
+            raise PageTooLargeError
     return bytes(body)
 
 
@@ -239,7 +227,7 @@ async def _unpacked(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_chunked(_CHUNK):
         body += unpacker.decompress(chunk, MOST_BYTES + 1 - len(body))
         if len(body) > MOST_BYTES or unpacker.unconsumed_tail:
-            raise _TooLargeError
+            raise PageTooLargeError
     if not unpacker.eof:
         raise zlib.error
     return bytes(body)

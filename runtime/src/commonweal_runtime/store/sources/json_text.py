@@ -7,6 +7,7 @@ import re
 from decimal import Decimal
 from typing import Any, Final
 
+from commonweal_runtime.exceptions import JsonRefusedError
 from commonweal_runtime.store.sources.contract import UNREADABLE
 
 MOST_VALUES = 500_000  # of a document: each takes far more memory than its text
@@ -15,10 +16,6 @@ ABSENT: Final = object()
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 _LONGEST_NAME = 60
-
-
-class JsonRefusedError(ValueError):
-    """A document is no JSON that can be read as one thing; the text says why, as the end of a sentence, without a value of it."""
 
 
 class Number(str):
