@@ -167,6 +167,10 @@ class SourceReadError(ReasonedError):
     """Why a source cannot be read: a registered reason and its detail, without the source's own text. Becomes the product's outcome in the report."""
 
 
+class UndividedError(Exception):
+    """A source does not say the digests of its blocks; the text says why. Nothing else is wrong with it."""
+
+
 class SourceChangedError(Exception):
     """The product was changed while its source was being read. The loader begins again with the new shape."""
 

@@ -11,11 +11,12 @@ from commonweal_runtime.exceptions import SourceChangedError, SourceReadError
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.live.foreign import is_live, kept_spec
 from commonweal_runtime.store.live.settling import settle
-from commonweal_runtime.store.loading import quarantine
+from commonweal_runtime.store.loading import blocks, quarantine
 from commonweal_runtime.store.loading.ahead import ahead
 from commonweal_runtime.store.loading.merging import merge, note
 from commonweal_runtime.store.loading.renaming import Noted, Renaming, described
 from commonweal_runtime.store.loading.rows import Read, Reading
+from commonweal_runtime.store.loading.scope import Scope, divided
 from commonweal_runtime.store.loading.staging import Staging, plan_of
 from commonweal_runtime.store.product_tables import served_product
 from commonweal_runtime.store.sources import Credentials, Source, Survey, open_source
@@ -27,7 +28,8 @@ Tell = Callable[[str], None]
 class Loaded:
     """What a load did to a product's table, and how many rows are in quarantine, by field. `resumed` is how many rows were there already.
 
-    `settled`: a Live product was connected anew, so agreements on it have to be opened anew. `renamed` is how many people have another id now.
+    `settled`: a Live product was connected anew, so agreements on it have to be opened anew. `renamed` is how many people have another id now. `scope` is
+    what was read.
     """
 
     inserted: int = 0
@@ -37,6 +39,7 @@ class Loaded:
     resumed: int = 0
     settled: bool = False
     renamed: int = 0
+    scope: Scope = field(default_factory=Scope)
 
     @property
     def written(self) -> int:
@@ -50,8 +53,9 @@ class Loaded:
 
     @property
     def detail(self) -> str:
-        """The rows in quarantine and the ids that were renamed, in words; nothing for none."""
-        return " ".join(part for part in (quarantine.described(self.quarantined), described(self.renamed)) if part)
+        """The rows in quarantine, the ids that were renamed and why all of the source is read each time, in words; nothing for none."""
+        each = f"Each refresh reads all of the source: {self.scope.why}." if self.scope.lacking else ""
+        return " ".join(part for part in (quarantine.described(self.quarantined), described(self.renamed), each) if part)
 
 
 def _unheard(_: str) -> None:
@@ -75,11 +79,16 @@ async def load(
     async with open_source(kept.spec, credentials) as source:
         survey = await source.inspect()
         if await _merged_already(store, kept, survey):
-            held = await quarantine.held(store, product.uid)
-            await note(store, product, sum(held.values()), changed=False)
-            return Loaded(quarantined=held)
-        staging = await Staging.open(store, kept, survey, sector_key)
-        renaming, resumed = await Renaming.of(store, kept, survey, sector_key), staging.rows
+            return await _unchanged(store, product, Loaded())
+        renaming = await Renaming.of(store, kept, survey, sector_key)
+        scope = await (await blocks.asking(store, kept, survey, sector_key)).scope(survey, _whole(kept, renaming))
+        if scope.only is not None and not scope.only:
+            await blocks.leave(store, kept)
+            return await _unchanged(store, product, Loaded(settled=settled, scope=scope))
+        divided(survey, scope, sector_key)
+        staging = await Staging.open(store, kept, survey, sector_key, scope)
+        await blocks.keep(staging, scope)
+        resumed = staging.rows
         if not staging.complete:
             await _stage(source, survey, staging, renaming, tell)
             await source.verify()
@@ -89,24 +98,40 @@ async def load(
         async with lock, store.transaction():
             if await served_product(store, product.name) != product:
                 raise SourceChangedError
-            return replace(await _merged(staging, renaming, survey), resumed=resumed, settled=settled)
+            return replace(await _merged(staging, renaming, survey, scope), resumed=resumed, settled=settled)
     except SourceReadError:  # it must not be merged as it is: the next load reads again
         async with store.transaction():
             await staging.clear()
         raise
 
 
-async def _merged(staging: Staging, renaming: Renaming, survey: Survey) -> Loaded:
+async def _unchanged(store: Any, product: Served, loaded: Loaded) -> Loaded:
+    held = await quarantine.held(store, product.uid)
+    await note(store, product, sum(held.values()), changed=False)
+    return replace(loaded, quarantined=held)
+
+
+def _whole(product: Served, renaming: Renaming) -> str:
+    """Return why everything has to be read whatever the source says of its blocks; nothing where it need not be."""
+    if product.unfilled:
+        return "a column has no values yet"
+    return "ids may have to be renamed" if renaming.first else ""
+
+
+async def _merged(staging: Staging, renaming: Renaming, survey: Survey, scope: Scope) -> Loaded:
     """Make the product's table equal to what is staged, in the caller's transaction."""
     store, product = staging.store, staging.product
     await store.execute("set local synchronous_commit = on")
     renamed = await renaming.settle(store)
-    inserted, updated, deleted = await merge(store, product, staging.table)
-    held = await quarantine.settle(store, product.uid)
+    if renamed:  # of any product
+        await blocks.forget(store)
+    inserted, updated, deleted = await merge(store, product, staging.table, await blocks.among(staging, scope))
+    held = await quarantine.settle(store, product.uid, scope.only)
+    await blocks.remember(staging, survey, scope)
     await staging.clear()
     await note(store, product, sum(held.values()), changed=bool(inserted or updated or deleted))
     await _remember(store, product, survey)
-    return Loaded(inserted, updated, deleted, held, renamed=renamed)
+    return Loaded(inserted, updated, deleted, held, renamed=renamed, scope=scope)
 
 
 async def _stage(source: Source, survey: Survey, staging: Staging, renaming: Renaming, tell: Tell) -> None:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 _EXAMPLES = 5
 
 
-async def settle(store: Any, product: str) -> dict[str, int]:
-    """Make the quarantine of a product equal to what its load has refused, in the caller's transaction; return rows by field."""
+async def settle(store: Any, product: str, only: Collection[int] | None) -> dict[str, int]:
+    """Make the quarantine of a product equal to what its load has refused, in the caller's transaction; return rows by field.
+
+    `only`: the blocks that were read; what other blocks have in quarantine stays.
+    """
     await store.execute(
-        "delete from staging.quarantine q where product = $1 "
+        "delete from staging.quarantine q where product = $1 and ($2::int[] is null or block = any ($2)) "
         "and not exists (select from staging.refused r where r.product = q.product and r.key = q.key)",
         product,
+        only,
     )
     await store.execute(
-        "insert into staging.quarantine (product, key, field, reason, subject, place) "
-        "select product, key, field, reason, subject, place from staging.refused where product = $1 "
+        "insert into staging.quarantine (product, key, field, reason, subject, place, block) "
+        "select product, key, field, reason, subject, place, block from staging.refused where product = $1 "
         "on conflict (product, key) do update set field = excluded.field, reason = excluded.reason, subject = excluded.subject, "
-        "place = excluded.place, last_seen = clock_timestamp()",
+        "place = excluded.place, block = excluded.block, last_seen = clock_timestamp()",
         product,
     )
     return await held(store, product)

@@ -41,6 +41,7 @@ class Refused:
     flaw: Flaw
     subject: UUID | None
     place: int
+    block: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Read:
     """What one batch comes to.
 
     `taken` are columns of text that PostgreSQL reads as the store's types: subject, record where there are many, fields with a column, what mapping
-    expressions read, then the row's own key and its place in the load.
+    expressions read, then the row's own key, its place in the load, and its block.
     """
 
     taken: pa.Table
@@ -91,12 +92,13 @@ class Reading:
         begun, count = self._place + 1, len(keys.subjects)
         self._place += count
         ids, records = pa.array(keys.ids, pa.string()), [pa.array(keys.records, pa.string())] if self._many else []
-        arrays = [ids, *records, *columns, pa.array(keys.rows, pa.string()), pa.array(range(begun, begun + count), pa.int64())]
+        blocks = batch.blocks if batch.blocks is not None else pa.nulls(count, pa.string())
+        arrays = [ids, *records, *columns, pa.array(keys.rows, pa.string()), pa.array(range(begun, begun + count), pa.int64()), blocks]
         taken = pa.table(arrays, names=[str(n) for n in range(len(arrays))])
         if not faults:
             return Read(taken, [])
         refused = [
-            Refused(keys.rows[row] or f"at {begun + row}", field, flaw, keys.subjects[row], begun + row)
+            _refused(keys, row, begun, (field, flaw), None if batch.blocks is None else int(batch.blocks[row].as_py()))
             for row, (field, flaw) in sorted(faults.items())
         ]
         return Read(taken.filter(pa.array([row not in faults for row in range(count)])), refused)
@@ -128,6 +130,12 @@ class Reading:
                     faults.setdefault(row, (name, Flaw.MISSING))
             out.append(found.column)
         return out
+
+
+def _refused(keys: _Keys, row: int, begun: int, fault: tuple[str, Flaw], block: int | None) -> Refused:
+    """A row without a key is told apart by its place, and by its block where only some are read: places then begin again."""
+    place = f"at {begun + row}" if block is None else f"at {begun + row} of {block}"
+    return Refused(keys.rows[row] or place, *fault, keys.subjects[row], begun + row, block)
 
 
 def _key(text: str | None) -> str | None:
