@@ -27,8 +27,9 @@ def people(**over: Any) -> DataProductSpec:
     return spec(*FIELDS, **over)
 
 
-def batch(*rows: Sequence[str | None]) -> Batch:
-    return Batch([pa.array(column, pa.string()) for column in zip(*rows, strict=True)], None)
+def batch(*rows: Sequence[str | None], blocks: Sequence[str] | None = None) -> Batch:
+    numbers = None if blocks is None else pa.array(blocks, pa.string())
+    return Batch([pa.array(column, pa.string()) for column in zip(*rows, strict=True)], None, numbers)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_a_row_is_refused_for_the_first_field_to_blame_and_none_of_its_values_is
     assert read.refused == [Refused(str(who) if who else "at 42", field, flaw, who, 42)]
     assert not any(isinstance(v, str) and v.strip() and v in repr(read.refused) for v in row)
     (other,) = zip(*read.taken.to_pydict().values(), strict=True)
-    assert other == (str(pairwise(KEY, "P2")), "Bea", "1990-02-28", "b", str(pairwise(KEY, "P2")), 43), "and stops no other"
+    assert other == (str(pairwise(KEY, "P2")), "Bea", "1990-02-28", "b", str(pairwise(KEY, "P2")), 43, None), "and stops no other"
     assert read.rows == 2
 
 
@@ -63,7 +64,7 @@ def test_a_good_row_carries_the_pairwise_id_and_a_key_that_hides_the_record() ->
     assert read.refused == []
     one, two = zip(*read.taken.to_pydict().values(), strict=True)
     assert one[:5] == (str(pairwise(KEY, "P1")), "7", "Ada", "1990-02-28", "a")
-    (key, place), (other, after) = one[5:], two[5:]
+    (key, place, _), (other, after, _) = one[5:], two[5:]
     assert (place, after) == (1, 2)
     assert key != other
     assert key not in {"7", str(pairwise(KEY, "P1")), str(pairwise(KEY, "P17"))}
@@ -73,3 +74,9 @@ def test_a_row_without_a_record_key_is_refused_by_name() -> None:
     read = Reading(people(**MANY), {"nick": FieldType.STRING}, KEY, 0).read(batch(("P1", " ", "Ada", None, None)))
     assert read.refused == [Refused("at 1", "spec.subject.recordKey", Flaw.NO_KEY, pairwise(KEY, "P1"), 1)]
     assert read.taken.num_rows == 0
+
+
+def test_a_row_says_its_block_and_one_without_a_key_is_told_apart_by_it() -> None:
+    read = Reading(people(), {"nick": FieldType.STRING}, KEY, 0).read(batch(("P1", "Ada", None, None), (None, "Bea", None, None), blocks=("7", "0")))
+    assert read.refused == [Refused("at 2 of 0", "spec.subject.column", Flaw.NO_KEY, None, 2, 0)]
+    assert read.taken.columns[-1].to_pylist() == ["7"]

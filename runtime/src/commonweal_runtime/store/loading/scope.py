@@ -90,7 +90,7 @@ class Asking:
         """Return what is to be read. `whole` says why it has to be everything, if it has to."""
         if survey.blocks is None:
             return Scope()
-        why = whole or self._why()
+        why = self._why() or whole
         try:
             if why or self.held is None:
                 return await self._all(survey.blocks, why)
