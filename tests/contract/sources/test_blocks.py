@@ -154,7 +154,9 @@ def test_rows_go_into_quarantine_and_come_back_and_a_person_who_was_erased_is_no
     place.run(f"delete from {place.table} where ref in ('P20', 'P1')")
     done = loads.load()
     assert done.quarantined == {"score": 1, "spec.subject.column": 1}
-    gone = "select array_agg(subject order by subject) from consent.erased join agreement.product on uid = product where at_source is not null"
+    gone = (
+        "select array_agg(subject order by subject) from consent.erased join agreement.product on uid = product where at_source is not null"
+    )
     assert loads.value(gone) == sorted([subject("P20"), subject("P1")]), "the third's block was not read"
 
 

@@ -54,7 +54,7 @@ def test_a_row_is_refused_for_the_first_field_to_blame_and_none_of_its_values_is
     assert read.refused == [Refused(str(who) if who else "at 42", field, flaw, who, 42)]
     assert not any(isinstance(v, str) and v.strip() and v in repr(read.refused) for v in row)
     (other,) = zip(*read.taken.to_pydict().values(), strict=True)
-    assert other == (str(pairwise(KEY, "P2")), "Bea", "1990-02-28", "b", str(pairwise(KEY, "P2")), 43, None), "and stops no other"
+    assert other == (str(pairwise(KEY, "P2")), "Bea", "1990-02-28", "b", str(pairwise(KEY, "P2")), 43), "and stops no other"
     assert read.rows == 2
 
 
@@ -64,7 +64,7 @@ def test_a_good_row_carries_the_pairwise_id_and_a_key_that_hides_the_record() ->
     assert read.refused == []
     one, two = zip(*read.taken.to_pydict().values(), strict=True)
     assert one[:5] == (str(pairwise(KEY, "P1")), "7", "Ada", "1990-02-28", "a")
-    (key, place, _), (other, after, _) = one[5:], two[5:]
+    (key, place), (other, after) = one[5:], two[5:]
     assert (place, after) == (1, 2)
     assert key != other
     assert key not in {"7", str(pairwise(KEY, "P1")), str(pairwise(KEY, "P17"))}
@@ -76,7 +76,10 @@ def test_a_row_without_a_record_key_is_refused_by_name() -> None:
     assert read.taken.num_rows == 0
 
 
-def test_a_row_says_its_block_and_one_without_a_key_is_told_apart_by_it() -> None:
-    read = Reading(people(), {"nick": FieldType.STRING}, KEY, 0).read(batch(("P1", "Ada", None, None), (None, "Bea", None, None), blocks=("7", "0")))
-    assert read.refused == [Refused("at 2 of 0", "spec.subject.column", Flaw.NO_KEY, None, 2, 0)]
-    assert read.taken.columns[-1].to_pylist() == ["7"]
+def test_each_row_has_its_block_and_one_without_a_key_is_told_apart_by_it() -> None:
+    rows = ("P1", "Ada", None, None), (None, "Bea", None, None), ("P2", None, None, None)
+    read = Reading(people(), {"nick": FieldType.STRING}, KEY, 0).read(batch(*rows, blocks=("7", "0", "8")))
+    assert [(r.key, r.flaw) for r in read.refused] == [("at 2 of 0", Flaw.NO_KEY), (str(pairwise(KEY, "P2")), Flaw.MISSING)]
+    assert read.members is not None
+    members = list(zip(*read.members.to_pydict().values(), strict=True))
+    assert members == [("7", str(pairwise(KEY, "P1")), None), ("0", None, "at 2 of 0"), ("8", str(pairwise(KEY, "P2")), None)]

@@ -126,7 +126,7 @@ async def _merged(staging: Staging, renaming: Renaming, survey: Survey, scope: S
     if renamed:  # of any product
         await blocks.forget(store)
     inserted, updated, deleted = await merge(store, product, staging.table, await blocks.among(staging, scope))
-    held = await quarantine.settle(store, product.uid, scope.only)
+    held = await quarantine.settle(store, product.uid, scope.only, staging.members.refused)
     await blocks.remember(staging, survey, scope)
     await staging.clear()
     await note(store, product, sum(held.values()), changed=bool(inserted or updated or deleted))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from commonweal_runtime.store.agreements import Served
+from commonweal_runtime.store.loading.members import Members
 from commonweal_runtime.store.loading.scope import WHOLE_HOURS, Asking, Held, Scope
 from commonweal_runtime.store.loading.staging import RESUME_HOURS, Staging, plan_of, staging_of
 from commonweal_runtime.store.sources import Survey
@@ -52,7 +53,7 @@ async def among(staging: Staging, scope: Scope) -> str | None:
     await staging.store.execute("create temporary table among (subject uuid not null) on commit drop")
     await staging.store.execute(
         f"insert into {_AMONG} select unnest(subjects) from staging.block where product = $1 and number = any ($2::int[]) "
-        f"union select subject from {staging.table}",
+        f"union select subject from {staging.members.table} where subject is not null",
         staging.product.uid,
         list(scope.only),
     )
@@ -70,7 +71,7 @@ async def remember(staging: Staging, survey: Survey, scope: Scope) -> None:
     await store.execute("delete from staging.block where product = $1 and ($2::int[] is null or number = any ($2))", uid, only)
     await store.execute(
         f"insert into staging.block (product, number, seal, subjects) select a.product, a.number, a.seal, coalesce(s.subjects, '{{}}') from staging.asked a "
-        f"left join (select number, array_agg({_each(staging)}) as subjects from ({_subjects(staging)}) x group by number) s using (number) "
+        f"left join ({staging.members.subjects}) s using (number) "
         "where a.product = $1 and ($2::int[] is null or a.number = any ($2))",
         uid,
         only,
@@ -85,17 +86,6 @@ async def remember(staging: Staging, survey: Survey, scope: Scope) -> None:
         )
 
 
-def _each(staging: Staging) -> str:
-    return "distinct subject" if staging.product.shape.many else "subject"
-
-
-def _subjects(staging: Staging) -> str:
-    return (
-        f"select _block as number, subject from {staging.table} "
-        "union all select block, subject from staging.refused where product = $1 and subject is not null"
-    )
-
-
 async def forget(store: Any, product: str | None = None) -> None:
     """Remember nothing of the blocks of a product, or of any: the next load reads everything."""
     for table in ("divided", "block"):
@@ -106,6 +96,7 @@ async def leave(store: Any, product: Served) -> None:
     """Remove what a load that broke off has staged, once there is nothing to read."""
     if await store.fetchval("select exists (select from staging.progress where product = $1)", product.uid):
         async with store.transaction():
+            await Members(product, None).clear(store)
             await store.execute(f"drop table if exists {staging_of(product.relation)}")
             for table in ("progress", "refused", "former", "asked"):
                 await store.execute(f"delete from staging.{table} where product = $1", product.uid)

@@ -49,14 +49,7 @@ class Mapped:
         """Return names and types of the incoming columns, in the order of `Read.taken`: ours have a colon, which no source column that may be named has."""
         ours = {":subject": "uuid", **({":record": "text"} if self.product.shape.many else {})}
         plain = {f":{n}": SQL_TYPE[f.type] for n, f in self._plain() if f.type is not None}
-        return {
-            **ours,
-            **plain,
-            **{column: SQL_TYPE[type_] for column, type_ in self.types.items()},
-            ":key": "text",
-            ":place": "bigint",
-            ":block": "int",
-        }
+        return {**ours, **plain, **{column: SQL_TYPE[type_] for column, type_ in self.types.items()}, ":key": "text", ":place": "bigint"}
 
     async def prepare(self, store: Any) -> None:
         """Make the temporary table, and find the expression that fits no row before there is one."""
@@ -115,15 +108,15 @@ class Mapped:
 
     @staticmethod
     async def _out(store: Any, condition: str, name: str, flaw: Flaw) -> list[Refused]:
-        rows = await store.fetch(f'delete from {_INCOMING} where {condition} returning ":key", ":subject", ":place", ":block"')
-        return [Refused(key, name, flaw, subject, place, block) for key, subject, place, block in rows]
+        rows = await store.fetch(f'delete from {_INCOMING} where {condition} returning ":key", ":subject", ":place"')
+        return [Refused(key, name, flaw, subject, place) for key, subject, place in rows]
 
     def _statement(self, into: str) -> str:
         shape, plain = self.product.shape, {f.name: identifier(f":{n}") for n, f in self._plain()}
         values = [identifier(f":{k}") for k in shape.key]
         values += [self.fields.get(c.field) or plain[c.field] for c in shape.raw]
-        names = [*shape.key, *(identifier(column_of(c.field)) for c in shape.raw), "_key", "_place", "_block"]
-        return f'insert into {into} ({", ".join(names)}) select {", ".join(values)}, ":key", ":place", ":block" from {_INCOMING}'
+        names = [*shape.key, *(identifier(column_of(c.field)) for c in shape.raw), "_key", "_place"]
+        return f'insert into {into} ({", ".join(names)}) select {", ".join(values)}, ":key", ":place" from {_INCOMING}'
 
     def _blame(self, error: asyncpg.PostgresError, name: str | None) -> None:
         """Return if a row is to blame; raise if the expression is, or anything else."""

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are built here; every name and text in them comes through `names`
 """Rows that no load could take: which ones, since when, and why; never what is in them. A row that has become good leaves."""
 
 from __future__ import annotations
@@ -8,10 +9,10 @@ from typing import Any
 _EXAMPLES = 5
 
 
-async def settle(store: Any, product: str, only: Collection[int] | None) -> dict[str, int]:
+async def settle(store: Any, product: str, only: Collection[int] | None, blocks: str) -> dict[str, int]:
     """Make the quarantine of a product equal to what its load has refused, in the caller's transaction; return rows by field.
 
-    `only`: the blocks that were read; what other blocks have in quarantine stays.
+    `only`: the blocks that were read; what other blocks have in quarantine stays. `blocks` is the query that tells key and block of what was refused.
     """
     await store.execute(
         "delete from staging.quarantine q where product = $1 and ($2::int[] is null or block = any ($2)) "
@@ -21,7 +22,7 @@ async def settle(store: Any, product: str, only: Collection[int] | None) -> dict
     )
     await store.execute(
         "insert into staging.quarantine (product, key, field, reason, subject, place, block) "
-        "select product, key, field, reason, subject, place, block from staging.refused where product = $1 "
+        f"select product, key, field, reason, subject, place, b.number from staging.refused left join ({blocks}) b using (key) where product = $1 "
         "on conflict (product, key) do update set field = excluded.field, reason = excluded.reason, subject = excluded.subject, "
         "place = excluded.place, block = excluded.block, last_seen = clock_timestamp()",
         product,

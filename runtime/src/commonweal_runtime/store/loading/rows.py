@@ -41,7 +41,6 @@ class Refused:
     flaw: Flaw
     subject: UUID | None
     place: int
-    block: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +48,13 @@ class Read:
     """What one batch comes to.
 
     `taken` are columns of text that PostgreSQL reads as the store's types: subject, record where there are many, fields with a column, what mapping
-    expressions read, then the row's own key, its place in the load, and its block.
+    expressions read, then the row's own key and its place in the load. `members` are block, person's id and the key of a row without one, of all rows, where
+    the source divides them.
     """
 
     taken: pa.Table
     refused: Sequence[Refused]
+    members: pa.Table | None = None
 
     @property
     def rows(self) -> int:
@@ -92,16 +93,16 @@ class Reading:
         begun, count = self._place + 1, len(keys.subjects)
         self._place += count
         ids, records = pa.array(keys.ids, pa.string()), [pa.array(keys.records, pa.string())] if self._many else []
-        blocks = batch.blocks if batch.blocks is not None else pa.nulls(count, pa.string())
-        arrays = [ids, *records, *columns, pa.array(keys.rows, pa.string()), pa.array(range(begun, begun + count), pa.int64()), blocks]
+        arrays = [ids, *records, *columns, pa.array(keys.rows, pa.string()), pa.array(range(begun, begun + count), pa.int64())]
         taken = pa.table(arrays, names=[str(n) for n in range(len(arrays))])
+        members = None if batch.blocks is None else _members(batch, ids, begun)
         if not faults:
-            return Read(taken, [])
+            return Read(taken, [], members)
         refused = [
-            _refused(keys, row, begun, (field, flaw), None if batch.blocks is None else int(batch.blocks[row].as_py()))
+            Refused(keys.rows[row] or _unkeyed(batch, begun, row), field, flaw, keys.subjects[row], begun + row)
             for row, (field, flaw) in sorted(faults.items())
         ]
-        return Read(taken.filter(pa.array([row not in faults for row in range(count)])), refused)
+        return Read(taken.filter(pa.array([row not in faults for row in range(count)])), refused, members)
 
     def _keys(self, batch: Batch) -> _Keys:
         roots = [_key(text) for text in batch.columns[0].to_pylist()]
@@ -132,10 +133,20 @@ class Reading:
         return out
 
 
-def _refused(keys: _Keys, row: int, begun: int, fault: tuple[str, Flaw], block: int | None) -> Refused:
-    """A row without a key is told apart by its place, and by its block where only some are read: places then begin again."""
-    place = f"at {begun + row}" if block is None else f"at {begun + row} of {block}"
-    return Refused(keys.rows[row] or place, *fault, keys.subjects[row], begun + row, block)
+def _members(batch: Batch, ids: pa.StringArray, begun: int) -> pa.Table:
+    """Return which block each row is in: by the person's id, else by what tells the row apart."""
+    keys = pa.nulls(len(ids), pa.string())
+    if ids.null_count:
+        keys = pa.array(
+            [_unkeyed(batch, begun, row) if absent else None for row, absent in enumerate(ids.is_null().to_pylist())], pa.string()
+        )
+    return pa.table([batch.blocks, ids, keys], names=["number", "subject", "key"])
+
+
+def _unkeyed(batch: Batch, begun: int, row: int) -> str:
+    """Return what tells a row without a key apart: its place, and its block where only some are read, for places then begin again."""
+    place = f"at {begun + row}"
+    return place if batch.blocks is None else f"{place} of {batch.blocks[row].as_py()}"
 
 
 def _key(text: str | None) -> str | None:

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.loading.copying import copy
 from commonweal_runtime.store.loading.mapped import Mapped
+from commonweal_runtime.store.loading.members import Members
 from commonweal_runtime.store.loading.renaming import NOTED, Noted
 from commonweal_runtime.store.loading.rows import Flaw, Read, Refused
 from commonweal_runtime.store.loading.scope import Scope
@@ -76,6 +77,7 @@ class Staging:
     plan: str
     seal: Seal
     mapped: Mapped
+    members: Members
     rows: int = 0
     position: str | None = None
     complete: bool = False
@@ -88,10 +90,10 @@ class Staging:
 
     @classmethod
     async def open(cls, store: Any, product: Served, survey: Survey, sector_key: bytes, scope: Scope) -> Staging:
-        """Go on with the load that broke off, or begin one. `store` is a connection as superuser, for this load alone."""
+        """Go on with the load of the same scope that broke off, or begin one. `store` is a connection as superuser, for this load alone."""
         await store.execute(_SESSION)
         plan = scope.plan(plan_of(product, survey))
-        staging = cls(store, product, plan, Seal(sector_key, plan), Mapped.of(product, survey.types))
+        staging = cls(store, product, plan, Seal(sector_key, plan), Mapped.of(product, survey.types), Members(product, scope.parts))
         row = await store.fetchrow(
             "select position, rows, complete from staging.progress where product = $1 and plan = $2 "
             f"and at > clock_timestamp() - interval '{RESUME_HOURS} hours' and to_regclass($3) is not null",
@@ -103,26 +105,25 @@ class Staging:
         if row is not None and (row["complete"] or position is not None):
             staging.rows, staging.position, staging.complete, staging.resumed = row["rows"], position, row["complete"], True
         else:
-            await staging._begin(scope.parts)
+            await staging._begin()
         await staging.mapped.prepare(store)
         return staging
 
-    async def _begin(self, parts: int | None) -> None:
+    async def _begin(self) -> None:
         shape = self.product.shape
         keys = ["subject uuid not null", *(["record text not null"] if shape.many else [])]
-        columns = ", ".join(
-            [*keys, *(f"{c.name} {SQL_TYPE[c.type_]}" for c in shape.raw), "_key text not null", "_place bigint not null", "_block int"]
-        )
+        columns = ", ".join([*keys, *(f"{c.name} {SQL_TYPE[c.type_]}" for c in shape.raw), "_key text not null", "_place bigint not null"])
         async with self.store.transaction():
             await self.store.execute(f"drop table if exists {self.table}; create table {self.table} ({columns})")
             await self.store.execute(f"alter table {self.table} owner to cw_owner")
-            await self._forget("refused", "former", "asked")
+            await self._forget("refused", "former")
+            await self.members.begin(self.store)
             await self.store.execute(
                 "insert into staging.progress (product, plan, parts) values ($1, $2, $3) on conflict (product) do update set plan = excluded.plan, "
                 "parts = excluded.parts, position = null, rows = 0, complete = false, begun_at = clock_timestamp(), at = clock_timestamp()",
                 self.product.uid,
                 self.plan,
-                parts,
+                self.members.parts,
             )
 
     async def add(self, read: Read, noted: Sequence[Noted], position: str | None) -> None:
@@ -134,6 +135,7 @@ class Staging:
             else:
                 await copy(self.store, read.taken, self.product.relation, self._columns, "staging")
             await self._refuse(refused)
+            await self.members.add(self.store, read)
             if noted:
                 await self.store.copy_records_to_table("former", schema_name="staging", records=noted, columns=NOTED)
             self.rows += read.rows
@@ -148,16 +150,16 @@ class Staging:
     @property
     def _columns(self) -> list[str]:
         shape = self.product.shape
-        return [*shape.key, *(column_of(c.field) for c in shape.raw), "_key", "_place", "_block"]
+        return [*shape.key, *(column_of(c.field) for c in shape.raw), "_key", "_place"]
 
     async def _refuse(self, refused: Sequence[Refused]) -> None:
         """Note refused rows; of two with one key the later is told apart by its place."""
         if refused:
             await self.store.executemany(
-                "insert into staging.refused (product, key, field, reason, subject, place, block) "
+                "insert into staging.refused (product, key, field, reason, subject, place) "
                 "select $1, case when exists (select from staging.refused where product = $1 and key = $2) then $2 || ' at ' || $6::bigint else $2 end, "
-                "$3, $4, $5::uuid, $6::bigint, $7::int on conflict (product, key) do nothing",
-                [(self.product.uid, r.key, r.field, str(r.flaw), r.subject, r.place, r.block) for r in refused],
+                "$3, $4, $5::uuid, $6::bigint on conflict (product, key) do nothing",
+                [(self.product.uid, r.key, r.field, str(r.flaw), r.subject, r.place) for r in refused],
             )
 
     async def finish(self) -> None:
@@ -170,9 +172,9 @@ class Staging:
             await self.store.execute(  # of rows with one key the same one stays each time, however they were ordered
                 f'with ranked as (select s.ctid, row_number() over (partition by {key} order by ({values})::text collate "C", _place) as n from {self.table} s '
                 f"               where ({key}) in (select {key} from {self.table} group by {key} having count(*) > 1)), "
-                f"gone as (delete from {self.table} s using ranked r where s.ctid = r.ctid and r.n > 1 returning s.subject, s._key, s._place, s._block, r.n) "
-                "insert into staging.refused (product, key, field, reason, subject, place, block) "
-                f"select $1::text, _key || ' double ' || n, {literal(named)}, {literal(Flaw.DOUBLE_KEY)}, subject, _place, _block from gone",
+                f"gone as (delete from {self.table} s using ranked r where s.ctid = r.ctid and r.n > 1 returning s.subject, s._key, s._place, r.n) "
+                "insert into staging.refused (product, key, field, reason, subject, place) "
+                f"select $1::text, _key || ' double ' || n, {literal(named)}, {literal(Flaw.DOUBLE_KEY)}, subject, _place from gone",
                 self.product.uid,
             )
             await self.store.execute("update staging.progress set complete = true where product = $1", self.product.uid)
@@ -180,7 +182,8 @@ class Staging:
 
     async def clear(self) -> None:
         """Remove the table and what was noted of the load, in the caller's transaction."""
-        await self.store.execute(f"drop table {self.table}")
+        await self.store.execute(f"drop table if exists {self.table}")
+        await self.members.clear(self.store)
         await self._forget("progress", "refused", "former", "asked")
 
     async def _forget(self, *tables: str) -> None:

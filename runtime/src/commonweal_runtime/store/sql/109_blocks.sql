@@ -16,12 +16,11 @@ create table staging.block (
 create table staging.asked (product text not null, number int not null, seal bytea, primary key (product, number));
 
 alter table staging.progress add column parts int;
-alter table staging.refused add column block int;
 alter table staging.quarantine add column block int;
 
 create or replace function staging.forget() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
 declare t text; begin
-  execute format('drop table if exists staging.%I', old.relation);
+  execute format('drop table if exists staging.%I, staging.%I', old.relation, 'members_' || right(old.relation, 10));
   foreach t in array array['progress', 'refused', 'quarantine', 'content', 'former', 'canonical', 'divided', 'block', 'asked'] loop
     execute format('delete from staging.%I where product = $1', t) using old.uid;
   end loop;
