@@ -9,7 +9,7 @@ from typing import Protocol
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-FEW = 32  # rows of a block, about: of a table with one changed row in a hundred most blocks are then unchanged
+FEW = 16  # rows of a block, about: where one row in a hundred has changed, 85 % of the blocks have not
 MOST_BLOCKS = 1 << 16  # what a source groups by, and sends, in one answer
 
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import pymysql
 
 from commonweal_api.data_product import MysqlSource
-from commonweal_runtime.exceptions import SourceReadError, UndividedError
+from commonweal_runtime.exceptions import UndividedError
 from commonweal_runtime.store.sources.blocks import Digest, Division
 from commonweal_runtime.store.sources.mysql_keys import literal, quoted
 from commonweal_runtime.store.sources.mysql_refusals import broke_off
@@ -53,7 +53,7 @@ class MysqlBlocks:
         try:
             return self._wire.query(statement)
         except pymysql.MySQLError as error:
-            raise UndividedError(_why(broke_off(self._source, error))) from None
+            raise UndividedError(broke_off(self._source, error).detail.removesuffix(".")) from None
 
     def _statement(self, division: Division) -> str:
         line = f"concat_ws(',', x'{division.seed.hex()}', {', '.join(f'quote({_bytes(c)})' for c in self._compared)})"
@@ -85,7 +85,3 @@ def _bytes(column: Column) -> str:
     """Return the SQL expression of a value's bytes: a text's own, in its own character set, for texts of several cannot always be put together."""
     printed = column.printed(quoted(column.name))
     return f"cast({printed} as binary)" if column.charset else printed
-
-
-def _why(error: SourceReadError) -> str:
-    return error.detail.removesuffix(".")

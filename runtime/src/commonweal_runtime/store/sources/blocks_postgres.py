@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 
 from commonweal_api.data_product import PostgresSource
-from commonweal_runtime.exceptions import SourceReadError, UndividedError
+from commonweal_runtime.exceptions import UndividedError
 from commonweal_runtime.store.sources.blocks import Digest, Division
 from commonweal_runtime.store.sources.postgres_refusals import FAILURES, broke_off
 
@@ -54,7 +54,7 @@ class PostgresBlocks:
             rows = await self._connection.fetch(self._statement(division))
         except asyncpg.PostgresError as error:
             await self._connection.execute("rollback to savepoint digests")
-            raise UndividedError(_why(broke_off(self._source, error))) from None
+            raise UndividedError(_why(self._source, error)) from None
         return {number: Digest(count, f"{one} {two}") for number, count, one, two in rows}
 
     def _statement(self, division: Division) -> str:
@@ -85,5 +85,7 @@ class PostgresBlocks:
         return [f"get_bit(decode('{self._division.chosen.hex()}', 'hex'), {self._number(self._division)}) = 1"]
 
 
-def _why(error: SourceReadError) -> str:
-    return error.detail.removesuffix(".")
+def _why(source: PostgresSource, error: asyncpg.PostgresError) -> str:
+    if error.sqlstate == "42501":
+        return f"its login may not execute {_HASH}"
+    return broke_off(source, error).detail.removesuffix(".")
