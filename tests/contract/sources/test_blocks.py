@@ -131,8 +131,9 @@ def test_what_did_not_change_is_not_read(place: Place) -> None:
     assert (again.written, again.scope.described, heard) == (0, f"0 of {parts_for(ROWS)} blocks read", [])
     assert loads.value("select loaded_at from agreement.product") > loaded
     place.run(f"update {place.table} set full_name = 'Ada' where n = 7")
-    done = loads.load()
+    done = loads.load(heard.append)
     assert (done.updated, done.inserted, done.deleted, read(done.scope)) == (1, 0, 0, 1)
+    assert heard[0] == f"{done.scope.rows} of {done.scope.rows} rows are read (100 %)."
     assert read(loads.load().scope) == 0
     loads.execute("update staging.divided set whole_at = whole_at - interval '25 hours'")
     assert loads.load().scope.why == "the last time is a day ago"

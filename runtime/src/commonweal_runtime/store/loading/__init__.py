@@ -85,7 +85,7 @@ async def load(
         if scope.only is not None and not scope.only:
             await blocks.leave(store, kept)
             return await _unchanged(store, product, Loaded(settled=settled, scope=scope))
-        divided(survey, scope, sector_key)
+        survey = divided(survey, scope, sector_key)
         staging = await Staging.open(store, kept, survey, sector_key, scope)
         await blocks.keep(staging, scope)
         resumed = staging.rows

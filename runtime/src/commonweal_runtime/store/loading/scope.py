@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -35,12 +35,13 @@ class Scope:
     """What one load reads.
 
     `parts` is the number of blocks; None: the rows are not divided. `only` are the blocks that are read; None: all. `found` are the seals of what the source
-    says of its blocks. `why` is why everything is read, and `lacking` says that it will be each time.
+    says of its blocks, and `rows` how many are in those that are read. `why` is why everything is read, and `lacking` says that it will be each time.
     """
 
     parts: int | None = None
     only: frozenset[int] | None = None
     found: Seals = field(default_factory=dict)
+    rows: int | None = None
     why: str = ""
     lacking: bool = False
 
@@ -107,7 +108,8 @@ class Asking:
 
     async def _all(self, blocks: Blocks, why: str) -> Scope:
         parts = self._goes_on() or parts_for(await blocks.count())
-        return Scope(parts, None, self._sealed(parts, await blocks.digests(self._division(parts))), why)
+        digests = await blocks.digests(self._division(parts))
+        return Scope(parts, None, self._sealed(parts, digests), _rows(digests), why)
 
     def _goes_on(self) -> int | None:
         return next((parts for plan, parts in self.begun.items() if plan == Scope(parts).plan(self.plan)), None)
@@ -115,9 +117,10 @@ class Asking:
     async def _part(self, blocks: Blocks, held: Held) -> Scope:
         digests = await blocks.digests(self._division(held.parts))
         found = self._sealed(held.parts, digests)
-        only, rows = changed(held.seals, found), sum(d.rows for d in digests.values())
-        if sum(digests[n].rows for n in only if n in digests) <= MOST_SHARE * rows:
-            return Scope(held.parts, only, found)
+        only = changed(held.seals, found)
+        rows = _rows({n: digests[n] for n in only if n in digests})
+        if rows <= MOST_SHARE * _rows(digests):
+            return Scope(held.parts, only, found, rows)
         return await self._all(blocks, "most of it has changed")
 
     def _division(self, parts: int) -> Division:
@@ -127,7 +130,13 @@ class Asking:
         return Sealing(self.sector_key, self.product, parts).seals(digests)
 
 
-def divided(survey: Survey, scope: Scope, sector_key: bytes) -> None:
-    """Have the source give the rows of a scope."""
-    if survey.blocks is not None and scope.parts is not None:
-        survey.blocks.divide(Division(scope.parts, seed_of(sector_key), scope.only))
+def _rows(digests: Mapping[int, Digest]) -> int:
+    return sum(d.rows for d in digests.values())
+
+
+def divided(survey: Survey, scope: Scope, sector_key: bytes) -> Survey:
+    """Have the source give the rows of a scope, and return what is known of it by that."""
+    if survey.blocks is None or scope.parts is None:
+        return survey
+    survey.blocks.divide(Division(scope.parts, seed_of(sector_key), scope.only))
+    return replace(survey, total=scope.rows, exact=True)
