@@ -151,6 +151,7 @@ class Place:
         postmaster = _process(self.bench.heritage)
         while self.bench.heritage.value("select count(*) from pg_stat_activity where application_name = 'commonweal'", database="postgres"):
             time.sleep(0.05)
+        time.sleep(0.2)  # until the process is gone, too, and its time is the postmaster's
         return _spent(postmaster, 13)
 
 

@@ -83,11 +83,9 @@ async def load(
         renaming = await Renaming.of(store, kept, survey, sector_key)
         scope = await (await blocks.asking(store, kept, survey, sector_key)).scope(survey, _whole(kept, renaming))
         if scope.only is not None and not scope.only:
-            await blocks.leave(store, kept)
             return await _unchanged(store, product, Loaded(settled=settled, scope=scope))
         survey = divided(survey, scope, sector_key)
-        staging = await Staging.open(store, kept, survey, sector_key, scope)
-        await blocks.keep(staging, scope)
+        staging = await blocks.keep(await Staging.open(store, kept, survey, sector_key, scope), scope)
         resumed = staging.rows
         if not staging.complete:
             await _stage(source, survey, staging, renaming, tell)
@@ -106,6 +104,7 @@ async def load(
 
 
 async def _unchanged(store: Any, product: Served, loaded: Loaded) -> Loaded:
+    await blocks.leave(store, product)
     held = await quarantine.held(store, product.uid)
     await note(store, product, sum(held.values()), changed=False)
     return replace(loaded, quarantined=held)

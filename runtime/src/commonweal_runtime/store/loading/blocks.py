@@ -33,8 +33,8 @@ async def asking(store: Any, product: Served, survey: Survey, sector_key: bytes)
     return Asking(product.uid, sector_key, plan_of(product, survey), held, {r["plan"]: r["parts"] for r in begun})
 
 
-async def keep(staging: Staging, scope: Scope) -> None:
-    """Keep what the source said of its blocks before its rows are read.
+async def keep(staging: Staging, scope: Scope) -> Staging:
+    """Keep what the source said of its blocks before its rows are read, and return where they are staged.
 
     A load that goes on has rows of an earlier moment, too: what was another thing then has no seal, so that the next load reads it again.
     """
@@ -44,6 +44,7 @@ async def keep(staging: Staging, scope: Scope) -> None:
         await store.execute("delete from staging.asked where product = $1", uid)
         records = [(uid, number, seal) for number, seal in said.items()]
         await store.copy_records_to_table("asked", schema_name="staging", records=records, columns=_BLOCK)
+    return staging
 
 
 async def among(staging: Staging, scope: Scope) -> str | None:
