@@ -306,6 +306,23 @@ def test_a_source_that_computes_no_digests_is_read_as_before_and_says_why(bench:
     assert read(loads.load().scope) == 0
 
 
+def test_a_row_that_is_too_long_for_a_hash_is_read_each_time(bench: Bench, mariadb: MariaDb) -> None:
+    place, (most,) = Place(bench, mariadb, "mysql"), mariadb.run("select @@global.max_allowed_packet")
+    place.fill()
+    place.run(
+        f"alter table {place.table} modify full_name text", f"update {place.table} set full_name = repeat(char(39), 12000) where n = 9"
+    )
+    loads = place.loads()
+    place.run("set global max_allowed_packet = 16384")
+    try:
+        assert loads.load().inserted == ROWS
+        assert read(loads.load().scope) == 1
+        place.run(f"update {place.table} set full_name = concat(full_name, 'x') where n = 9")
+        assert loads.load().updated == 1
+    finally:
+        place.run(f"set global max_allowed_packet = {most[0]}")
+
+
 def test_the_keys_of_a_live_product(bench: Bench) -> None:
     bench.change(f"create table alive as select * from person; alter table alive add primary key (ref); {GRANTS}")
     loads = Loads(bench, "alive")

@@ -97,7 +97,7 @@ class MysqlReader:
         keys = [found[c.casefold()] for c in (self._spec.subject.column, self._spec.subject.record_key) if c is not None]
         marks = [found[w.column.casefold()] for w in watched(self._spec)]
         compared = [*keys, *marks] if marks else self._columns
-        return MysqlBlocks(self._wire, self._do, self._source, keys[0], compared)
+        return MysqlBlocks(self._wire, self._do, self._source, keys[0], list(dict.fromkeys(compared)))
 
     def _described(self, here: str) -> dict[str, Column]:
         """Return the columns that the login sees, by name without case."""
