@@ -15,8 +15,8 @@ JOBS ?= 3
 # Only files whose digests a lock names.
 LOCKED := pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary=:all: --requirement
 PYTEST = $(BIN)/python -P -m pytest
-SCALE := bench-audit bench-data bench-dev bench-feed bench-operator bench-sources bench-demo bench-move bench-fleet
-.PHONY: oracle lock audit docs help demo journey down test test-under-load check scale security unit contract e2e lint format generate datamodel tools images doctor machine try bench-dev venv bench-audit bench-data bench-feed bench-fleet bench-move bench-demo bench-demo-cold bench-operator bench-sources figures clean
+SCALE := bench-audit bench-data bench-refresh bench-dev bench-feed bench-operator bench-sources bench-demo bench-move bench-fleet
+.PHONY: oracle lock audit docs help demo journey down test test-under-load check scale security unit contract e2e lint format generate datamodel tools images doctor machine try bench-dev venv bench-audit bench-data bench-refresh bench-feed bench-fleet bench-move bench-demo bench-demo-cold bench-operator bench-sources figures clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -121,6 +121,9 @@ bench-audit: venv ## what sealing the audit costs
 
 bench-data: venv ## what an agreement costs over a bare read, on one PostgreSQL
 	@$(BIN)/python bench/data.py
+
+bench-refresh: venv ## what a refresh takes, of the product and of its source, when little or nothing has changed
+	@$(BIN)/python bench/refresh.py
 
 bench-feed: venv ## how soon two sites of one department agree
 	@$(BIN)/python bench/feed.py

@@ -39,6 +39,15 @@ def verified(tls: SourceTls | None) -> bool:
     return tls is not None and tls.mode is TlsMode.VERIFY
 
 
+class Watermark(Strict):
+    """A column of the source that is another value after every change of a row, as a time of change or a row version is."""
+
+    column: ColumnName = Field(
+        description="Column of the table. Refreshes compare it and the keys alone instead of every column that is read; a change that leaves it as it was "
+        "is seen within a day."
+    )
+
+
 class PostgresSource(Strict):
     """A heritage PostgreSQL database; it is read, never written."""
 
@@ -49,6 +58,7 @@ class PostgresSource(Strict):
     table: ColumnName = Field(description="Table or view with one row per record.")
     credentials: SecretRef = Field(description="The login, which needs no more than SELECT on the table.")
     tls: SourceTls | None = Field(default=None, description="How the source proves who it is; left out: as with mode Offered.")
+    watermark: Watermark | None = Field(default=None, description="What tells that a row has changed; left out: all columns that are read.")
 
 
 class MysqlSource(Strict):
@@ -60,6 +70,7 @@ class MysqlSource(Strict):
     table: ColumnName = Field(description="Table or view with one row per record.")
     credentials: SecretRef = Field(description="The login, which needs no more than SELECT on the table.")
     tls: SourceTls | None = Field(default=None, description="How the source proves who it is; left out: as with mode Offered.")
+    watermark: Watermark | None = Field(default=None, description="What tells that a row has changed; left out: all columns that are read.")
 
 
 ONE_SOURCE = cel(

@@ -189,6 +189,10 @@ class JsonRefusedError(ValueError):
     """A document is no JSON that can be read as one thing; the text says why, as the end of a sentence, without a value of it. The reader turns it into a SourceReadError."""
 
 
+class UndividedError(Exception):
+    """A source does not say the digests of its blocks; the text says why. Nothing else is wrong with it."""
+
+
 class SourceChangedError(Exception):
     """The product was changed while its source was being read. The loader begins again with the new shape."""
 

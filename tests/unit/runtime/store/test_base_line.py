@@ -39,5 +39,6 @@ def test_the_base_line_is_what_was_applied_to_stores_already() -> None:
 
 def test_migrations_follow_the_base_line_by_number() -> None:
     numbers = [version for version, _ in migrations()]
-    assert numbers == list(range(BASE, BASE + len(numbers)))
+    assert numbers == sorted(set(numbers))  # a number may be left out: what is not in a store's ledger is applied
+    assert numbers[0] == BASE
     assert all(re.fullmatch(r"\d{3}_[a-z_]+\.sql|base", f.name) for f in SQL.iterdir())

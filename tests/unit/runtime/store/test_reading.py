@@ -27,8 +27,9 @@ def people(**over: Any) -> DataProductSpec:
     return spec(*FIELDS, **over)
 
 
-def batch(*rows: Sequence[str | None]) -> Batch:
-    return Batch([pa.array(column, pa.string()) for column in zip(*rows, strict=True)], None)
+def batch(*rows: Sequence[str | None], blocks: Sequence[str] | None = None) -> Batch:
+    numbers = None if blocks is None else pa.array(blocks, pa.string())
+    return Batch([pa.array(column, pa.string()) for column in zip(*rows, strict=True)], None, numbers)
 
 
 @pytest.mark.parametrize(
@@ -73,3 +74,12 @@ def test_a_row_without_a_record_key_is_refused_by_name() -> None:
     read = Reading(people(**MANY), {"nick": FieldType.STRING}, KEY, 0).read(batch(("P1", " ", "Ada", None, None)))
     assert read.refused == [Refused("at 1", "spec.subject.recordKey", Flaw.NO_KEY, pairwise(KEY, "P1"), 1)]
     assert read.taken.num_rows == 0
+
+
+def test_each_row_has_its_block_and_one_without_a_key_is_told_apart_by_it() -> None:
+    rows = ("P1", "Ada", None, None), (None, "Bea", None, None), ("P2", None, None, None)
+    read = Reading(people(), {"nick": FieldType.STRING}, KEY, 0).read(batch(*rows, blocks=("7", "0", "8")))
+    assert [(r.key, r.flaw) for r in read.refused] == [("at 2 of 0", Flaw.NO_KEY), (str(pairwise(KEY, "P2")), Flaw.MISSING)]
+    assert read.members is not None
+    members = list(zip(*read.members.to_pydict().values(), strict=True))
+    assert members == [("7", str(pairwise(KEY, "P1")), None), ("0", None, "at 2 of 0"), ("8", str(pairwise(KEY, "P2")), None)]

@@ -13,11 +13,12 @@ from commonweal_runtime.exceptions import FillingEndedError, SourceChangedError,
 from commonweal_runtime.store.agreements import Served
 from commonweal_runtime.store.live.foreign import is_live, kept_spec
 from commonweal_runtime.store.live.settling import settle
-from commonweal_runtime.store.loading import quarantine
+from commonweal_runtime.store.loading import blocks, quarantine
 from commonweal_runtime.store.loading.ahead import ahead
 from commonweal_runtime.store.loading.merging import merge, note
 from commonweal_runtime.store.loading.renaming import Noted, Renaming, described
 from commonweal_runtime.store.loading.rows import Read, Reading
+from commonweal_runtime.store.loading.scope import Scope, divided
 from commonweal_runtime.store.loading.staging import Staging, plan_of
 from commonweal_runtime.store.product_tables import served_product
 from commonweal_runtime.store.sources import Batch, Credentials, Source, Survey, open_source
@@ -30,7 +31,8 @@ Tell = Callable[[str], None]
 class Loaded:
     """What a load did to a product's table, and how many rows are in quarantine, by field. `resumed` is how many rows were there already.
 
-    `settled`: a Live product was connected anew, so agreements on it have to be opened anew. `renamed` is how many people have another id now.
+    `settled`: a Live product was connected anew, so agreements on it have to be opened anew. `renamed` is how many people have another id now. `scope` is
+    what was read.
     """
 
     inserted: int = 0
@@ -40,6 +42,7 @@ class Loaded:
     resumed: int = 0
     settled: bool = False
     renamed: int = 0
+    scope: Scope = field(default_factory=Scope)
 
     @property
     def written(self) -> int:
@@ -53,8 +56,9 @@ class Loaded:
 
     @property
     def detail(self) -> str:
-        """The rows in quarantine and the ids that were renamed, in words; nothing for none."""
-        return " ".join(part for part in (quarantine.described(self.quarantined), described(self.renamed)) if part)
+        """The rows in quarantine, the ids that were renamed and why all of the source is read each time, in words; nothing for none."""
+        each = f"Each refresh reads all of the source: {self.scope.why}." if self.scope.lacking else ""
+        return " ".join(part for part in (quarantine.described(self.quarantined), described(self.renamed), each) if part)
 
 
 def _unheard(_: str) -> None:
@@ -99,11 +103,14 @@ class _Once:
         async with open_source(kept.spec, self.credentials) as source:
             survey = await source.inspect()
             if await _merged_already(store, kept, survey):
-                held = await quarantine.held(store, kept.uid)
-                await note(store, self.product, sum(held.values()), changed=False)
-                return Loaded(quarantined=held)
+                return await _unchanged(store, self.product, Loaded())
             renaming = await Renaming.of(store, kept, survey, self.sector_key)
-            staging = await Staging.open(store, kept, survey, self.sector_key, self.lock, fill=fill and not renaming.former)
+            scope = await (await blocks.asking(store, kept, survey, self.sector_key)).scope(survey, _whole(kept, renaming))
+            if scope.only is not None and not scope.only:
+                return await _unchanged(store, self.product, Loaded(scope=scope))
+            survey = divided(survey, scope, self.sector_key)
+            fill = fill and not renaming.former
+            staging = await blocks.keep(await Staging.open(store, kept, survey, self.sector_key, scope, self.lock, fill=fill), scope)
             if staging.filling and await served_product(store, kept.name) != self.product:  # what it is now is what the filling holds it to
                 raise SourceChangedError
             resumed = staging.rows
@@ -114,7 +121,7 @@ class _Once:
             async with self.lock, store.transaction():
                 if await served_product(store, kept.name) != self.product:
                     raise SourceChangedError
-                return replace(await _merged(staging, renaming, survey), resumed=resumed)
+                return replace(await _merged(staging, renaming, survey, scope), resumed=resumed)
         except SourceReadError:  # it must not be merged as it is: the next load reads again
             await staging.discard()
             raise
@@ -135,17 +142,37 @@ class _Once:
         await staging.finish()
 
 
-async def _merged(staging: Staging, renaming: Renaming, survey: Survey) -> Loaded:
+async def _unchanged(store: Any, product: Served, loaded: Loaded) -> Loaded:
+    await blocks.leave(store, product)
+    held = await quarantine.held(store, product.uid)
+    await note(store, product, sum(held.values()), changed=False)
+    return replace(loaded, quarantined=held)
+
+
+def _whole(product: Served, renaming: Renaming) -> str:
+    """Return why everything has to be read whatever the source says of its blocks; nothing where it need not be."""
+    if product.unfilled:
+        return "a column has no values yet"
+    return "ids may have to be renamed" if renaming.first else ""
+
+
+async def _merged(staging: Staging, renaming: Renaming, survey: Survey, scope: Scope) -> Loaded:
     """Make the product's table equal to what is staged, in the caller's transaction."""
     store, product = staging.store, staging.product
     await store.execute("set local synchronous_commit = on")
     renamed = await renaming.settle(store)
-    inserted, updated, deleted = (await staging.filler.filled(), 0, 0) if staging.filling else await merge(store, product, staging.table)
-    held = await quarantine.settle(store, product.uid)
+    if renamed:  # of any product
+        await blocks.forget(store)
+    if staging.filling:
+        inserted, updated, deleted = await staging.filler.filled(), 0, 0
+    else:
+        inserted, updated, deleted = await merge(store, product, staging.table, await blocks.among(staging, scope))
+    held = await quarantine.settle(store, product.uid, scope.only, staging.members.refused)
+    await blocks.remember(staging, survey, scope)
     await staging.clear()
     await note(store, product, sum(held.values()), changed=bool(inserted or updated or deleted))
     await _remember(store, product, survey)
-    return Loaded(inserted, updated, deleted, held, renamed=renamed)
+    return Loaded(inserted, updated, deleted, held, renamed=renamed, scope=scope)
 
 
 async def _stage(source: Source, survey: Survey, staging: Staging, renaming: Renaming, tell: Tell) -> None:

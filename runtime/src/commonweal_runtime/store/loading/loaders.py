@@ -145,13 +145,14 @@ class Loaders:
             log.info("loaded %s: ids renamed: %d", product.name, loaded.renamed)
         if loaded.written:
             log.info(
-                "loaded %s: %d new, %d changed, %d gone, %d refused, %d read before",
+                "loaded %s: %d new, %d changed, %d gone, %d refused, %d read before, %s",
                 product.name,
                 loaded.inserted,
                 loaded.updated,
                 loaded.deleted,
                 loaded.refused,
                 loaded.resumed,
+                loaded.scope.described,
             )
         return loaded, bool(product.unfilled) or loaded.written > 0 or loaded.settled
 

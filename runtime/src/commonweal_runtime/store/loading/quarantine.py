@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 _EXAMPLES = 5
@@ -22,18 +22,22 @@ def refusing(rows: str) -> str:
     )
 
 
-async def settle(store: Any, product: str) -> dict[str, int]:
-    """Make the quarantine of a product equal to what its load has refused, in the caller's transaction; return rows by field."""
+async def settle(store: Any, product: str, only: Collection[int] | None, blocks: str) -> dict[str, int]:
+    """Make the quarantine of a product equal to what its load has refused, in the caller's transaction; return rows by field.
+
+    `only`: the blocks that were read; what other blocks have in quarantine stays. `blocks` is the query that tells key and block of what was refused.
+    """
     await store.execute(
-        "delete from staging.quarantine q where product = $1 "
+        "delete from staging.quarantine q where product = $1 and ($2::int[] is null or block = any ($2)) "
         "and not exists (select from staging.refused r where r.product = q.product and r.key = q.key)",
         product,
+        only,
     )
     await store.execute(
-        "insert into staging.quarantine (product, key, field, reason, subject, place, origin) "
-        "select product, key, field, reason, subject, place, origin from staging.refused where product = $1 "
+        "insert into staging.quarantine (product, key, field, reason, subject, place, origin, block) "
+        f"select product, key, field, reason, subject, place, origin, b.number from staging.refused left join ({blocks}) b using (key) where product = $1 "
         "on conflict (product, key) do update set field = excluded.field, reason = excluded.reason, subject = excluded.subject, "
-        "place = excluded.place, origin = excluded.origin, last_seen = clock_timestamp()",
+        "place = excluded.place, origin = excluded.origin, block = excluded.block, last_seen = clock_timestamp()",
         product,
     )
     return await held(store, product)

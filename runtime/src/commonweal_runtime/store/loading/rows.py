@@ -52,12 +52,14 @@ class Read:
 
     `taken` are columns of text that PostgreSQL reads as the store's types: subject, record where there are many, fields with a column, what mapping
     expressions read, then the row's own key and its place in the load. `lines` are those of them that are sent, as COPY reads them (`Staging.written`).
-    `origin` returns where a row stands in the source, by its number in the batch; None where the source has no such place.
+    `origin` returns where a row stands in the source, by its number in the batch; None where the source has no such place. `members` are block, person's id
+    and the key of a row without one, of all rows, where the source divides them.
     """
 
     taken: pa.Table
     refused: Sequence[Refused]
     origin: Callable[[int], str] | None = None
+    members: pa.Table | None = None
     lines: bytes = b""
 
     @property
@@ -95,13 +97,14 @@ class Reading:
         records = [] if keys.records is None else [keys.records]
         arrays = [keys.subjects, *records, *columns, keys.rows, pa.array(range(begun, begun + count), pa.int64())]
         taken = pa.table(arrays, names=[str(n) for n in range(len(arrays))])
+        members = None if batch.blocks is None else _members(batch, keys.subjects, begun)
         if not faults:
-            return Read(taken, [], batch.origin)
+            return Read(taken, [], batch.origin, members)
         refused = []
         for row, (field, flaw) in sorted(faults.items()):
             key, who = keys.rows[row].as_py(), keys.subjects[row].as_py()
-            refused.append(Refused(key or f"at {begun + row}", field, flaw, UUID(who) if who else None, begun + row))
-        return Read(taken.filter(pa.array([row not in faults for row in range(count)])), refused, batch.origin)
+            refused.append(Refused(key or _unkeyed(batch, begun, row), field, flaw, UUID(who) if who else None, begun + row))
+        return Read(taken.filter(pa.array([row not in faults for row in range(count)])), refused, batch.origin, members)
 
     def _keys(self, batch: Batch) -> _Keys:
         roots = _written(batch.columns[0])
@@ -155,6 +158,22 @@ def _written(column: pa.Array) -> pa.StringArray:
     if texts.null_count or sure.false_count:
         return pa.array(map(_key, texts.to_pylist()), pa.string())
     return texts
+
+
+def _members(batch: Batch, ids: pa.StringArray, begun: int) -> pa.Table:
+    """Return which block each row is in: by the person's id, else by what tells the row apart."""
+    keys = pa.nulls(len(ids), pa.string())
+    if ids.null_count:
+        keys = pa.array(
+            [_unkeyed(batch, begun, row) if absent else None for row, absent in enumerate(ids.is_null().to_pylist())], pa.string()
+        )
+    return pa.table([batch.blocks, ids, keys], names=["number", "subject", "key"])
+
+
+def _unkeyed(batch: Batch, begun: int, row: int) -> str:
+    """Return what tells a row without a key apart: its place, and its block where only some are read, for places then begin again."""
+    place = f"at {begun + row}"
+    return place if batch.blocks is None else f"{place} of {batch.blocks[row].as_py()}"
 
 
 def _key(text: str | None) -> str | None:

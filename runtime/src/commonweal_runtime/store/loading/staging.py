@@ -26,8 +26,10 @@ from commonweal_runtime.store.loading import quarantine
 from commonweal_runtime.store.loading.copying import copy, lines_of
 from commonweal_runtime.store.loading.filling import Filling
 from commonweal_runtime.store.loading.mapped import Mapped
+from commonweal_runtime.store.loading.members import Members
 from commonweal_runtime.store.loading.renaming import NOTED, Noted
 from commonweal_runtime.store.loading.rows import Flaw, Read, Refused
+from commonweal_runtime.store.loading.scope import Scope
 from commonweal_runtime.store.loading.trials import INCOMING
 from commonweal_runtime.store.names import column_of, identifier, literal
 from commonweal_runtime.store.products import SQL_TYPE
@@ -85,10 +87,12 @@ class Staging:
     mapped: Mapped
     lock: asyncio.Lock
     filler: Filling
+    members: Members
     rows: int = 0
     position: str | None = None
     complete: bool = False
     filling: bool = False
+    resumed: bool = False
 
     @property
     def table(self) -> str:
@@ -96,15 +100,18 @@ class Staging:
         return staging_of(self.product.relation)
 
     @classmethod
-    async def open(cls, store: Any, product: Served, survey: Survey, sector_key: bytes, lock: asyncio.Lock, *, fill: bool) -> Staging:
-        """Go on with the load that broke off, or begin one. `store` is a connection as superuser, for this load alone; `lock` is that of the table.
+    async def open(
+        cls, store: Any, product: Served, survey: Survey, sector_key: bytes, scope: Scope, lock: asyncio.Lock, *, fill: bool
+    ) -> Staging:
+        """Go on with the load of the same scope that broke off, or begin one. `store` is a connection as superuser, for this load alone; `lock` is that of the table.
 
         `fill`: a table that has never been loaded may be filled without staging.
         """
         await store.execute(_SESSION)
-        plan = plan_of(product, survey)
+        plan = scope.plan(plan_of(product, survey))
         mapped = Mapped.of(product, survey.types)
-        staging = cls(store, product, plan, Seal(sector_key, plan), mapped, lock, await Filling.of(store, product, mapped))
+        filler, members = await Filling.of(store, product, mapped), Members(product, scope.parts)
+        staging = cls(store, product, plan, Seal(sector_key, plan), mapped, lock, filler, members)
         row = await store.fetchrow(
             "select position, rows, complete, filling from staging.progress where product = $1 and plan = $2 "
             f"and at > clock_timestamp() - interval '{RESUME_HOURS} hours' and to_regclass($3) is not null",
@@ -115,6 +122,7 @@ class Staging:
         position = staging.seal.open(row["position"]) if row is not None and row["position"] is not None else None
         if row is not None and (row["complete"] or position is not None) and (fill or not row["filling"]):
             staging.rows, staging.position, staging.complete, staging.filling = row["rows"], position, row["complete"], row["filling"]
+            staging.resumed = True
         else:
             await staging._begin(fill=fill)
         await mapped.prepare(store)
@@ -131,12 +139,15 @@ class Staging:
                 await self.filler.undo()
             self.filling = fill and await self.filler.begin()
             await self._forget("refused", "former")
+            await self.members.begin(self.store)
             await self.store.execute(
-                "insert into staging.progress (product, plan, filling) values ($1, $2, $3) on conflict (product) do update set plan = excluded.plan, "
-                "filling = excluded.filling, position = null, rows = 0, complete = false, begun_at = clock_timestamp(), at = clock_timestamp()",
+                "insert into staging.progress (product, plan, filling, parts) values ($1, $2, $3, $4) on conflict (product) do update set "
+                "plan = excluded.plan, filling = excluded.filling, parts = excluded.parts, position = null, rows = 0, complete = false, "
+                "begun_at = clock_timestamp(), at = clock_timestamp()",
                 self.product.uid,
                 self.plan,
                 self.filling,
+                self.members.parts,
             )
 
     def written(self, read: Read) -> Read:
@@ -150,6 +161,7 @@ class Staging:
             await self._refuse(read.refused)
             await self._keep(read)
             await self._place(read)
+            await self.members.add(self.store, read)
             if noted:
                 await self.store.copy_records_to_table("former", schema_name="staging", records=noted, columns=NOTED)
             self.rows += read.rows
@@ -230,8 +242,9 @@ class Staging:
 
     async def clear(self) -> None:
         """Remove the table and what was noted of the load, in the caller's transaction."""
-        await self.store.execute(f"drop table {self.table}")
-        await self._forget("progress", "refused", "former")
+        await self.store.execute(f"drop table if exists {self.table}")
+        await self.members.clear(self.store)
+        await self._forget("progress", "refused", "former", "asked")
 
     async def discard(self) -> None:
         """Remove all that this load has brought, wherever it lies."""

@@ -10,6 +10,7 @@ from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store.mapping import source_columns
+from commonweal_runtime.store.sources.blocks import Blocks
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,6 +68,7 @@ class Survey:
     the same place; None: no position does. `version` names the content where the source can tell, so that an equal one need not be read again.
     `total` is the number of rows where that is known, and `exact` says whether it is more than an estimate. `former` returns, for the key columns
     whose text was another one up to release 0.1 (numbers as Python printed them), that text of a canonical one: ids that follow from it are renamed.
+    `blocks` divides the rows, where the source can say what has changed.
     """
 
     types: Mapping[str, FieldType]
@@ -75,6 +77,7 @@ class Survey:
     total: int | None = None
     exact: bool = False
     former: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
+    blocks: Blocks | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +88,14 @@ class Batch:
     `UNREADABLE` for a value that cannot be read. What has no canonical form comes as the source prints it, and is one row's fault.
     `position` is the place after the last row; None where nobody could go on from it. `broken` are the numbers of the rows of which it cannot be told
     what their values are. `origin` returns where a row stands in the source, in words that hold no value of it; None where its place in the reading says as much.
+    `blocks` are the numbers of the rows' blocks, once they are divided.
     """
 
     columns: Sequence[pa.StringArray | pa.LargeStringArray]
     position: str | None
     broken: Sequence[int] = ()
     origin: Callable[[int], str] | None = None
+    blocks: pa.StringArray | None = None
 
 
 class Source(Protocol):
@@ -124,6 +129,13 @@ def wanted(spec: DataProductSpec) -> list[Wanted]:
         keys.append(Wanted("spec.subject.recordKey", spec.subject.record_key))
     plain = [Wanted(f.name, f.column) for f in spec.fields if f.column is not None]
     return keys + plain + [Wanted("an expression of spec.fields", c) for c in source_columns(spec)]
+
+
+def watched(spec: DataProductSpec) -> list[Wanted]:
+    """Return the column that is declared to change with every change of a row; nothing where there is no such one."""
+    kinds = {"postgres": spec.source.postgres, "mysql": spec.source.mysql}
+    marks = {kind: source.watermark for kind, source in kinds.items() if source is not None}
+    return [Wanted(f"spec.source.{kind}.watermark.column", mark.column) for kind, mark in marks.items() if mark is not None]
 
 
 def check_types(

@@ -16,6 +16,7 @@ from pymysql.constants import ER
 from commonweal_api.data_product import DataProductSpec, FieldType, MysqlSource
 from commonweal_api.reasons import Reason
 from commonweal_runtime.exceptions import SourceReadError
+from commonweal_runtime.store.sources.blocks_mysql import MysqlBlocks
 from commonweal_runtime.store.sources.contract import (
     BATCH,
     BATCH_BYTES,
@@ -27,6 +28,7 @@ from commonweal_runtime.store.sources.contract import (
     hidden_column,
     missing_column,
     wanted,
+    watched,
 )
 from commonweal_runtime.store.sources.listing import Listed
 from commonweal_runtime.store.sources.mysql_keys import beyond, literal, ordered, place, quoted
@@ -55,6 +57,7 @@ class MysqlReader:
         self._table = f"{quoted(source.database)}.{quoted(source.table)}"
         self._columns: list[Column] = []  # one for each of `wanted`
         self._order: list[Column] = []
+        self._blocks: MysqlBlocks | None = None
 
     async def _do(self, work: Callable[..., Any], *arguments: Any) -> Any:
         try:
@@ -75,7 +78,7 @@ class MysqlReader:
         found = self._described(here)
         self._probe(["1"], None)  # tells a table that is missing from one that may not be read
         wants = wanted(self._spec)
-        for want in wants:  # a column that may not be read is not listed either; the probe tells which it is
+        for want in [*wants, *watched(self._spec)]:  # a column that may not be read is not listed either; the probe tells which it is
             self._probe([quoted(want.column)], want)
             if want.column.casefold() not in found:
                 raise missing_column(self._source.table, want)
@@ -88,7 +91,14 @@ class MysqlReader:
         order = json.dumps([(c.name, c.described, c.collation) for c in self._order]) if self._order else None
         keys = [self._spec.subject.column, *filter(None, [self._spec.subject.record_key])]
         former = {name: was for name in keys if (was := columns[name].former()) is not None}
-        return Survey(types, order, total=int(count[0][0]) if count and count[0][0] else None, former=former)
+        self._blocks = self._divided(found)
+        return Survey(types, order, total=int(count[0][0]) if count and count[0][0] else None, former=former, blocks=self._blocks)
+
+    def _divided(self, found: dict[str, Column]) -> MysqlBlocks:
+        keys = [found[c.casefold()] for c in (self._spec.subject.column, self._spec.subject.record_key) if c is not None]
+        marks = [found[w.column.casefold()] for w in watched(self._spec)]
+        compared = [*keys, *marks] if marks else self._columns
+        return MysqlBlocks(self._wire, self._do, self._source, keys[0], list(dict.fromkeys(compared)))
 
     async def listed(self) -> list[Listed]:
         """Return the columns; see `Listing.listed`."""
@@ -160,10 +170,14 @@ class MysqlReader:
     async def batches(self, after: str | None) -> AsyncIterator[Batch]:
         """Read in one snapshot; see `Source.batches`."""
         printed = [c.printed(quoted(c.name)) for c in self._columns] + [place(c) for c in self._order]
+        conditions = [beyond(self._order, json.loads(after))] if self._order and after is not None else []
+        if self._blocks is not None:
+            printed += self._blocks.columns
+            conditions += self._blocks.conditions
         statement = f"select {', '.join(printed)} from {self._table}"
+        if conditions:
+            statement += f" where {' and '.join(conditions)}"
         if self._order:
-            if after is not None:
-                statement += f" where {beyond(self._order, json.loads(after))}"
             statement += f" order by {', '.join(quoted(c.name) for c in self._order)}"
         await self._do(self._wire.stream, statement)
         while (batch := await self._do(self._batch, self._forms())) is not None:
@@ -173,9 +187,11 @@ class MysqlReader:
         rows = self._wire.take(BATCH, BATCH_BYTES)
         if not rows:
             return None
-        columns = list(zip(*rows, strict=True))
-        position = json.dumps([v.decode() for v in rows[-1][len(forms) :] if v is not None]) if self._order else None
-        return Batch([texts(values, form) for values, form in zip(columns[: len(forms)], forms, strict=True)], position)
+        columns, first = list(zip(*rows, strict=True)), len(forms)
+        ordered_by = rows[-1][first : first + len(self._order)]
+        position = json.dumps([v.decode() for v in ordered_by if v is not None]) if self._order else None
+        blocks = texts(columns[-1], None) if self._blocks is not None and self._blocks.columns else None
+        return Batch([texts(values, form) for values, form in zip(columns[:first], forms, strict=True)], position, blocks=blocks)
 
     async def verify(self) -> None:
         """One snapshot is one content; nothing to do."""

@@ -17,6 +17,7 @@ from commonweal_runtime.exceptions import SourceReadError
 from commonweal_runtime.store import passwords
 from commonweal_runtime.store.names import identifier, literal
 from commonweal_runtime.store.sources import trust
+from commonweal_runtime.store.sources.blocks_postgres import PostgresBlocks
 from commonweal_runtime.store.sources.contract import (
     BATCH,
     UNREADABLE,
@@ -27,6 +28,7 @@ from commonweal_runtime.store.sources.contract import (
     hidden_column,
     missing_column,
     wanted,
+    watched,
 )
 from commonweal_runtime.store.sources.lines import probe
 from commonweal_runtime.store.sources.listing import Listed
@@ -88,6 +90,7 @@ class PostgresReader:
         self._order: list[tuple[str, str]] = []  # column and type of the key that rows are read in the order of
         self._columns: dict[str, Facts] = {}
         self._encoding, self._codec = "UTF8", ""
+        self._blocks: PostgresBlocks | None = None
         self._copying: CopyOut | None = None
         probe(connection._transport.get_extra_info("socket"))  # noqa: SLF001 - the driver has no other name for it
 
@@ -130,7 +133,7 @@ class PostgresReader:
     async def _inspect(self) -> Survey:
         ask, name = self._connection.fetchval, f"{self._source.schema_}.{self._source.table}"
         found = await self._found()
-        for want in wanted(self._spec):
+        for want in [*wanted(self._spec), *watched(self._spec)]:
             if want.column not in found:
                 raise missing_column(name, want)
             if not found[want.column].readable:
@@ -145,7 +148,15 @@ class PostgresReader:
         self._encoding = "SQL_ASCII" if encoding == "SQL_ASCII" or self._codec else "UTF8"
         rows = await ask("select reltuples::bigint from pg_class where oid = to_regclass($1)", self._relation)
         before = {c: make for c in self._keys() if (make := former(found[c])) is not None}
-        return Survey(types, json.dumps(self._order) if self._order else None, total=rows if rows > 0 else None, former=before)
+        self._blocks = self._divided()
+        order = json.dumps(self._order) if self._order else None
+        return Survey(types, order, total=rows if rows > 0 else None, former=before, blocks=self._blocks)
+
+    def _divided(self) -> PostgresBlocks:
+        subject, marks = self._spec.subject.column, [w.column for w in watched(self._spec)]
+        compared = [*self._keys(), *marks] if marks else [w.column for w in wanted(self._spec)]
+        texts = [f"r.{identifier(c)}" for c in dict.fromkeys(compared)]
+        return PostgresBlocks(self._connection, self._source, self._relation, printed("r", subject, self._columns[subject]), texts)
 
     def _keys(self) -> list[str]:
         return [c for c in (self._spec.subject.column, self._spec.subject.record_key) if c is not None]
@@ -179,31 +190,37 @@ class PostgresReader:
         at = [names.index(c) for c, _ in self._order]
         self._copying = CopyOut(self._connection, self._statement(names, after), self._encoding)
         try:
+            divided = len(self._blocks.columns) if self._blocks is not None else 0
             async for block in self._copying.blocks():
-                columns = await asyncio.to_thread(self._columns_of, block, names)
+                columns = await asyncio.to_thread(self._columns_of, block, names, divided)
                 size = -(-len(columns[0]) // -(-len(columns[0]) // BATCH))  # as few parts as may be, of one size
                 for first in range(0, len(columns[0]), size):
                     part = [column.slice(first, size) for column in columns]
-                    yield Batch(part, _position([part[i] for i in at]))
+                    blocks = part.pop() if divided else None
+                    yield Batch(part, _position([part[i] for i in at]), blocks=blocks)
         except FAILURES as error:
             raise broke_off(self._source, error) from None
 
-    def _columns_of(self, block: bytes, names: Sequence[str]) -> list[pa.Array]:
-        columns = columns_of(block, len(names), self._codec)
-        return [shortest(column, self._columns[c]) for c, column in zip(names, columns, strict=True)]
+    def _columns_of(self, block: bytes, names: Sequence[str], more: int) -> list[pa.Array]:
+        columns = columns_of(block, len(names) + more, self._codec)
+        return [*(shortest(column, self._columns[c]) for c, column in zip(names, columns, strict=False)), *columns[len(names) :]]
 
     def _statement(self, names: Sequence[str], after: str | None) -> str:
         """Return what reads these columns as text, in the order of the key, after a position. Keys are compared as the source sorts them, by their own types."""
-        texts = ", ".join(printed("r", c, self._columns[c]) for c in names)
-        statement = f"select {texts} from {self._relation} r"
+        texts, conditions = [printed("r", c, self._columns[c]) for c in names], []
+        if self._blocks is not None:
+            texts += self._blocks.columns
+            conditions += self._blocks.conditions
+        if self._order and after is not None:
+            given = ", ".join(f"{literal(v)}::{type_}" for v, (_, type_) in zip(json.loads(after), self._order, strict=True))
+            # of a domain over an enumeration PostgreSQL compares only what lies below it
+            keys = ", ".join(f"r.{identifier(c)}::{type_}" for c, type_ in self._order)
+            conditions.append(f"({keys}) > ({given})")
+        statement = f"select {', '.join(texts)} from {self._relation} r"
+        if conditions:
+            statement += f" where {' and '.join(conditions)}"
         if self._order:
-            order = ", ".join(f"r.{identifier(c)}" for c, _ in self._order)
-            if after is not None:
-                given = ", ".join(f"{literal(v)}::{type_}" for v, (_, type_) in zip(json.loads(after), self._order, strict=True))
-                # of a domain over an enumeration PostgreSQL compares only what lies below it
-                keys = ", ".join(f"r.{identifier(c)}::{type_}" for c, type_ in self._order)
-                statement += f" where ({keys}) > ({given})"
-            statement += f" order by {order}"
+            statement += f" order by {', '.join(f'r.{identifier(c)}' for c, _ in self._order)}"
         return statement
 
     async def verify(self) -> None:
