@@ -15,7 +15,7 @@ def _source(what: str, field: str, remedy: Words | str, source: Any, *changes: C
 _API, _PAGING, _SIGNED = "spec.source.http", "spec.source.http.paging", "spec.source.http.auth"
 _BY_LINK = {"by": "LinkHeader"}
 APIS = [
-    _source("API and files", "", "set exactly one of postgres, mysql, parquet and http", HTTP | VOLUME),
+    _source("API and files", "", "set exactly one of postgres, mysql, parquet, csv, excel and http", HTTP | VOLUME),
     _source("API in the clear", ".http.url", PATTERN, HTTP, put(f"{_API}.url", "http://a.example/people")),
     _source("API with a key in its address", ".http.url", PATTERN, HTTP, put(f"{_API}.url", "https://a.example/people?key=1")),
     _source("API with a login in its address", ".http.url", PATTERN, HTTP, put(f"{_API}.url", "https://me:pw@a.example/people")),

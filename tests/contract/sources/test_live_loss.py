@@ -17,7 +17,7 @@ def live(bench: Bench, **serve: Any) -> StorePlan:
         "host": "127.0.0.1",
         "port": bench.heritage.port,
         "database": "heritage",
-        "table": "crowd",
+        "table": "gathering",
         "credentials": {"name": "heritage"},
     }
     body = {"title": "Crowd", "version": "1.0.0", "class": "Person", "source": {"postgres": where}, "subject": {"column": KEY}}
@@ -28,8 +28,8 @@ def live(bench: Bench, **serve: Any) -> StorePlan:
 
 def test_a_live_source_that_is_empty_for_a_moment_takes_nobody_away(bench: Bench) -> None:
     quoted = '"' + KEY.replace('"', '""') + '"'
-    people = "insert into crowd select 'P' || n, 'Person ' || n from generate_series(1, 100) n"
-    bench.change(f'create table crowd ({quoted} text primary key, "full name" text); {people}; grant select on crowd to {USER}')
+    people = "insert into gathering select 'P' || n, 'Person ' || n from generate_series(1, 100) n"
+    bench.change(f'create table gathering ({quoted} text primary key, "full name" text); {people}; grant select on gathering to {USER}')
 
     async def known(root: Any) -> set[Any]:
         relation = await root.fetchval("select relation from agreement.product where name = 'crowd'")
@@ -43,16 +43,16 @@ def test_a_live_source_that_is_empty_for_a_moment_takes_nobody_away(bench: Bench
         assert await known(root) == everybody
         heritage = await bench.heritage.superuser("heritage")
         try:
-            await heritage.execute("truncate crowd")
+            await heritage.execute("truncate gathering")
             bench.exchange.put(live(bench, maxLossPercent=19))  # a changed product is looked at at once
             told = await bench.exchange.until("crowd", "LossRefused")
             assert "100 of 100 records would go; spec.serve.maxLossPercent allows 19 %." in told
             assert await known(root) == everybody
-            await heritage.execute("insert into crowd select 'P' || n, 'Person ' || n from generate_series(1, 90) n")
+            await heritage.execute("insert into gathering select 'P' || n, 'Person ' || n from generate_series(1, 90) n")
             bench.exchange.put(live(bench, maxLossPercent=20))
             await until(lambda: holds(root, {subject(f"P{n}") for n in range(1, 91)}))
             await bench.exchange.until("crowd", "Serving")
-            await heritage.execute("truncate crowd")
+            await heritage.execute("truncate gathering")
             bench.exchange.put(live(bench, maxLossPercent=18))
             told = await bench.exchange.until("crowd", "LossRefused")
             loss = told.rpartition("--loss ")[2][:16]

@@ -393,9 +393,8 @@ def test_the_former_text_of_a_key_is_what_the_driver_s_value_printed(source: Her
         values = [value for (value,) in await root.fetch(f"select ref from {table}")]
         await root.close()
         same: Callable[[str], str] = str
-        return [survey.former.get("ref", same)(text) for text in texts], [
-            v.isoformat() if hasattr(v, "isoformat") else str(v) for v in values
-        ]
+        printed = [v.isoformat() if hasattr(v, "isoformat") else str(v) for v in values]
+        return [survey.former.get("ref", same)(text) for text in texts], printed
 
     made, printed = asyncio.run(go())
     assert made == printed

@@ -29,7 +29,7 @@ def people(**over: Any) -> DataProductSpec:
 
 def batch(*rows: Sequence[str | None], blocks: Sequence[str] | None = None) -> Batch:
     numbers = None if blocks is None else pa.array(blocks, pa.string())
-    return Batch([pa.array(column, pa.string()) for column in zip(*rows, strict=True)], None, numbers)
+    return Batch([pa.array(column, pa.string()) for column in zip(*rows, strict=True)], None, blocks=numbers)
 
 
 @pytest.mark.parametrize(
