@@ -69,6 +69,7 @@ def test_what_was_loaded_stays_whatever_the_api_does(bench: Bench, register: Reg
         bench.exchange.put(served(register, 19))
         told = await bench.exchange.until("people", "AnswerRefused")
         assert "/people, page 2: the answer is HTML or XML instead of JSON" in told
+        assert "The next load begins again, because the pages of an API are no snapshot." in told
         assert await rows() == everybody
         register.second = []
         bench.exchange.put(served(register, 18))

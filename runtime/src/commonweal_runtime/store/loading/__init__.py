@@ -177,7 +177,7 @@ async def _merged(staging: Staging, renaming: Renaming, survey: Survey, scope: S
 
 async def _stage(source: Source, survey: Survey, staging: Staging, renaming: Renaming, tell: Tell) -> None:
     """Read what is not staged yet. What a source that breaks off means for the next load is said in the error."""
-    reading = Reading(staging.product.spec, survey.types, renaming.sector_key, staging.rows)
+    reading, last = Reading(staging.product.spec, survey.types, renaming.sector_key, staging.rows), staging.position
     try:
         async with (
             own_thread("rows") as thread,
@@ -185,14 +185,21 @@ async def _stage(source: Source, survey: Survey, staging: Staging, renaming: Ren
         ):
             async for read, noted, position in batches:
                 await staging.add(read, noted, position)
+                last = position
                 tell(_progress(staging.rows, survey))
     except SourceReadError as error:
         if not staging.rows:
             raise
-        begins = f"The next load goes on after {staging.rows} rows."
-        if survey.order is None:
-            begins = "The next load begins again, because no unique index lies on the columns of subject and record alone."
-        raise SourceReadError(error.reason, f"{error.detail} {begins}") from None
+        raise SourceReadError(error.reason, f"{error.detail} {_next(staging, last)}") from None
+
+
+def _next(staging: Staging, position: str | None) -> str:
+    """Return what becomes of the rows that are staged."""
+    if position is not None:
+        return f"The next load goes on after {staging.rows} rows."
+    if staging.product.spec.source.http is not None:
+        return "The next load begins again, because the pages of an API are no snapshot."
+    return "The next load begins again, because no unique index lies on the columns of subject and record alone."
 
 
 async def _read(
