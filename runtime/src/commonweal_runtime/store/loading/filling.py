@@ -23,9 +23,10 @@ from commonweal_runtime.store.loading.trials import INCOMING
 from commonweal_runtime.store.names import column_of, identifier, literal, table
 
 _MANY = 2000  # people of one batch, for whom nearly all locks there are would be asked for one by one
+_SPEC = "encode(sha256(convert_to(spec::text, 'UTF8')), 'hex')"
 # What the product is now, whether anybody has said something under an agreement on it; and what `consent.on_arrival` is told.
 _ASKED = (
-    "select md5(spec::text) as spec, exists (select from consent.state s join agreement.register r on r.number = s.agreement where r.product = $1) as said, "
+    f"select {_SPEC} as spec, exists (select from consent.state s join agreement.register r on r.number = s.agreement where r.product = $1) as said, "
     "exists (select from consent.erased where product = $2) as erased, set_config('commonweal.standings', 'brought', true) from agreement.product where uid = $1"
 )
 # names with a colon: no source column that an expression reads has one
@@ -45,7 +46,7 @@ class Filling:
     @classmethod
     async def of(cls, store: Any, product: Served, mapped: Mapped) -> Filling:
         """Return the filling of a table; what the product is now is what it has to stay."""
-        spec = await store.fetchval("select md5(spec::text) from agreement.product where uid = $1", product.uid)
+        spec = await store.fetchval(f"select {_SPEC} from agreement.product where uid = $1", product.uid)
         return cls(store, product, mapped, spec or "")
 
     async def begin(self) -> bool:

@@ -162,9 +162,17 @@ class Client:
                     Reason.ANSWER_REFUSED, f"{url}: the answer is {response.status} instead of a token; correct auth.tokenUrl."
                 )
             try:
-                return json.loads(await response.content.read(_TOKEN_BYTES))
+                return json.loads(await first_of(response.content, _TOKEN_BYTES))
             except ValueError:
                 raise SourceReadError(Reason.ANSWER_REFUSED, f"{url}: the answer is no JSON; correct auth.tokenUrl.") from None
+
+
+async def first_of(content: aiohttp.StreamReader, most: int) -> bytes:
+    """Return the first bytes of a body, in however many pieces it comes."""
+    body = bytearray()
+    while len(body) < most and (piece := await content.read(most - len(body))):
+        body += piece
+    return bytes(body)
 
 
 def waiting(header: str, now: datetime) -> float | None:
