@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from commonweal_runtime.migration.stores import LEASE_SECONDS
 from support.data_api import Issuer, subject
 from support.moving import MOVE, Hold, Move, Site, StepError, pass_over
 from support.postgres import HeritageServer
+from support.waiting import HANG
 
 ADA = subject("P1")
 PATIENCE = LEASE_SECONDS + 30
@@ -138,3 +140,28 @@ def test_a_crash_of_the_new_store_after_the_comparison_leaves_it_closed(move: Mo
     assert move.new.read(ADA).status_code == 503, "the old one serves, so the new one does not"
     assert move.new.step("look")["standing"]["state"] == "Arrived"
     assert move.old.step("look")["standing"] is None
+
+
+def test_what_a_killed_command_still_sends_is_in_no_other_s_way(move: Move) -> None:
+    """Its connection lives until it writes to the pipe that nobody reads any more; by then the command has been run again."""
+
+    async def backed_up() -> bool:
+        root = await move.old.store.superuser("department")
+        try:
+            return bool(await root.fetchval("select count(*) from pg_replication_slots where slot_name like 'commonweal_move%'"))
+        finally:
+            await root.close()
+
+    with Hold(move.old):
+        killed = move.old.process("send", "last")
+        try:
+            assert killed.stdin is not None
+            killed.stdin.write(move.new.bytes("have"))
+            killed.stdin.flush()
+            until("the first command to be under way", HANG, lambda: asyncio.run(backed_up()))
+            _, told = pass_over(move.old, move.new, "last")
+            assert told["tables"]
+            assert killed.poll() is None, "it is still there"
+        finally:
+            killed.kill()
+            killed.communicate()

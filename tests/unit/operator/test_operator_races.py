@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from commonweal_operator.engine.apply import Applied, Applier
 from commonweal_operator.engine.children import ChildCache
 from commonweal_operator.engine.metrics import Counters
 from commonweal_operator.engine.watched import LIST_WATCHES
+from commonweal_operator.handlers import run
 from commonweal_operator.kinds.reading import key_of, read
 from support.engine import DEPARTMENT, OWNER, PRODUCT, TENANT, Server, department, drain, engine, observe, product
 
@@ -286,3 +288,19 @@ def test_a_relist_by_kopf_asks_for_a_resync() -> None:
     assert not e._relisted.is_set()
     observe(e, None, product(1))
     assert e._relisted.is_set()
+
+
+@pytest.mark.parametrize(("error", "ends"), [(ApiError(409, {"reason": "Conflict"}), True), (RuntimeError("a part died"), False)])
+def test_what_a_task_is_refused_while_the_operator_ends_fails_no_end(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, *, ends: bool
+) -> None:
+    """Kopf raises at its end what any task of the loop failed with, and the operator ended with a traceback and exit status 1."""
+
+    async def operator(**_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(run.kopf, "operator", operator)
+    monkeypatch.setattr(run, "registry_for", lambda *_: None)
+    listening: Any = run._listen(None, None)  # type: ignore[arg-type]
+    with nullcontext() if ends else pytest.raises(RuntimeError):
+        asyncio.run(listening)

@@ -107,7 +107,8 @@ def _why(
     receiving: subprocess.Popen[bytes],
     complaints: dict[subprocess.Popen[bytes], tuple[threading.Thread, list[bytes]]],
 ) -> LocalError:
-    for end, verb, process in ((target, "receive", receiving), (source, "send", sending)):
+    # a side that sends no more is the cause of what the other complains of; one that is not listened to any more is ended by us, and says nothing
+    for end, verb, process in ((source, "send", sending), (target, "receive", receiving)):
         thread, said = complaints[process]
         thread.join(5)
         if said and said[0].strip():

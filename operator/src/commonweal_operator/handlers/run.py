@@ -9,7 +9,7 @@ import os
 import resource
 import secrets
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -135,8 +135,13 @@ def _departments(engine: Engine[Input]) -> frozenset[str]:
 
 
 async def _listen(engine: Engine[Input], cluster: Cluster) -> None:
-    """Watch our kinds until a signal; kopf handles SIGTERM and SIGINT."""
-    await kopf.operator(registry=registry_for(engine, cluster), settings=quiet_settings(), clusterwide=True, standalone=True)
+    """Watch our kinds until a signal; kopf handles SIGTERM and SIGINT.
+
+    At its end kopf waits for every task of the loop, and raises what one of ours was refused by the API server at that moment: the engine has told it, and the end
+    is none the worse for it.
+    """
+    with suppress(ApiError, ApiServerUnavailableError):
+        await kopf.operator(registry=registry_for(engine, cluster), settings=quiet_settings(), clusterwide=True, standalone=True)
 
 
 async def _until_first(*parts: Coroutine[Any, Any, None]) -> None:

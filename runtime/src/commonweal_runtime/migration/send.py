@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -73,7 +74,8 @@ async def send_last(data: Path, had: Listing, emit: Emit) -> Cut:
 async def _backup() -> AsyncIterator[tuple[Any, str]]:
     """Yield a connection under a backup and the first log file that it needs. The log is kept for as long as the connection lives."""
     async with stores.store(stores.DEPARTMENT) as db:
-        await db.fetchval("select pg_create_physical_replication_slot('commonweal_move', true, true)")
+        # a name of its own: the slot of a command that was killed can live on for a moment
+        await db.fetchval("select pg_create_physical_replication_slot($1, true, true)", f"commonweal_move_{secrets.token_hex(8)}")
         first = await db.fetchval("select pg_walfile_name(pg_backup_start($1, true))", _LABEL)
         yield db, first
 
