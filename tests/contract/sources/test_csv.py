@@ -13,8 +13,9 @@ import pytest
 
 from commonweal_api.data_product import DataProductSpec
 from commonweal_runtime.exceptions import SourceReadError
-from commonweal_runtime.store.sources import Survey, csv_blocks, csv_files, csv_rows, open_source
-from commonweal_runtime.store.sources.contract import UNREADABLE, Batch
+from commonweal_runtime.store.sources import csv_blocks, csv_files, csv_rows
+from commonweal_runtime.store.sources.contract import UNREADABLE
+from support.batches import batches
 
 Row = tuple[str | None, ...]
 Csv = dict[str, Any]
@@ -26,20 +27,6 @@ def product(location: str = "a.csv", csv: Csv | None = None, **over: Any) -> Dat
     fields = [{"name": "v", "column": "v", "type": "String"}]
     body = {"title": "P", "version": "1.0.0", "class": "Person", "source": source, "subject": {"column": "k"}, "fields": fields}
     return DataProductSpec.model_validate(body | over)
-
-
-async def batches(
-    spec: DataProductSpec, after: str | None = None, between: Callable[[], object] | None = None
-) -> tuple[Survey, list[Batch]]:
-    """Read all after a position, with something that happens once the first batch is read."""
-    async with open_source(spec, None) as source:
-        survey, found = await source.inspect(), []
-        async for batch in source.batches(after):
-            if not found and between is not None:
-                between()
-            found.append(batch)
-        await source.verify()
-    return survey, found
 
 
 def rows(spec: DataProductSpec, after: str | None = None) -> list[Row]:

@@ -15,8 +15,9 @@ import pytest
 from commonweal_api.data_product import DataProductSpec
 from commonweal_cli.main import main
 from commonweal_runtime.exceptions import SourceReadError
-from commonweal_runtime.store.sources import excel_bounds, excel_files, open_source
-from commonweal_runtime.store.sources.contract import UNREADABLE, Batch
+from commonweal_runtime.store.sources import excel_bounds, excel_files
+from commonweal_runtime.store.sources.contract import UNREADABLE
+from support.batches import batches
 from support.data_api import plan, subject
 from support.keeper import Bench
 from support.types_page import examples
@@ -76,16 +77,8 @@ def save(
     book.save(path)
 
 
-async def batches(spec: DataProductSpec, after: str | None = None) -> list[Batch]:
-    async with open_source(spec, None) as source:
-        await source.inspect()
-        found = [batch async for batch in source.batches(after)]
-        await source.verify()
-    return found
-
-
 def rows(spec: DataProductSpec, after: str | None = None) -> list[Row]:
-    return [row for batch in asyncio.run(batches(spec, after)) for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
+    return [row for batch in asyncio.run(batches(spec, after))[1] for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
 
 
 def refused(spec: DataProductSpec) -> str:
@@ -132,7 +125,7 @@ def test_a_load_goes_on_after_any_row_and_files_of_a_folder_are_one_table(volume
     spec = product("all", ("v", "year"))
     expected: list[Row] = [("1", "a", None), ("2", "b", None), ("3", "c", "2024")]
     assert rows(spec) == expected
-    found = asyncio.run(batches(spec))
+    found = asyncio.run(batches(spec))[1]
     for done, batch in enumerate(found, 1):
         assert rows(spec, batch.position) == expected[done:]
     assert [b.origin(0) for b in found if b.origin] == ["a.xlsx, row 2", "a.xlsx, row 4", "year=2024/b.xlsx, row 2"]

@@ -18,8 +18,9 @@ import pytest
 
 from commonweal_api.data_product import DataProductSpec, FieldType
 from commonweal_runtime.exceptions import SourceReadError
-from commonweal_runtime.store.sources import Survey, open_source
-from commonweal_runtime.store.sources.contract import BATCH_BYTES, UNREADABLE, Batch
+from commonweal_runtime.store.sources import Survey
+from commonweal_runtime.store.sources.contract import BATCH_BYTES, UNREADABLE
+from support.batches import batches
 from support.data_api import plan, subject
 from support.keeper import Bench
 
@@ -43,18 +44,6 @@ def write(path: Path, *people: str, options: dict[str, Any] | None = None, **col
     fresh = path.with_suffix(".fresh")
     pq.write_table(pa.table({"ref": pa.array(people, pa.string()), **columns}), fresh, **(options or {}))
     fresh.replace(path)
-
-
-async def batches(spec: DataProductSpec, after: str | None = None, between: Callable[[], None] | None = None) -> tuple[Survey, list[Batch]]:
-    """Read all, with something that happens once the first batch is read."""
-    async with open_source(spec, None) as source:
-        survey, found = await source.inspect(), []
-        async for batch in source.batches(after):
-            if not found and between is not None:
-                between()
-            found.append(batch)
-        await source.verify()
-    return survey, found
 
 
 def read(spec: DataProductSpec, between: Callable[[], None] | None = None) -> tuple[Survey, list[Row]]:
