@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -19,6 +20,7 @@ LOCATION_PATTERN = (
 _SIGN = r"^[!-/:-@\[-`{-~]$"
 
 
+@cache
 def placed(kind: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Return the rules on endpoint, credentials and region of a kind of file."""
     return (
@@ -58,28 +60,21 @@ class FileSource(Strict):
         """What of the files is meant where they hold more than one table."""
         return ""
 
-    def check_place(self, rules: tuple[dict[str, Any], dict[str, Any], dict[str, Any]]) -> None:
-        """Raise ValueError in the words of the rule that is broken."""
-        stored, (endpoint, credentials, region) = self.location.startswith("s3://"), rules
+    @model_validator(mode="after")
+    def _in_its_place(self) -> Self:
+        stored, (endpoint, credentials, region) = self.location.startswith("s3://"), placed(self.kind)
         check(
             (stored != (self.endpoint is not None), endpoint),
             (stored != (self.credentials is not None), credentials),
             (not stored and self.region is not None, region),
         )
+        return self
 
 
-PARQUET_PLACE = placed("parquet")
-
-
-class ParquetSource(FileSource, json_schema_extra=validations(*PARQUET_PLACE)):
+class ParquetSource(FileSource, json_schema_extra=validations(*placed("parquet"))):
     """Parquet files on object storage or on a volume; all files below the location together are the table."""
 
     kind: ClassVar[str] = "parquet"
-
-    @model_validator(mode="after")
-    def _of_its_kind(self) -> Self:
-        self.check_place(PARQUET_PLACE)
-        return self
 
 
 class Encoding(StrEnum):
@@ -127,7 +122,6 @@ HEADINGS = Annotated[list[Heading], Field(max_length=200)]
 Null = Annotated[Text, StringConstraints(max_length=40)]
 Sign = Annotated[str, StringConstraints(pattern=_SIGN, min_length=1, max_length=1)]
 
-CSV_PLACE = placed("csv")
 CSV_SIGNS = cel(
     "self.delimiter != self.quote && (!has(self.escape) || !(self.escape in [self.delimiter, self.quote]))"
     " && (!has(self.comment) || !(self.comment in [self.delimiter, self.quote, has(self.escape) ? self.escape : '']))",
@@ -139,7 +133,7 @@ CSV_NAMED = cel(
 )
 
 
-class CsvSource(FileSource, json_schema_extra=validations(*CSV_PLACE, CSV_SIGNS, CSV_NAMED)):
+class CsvSource(FileSource, json_schema_extra=validations(*placed("csv"), CSV_SIGNS, CSV_NAMED)):
     """Text files of separated values on object storage or on a volume; all files below the location together are the table.
 
     Nothing of it is guessed: `commonweal source inspect` guesses, and prints it for a person to look at.
@@ -175,7 +169,6 @@ class CsvSource(FileSource, json_schema_extra=validations(*CSV_PLACE, CSV_SIGNS,
 
     @model_validator(mode="after")
     def _of_its_kind(self) -> Self:
-        self.check_place(CSV_PLACE)
         signs = [self.delimiter, self.quote, self.escape or "e", self.comment or "c"]
         check((len(set(signs)) != len(signs), CSV_SIGNS), (bool(self.columns and self.headings), CSV_NAMED))
         return self
@@ -186,14 +179,13 @@ class CsvSource(FileSource, json_schema_extra=validations(*CSV_PLACE, CSV_SIGNS,
         return _named([*self.columns, *(f"{h.heading}\0{h.column}" for h in self.headings)])
 
 
-EXCEL_PLACE = placed("excel")
 EXCEL_ROW = cel(
     "!has(self.range) || !has(self.headerRow)",
     "spec.source.excel.headerRow: the first row of spec.source.excel.range names the columns; leave one of the two out.",
 )
 
 
-class ExcelSource(FileSource, json_schema_extra=validations(*EXCEL_PLACE, EXCEL_ROW)):
+class ExcelSource(FileSource, json_schema_extra=validations(*placed("excel"), EXCEL_ROW)):
     """Workbooks of Excel (.xlsx) on object storage or on a volume; one sheet of each file below the location, together, are the table."""
 
     kind: ClassVar[str] = "excel"
@@ -215,7 +207,6 @@ class ExcelSource(FileSource, json_schema_extra=validations(*EXCEL_PLACE, EXCEL_
 
     @model_validator(mode="after")
     def _of_its_kind(self) -> Self:
-        self.check_place(EXCEL_PLACE)
         check((self.range is not None and self.header_row is not None, EXCEL_ROW))
         return self
 

@@ -99,3 +99,8 @@ class Source(Strict, json_schema_extra=validations(ONE_SOURCE)):
     def files(self) -> FileSource | None:
         """Where the files lie that are the source; None where it is none of files."""
         return self.parquet or self.csv or self.excel
+
+    @property
+    def chosen(self) -> PostgresSource | MysqlSource | FileSource | HttpSource | None:
+        """The one that is set."""
+        return self.postgres or self.mysql or self.files or self.http

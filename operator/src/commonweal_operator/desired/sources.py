@@ -30,7 +30,7 @@ def port_of(url: str) -> int:
 
 def credentials_of(sources: Iterable[Source]) -> set[str]:
     """Return the names of the Secrets with the sources' logins."""
-    found = (source.postgres or source.mysql or source.files or source.http for source in sources)
+    found = (source.chosen for source in sources)
     return {part.credentials.name for part in found if part is not None and part.credentials is not None}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from commonweal_runtime.store.agreements import Served
-from commonweal_runtime.store.loading.copying import copy, lines_of
+from commonweal_runtime.store.loading.copying import copy
 from commonweal_runtime.store.loading.rows import Read
 from commonweal_runtime.store.names import identifier, literal
 
@@ -29,8 +29,8 @@ class Members:
 
     async def add(self, store: Any, read: Read) -> None:
         """Add the rows of a batch, refused ones too."""
-        if read.members is not None:
-            await copy(store, lines_of(read.members), self._name, ["number", "subject", "key"], "staging")
+        if read.member_lines:
+            await copy(store, read.member_lines, self._name, ["number", "subject", "key"], "staging")
 
     async def clear(self, store: Any) -> None:
         """Remove it."""

@@ -53,7 +53,7 @@ class Read:
     `taken` are columns of text that PostgreSQL reads as the store's types: subject, record where there are many, fields with a column, what mapping
     expressions read, then the row's own key and its place in the load. `lines` are those of them that are sent, as COPY reads them (`Staging.written`).
     `origin` returns where a row stands in the source, by its number in the batch; None where the source has no such place. `members` are block, person's id
-    and the key of a row without one, of all rows, where the source divides them.
+    and the key of a row without one, of all rows, where the source divides them; `member_lines` are they as they are sent.
     """
 
     taken: pa.Table
@@ -61,6 +61,7 @@ class Read:
     origin: Callable[[int], str] | None = None
     members: pa.Table | None = None
     lines: bytes = b""
+    member_lines: bytes = b""
 
     @property
     def rows(self) -> int:

@@ -153,7 +153,7 @@ class Staging:
     def written(self, read: Read) -> Read:
         """Return a batch with the lines that `add` sends. It may run in another thread."""
         rows = self.mapped.sent(read) if self.filling or self.mapped.fields else read.taken
-        return replace(read, lines=lines_of(rows))
+        return replace(read, lines=lines_of(rows), member_lines=b"" if read.members is None else lines_of(read.members))
 
     async def add(self, read: Read, noted: Sequence[Noted], position: str | None) -> None:
         """Keep one batch, which `written` has given its lines, what is noted of former ids in it, and the position after it: all or nothing."""

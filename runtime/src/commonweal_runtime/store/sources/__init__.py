@@ -16,8 +16,8 @@ __all__ = ["Batch", "Credentials", "Source", "Survey", "open_source", "secret_of
 
 def secret_of(spec: DataProductSpec) -> str | None:
     """Return the name of the Secret with the source's login; None where it has none."""
-    kinds = (spec.source.postgres, spec.source.mysql, spec.source.files, spec.source.http)
-    return next((kind.credentials.name for kind in kinds if kind is not None and kind.credentials is not None), None)
+    source = spec.source.chosen
+    return source.credentials.name if source is not None and source.credentials is not None else None
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -56,6 +57,34 @@ class Blocks(Protocol):
     def divide(self, division: Division) -> None:
         """From now on `Source.batches` gives only rows of the chosen blocks, and each row's block."""
         ...
+
+
+class Divided(ABC):
+    """What a statement that reads rows of blocks says, whatever the source's SQL is."""
+
+    _division: Division | None = None
+
+    @abstractmethod
+    def _number(self, division: Division) -> str:
+        """Return the expression of a row's block."""
+
+    @abstractmethod
+    def _chosen(self, division: Division) -> str:
+        """Return the condition that a row's block is one of those that are read."""
+
+    def divide(self, division: Division) -> None:
+        """See `Blocks.divide`."""
+        self._division = division
+
+    @property
+    def columns(self) -> list[str]:
+        """What is read beside the product's columns: the block's number, once rows are divided."""
+        return [] if self._division is None else [self._number(self._division)]
+
+    @property
+    def conditions(self) -> list[str]:
+        """What rows are read by, once blocks are chosen."""
+        return [] if self._division is None or self._division.only is None else [self._chosen(self._division)]
 
 
 def parts_for(rows: int) -> int:

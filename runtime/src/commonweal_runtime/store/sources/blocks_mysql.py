@@ -13,7 +13,7 @@ import pymysql
 
 from commonweal_api.data_product import MysqlSource
 from commonweal_runtime.exceptions import UndividedError
-from commonweal_runtime.store.sources.blocks import Digest, Division
+from commonweal_runtime.store.sources.blocks import Digest, Divided, Division
 from commonweal_runtime.store.sources.mysql_keys import literal, quoted
 from commonweal_runtime.store.sources.mysql_refusals import broke_off
 from commonweal_runtime.store.sources.mysql_text import Column
@@ -25,13 +25,12 @@ _SNAPSHOTS = {"innodb", "rocksdb", "ndbcluster", "tokudb"}  # engines whose tabl
 Run = Callable[..., Awaitable[list[tuple[str | None, ...]]]]
 
 
-class MysqlBlocks:
+class MysqlBlocks(Divided):
     """The blocks of one table or view. `run` calls a function in the thread that the connection has; `compared` are the columns that digests follow from."""
 
     def __init__(self, wire: Wire, run: Run, source: MysqlSource, key: Column, compared: Sequence[Column]) -> None:
         self._wire, self._run, self._source, self._key, self._compared = wire, run, source, key, compared
         self._table = f"{quoted(source.database)}.{quoted(source.table)}"
-        self._division: Division | None = None
 
     async def count(self) -> int:
         """See `Blocks.count`."""
@@ -64,22 +63,9 @@ class MysqlBlocks:
     def _number(self, division: Division) -> str:
         return f"coalesce(crc32({_bytes(self._key)}) % {division.parts}, 0)"
 
-    def divide(self, division: Division) -> None:
-        """See `Blocks.divide`."""
-        self._division = division
-
-    @property
-    def columns(self) -> list[str]:
-        """What is read beside the product's columns: the block's number, once rows are divided."""
-        return [] if self._division is None else [self._number(self._division)]
-
-    @property
-    def conditions(self) -> list[str]:
-        """What rows are read by, once blocks are chosen."""
-        if self._division is None or self._division.only is None:
-            return []
-        number = self._number(self._division)
-        return [f"ord(substr(x'{self._division.chosen.hex()}', {number} div 8 + 1, 1)) >> ({number} % 8) & 1 = 1"]
+    def _chosen(self, division: Division) -> str:
+        number = self._number(division)
+        return f"ord(substr(x'{division.chosen.hex()}', {number} div 8 + 1, 1)) >> ({number} % 8) & 1 = 1"
 
 
 def _bytes(column: Column) -> str:

@@ -14,19 +14,18 @@ import asyncpg
 
 from commonweal_api.data_product import PostgresSource
 from commonweal_runtime.exceptions import UndividedError
-from commonweal_runtime.store.sources.blocks import Digest, Division
+from commonweal_runtime.store.sources.blocks import Digest, Divided, Division
 from commonweal_runtime.store.sources.postgres_refusals import FAILURES, broke_off
 
 _HASH = "hashtextextended(text,bigint)"  # since PostgreSQL 11
 _MEMORY_KB = 24 << 10  # for the groups of one statement: `MOST_BLOCKS` fit, so nothing is written to the source's disk
 
 
-class PostgresBlocks:
+class PostgresBlocks(Divided):
     """The blocks of one table or view, in a transaction that has begun. `key` is the text of the subject's key, `compared` the columns that digests follow from."""
 
     def __init__(self, connection: Any, source: PostgresSource, relation: str, key: str, compared: Sequence[str]) -> None:
         self._connection, self._source, self._relation, self._key, self._compared = connection, source, relation, key, compared
-        self._division: Division | None = None
 
     async def count(self) -> int:
         """See `Blocks.count`."""
@@ -68,21 +67,8 @@ class PostgresBlocks:
     def _number(self, division: Division) -> str:
         return f'coalesce(abs(hashtextextended(({self._key}) collate "C", {division.seeds(1)[0]}) % {division.parts})::int, 0)'
 
-    def divide(self, division: Division) -> None:
-        """See `Blocks.divide`."""
-        self._division = division
-
-    @property
-    def columns(self) -> list[str]:
-        """What is read beside the product's columns: the block's number, once rows are divided."""
-        return [] if self._division is None else [self._number(self._division)]
-
-    @property
-    def conditions(self) -> list[str]:
-        """What rows are read by, once blocks are chosen."""
-        if self._division is None or self._division.only is None:
-            return []
-        return [f"get_bit(decode('{self._division.chosen.hex()}', 'hex'), {self._number(self._division)}) = 1"]
+    def _chosen(self, division: Division) -> str:
+        return f"get_bit(decode('{division.chosen.hex()}', 'hex'), {self._number(division)}) = 1"
 
 
 def _why(source: PostgresSource, error: asyncpg.PostgresError) -> str:
