@@ -22,13 +22,14 @@ LOCKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "operator": (("operator",), ()),
     "runtime": (("runtime",), ()),
     "store": (("runtime", "store"), ()),
+    "portal": (("runtime", "portal"), ()),
     "oracle": ((), ("oracle",)),
     "docs": ((), ("docs",)),
     "datamodel": ((), ("datamodel",)),
     "lock": ((), ("lock",)),
     "audit": ((), ("audit",)),
 }
-OF_IMAGES = ("operator", "runtime", "store")
+OF_IMAGES = ("operator", "runtime", "store", "portal")
 WORDS = (
     "--universal",
     f"--python-version={PYTHON}",
