@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from litestar.testing import TestClient
 
 from commonweal_api.pairwise import pairwise
-from commonweal_api.people_issuer import PORTAL, held
+from commonweal_api.people_issuer import PORTAL, Enrolled, held
 from commonweal_api.plan import audience_of
 from commonweal_api.signatures import sector_key
 from commonweal_runtime.exceptions import ProblemError
@@ -61,7 +61,7 @@ def clock() -> Clock:
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("people") / "people.json"
     file.write_text(json.dumps([{"username": "amina", "name": "Amina Khan", "root": ROOT, "passwordHash": hash_password(PASSWORD)}]))
-    file.with_name("subjects.json").write_text(held(MASTER, [ROOT], DEPARTMENTS, [PORTAL]).files["subjects.json"])
+    file.with_name("subjects.json").write_text(held(MASTER, [Enrolled(ROOT)], DEPARTMENTS, [PORTAL]).files["subjects.json"])
     return file
 
 
