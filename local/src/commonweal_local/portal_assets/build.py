@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -97,5 +98,4 @@ def _compiled(work: Path, programs: node.Node) -> dict[str, bytes]:
 
 def _without_map(script: bytes) -> bytes:
     """Return a script without the comment that names a map beside it, which is not served."""
-    lines = script.rstrip().splitlines()
-    return b"\n".join(lines[:-1] if lines[-1].startswith(b"//# sourceMappingURL") else lines) + b"\n"
+    return re.sub(rb"//# sourceMappingURL=\S+\s*$", b"\n", script)
