@@ -18,7 +18,7 @@ import httpx
 import jwt
 from litestar.testing import TestClient
 
-from commonweal_api.people_issuer import IDENTITY, PORTAL, held
+from commonweal_api.people_issuer import IDENTITY, PORTAL, Enrolled, held
 from commonweal_api.plan import audience_of
 from commonweal_api.signatures import issuer_seal, issuer_seed, jwk_of, public_key, sign_jws
 from commonweal_runtime.identity.accounts import Accounts, hash_password
@@ -66,8 +66,8 @@ def seed_of(department: str) -> bytes:
 def write_files(folder: Path, people: tuple[dict[str, Any], ...] = PEOPLE, departments: tuple[str, ...] = DEPARTMENTS) -> None:
     """Write what an issuer reads: people, the ids of their keys at the departments, and the directory."""
     (folder / "people.json").write_text(json.dumps(people))
-    keys = sorted({key for person in people for key in (person.get("root"), *person.get("links", {}).values()) if key})
-    (folder / "subjects.json").write_text(held(MASTER, keys, departments, [PORTAL]).files["subjects.json"])
+    enrolled = [Enrolled(person.get("root"), person.get("links", {})) for person in people]
+    (folder / "subjects.json").write_text(held(MASTER, enrolled, departments, [PORTAL]).files["subjects.json"])
     listed = [{"name": d, "displayName": {"en": d}, "keys": [jwk_of(public_key(seed_of(d)))]} for d in departments]
     (folder / "directory.json").write_text(json.dumps({"site": "here", "departments": listed}))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from commonweal_api.pairwise import pairwise
-from commonweal_api.people_issuer import PORTAL, held
+from commonweal_api.people_issuer import PORTAL, Enrolled, held
 from commonweal_api.plan import audience_of
 from commonweal_api.signatures import sector_key
 from commonweal_runtime.exceptions import SignInError, SignInLaterError
@@ -41,7 +41,7 @@ def store() -> Iterator[IdentityServer]:
 def folder(tmp_path_factory: pytest.TempPathFactory, store: IdentityServer) -> Path:
     """What the pod mounts: its own Secret, and one person."""
     folder = tmp_path_factory.mktemp("identity")
-    for name, text in held(MASTER, ["QQ123456C"], ["tax-authority", "companies-registry"], [PORTAL]).files.items():
+    for name, text in held(MASTER, [Enrolled("QQ123456C")], ["tax-authority", "companies-registry"], [PORTAL]).files.items():
         (folder / name).write_text(text)
     store.write(folder)
     (folder / "address").write_text(store.address)

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from commonweal_api.people_issuer import SEAL, SIGNING, SUBJECTS
+from commonweal_api.directory import FILE
+from commonweal_api.people_issuer import SEAL, SIGNING, STORE, SUBJECTS
 from commonweal_runtime.identity.clients import Client, portal
 from commonweal_runtime.identity.postgres import Address
 from commonweal_runtime.store.logins import read_key
-
-STORE, DIRECTORY = "store", "directory.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class Settings:
             clients=people.with_name("clients.json"),
             signing_key=Path(key_file) if key_file else None,
             subjects=held / SUBJECTS,
-            directory=held / DIRECTORY,
+            directory=held / FILE,
             store=Address.read(env["COMMONWEAL_IDENTITY_STORE"]),
             own_clients=_portal(env),
             seed=read_key(held, SIGNING),

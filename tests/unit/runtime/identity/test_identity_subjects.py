@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from commonweal_api.pairwise import pairwise
-from commonweal_api.people_issuer import PORTAL, held, sector_of_client
+from commonweal_api.people_issuer import PORTAL, Enrolled, held, sector_of_client
 from commonweal_api.plan import audience_of
 from commonweal_api.signatures import issuer_jwks, sector_key
 from support.issuer import MASTER, ROOT, Clock, back, browsing, code, exchange, parts, request, unread, write_files
@@ -53,8 +53,8 @@ def test_somebody_whose_id_is_not_there_is_not_named(browser: httpx.Client, tmp_
 
 
 def test_from_what_it_holds_nothing_else_follows() -> None:
-    files = held(MASTER, [ROOT], ["tax"], [PORTAL]).files
-    assert files.keys() == {"signing", "seal", "subjects.json"}
+    files = held(MASTER, [Enrolled(ROOT)], ["tax"], [PORTAL]).files
+    assert files.keys() == {"signing", "seal", "store", "subjects.json"}
     text = json.dumps(files)
     assert not any(key.hex() in text for key in (MASTER, sector_key(MASTER, "tax"), sector_key(MASTER, f"client:{PORTAL}")))
     assert json.loads(files["subjects.json"])["tax"].keys() == {ROOT}
@@ -62,7 +62,7 @@ def test_from_what_it_holds_nothing_else_follows() -> None:
 
 def test_more_people_than_a_secret_holds_are_counted_and_left_out_from_the_end() -> None:
     departments, roots = [f"department-{n}" for n in range(465)], [f"QQ{n:06}C" for n in range(60)]
-    found = held(MASTER, roots, departments, [PORTAL])
+    found = held(MASTER, [Enrolled(root) for root in roots], departments, [PORTAL])
     kept = json.loads(found.files["subjects.json"])["department-1"]
     assert found.left_out > 0
     assert list(kept) == roots[: len(roots) - found.left_out]
