@@ -17,7 +17,7 @@ import pytest
 from commonweal_runtime.certificates import client_context
 from support import room
 from support.certificates import OTHER_SITE, SITE
-from support.identity_store import IdentityStore
+from support.issuers_postgres import IdentityStore
 from support.postgres import NOBODY
 from support.waiting import wait_for
 
