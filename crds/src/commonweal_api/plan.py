@@ -66,6 +66,7 @@ class StorePlan(Strict):
 
     `peers` are the department's other sites, never `site` itself; `max_staleness_seconds` is set exactly when there is a consent feed. `signing` is the
     public key of its agreements' signatures, for the published key set. `revoked` are nonces that a party has revoked: the store keeps them closed for ever.
+    `complaint_days` is within how many days a complaint is answered; None: as many as usual.
     """
 
     department: str
@@ -79,6 +80,7 @@ class StorePlan(Strict):
     registrars: list[str] = Field(default_factory=list)
     signing: Jwk | None = None
     revoked: list[Nonce] | None = None
+    complaint_days: int | None = None
 
 
 class Outcome(Strict):
@@ -103,14 +105,23 @@ class Outcome(Strict):
     lapses: AwareDatetime | None = None
 
 
+class ComplaintCount(Strict):
+    """Complaints that have no answer yet, how many of them are overdue, and since when the oldest of those is."""
+
+    open: int
+    overdue: int = 0
+    since: AwareDatetime | None = None
+
+
 class StoreReport(Strict):
-    """Names are unique inside products and inside agreements. `seal_key` is the public key of receipts and seals."""
+    """Names are unique inside products and inside agreements. `seal_key` is the public key of receipts and seals. `complaints`: None while none is open."""
 
     plan: str
     # Stores that were made before the first release report it as `witness`.
     seal_key: Jwk | None = Field(default=None, validation_alias=AliasChoices("sealKey", "witness"))
     products: dict[str, Outcome] = Field(default_factory=dict)
     agreements: dict[str, Outcome] = Field(default_factory=dict)
+    complaints: ComplaintCount | None = None
 
 
 class FeatureSource(Strict):

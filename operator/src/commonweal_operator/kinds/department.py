@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from commonweal_api import Department, namespace_of
-from commonweal_api.department import ConsentFeed, Party
+from commonweal_api.department import COMPLAINT_DAYS, ConsentFeed, Party
 from commonweal_api.jwk import Jwk
 from commonweal_api.plan import AgreementPlan, FeatureSource, FeedPeer, ModelEntry, ModelPlan, StorePlan, StoreReport, audience_of
 from commonweal_api.reasons import ConditionType, Reason
@@ -118,6 +118,7 @@ def store_plan(inputs: DepartmentInput) -> StorePlan:
         registrars=list(department.spec.registrars),
         signing=inputs.signing,
         revoked=list(inputs.revoked) or None,
+        complaint_days=days if (days := department.spec.complaints.days) != COMPLAINT_DAYS else None,
     )
 
 
@@ -187,6 +188,7 @@ def status(inputs: DepartmentInput, problems: Sequence[Problem]) -> dict[str, An
         _data_api(running.data_api),
         _models(running.models, unused=not inputs.models),
         _continues(inputs.parties),
+        _complaints(inputs.report),
     ]
     found = {
         "observedGeneration": record.generation,
@@ -231,6 +233,14 @@ def _plan(inputs: DepartmentInput) -> Finding:
 def _continues(parties: Sequence[Party]) -> Finding:
     ending = [f"{p.department} (since {p.ending.isoformat()}): {', '.join((*p.agreements, *p.models))}." for p in parties if p.ending]
     return Finding(_C.CONTINUES, _R.PARTY_ENDING, " ".join(ending)) if ending else Finding(_C.CONTINUES, _R.CONTINUING)
+
+
+def _complaints(report: StoreReport | None) -> Finding:
+    count = report.complaints if report is not None else None
+    if count is None or not count.overdue:
+        return Finding(_C.COMPLAINTS_ANSWERED, _R.COMPLAINTS_IN_TIME)
+    since = f", the oldest since {count.since.date().isoformat()}" if count.since is not None else ""
+    return Finding(_C.COMPLAINTS_ANSWERED, _R.COMPLAINTS_OVERDUE, f"{count.overdue} of {count.open}{since}.")
 
 
 def _store(load: Workload | None, report: StoreReport | None) -> Finding:

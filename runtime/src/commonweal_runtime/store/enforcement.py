@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 
 from commonweal_api.consent_policy import ConsentPolicySpec
+from commonweal_api.department import COMPLAINT_DAYS
 from commonweal_api.plan import AgreementPlan, Outcome, StorePlan
 from commonweal_api.reasons import Reason
 from commonweal_api.rights import RIGHTS
@@ -154,16 +155,17 @@ class Enforcement:
                 await self._db.execute(statement)
 
     async def _name_department(self, plan: StorePlan) -> None:
-        columns = ("name", "display_name", "contact", "registrars", "signing")
+        columns = ("name", "display_name", "contact", "registrars", "signing", "complaint_days")
         values, new = ", ".join(columns), ", ".join(f"excluded.{c}" for c in columns)
         await self._db.execute(
-            f"insert into agreement.department as d ({values}) values ($1, $2, $3, $4, $5::text::jsonb) on conflict (one) do update set ({values}) = ({new}) "
+            f"insert into agreement.department as d ({values}) values ($1, $2, $3, $4, $5::text::jsonb, $6) on conflict (one) do update set ({values}) = ({new}) "
             f"where ({', '.join(f'd.{c}' for c in columns)}) is distinct from ({new})",
             plan.department,
             plan.display_name,
             plan.contact,
             plan.registrars,
             json.dumps(plan.signing.wire()) if plan.signing else None,
+            plan.complaint_days or COMPLAINT_DAYS,
         )
 
     # agreements
