@@ -8,30 +8,39 @@ comment on column consent.event.said is 'SHA-256, in hexadecimal, of the words t
 create unique index event_said on consent.event (said) where said is not null;
 create index event_complained on consent.event (seq) where kind = 'Complained';
 do $$ declare c record; begin
-  select conname, pg_get_expr(conbin, conrelid) as rule into strict c from pg_constraint
-   where conrelid = 'consent.event'::regclass and contype = 'c' and conname = 'event_kind_check';
-  alter table consent.event drop constraint event_kind_check;
-  execute format('alter table consent.event add constraint event_kind_check check (%s or kind in (''Complained'', ''ComplaintAnswered''))', c.rule);
+  for c in select conname, pg_get_expr(conbin, conrelid) as rule from pg_constraint
+            where conrelid = 'consent.event'::regclass and contype = 'c' and conname in ('event_kind_check', 'event_about') loop
+    execute format('alter table consent.event drop constraint %I', c.conname);
+    execute format('alter table consent.event add constraint %I check (%s or kind in (''Complained'', ''ComplaintAnswered''))', c.conname, c.rule);
+  end loop;
 end $$;
-alter table consent.event add constraint event_words check ((kind in ('Complained', 'ComplaintAnswered')) = (said is not null) and (said is null or agreement is null));
+alter table consent.event add constraint event_words
+  check ((kind in ('Complained', 'ComplaintAnswered')) = (said is not null) and (said is null or agreement is null));
 
--- As `consent.chain`, of an event about no agreement. One that comes with its hash is another site's of a department that moves, and keeps its place.
-create function consent.chain_words() returns trigger language plpgsql security definer set search_path = pg_catalog as $$ begin
+create or replace function consent.chain() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
+declare was consent.state; begin
   if current_setting('transaction_isolation') <> 'read committed' then raise exception 'consent events need read committed'; end if;
-  perform set_config('synchronous_commit', 'on', true);
-  perform consent.lock_person(new.subject);
-  new.seq := nextval('consent.event_seq');
+  perform set_config('synchronous_commit', 'on', true);                        -- what a person said is on disk before it is acknowledged
+  perform consent.lock_person(new.subject);                                    -- serialises one person (1 of 1024 buckets), not all people
+  if new.agreement is not null then
+    select * into was from consent.state where subject = new.subject and agreement = new.agreement;
+    if new.kind in ('Expired', 'Invalidated') and (not coalesce(was.given, false) or new.kind = 'Expired' and not coalesce(was.valid_until <= clock_timestamp(), false)) then
+      return null;
+    end if;
+    if not (case when new.kind in ('Objected', 'ObjectionLifted') then (new.kind = 'Objected') <> coalesce(was.objected, false)
+                 else consent.follows(was.consent, new.kind) end) then
+      raise exception using errcode = 'CW409', message = format('%s cannot follow %s', new.kind, coalesce(was.consent, 'nothing'));
+    end if;
+  end if;
+  new.seq := nextval('consent.event_seq');                                     -- after the lock: order of numbers = order of the chain
   new.tx := pg_current_xact_id();
   new.at := clock_timestamp();
   select hash into new.prev from consent.event where subject = new.subject order by seq desc limit 1;
   new.hash := sha256(coalesce(new.prev, ''::bytea) || consent.event_bytes(new));
   return new;
 end $$;
-drop trigger a_chain on consent.event;
 drop trigger b_state on consent.event;
-create trigger a_chain before insert on consent.event for each row when (new.agreement is not null) execute function consent.chain();
-create trigger a_words before insert on consent.event for each row when (new.agreement is null and new.hash is null) execute function consent.chain_words();
-create trigger b_state after  insert on consent.event for each row when (new.agreement is not null) execute function consent.to_state();
+create trigger b_state after insert on consent.event for each row when (new.agreement is not null) execute function consent.to_state();
 
 create table consent.complaint (
   id uuid primary key,
@@ -79,15 +88,8 @@ create function consent.shown_complaint(c consent.complaints) returns jsonb stab
 
 -- How `p_actor` may complain for `p_subject`: by the act Object, which is to speak against something; it decides nothing, so an agreement need not list the
 -- type. Null: about no agreement, for which a delegation has to cover all of them.
-create function consent.speaks(p_actor uuid, p_subject uuid, p_agreement text) returns text stable language plpgsql security definer set search_path = pg_catalog as $$
-declare v_type text; begin
-  if p_actor = p_subject then return 'subject'; end if;
-  select d.type into v_type from consent.delegations d
-   where d.subject = p_subject and d.delegate = p_actor and d.in_force and 'Object' = any (d.acts) and (d.agreements is null or p_agreement = any (d.agreements))
-   order by d.seq limit 1;
-  if v_type is null then raise exception using errcode = 'CW403', message = 'no delegation covers it'; end if;
-  return v_type || ':' || p_actor;
-end $$;
+create function consent.speaks(p_actor uuid, p_subject uuid, p_agreement text) returns text stable language sql security definer set search_path = pg_catalog as $$
+  select consent.indicated(p_actor, p_subject, 'Object', p_agreement, '["Parent", "Attorney", "Adviser"]') $$;
 
 -- CW015 with the seconds to wait once as many stand within a day as may: the times are the newest first.
 create function consent.complains_often(p_times timestamptz[], p_most int) returns void stable language plpgsql set search_path = pg_catalog as $$ begin
@@ -182,6 +184,8 @@ create or replace function person.export(p_actor uuid, p_subject uuid) returns t
     'events', (select coalesce(json_agg(json_build_object('at', e.at, 'agreement', r.name, 'kind', e.kind, 'indicatedBy', e.indicated_by, 'until', e.valid_until,
                                                           'contract', e.contract) order by e.seq), '[]')
                from consent.event e join agreement.register r on r.number = e.agreement where e.subject = any (consent.names_of(p_subject))),
+    'links', (select coalesce(json_agg(json_build_object('event', e.seq::text, 'at', e.at, 'kind', e.kind, 'indicatedBy', e.indicated_by) order by e.seq), '[]')
+              from consent.event e where e.kind like 'Link%' and e.subject = any (consent.names_of(p_subject))),
     'complaints', (select coalesce(jsonb_agg(consent.shown_complaint(c) order by c.seq), '[]') from consent.complaints c
                     where c.subject = any (consent.names_of(p_subject)) and (p_actor = p_subject or split_part(c.indicated_by, ':', 2) = any (consent.names_of(p_actor)::text[]))),
     'delegations', (select coalesce(json_agg(consent.shown_delegation(d.delegation) order by d.seq), '[]') from consent.delegations d where p_subject in (d.subject, d.delegate)),
@@ -238,8 +242,7 @@ do $$ declare t text; begin
     execute 'alter ' || t || ' owner to cw_owner';
   end loop;
   alter view consent.complaints owner to cw_keeper;
-  alter function consent.chain_words() owner to cw_keeper;
-  revoke all on function consent.chain_words(), consent.complaint_count(), consent.said_of(consent.complaint), consent.said_of(consent.complaint_answer),
+  revoke all on function consent.complaint_count(), consent.said_of(consent.complaint), consent.said_of(consent.complaint_answer),
     consent.complains_often(timestamptz[], int) from public;
   foreach t in array array['consent.shown_complaint(consent.complaints)', 'consent.speaks(uuid, uuid, text)', 'registrar.shown_complaint(consent.complaints)',
                            'person.complain(uuid, uuid, bigint, text, boolean, text)', 'person.complaints(uuid, uuid, bigint, int)',
