@@ -24,6 +24,7 @@ from commonweal_api.common import (
     validations,
 )
 from commonweal_api.jwk import Jwk
+from commonweal_api.welsh import DepartmentInWelsh
 
 MOST_PARTIES, MOST_NAMED = 50, 10  # in a status, whose size is bounded
 Named = Annotated[str, StringConstraints(max_length=81)]  # DEPARTMENT/NAME
@@ -146,6 +147,7 @@ PLATFORMS_NAME = cel(
 
 class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS, STEWARDS)):
     display_name: Text = Field(min_length=1, max_length=120, description="Name shown to people.")
+    cy: DepartmentInWelsh | None = Field(default=None, description="The same in Welsh.")
     contact: Contact = Field(description="Where a person asks or complains: mailto: or https:.")
     quota: Quota = Field(default_factory=Quota)
     store: Store = Field(default_factory=Store)

@@ -42,7 +42,7 @@ class AgreementPlan(Strict):
 
     With `dry_run` nothing is opened; the keeper answers what would change in `Outcome.what_if`. `signed` is the hash that both parties signed, which the
     keeper makes again from what it would open; None: signed in the form of earlier releases, whose meaning the store has kept. `consumer_name` is what
-    people are told the consumer is called; None: its Department is not on this site.
+    people are told the consumer is called, `consumer_name_cy` in Welsh; None: its Department is not on this site, or gives no Welsh.
     """
 
     name: str
@@ -52,6 +52,7 @@ class AgreementPlan(Strict):
     dry_run: bool = False
     signed: Digest | None = None
     consumer_name: str | None = None
+    consumer_name_cy: str | None = None
 
 
 class FeedPeer(Strict):
@@ -81,6 +82,7 @@ class StorePlan(Strict):
     signing: Jwk | None = None
     revoked: list[Nonce] | None = None
     complaint_days: int | None = None
+    display_name_cy: str | None = None
 
 
 class Outcome(Strict):

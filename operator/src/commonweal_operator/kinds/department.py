@@ -52,7 +52,7 @@ class DepartmentInput:
     exist and are opened to its store. `report` is the keeper's last one. `old_store`: a store in its own namespace is to be told
     what is revoked; `unsplit`: it is the one that serves, and nothing may be made beside it. `data_api_url` and `models_url` are base URLs, `exposed` the Services behind them.
     `revoked` are the nonces that a party has revoked; `parties` are the departments that it has to do with; `display_names` are what the consumers of its
-    agreements call themselves, as far as they are on this site.
+    agreements call themselves, as far as they are on this site, `welsh_names` in Welsh.
     """
 
     now: datetime
@@ -77,6 +77,7 @@ class DepartmentInput:
     revoked: tuple[str, ...] = ()
     parties: tuple[Party, ...] = ()
     display_names: Mapping[str, str] = field(default_factory=dict)
+    welsh_names: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def plans(self) -> tuple[Fitted[StorePlan], Fitted[ModelPlan]]:
@@ -111,7 +112,7 @@ def store_plan(inputs: DepartmentInput) -> StorePlan:
         display_name=department.spec.display_name,
         contact=department.spec.contact,
         products=[contract.plan for contract in inputs.contracts],
-        agreements=[_agreement(a, inputs.display_names) for a in inputs.agreements if planned(a)],
+        agreements=[_agreement(a, inputs) for a in inputs.agreements if planned(a)],
         site=inputs.site,
         peers=peers(inputs),
         max_staleness_seconds=max_staleness_seconds(inputs),
@@ -119,6 +120,7 @@ def store_plan(inputs: DepartmentInput) -> StorePlan:
         signing=inputs.signing,
         revoked=list(inputs.revoked) or None,
         complaint_days=days if (days := department.spec.complaints.days) != COMPLAINT_DAYS else None,
+        display_name_cy=department.spec.cy.display_name if department.spec.cy else None,
     )
 
 
@@ -139,7 +141,7 @@ def _feed(inputs: DepartmentInput) -> ConsentFeed | None:
     return inputs.record.parsed.spec.consent_feed if inputs.site else None
 
 
-def _agreement(agreement: Agreement, display_names: Mapping[str, str]) -> AgreementPlan:
+def _agreement(agreement: Agreement, inputs: DepartmentInput) -> AgreementPlan:
     # Without its signatures: they have been checked, the store has no use for them, and they would be half of a plan whose size is bounded.
     spec, record = agreement.spec.model_copy(update={"signatures": [], "revocations": None}), agreement.record
     dry = spec.mode == "DryRun"
@@ -151,7 +153,8 @@ def _agreement(agreement: Agreement, display_names: Mapping[str, str]) -> Agreem
         spec=spec,
         dry_run=dry,
         signed=signed,
-        consumer_name=display_names.get(spec.consumer.department),
+        consumer_name=inputs.display_names.get(spec.consumer.department),
+        consumer_name_cy=inputs.welsh_names.get(spec.consumer.department),
     )
 
 

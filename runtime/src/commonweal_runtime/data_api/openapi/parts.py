@@ -23,6 +23,20 @@ Schema = dict[str, Any]
 UUID: Schema = {"type": "string", "format": "uuid"}
 MOMENT: Schema = {"type": "string", "format": "date-time"}
 TEXT: Schema = {"type": "string"}
+SAID: Schema = {
+    "type": "object",
+    "description": "A text for people, in English, and in Welsh (cy) where the department gives it.",
+    "required": ["en"],
+    "additionalProperties": False,
+    "properties": {"en": TEXT, "cy": TEXT},
+}
+
+
+def said(text: str) -> dict[str, Any]:
+    """Return the schema of a text for people that can be missing, with what it is."""
+    return {**SAID, "type": ["object", "null"], "description": f"{text} In English, and in Welsh (cy) where there is Welsh."}
+
+
 EXAMPLE_ID = "0b1de9ac-5f3c-8a7e-9d42-6a0c0e1f2a3b"
 
 _EXAMPLES: tuple[ProblemError, ...] = (

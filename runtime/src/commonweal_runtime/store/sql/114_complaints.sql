@@ -170,13 +170,13 @@ create function consent.complaint_count(out open bigint, out overdue bigint, out
   select count(*), count(*) filter (where c.due < statement_timestamp()), min(c.due) filter (where c.due < statement_timestamp())
   from consent.complaint c where not exists (select from consent.complaint_answer a where a.complaint = c.id) and not exists (select from move.standing) $$;
 
--- What a person takes along has what they complained of; who acts for them takes what they said themselves.
+-- What a person takes along, in words as they are told, has what they complained of; who acts for them takes what they said themselves.
 create or replace function person.export(p_actor uuid, p_subject uuid) returns text stable language plpgsql security definer set search_path = pg_catalog set timezone = 'UTC' as $$ begin
   perform consent.indicated(p_actor, p_subject, 'Export', null, null);
   return json_build_object(
     'subject', p_subject, 'at', statement_timestamp(),
-    'department', (select json_build_object('name', name, 'displayName', display_name, 'contact', contact) from agreement.department),
-    'products', (select coalesce(json_agg(json_build_object('product', p.name, 'title', p.spec -> 'title', 'version', p.spec -> 'version', 'owner', p.spec -> 'owner',
+    'department', (select json_build_object('name', name, 'displayName', person.said(display_name, display_name_cy), 'contact', contact) from agreement.department),
+    'products', (select coalesce(json_agg(json_build_object('product', p.name, 'title', person.said(p.spec ->> 'title', p.spec #>> '{cy,title}'), 'version', p.spec -> 'version', 'owner', p.spec -> 'owner',
         'records', consent.records_of(p_subject, p.uid), 'erased', exists (select from consent.erased e where e.product = split_part(p.uid, '@', 1) and e.subject = p_subject),
         'portableFields', (select coalesce(jsonb_agg(distinct f order by f), '[]') from agreement.register r join agreement.rights g on g.basis = r.spec #>> '{basis,type}',
                            jsonb_array_elements(r.spec -> 'fields') f where r.product = p.uid and r.in_force and g.portability)) order by p.name), '[]') from agreement.product p),
