@@ -62,12 +62,26 @@ class FeedPeer(Strict):
     url: str
 
 
+class ModelRecord(Strict):
+    """What everybody may know of a model: its entry in the public register. `reads` are fields as department/product/field."""
+
+    name: str
+    title: str
+    title_cy: str | None = None
+    purpose: str
+    reads: list[str]
+    callers: list[str]
+    shape: str
+    floor: float
+
+
 class StorePlan(Strict):
     """All that a department's store shall hold. What is not in the plan is closed.
 
     `peers` are the department's other sites, never `site` itself; `max_staleness_seconds` is set exactly when there is a consent feed. `signing` is the
     public key of its agreements' signatures, for the published key set. `revoked` are nonces that a party has revoked: the store keeps them closed for ever.
-    `complaint_days` is within how many days a complaint is answered; None: as many as usual.
+    `complaint_days` is within how many days a complaint is answered; None: as many as usual. `models` are those of the
+    department for its public register, which the store tells and does not run.
     """
 
     department: str
@@ -83,6 +97,7 @@ class StorePlan(Strict):
     revoked: list[Nonce] | None = None
     complaint_days: int | None = None
     display_name_cy: str | None = None
+    models: list[ModelRecord] | None = None
 
 
 class Outcome(Strict):

@@ -11,7 +11,17 @@ from typing import Any
 from commonweal_api import Department, namespace_of
 from commonweal_api.department import COMPLAINT_DAYS, ConsentFeed, Party
 from commonweal_api.jwk import Jwk
-from commonweal_api.plan import AgreementPlan, FeatureSource, FeedPeer, ModelEntry, ModelPlan, StorePlan, StoreReport, audience_of
+from commonweal_api.plan import (
+    AgreementPlan,
+    FeatureSource,
+    FeedPeer,
+    ModelEntry,
+    ModelPlan,
+    ModelRecord,
+    StorePlan,
+    StoreReport,
+    audience_of,
+)
 from commonweal_api.reasons import ConditionType, Reason
 from commonweal_kube.objects import Record
 from commonweal_kube.queue import Key
@@ -121,6 +131,21 @@ def store_plan(inputs: DepartmentInput) -> StorePlan:
         revoked=list(inputs.revoked) or None,
         complaint_days=days if (days := department.spec.complaints.days) != COMPLAINT_DAYS else None,
         display_name_cy=department.spec.cy.display_name if department.spec.cy else None,
+        models=[_registered(m) for m in inputs.models] or None,
+    )
+
+
+def _registered(model: Record) -> ModelRecord:
+    spec = model.parsed.spec
+    return ModelRecord(
+        name=model.key.name,
+        title=spec.title,
+        title_cy=spec.cy.title if spec.cy else None,
+        purpose=spec.purpose,
+        reads=[f"{f.department}/{f.product}/{f.field}" for f in spec.features],
+        callers=[f"{c.department}/{c.client}" for c in spec.callers],
+        shape=spec.learning.shape,
+        floor=spec.learning.floor,
     )
 
 

@@ -156,10 +156,10 @@ class Enforcement:
                 await self._db.execute(statement)
 
     async def _name_department(self, plan: StorePlan) -> None:
-        columns = ("name", "display_name", "contact", "registrars", "signing", "complaint_days", "display_name_cy")
+        columns = ("name", "display_name", "contact", "registrars", "signing", "complaint_days", "display_name_cy", "models")
         values, new = ", ".join(columns), ", ".join(f"excluded.{c}" for c in columns)
         await self._db.execute(
-            f"insert into agreement.department as d ({values}) values ($1, $2, $3, $4, $5::text::jsonb, $6, $7) on conflict (one) do update set ({values}) = ({new}) "
+            f"insert into agreement.department as d ({values}) values ($1, $2, $3, $4, $5::text::jsonb, $6, $7, $8::text::jsonb) on conflict (one) do update set ({values}) = ({new}) "
             f"where ({', '.join(f'd.{c}' for c in columns)}) is distinct from ({new})",
             plan.department,
             plan.display_name,
@@ -168,6 +168,7 @@ class Enforcement:
             json.dumps(plan.signing.wire()) if plan.signing else None,
             plan.complaint_days or COMPLAINT_DAYS,
             plan.display_name_cy,
+            json.dumps([m.wire() for m in plan.models or ()]),
         )
 
     # agreements
