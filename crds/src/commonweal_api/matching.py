@@ -96,7 +96,14 @@ class Matching(Strict, json_schema_extra=validations(UNIQUE, ATTRIBUTES_ONCE, PR
         strict=True,
         ge=1,
         le=20,
-        description="Attempts in 24 hours of one sign-in, and on one record; ten times as many from one address.",
+        description="Attempts in 24 hours of one sign-in, and failed ones on one record, after which everybody is referred to a registrar.",
+    )
+    address_tries: int = Field(
+        default=100,
+        strict=True,
+        ge=1,
+        le=100_000,
+        description="Failed attempts in 24 hours from one address, which can be a portal's, through which many people come.",
     )
     code: MatchingCode | None = Field(default=None, description="A code by e-mail as well; needs a mail server (COMMONWEAL_SMTP).")
     acr: list[Annotated[Text, StringConstraints(min_length=1, max_length=200)]] = Field(

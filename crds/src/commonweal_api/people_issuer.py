@@ -14,6 +14,7 @@ from commonweal_api.signatures import canonical, issuer_seal, issuer_seed, secto
 NAME = "commonweal-identity"
 SIGNING, SEAL, SUBJECTS = "signing", "seal", "subjects.json"
 PORTAL = "commonweal-portal"  # the application that the issuer knows where no clients.json says otherwise
+IDENTITY = "https://commonweal.dev/identity"  # the audience of the issuer's own API
 LARGEST = 900_000  # bytes of the ids: a Secret holds 1 MiB
 _ID_BYTES = 40
 
