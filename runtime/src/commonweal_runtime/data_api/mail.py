@@ -41,7 +41,7 @@ class Mail:
         message["Subject"] = f"Your code / Eich cod: {self.department}"
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(
-            f"Your code is {code}.\n\nSomebody who signed in asks to be linked to your record at {self.department}. If it was not you, do nothing.\n\n"
+            f"Your code is {code}.\n\nA person who signed in asks to be linked to your record at {self.department}. If it was not you, do nothing.\n\n"
             f"Eich cod yw {code}.\n\nMae rhywun a fewngofnododd yn gofyn am gael ei gysylltu â'ch cofnod yn {self.department}. Os nad chi oedd hwnnw, "
             "peidiwch â gwneud dim.\n"
         )

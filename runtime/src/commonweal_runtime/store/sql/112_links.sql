@@ -363,113 +363,6 @@ declare t matching.ticket; begin
   return json_build_object('state', 'Confirmed', 'subject', t.subject)::text;
 end $$;
 
--- Ends the link of whoever asks; what has ended stays so. The issuer is told by whoever calls.
-create function matching.leave(p_asking uuid) returns text language plpgsql security definer set search_path = pg_catalog as $$
-declare s record; begin
-  perform pg_advisory_xact_lock(112, consent.bucket(p_asking));
-  select * into s from matching.state_of(p_asking);
-  if s.subject is not null then perform consent.lock_person(s.subject); select * into s from matching.state_of(p_asking); end if;
-  if s.state = 'Frozen' then raise exception using errcode = 'CW016', message = 'the link is disputed'; end if;
-  if exists (select from matching.link l where l.subject = p_asking and l.state = 'Ended') then return '{"state": "Unlinked"}'; end if;
-  if s.subject is null then raise exception using errcode = 'CW409', message = 'this sign-in is linked to no record here'; end if;
-  update matching.referral set state = 'Closed', told = null, decided_at = clock_timestamp() where asking = p_asking and state = 'Approved';
-  if s.state = 'Linked' or exists (select from matching.link l where l.subject = s.subject and l.asking = p_asking and l.state = 'Linked') then
-    insert into consent.event (subject, kind, contract, indicated_by)
-    values (s.subject, 'LinkEnded', '-', case when s.subject = p_asking then 'subject' else 'Account:' || p_asking end);
-  end if;
-  return '{"state": "Unlinked"}';
-end $$;
-
--- Freezes the link at once, and lets a registrar know why.
-create function matching.dispute(p_asking uuid, p_text text) returns text language plpgsql security definer set search_path = pg_catalog as $$
-declare s record; r matching.referral; begin
-  perform pg_advisory_xact_lock(112, consent.bucket(p_asking));
-  select * into s from matching.state_of(p_asking);
-  if s.subject is null then raise exception using errcode = 'CW409', message = 'this sign-in is linked to no record here'; end if;
-  perform consent.lock_person(s.subject);
-  if not exists (select from matching.link l where l.subject = s.subject and l.state = 'Frozen') then
-    insert into consent.event (subject, kind, contract, indicated_by)
-    values (s.subject, 'LinkDisputed', '-', case when s.subject = p_asking then 'subject' else 'Account:' || p_asking end);
-  end if;
-  update matching.referral set told = jsonb_build_object('text', p_text), last_at = clock_timestamp() where asking = s.subject and reason = 'Disputed' and state = 'Open'
-  returning * into r;
-  return json_build_object('state', 'Frozen', 'reference', matching.reference_of(r))::text;
-end $$;
-
--- Registrars
-
-create function registrar.referrals(p_client text, p_before timestamptz, p_most int) returns text stable language plpgsql security definer
-set search_path = pg_catalog set timezone = 'UTC' as $$ begin
-  perform registrar.checked(p_client);
-  return (select json_build_object('items', coalesce(json_agg(json_build_object(
-      'id', r.id, 'reference', matching.reference_of(r), 'reason', r.reason, 'since', r.at, 'lastTried', r.last_at, 'attempts', r.attempts,
-      'told', r.told, 'subjects', r.subjects) order by r.at desc), '[]'), 'next', case when count(*) = p_most then min(r.at) end)
-    from (select * from matching.referral where state = 'Open' and at < p_before order by at desc limit p_most) r)::text;
-end $$;
-
--- Link (with the record), Refuse, End (the link of the record in dispute, or of the one that is named), Unfreeze. Each is an event of the record, or of who
--- asked where there is none, indicated by the registrar.
-create function registrar.decide(p_client text, p_id uuid, p_decision text, p_subject uuid) returns text language plpgsql security definer set search_path = pg_catalog as $$
-declare v_by text := registrar.checked(p_client); r matching.referral; v_of uuid; v_state text; begin
-  select * into r from matching.referral where id = p_id;
-  if not found then raise exception using errcode = 'CW404', message = 'no such case'; end if;
-  perform pg_advisory_xact_lock(112, consent.bucket(r.asking));
-  v_of := coalesce(p_subject, r.subject);
-  perform consent.lock_person(coalesce(v_of, r.asking));
-  select * into r from matching.referral where id = p_id for update;
-  if r.state <> 'Open' then raise exception using errcode = 'CW409', message = 'the case has been decided already'; end if;
-  if p_decision in ('Unfreeze', 'Link', 'Refuse') and (r.reason = 'Disputed') <> (p_decision = 'Unfreeze') then
-    raise exception using errcode = 'CW400', message = 'decision: of a dispute write Unfreeze or End; of any other case Link, Refuse or End.';
-  elsif p_decision in ('Link', 'End') and (v_of is null or not (matching.known(v_of) or exists (select from matching.link where subject = v_of))) then
-    raise exception using errcode = 'CW400', message = 'subject: give the id of a record of this department.';
-  elsif p_decision = 'Link' and matching.taken(r.asking, v_of) then
-    raise exception using errcode = 'CW409', message = 'the record is linked to another sign-in; end that link first';
-  elsif p_decision = 'End' and not exists (select from matching.link l where l.subject = v_of and l.state <> 'Ended') then
-    raise exception using errcode = 'CW409', message = 'the record has no link to end';
-  end if;
-  insert into consent.event (subject, kind, contract, indicated_by)
-  values (case when p_decision = 'Refuse' then r.asking else v_of end,
-          case p_decision when 'Link' then 'LinkApproved' when 'Refuse' then 'LinkRefused' when 'End' then 'LinkEnded' else 'LinkUnfrozen' end, '-', v_by);
-  v_state := case p_decision when 'Link' then 'Approved' when 'Refuse' then 'Refused' when 'End' then 'Ended' else 'Unfrozen' end;
-  if p_decision = 'End' and r.reason <> 'Disputed' then v_state := 'Open'; end if;   -- who waits for the record still waits
-  update matching.referral set state = v_state, subject = case when p_decision = 'Refuse' or v_state = 'Open' then null else v_of end,
-    told = case when v_state = 'Open' then told end, decided_at = clock_timestamp(), decided_by = v_by where id = p_id;
-  if p_decision = 'End' then
-    update matching.referral set state = 'Ended', told = null, decided_at = clock_timestamp(), decided_by = v_by
-     where reason = 'Disputed' and state = 'Open' and subject = v_of;
-  end if;
-  return json_build_object('id', p_id, 'state', v_state, 'decision', p_decision)::text;
-end $$;
-
--- For the keeper: what waits, and what time makes worthless.
-create function matching.waiting(out open bigint, out frozen bigint) stable language sql security definer set search_path = pg_catalog as $$
-  select (select count(*) from matching.referral where state = 'Open' and reason <> 'Disputed'), (select count(*) from matching.link where state = 'Frozen')
-   where exists (select from agreement.department where matching is not null) $$;
-create function matching.tidy() returns void language sql security definer set search_path = pg_catalog as $$
-  delete from matching.attempt where at < clock_timestamp() - interval '1 day';
-  delete from matching.ticket where at < clock_timestamp() - interval '1 day';
-  update matching.referral set told = null where told is not null and at < clock_timestamp() - interval '30 days' $$;
-
--- What a person may take along names their links as well; the number of each is that of its proof under /me/receipts.
-create or replace function person.export(p_actor uuid, p_subject uuid) returns text stable language plpgsql security definer set search_path = pg_catalog set timezone = 'UTC' as $$ begin
-  perform consent.indicated(p_actor, p_subject, 'Export', null, null);
-  return json_build_object(
-    'subject', p_subject, 'at', statement_timestamp(),
-    'department', (select json_build_object('name', name, 'displayName', display_name, 'contact', contact) from agreement.department),
-    'products', (select coalesce(json_agg(json_build_object('product', p.name, 'title', p.spec -> 'title', 'version', p.spec -> 'version', 'owner', p.spec -> 'owner',
-        'records', consent.records_of(p_subject, p.uid), 'erased', exists (select from consent.erased e where e.product = split_part(p.uid, '@', 1) and e.subject = p_subject),
-        'portableFields', (select coalesce(jsonb_agg(distinct f order by f), '[]') from agreement.register r join agreement.rights g on g.basis = r.spec #>> '{basis,type}',
-                           jsonb_array_elements(r.spec -> 'fields') f where r.product = p.uid and r.in_force and g.portability)) order by p.name), '[]') from agreement.product p),
-    'agreements', (select coalesce(json_agg(person.shown(p_subject, c)), '[]') from person.concerned(p_subject) c),
-    'events', (select coalesce(json_agg(json_build_object('at', e.at, 'agreement', r.name, 'kind', e.kind, 'indicatedBy', e.indicated_by, 'until', e.valid_until,
-                                                          'contract', e.contract) order by e.seq), '[]')
-               from consent.event e join agreement.register r on r.number = e.agreement where e.subject = any (consent.names_of(p_subject))),
-    'links', (select coalesce(json_agg(json_build_object('event', e.seq::text, 'at', e.at, 'kind', e.kind, 'indicatedBy', e.indicated_by) order by e.seq), '[]')
-              from consent.event e where e.kind like 'Link%' and e.subject = any (consent.names_of(p_subject))),
-    'delegations', (select coalesce(json_agg(consent.shown_delegation(d.delegation) order by d.seq), '[]') from consent.delegations d where p_subject in (d.subject, d.delegate)),
-    'uses', (select coalesce(json_agg(i.item order by i.id desc), '[]') from person.use_items(p_subject, null, 9223372036854775807, 10000) i))::text;
-end $$;
-
 -- Owners and rights
 
 do $$ declare f record; t text; begin
@@ -484,15 +377,8 @@ do $$ declare f record; t text; begin
     execute format('grant execute on function %s to cw_keeper', f.sig);
     -- the indexes of a product's table are over `written`, and whoever writes its rows computes them
     if f.name in ('written', 'column_of', 'masked') then execute format('grant execute on function %s to cw_scribe, cw_clerk', f.sig); end if;
-    if f.name in ('standing', 'ask', 'confirm', 'leave', 'dispute') then execute format('grant execute on function %s to person', f.sig); end if;
-  end loop;
-  foreach t in array array['referrals(text, timestamptz, int)', 'decide(text, uuid, text, uuid)'] loop
-    execute 'alter function registrar.' || t || ' owner to cw_keeper';
-    execute 'revoke all on function registrar.' || t || ' from public';
-    execute 'grant execute on function registrar.' || t || ' to api';
+    if f.name in ('standing', 'ask', 'confirm') then execute format('grant execute on function %s to person', f.sig); end if;
   end loop;
 end $$;
 grant usage on schema matching to cw_keeper, cw_scribe, cw_clerk, person;
-grant usage on schema registrar to cw_keeper;
-grant execute on function registrar.checked(text) to cw_keeper;
 grant execute on function consent.opens_often(timestamptz[]) to cw_keeper;
