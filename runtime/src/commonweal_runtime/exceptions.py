@@ -95,6 +95,14 @@ class AuthorizationError(Exception):
         self.error, self.description = error, description
 
 
+class IdentityStoreError(Exception):
+    """The issuer's store does not answer, or has no schema yet. The issuer answers 503: no session and no link is assumed meanwhile."""
+
+
+class ProviderError(Exception):
+    """The OpenID provider in front did not answer, or answered what must not be believed; the text is for the log. The issuer shows the person a page."""
+
+
 class SignInError(Exception):
     """The issuer refused a sign-in; the text is its reason. The demonstration prints it and ends."""
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from commonweal_api import KINDS
 from commonweal_api.common import API_VERSION
+from commonweal_api.directory import Listed
 from commonweal_cli.agreements import sign_all
 from commonweal_cli.demo.person import PEOPLE
 from commonweal_cli.dev import control, people, printed, workloads
@@ -32,6 +33,8 @@ from commonweal_kube.exceptions import ApiError
 from commonweal_local import paths
 from commonweal_local.exceptions import LocalError
 from commonweal_operator.desired.platform import SYSTEM_NAMESPACE
+from commonweal_operator.kinds.reading import listed
+from commonweal_operator.kinds.reading import read as read_object
 
 LOOK_SECONDS, SETTLE_SECONDS = 0.3, 0.2
 FILES = "files"  # the field manager of what the folder says
@@ -72,6 +75,7 @@ class Stage:
         self.workloads = workloads.Workloads(self.objects, nursery, self.numbers, terms, self.token, say)
         self._inherited, self._user = inherited, user
         self._ready = asyncio.Event()
+        self._named: list[Listed] | None = None
 
     def token(self, account: str, audience: str) -> str:
         """Return an account's token for an audience."""
@@ -90,6 +94,7 @@ class Stage:
             group.create_task(engine.run(), name="operator")
             group.create_task(follow(engine, self.objects), name="follow")
             group.create_task(self.workloads.keep(), name="workloads")
+            group.create_task(self._keep_named(), name="names")
             group.create_task(control.serve(answers, self.layout.run / control.SOCKET), name="control")
             await self._take(first)
             for task in (self._sign(), self._follow_folder(), self._tell_changes(), *([self._remember()] if self.options.keep else [])):
@@ -142,10 +147,19 @@ class Stage:
         return self.layout.root / "keys" / "master"
 
     def _name_people(self) -> None:
-        """Have the issuer know the people's ids at the departments that there are."""
-        departments = [body["metadata"]["name"] for body in self.objects.of(API_VERSION, "departments")]
+        """Have the issuer know the people's ids at the departments that there are, and what it says of these."""
+        departments = [listed(read_object(body, None)) for body in self.objects.of(API_VERSION, "departments")]
+        if departments == self._named:
+            return
         master = bytes.fromhex(self._master_file.read_text(encoding="utf-8"))
         people.name_to(departments, self.layout.root / "people" / "people.json", master, self.layout.root / "identity")
+        self._named = departments
+
+    async def _keep_named(self) -> None:
+        seen = -1
+        while True:
+            seen = await self.objects.changed(seen)
+            self._name_people()
 
     def _master(self) -> None:
         place = Place("v1", "secrets", SYSTEM_NAMESPACE, "commonweal-sectors")
@@ -183,7 +197,6 @@ class Stage:
             with suppress(ApiError):
                 self.objects.delete(place)
             self._say(f"{place.plural} {place.name}: deleted")
-        self._name_people()
 
     def _apply(self, objects: Mapping[Place, Body]) -> None:
         said = self.objects.applied_by(FILES)

@@ -49,5 +49,3 @@ def _files(portal: Portal) -> list[Any]:
         return Response(found.content, media_type=found.kind, headers=asset_headers(secure=portal.settings.secure))
 
     return [ready, asset]
-
-

@@ -59,9 +59,7 @@ class _Late:
 class Departments:
     """All departments of the site."""
 
-    def __init__(
-        self, connection: Connection, issuer: Issuer, tokens: Tokens, *, deadline: float, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, connection: Connection, issuer: Issuer, tokens: Tokens, *, deadline: float, clock: Callable[[], float]) -> None:
         self._connection, self._issuer, self._tokens, self._deadline, self._clock = connection, issuer, tokens, deadline, clock
         self._directory: tuple[float, str, Mapping[str, Department]] | None = None
         self._late: dict[_Key, _Late] = {}
@@ -103,7 +101,9 @@ class Departments:
             self.forget(session, name)
         return await self._asked(session, department, method, path, acting, **more)
 
-    async def gather(self, session: Session | None, path: str, among: Sequence[str] | None = None, acting: Acting | None = None) -> list[Reply]:
+    async def gather(
+        self, session: Session | None, path: str, among: Sequence[str] | None = None, acting: Acting | None = None
+    ) -> list[Reply]:
         """Ask all departments, or those named, in the order of the directory; none is waited for longer than the deadline.
 
         What comes later is kept for a moment and given to the next page that asks the same, so that reloading fills it in.

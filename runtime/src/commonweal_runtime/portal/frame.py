@@ -83,7 +83,12 @@ async def _result(portal: Portal, request: _Request, visitor: Visitor, view: Vie
 
 def problem_page(portal: Portal, request: _Request, problem: ProblemError) -> Response[bytes]:
     """Return the page of what went wrong before or beside any view, such as an address that there is not."""
-    return drawn(portal, request, _visitor(portal, request), Page("problem.html", problem_values(problem.reason, problem.status), problem.status, sensitive=False))
+    return drawn(
+        portal,
+        request,
+        _visitor(portal, request),
+        Page("problem.html", problem_values(problem.reason, problem.status), problem.status, sensitive=False),
+    )
 
 
 def drawn(portal: Portal, request: _Request, visitor: Visitor, result: Result) -> Response[bytes]:
@@ -103,7 +108,7 @@ def drawn(portal: Portal, request: _Request, visitor: Visitor, result: Result) -
 
 def _frame(portal: Portal, request: _Request, visitor: Visitor, result: Page) -> Mapping[str, Any]:
     """Return what the layout draws around a page."""
-    visit, here = visitor.visit, request.url.path if request.method == "GET" else _onward(request)
+    visit, here = visitor.visit, result.here or _onward(request)
     kept = [(key, value) for key, value in visitor.query.items() if key != "language"]
     return {
         "assets": portal.assets,
@@ -125,7 +130,7 @@ def _visitor(portal: Portal, request: _Request) -> Visitor:
     visit = _in_language(request, portal.cookies.open(request.cookies.get(portal.cookies.name)))
     params = {key: str(value) for key, value in request.scope.get("path_params", {}).items()}
     query = {key: str(value) for key, value in request.query_params.dict().items() if isinstance(value, str)}
-    return Visitor(portal.reached, visit, languages()[visit.language], request.url.path, params, query, {})
+    return Visitor(portal.reached, visit, languages()[visit.language], request.url.path, params, query, {}, portal.cookies)
 
 
 def _in_language(request: _Request, visit: Visit) -> Visit:
@@ -179,5 +184,3 @@ def _holder(request: _Request, visitor: Visitor) -> str:
 def _onward(request: _Request) -> str:
     """Return the page to come back to: the one that was asked for. Never another site: an address of the portal has one slash first."""
     return request.url.path
-
-

@@ -128,18 +128,19 @@ class Issuer:
 
     async def metadata(self) -> Mapping[str, Any]:
         """Return what the issuer says of itself; it must name itself as we do."""
-        now = self._clock()
-        if self._metadata is None or now - self._metadata[0] > METADATA_SECONDS:
-            try:
-                found = (await self._ask("GET", f"{self.url}/.well-known/openid-configuration")).json(NAME)
-                if not isinstance(found, dict) or found.get("issuer") != self.url:
-                    raise DepartmentSilentError(NAME)
-            except DepartmentSilentError:
-                if self._metadata is None:
-                    raise
-                return self._metadata[1]  # what it said before holds while it is away
+        now, held = self._clock(), self._metadata
+        if held is not None and now - held[0] <= METADATA_SECONDS:
+            return held[1]
+        try:
+            found = (await self._ask("GET", f"{self.url}/.well-known/openid-configuration")).json(NAME)
+        except DepartmentSilentError:
+            found = None
+        if isinstance(found, dict) and found.get("issuer") == self.url:
             self._metadata = now, found
-        return self._metadata[1]
+            return found
+        if held is None:
+            raise DepartmentSilentError(NAME)
+        return held[1]  # what it said before holds while it is away
 
     async def _token(self, form: Mapping[str, str]) -> Mapping[str, Any]:
         answer = await self._ask("POST", (await self.metadata())["token_endpoint"], data=form)

@@ -17,7 +17,11 @@ class Mistake(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page. `section` is the part of the portal that it belongs to; `sensitive` gives it a button to leave at once; `back` is where its back link leads."""
+    """A page.
+
+    `section` is the part of the portal that it belongs to; `sensitive` gives it a button to leave at once; `back` is where its back link leads, `here`
+    where it can be looked at again, where that is not its own address.
+    """
 
     template: str
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -26,6 +30,7 @@ class Page:
     section: str = ""
     sensitive: bool = True
     back: str = ""
+    here: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 

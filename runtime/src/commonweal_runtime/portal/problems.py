@@ -174,7 +174,12 @@ def _facts(error: Exception) -> tuple[str, int, int, str]:
     """Return reason, status, seconds to wait and department of an error."""
     match error:
         case DepartmentAnswerError():
-            return error.reason, error.status if error.status in _BY_STATUS else 503 if error.status >= 500 else 409, error.retry, error.department
+            return (
+                error.reason,
+                error.status if error.status in _BY_STATUS else 503 if error.status >= 500 else 409,
+                error.retry,
+                error.department,
+            )
         case DepartmentSilentError():
             return "SignInUnavailable" if error.department == ISSUER else "Silent", 503, 5, error.department
         case FormRefusedError():

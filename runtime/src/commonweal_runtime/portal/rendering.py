@@ -21,9 +21,7 @@ class Missing(ChainableUndefined):
         raise UndefinedError(self._undefined_message)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or self._lenient():
-            return super().__getattr__(name)
-        self._fail()
+        return super().__getattr__(name) if name.startswith("__") or self._lenient() else self._fail()
 
     def __getitem__(self, name: Any) -> Any:
         return self if self._lenient() else self._fail()

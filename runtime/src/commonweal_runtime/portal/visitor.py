@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from commonweal_runtime.exceptions import SignedOutError
+from commonweal_runtime.exceptions import FormRefusedError, SignedOutError
 from commonweal_runtime.portal.departments import Departments, Reply
 from commonweal_runtime.portal.issuer import Issuer, Tokens
 from commonweal_runtime.portal.languages import Language
-from commonweal_runtime.portal.visits import Session, Visit
+from commonweal_runtime.portal.visits import Cookies, Session, Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,18 @@ class Visitor:
     params: Mapping[str, str]
     query: Mapping[str, str]
     form: Mapping[str, str]
+    cookies: Cookies
+
+    def wrap(self, text: str) -> str:
+        """Return a text as a page may carry it to its next form, sealed for this person."""
+        return self.cookies.wrap(self.visit, text)
+
+    def unwrap(self, wrapped: str) -> str:
+        """Return the text that a form brings back; FormRefusedError for what was not given to this person a while ago."""
+        text = self.cookies.unwrap(self.visit, wrapped)
+        if text is None:
+            raise FormRefusedError
+        return text
 
     @property
     def session(self) -> Session:

@@ -128,6 +128,20 @@ class Cookies:
         """Return the header's value that has a browser keep the visit until it is closed. No script reads it."""
         return f"{self.name}={self.seal(visit)}; Path=/; HttpOnly; SameSite=Lax{'; Secure' if self._secure else ''}"
 
+    def wrap(self, visit: Visit, text: str) -> str:
+        """Return a text as a page may carry it to its next form: readable by nobody else, and taken from this person alone, for a while."""
+        bound = visit.session.holder if visit.session else visit.secret
+        return self._fernet.encrypt_at_time(f"{bound} {text}".encode(), int(self._clock())).decode()
+
+    def unwrap(self, visit: Visit, wrapped: str) -> str | None:
+        """Return the text that a form brings back, or None for what is not ours, another person's or too old."""
+        try:
+            text = self._fernet.decrypt_at_time(wrapped.encode(), IDLE_SECONDS, int(self._clock())).decode()
+        except InvalidToken:
+            return None
+        bound, _, kept = text.partition(" ")
+        return kept if bound == (visit.session.holder if visit.session else visit.secret) else None
+
     def form_token(self, visit: Visit) -> str:
         """Return what each form of this visit carries."""
         return hmac.new(self._forms, visit.secret.encode(), hashlib.sha256).hexdigest()

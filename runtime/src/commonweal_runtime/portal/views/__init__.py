@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from commonweal_runtime.portal.service import Portal
-from commonweal_runtime.portal.views import start
+from commonweal_runtime.portal.views import adding, agreements, answering, bodies, receipt, start
 
-MODULES = (start,)
+MODULES = (start, bodies, adding, agreements, answering, receipt)
 
 
 def routes(portal: Portal) -> list[Any]:

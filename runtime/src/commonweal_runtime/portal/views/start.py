@@ -91,7 +91,9 @@ def _back_channel(portal: Portal) -> Any:
         try:
             portal.reached.tokens.forget_sid(await portal.reached.issuer.logged_out(fields.get("logout_token", "")))
         except (DepartmentAnswerError, FormRefusedError):
-            return Response(b'{"error":"invalid_request"}', status_code=400, media_type="application/json", headers={"Cache-Control": "no-store"})
+            return Response(
+                b'{"error":"invalid_request"}', status_code=400, media_type="application/json", headers={"Cache-Control": "no-store"}
+            )
         return Response(b"", status_code=200, media_type="application/json", headers={"Cache-Control": "no-store"})
 
     return logged_out
