@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from litestar import Request, Response, get, post
+from litestar.response import Stream
 
 from commonweal_runtime.exceptions import (
     DepartmentAnswerError,
@@ -23,7 +24,7 @@ from commonweal_runtime.listening.limits import share_of
 from commonweal_runtime.portal.headers import page_headers
 from commonweal_runtime.portal.languages import NAMES, WELSH, languages
 from commonweal_runtime.portal.navigation import HOME, ITEMS
-from commonweal_runtime.portal.pages import Away, File, Page, Result
+from commonweal_runtime.portal.pages import Away, File, Flow, Page, Result
 from commonweal_runtime.portal.problems import page_of, problem_values
 from commonweal_runtime.portal.service import Portal
 from commonweal_runtime.portal.settings import origin_of
@@ -102,6 +103,9 @@ def drawn(portal: Portal, request: _Request, visitor: Visitor, result: Result) -
     if isinstance(result, File):
         headers |= {"Content-Disposition": f'attachment; filename="{result.name}"'}
         return Response(result.content, media_type=result.kind, headers=headers)
+    if isinstance(result, Flow):
+        headers |= {"Content-Disposition": f'attachment; filename="{result.name}"'}
+        return Stream(result.parts, media_type=result.kind, headers=headers)
     text = portal.renderer.render(result.template, visit.language, {**result.values, "frame": _frame(portal, request, visitor, result)})
     return Response(text, status_code=result.status, media_type="text/html", headers=headers | dict(result.headers))
 

@@ -40,12 +40,12 @@ def _check(kind: str) -> frame.View:
             )
         except DepartmentAnswerError as error:
             if error.reason == "ProofBroken":
-                return Page("check.html", {**values, "verdict": BROKEN, "proof": ""}, section=f"/{kind}", back=f"/{kind}")
+                return Page("proof.html", {**values, "verdict": BROKEN, "proof": ""}, section=f"/{kind}", back=f"/{kind}")
             raise
         keep = {"verdict": verdict_of(proof, keys, person), "proof": embedded(proof), "keys": embedded(list(keys))}
         people = embedded([person, *former(proof)])
         file = address(kind, department.name, number, "proof")
-        return Page("check.html", {**values, **keep, "people": people, "person": person, "file": file}, section=f"/{kind}", back=f"/{kind}")
+        return Page("proof.html", {**values, **keep, "people": people, "person": person, "file": file}, section=f"/{kind}", back=f"/{kind}")
 
     return check
 

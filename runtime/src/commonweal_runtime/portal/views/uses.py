@@ -14,10 +14,11 @@ from commonweal_runtime.portal.languages import Language, Words, mark
 from commonweal_runtime.portal.merging import Item, Part, Places, merged, places_of, question
 from commonweal_runtime.portal.pages import Page, Result, address
 from commonweal_runtime.portal.service import Portal
+from commonweal_runtime.portal.views.agreements import BASES
 from commonweal_runtime.portal.views.asked import asked
 from commonweal_runtime.portal.views.shown import items_of, missing_of
 from commonweal_runtime.portal.visitor import Visitor
-from commonweal_runtime.portal.words_of import BASES, word_of
+from commonweal_runtime.portal.views.terms import word_of
 
 SECTION = "/uses"
 ON_A_PAGE, SEARCHED = 20, 100

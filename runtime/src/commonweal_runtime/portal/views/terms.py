@@ -1,31 +1,19 @@
-"""What the platform's own words for bases, states and acts say to a person; English, marked for the catalogues."""
+"""What the platform's own words for events, states and acts say to a person; English, marked for the catalogues."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from commonweal_runtime.portal.languages import mark
+from commonweal_runtime.portal.views.receipt import SAID as ANSWERS
 
-BASES: Mapping[str, str] = {
-    "Consent": mark("You said yes"),
-    "PublicTask": mark("It is part of a public task"),
-    "LegalObligation": mark("The law says that it must be shared"),
-    "VitalInterests": mark("To save a life"),
-    "Contract": mark("It is part of a contract with you"),
-    "RecognisedLegitimateInterest": mark("A reason that the law lists, such as stopping crime"),
-}
 SAID: Mapping[str, str] = {
-    "Given": mark("You said yes"),
-    "Renewed": mark("You said yes again"),
-    "Refused": mark("You said no"),
-    "Withdrawn": mark("You took your yes back"),
+    **ANSWERS,
     "Revoked": mark("Your yes was ended"),
     "Expired": mark("Your yes came to its end"),
     "Invalidated": mark("Your yes is no longer valid"),
     "Requested": mark("You were asked"),
     "RequestDeferred": mark("You put your answer off"),
-    "Objected": mark("You objected"),
-    "ObjectionLifted": mark("You took your objection back"),
     "Complained": mark("You complained"),
     "ComplaintAnswered": mark("Your complaint was answered"),
     "Linked": mark("You were linked to this body"),
