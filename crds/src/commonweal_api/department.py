@@ -24,6 +24,7 @@ from commonweal_api.common import (
     validations,
 )
 from commonweal_api.jwk import Jwk
+from commonweal_api.welsh import DepartmentInWelsh
 
 MOST_PARTIES, MOST_NAMED = 50, 10  # in a status, whose size is bounded
 Named = Annotated[str, StringConstraints(max_length=81)]  # DEPARTMENT/NAME
@@ -119,6 +120,15 @@ class Steward(Strict, json_schema_extra=validations(ACCOUNT_NAMESPACE, NO_SYSTEM
         return self
 
 
+COMPLAINT_DAYS = 30
+
+
+class Complaints(Strict):
+    """How complaints of people about the department's use of data are dealt with."""
+
+    days: int = Field(default=COMPLAINT_DAYS, strict=True, ge=1, le=90, description="Within how many days a complaint is answered.")
+
+
 REGISTRARS = cel(
     "!has(self.registrars) || self.registrars.all(r, self.registrars.exists_one(t, t == r))",
     "spec.registrars: one is listed twice; remove it.",
@@ -137,11 +147,14 @@ PLATFORMS_NAME = cel(
 
 class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS, STEWARDS)):
     display_name: Text = Field(min_length=1, max_length=120, description="Name shown to people.")
+    cy: DepartmentInWelsh | None = Field(default=None, description="The same in Welsh.")
     contact: Contact = Field(description="Where a person asks or complains: mailto: or https:.")
     quota: Quota = Field(default_factory=Quota)
     store: Store = Field(default_factory=Store)
     registrars: list[ClientName] = Field(
-        default_factory=list, max_length=20, description="Own ServiceAccounts that may record a parent's or an attorney's delegation."
+        default_factory=list,
+        max_length=20,
+        description="Own ServiceAccounts that may record a parent's or an attorney's delegation, and see and answer complaints.",
     )
     stewards: list[Steward] = Field(
         default_factory=list,
@@ -149,6 +162,7 @@ class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS, STEWARDS)
         description="Who signs for the department: each gets the role commonweal-department-steward in its namespace, and may read its signing key.",
     )
     consent_feed: ConsentFeed | None = None
+    complaints: Complaints = Field(default_factory=Complaints)
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

@@ -8,18 +8,19 @@ from typing import Any, get_args
 from commonweal_api.consent_policy import Delegation
 from commonweal_runtime.bodies import Body, schema_of
 from commonweal_runtime.data_api.bodies import Act, ConsentBody, DelegationBody, ObjectionBody
-from commonweal_runtime.data_api.openapi.parts import MOMENT, TEXT, UUID, Schema, operation, page_of, record, ref
+from commonweal_runtime.data_api.openapi.parts import MOMENT, SAID, TEXT, UUID, Schema, operation, page_of, record, ref, said
 
 _NULLABLE_MOMENT: Schema = {"type": ["string", "null"], "format": "date-time"}
 _NAMES: Schema = {"type": "array", "items": TEXT}
 _ACTS: Schema = {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"type": "string", "enum": list(get_args(Act))}}
-_PURPOSE: Schema = {"type": "object", "required": ["key"], "properties": {"key": TEXT, "iri": TEXT, "text": TEXT}}
+_PURPOSE: Schema = {"type": "object", "required": ["key"], "properties": {"key": TEXT, "iri": TEXT, "text": SAID}}
 _EXPLAINED: Schema = {
     "type": "object",
     "required": ["name"],
     "properties": {
         "name": TEXT,
-        "description": TEXT,
+        "label": SAID,
+        "description": SAID,
         "classification": TEXT,
         "mask": {**TEXT, "description": "How it says less than the field `of`."},
         "of": TEXT,
@@ -41,9 +42,9 @@ SCHEMAS: Mapping[str, Schema] = {
             },
             "agreement": TEXT,
             "product": TEXT,
-            "title": {"type": ["string", "null"], "description": "The product's title at that time."},
+            "title": said("The product's title at that time."),
             "consumer": TEXT,
-            "consumerName": {"type": ["string", "null"], "description": "What the consumer calls itself now."},
+            "consumerName": said("What the consumer calls itself now."),
             "purpose": _PURPOSE,
             "basis": TEXT,
             "legalPower": {"type": ["string", "null"]},
@@ -60,12 +61,9 @@ SCHEMAS: Mapping[str, Schema] = {
             "agreement": TEXT,
             "inForce": {"type": "boolean"},
             "product": TEXT,
-            "title": {"type": ["string", "null"], "description": "The product's title."},
+            "title": said("The product's title."),
             "consumer": TEXT,
-            "consumerName": {
-                "type": ["string", "null"],
-                "description": "What the consumer calls itself; null while its Department is not on this site.",
-            },
+            "consumerName": said("What the consumer calls itself; null while its Department is not on this site."),
             "purposes": {"type": "array", "items": _PURPOSE},
             "fields": _NAMES,
             "explained": {
@@ -73,9 +71,9 @@ SCHEMAS: Mapping[str, Schema] = {
                 "items": _EXPLAINED,
                 "description": "The fields in the same order, with what their product says of each.",
             },
-            "benefits": {"type": ["string", "null"], "description": "What people gain from it."},
+            "benefits": said("What people gain from it."),
             "basis": TEXT,
-            "rights": {"type": ["string", "null"], "description": "What the basis leaves to the person, in plain English."},
+            "rights": said("What the basis leaves to the person, in plain words."),
             "condition": {"type": ["string", "null"]},
             "legalPower": {"type": ["string", "null"]},
             "until": MOMENT,
@@ -156,11 +154,13 @@ _PREVIEW: Schema = record(
     {
         "agreement": TEXT,
         "at": MOMENT,
+        "fields": {"type": "array", "items": _EXPLAINED, "description": "What each field is called and means, in the agreement's order."},
         "records": {"type": "array", "items": {"type": "object"}, "description": "Empty where the product has no record of the person."},
         "truncated": {"type": "boolean", "description": "True where the consumer would be given the first of more records."},
     },
     "agreement",
     "at",
+    "fields",
     "records",
     "truncated",
 )
