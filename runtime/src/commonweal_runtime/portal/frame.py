@@ -42,7 +42,7 @@ def page(portal: Portal, path: str, view: View, *, public: bool = False) -> Any:
     """Return the route of a view that is looked at. Without `public` it is for a person who is signed in."""
 
     @get(path, name=f"get {path}")
-    async def show(request: _Request) -> Response[bytes]:
+    async def show(request: _Request) -> Response[Any]:
         return await answer(portal, request, view, public=public)
 
     return show
@@ -52,13 +52,13 @@ def form(portal: Portal, path: str, view: View, *, public: bool = False) -> Any:
     """Return the route of a view that takes a form: only from a page that was given to this visitor."""
 
     @post(path, status_code=200, name=f"post {path}")
-    async def take(request: _Request) -> Response[bytes]:
+    async def take(request: _Request) -> Response[Any]:
         return await answer(portal, request, view, public=public)
 
     return take
 
 
-async def answer(portal: Portal, request: _Request, view: View, *, public: bool) -> Response[bytes]:
+async def answer(portal: Portal, request: _Request, view: View, *, public: bool) -> Response[Any]:
     """Return the answer of a view to a request."""
     visitor = _visitor(portal, request)
     try:
@@ -92,7 +92,7 @@ def problem_page(portal: Portal, request: _Request, problem: ProblemError) -> Re
     )
 
 
-def drawn(portal: Portal, request: _Request, visitor: Visitor, result: Result) -> Response[bytes]:
+def drawn(portal: Portal, request: _Request, visitor: Visitor, result: Result) -> Response[Any]:
     """Return a result as it is sent. The cookie goes with it if what it holds has changed."""
     headers = page_headers(secure=portal.settings.secure, issuer_origin=origin_of(portal.settings.issuer))
     visit = visitor.visit.seen(portal.cookies.now())

@@ -46,9 +46,7 @@ def question(path: str, most: int, place: int) -> str:
     return f"{path}?limit={most}" + (f"&before={place}" if place else "")
 
 
-def merged(
-    replies: Iterable[Reply], places: Places, *, number: str, most: int, wanted: Callable[[Item], bool] = lambda _: True
-) -> Part:
+def merged(replies: Iterable[Reply], places: Places, *, number: str, most: int, wanted: Callable[[Item], bool] = lambda _: True) -> Part:
     """Return the newest `most` entries that are wanted; `number` is the member by which a body orders its own.
 
     Stops where a body has more than it sent: what it would send next may be newer than what others sent. A body that did not answer keeps its place.

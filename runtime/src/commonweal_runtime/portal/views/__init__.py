@@ -23,7 +23,23 @@ from commonweal_runtime.portal.views import (
     uses,
 )
 
-MODULES = (start, bodies, adding, agreements, answering, receipt, uses, checking, receipts, account, people, taking, erasing, complaints, register)
+MODULES = (
+    start,
+    bodies,
+    adding,
+    agreements,
+    answering,
+    receipt,
+    uses,
+    checking,
+    receipts,
+    account,
+    people,
+    taking,
+    erasing,
+    complaints,
+    register,
+)
 
 
 def routes(portal: Portal) -> list[Any]:

@@ -54,7 +54,7 @@ def routes(portal: Portal) -> list[Any]:
     ]
 
 
-async def account(visitor: Visitor) -> Result:
+async def account(_visitor: Visitor) -> Result:
     """Show what there is to do about the account and over all bodies."""
     return Page("account.html", section=SECTION)
 
@@ -103,7 +103,9 @@ def form_of(kept: Mapping[str, Any]) -> Form:
 
 def filled_in(fields: Mapping[str, str]) -> Form:
     """Return the form that a browser sent."""
-    text = {name: fields.get(name, "").strip() for name in ("language", "quiet", "quiet_from", "quiet_to", "paused", "day", "month", "year")}
+    text = {
+        name: fields.get(name, "").strip() for name in ("language", "quiet", "quiet_from", "quiet_to", "paused", "day", "month", "year")
+    }
     return Form(
         channels=[name for name in CHANNELS if name in fields.get("channels", "").split()],
         topics=[name for name in TOPICS if name in fields.get("topics", "").split()],

@@ -22,7 +22,10 @@ async def asked(visitor: Visitor) -> Sequence[str]:
         return [visitor.visit.acting.department]
     try:
         return await linked(visitor)
-    except (DepartmentSilentError, DepartmentAnswerError):  # while the issuer's store is away, every body is asked: one without a link has nothing
+    except (
+        DepartmentSilentError,
+        DepartmentAnswerError,
+    ):  # while the issuer's store is away, every body is asked: one without a link has nothing
         return list(await visitor.reached.departments.all())
 
 

@@ -36,7 +36,9 @@ def _check(kind: str) -> frame.View:
         values = {"department": department, "kind": kind, "number": number, "wrong": _wrong(kind, department.name, number)}
         try:
             proof, keys, person = await asyncio.gather(
-                visitor.ask(department.name, "GET", f"/me/{kind}/{number}/proof"), keys_of(visitor, department), person_at(visitor, department.name)
+                visitor.ask(department.name, "GET", f"/me/{kind}/{number}/proof"),
+                keys_of(visitor, department),
+                person_at(visitor, department.name),
             )
         except DepartmentAnswerError as error:
             if error.reason == "ProofBroken":

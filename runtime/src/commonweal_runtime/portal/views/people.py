@@ -179,7 +179,10 @@ def mistakes_of(wanted: Wanted, names: Iterable[str], now: float) -> list[Mistak
     until, today = day_of(wanted), datetime.fromtimestamp(now, UTC).date()
     checks = (
         (wanted.body in names, Mistake("body", mark("Select a public body"))),
-        (_is_code(wanted.code), Mistake("code", mark("Enter the code that the other person gave you, such as 0b1de9ac-5f3c-8a7e-9d42-6a0c0e1f2a3b"))),
+        (
+            _is_code(wanted.code),
+            Mistake("code", mark("Enter the code that the other person gave you, such as 0b1de9ac-5f3c-8a7e-9d42-6a0c0e1f2a3b")),
+        ),
         (wanted.type in GIVEN, Mistake("type", mark("Select attorney or adviser"))),
         (bool(wanted.acts), Mistake("acts", mark("Select what the person may do"))),
         (until is not None, Mistake("until-day", mark("Enter a real date, such as 27 3 2027"))),
@@ -258,7 +261,9 @@ async def _one(visitor: Visitor) -> Delegation:
     for found in delegations_of(reply, me, visitor.language):
         if found.id == visitor.params["delegation"]:
             return found
-    raise DepartmentAnswerError(department.name, 404 if reply.value is not None else 503, "NotFound" if reply.value is not None else "Silent")
+    raise DepartmentAnswerError(
+        department.name, 404 if reply.value is not None else 503, "NotFound" if reply.value is not None else "Silent"
+    )
 
 
 async def _theirs(visitor: Visitor) -> Delegation:

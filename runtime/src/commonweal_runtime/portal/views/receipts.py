@@ -18,8 +18,8 @@ from commonweal_runtime.portal.proving import receipt_of
 from commonweal_runtime.portal.service import Portal
 from commonweal_runtime.portal.views.asked import asked, keys_of
 from commonweal_runtime.portal.views.shown import missing_of
-from commonweal_runtime.portal.visitor import Visitor
 from commonweal_runtime.portal.views.terms import SAID, word_of
+from commonweal_runtime.portal.visitor import Visitor
 
 SECTION = "/receipts"
 ON_A_PAGE = 20

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from commonweal_runtime.audit.seals import Seal
 from commonweal_runtime.exceptions import DepartmentAnswerError, DepartmentSilentError, SignatureError
 from commonweal_runtime.portal import frame
-from commonweal_runtime.audit.seals import Seal
 from commonweal_runtime.portal.departments import Department, Departments, Reply, State
 from commonweal_runtime.portal.languages import Language, Words
 from commonweal_runtime.portal.pages import Page, Result, address

@@ -17,8 +17,8 @@ from commonweal_runtime.portal.service import Portal
 from commonweal_runtime.portal.views.agreements import BASES
 from commonweal_runtime.portal.views.asked import asked
 from commonweal_runtime.portal.views.shown import items_of, missing_of
-from commonweal_runtime.portal.visitor import Visitor
 from commonweal_runtime.portal.views.terms import word_of
+from commonweal_runtime.portal.visitor import Visitor
 
 SECTION = "/uses"
 ON_A_PAGE, SEARCHED = 20, 100
@@ -178,7 +178,7 @@ async def _hidden(visitor: Visitor, agreements: Iterable[Reply]) -> list[Hidden]
 
 def is_hidden(agreement: Mapping[str, Any]) -> bool:
     """Return whether uses under an agreement are shown late or never."""
-    return (agreement.get("visibility") or {}).get("visibility", "Immediate") != "Immediate"
+    return str((agreement.get("visibility") or {}).get("visibility", "Immediate")) != "Immediate"
 
 
 def counts_of(replies: Iterable[Reply]) -> Mapping[tuple[str, str], int]:
@@ -189,4 +189,3 @@ def counts_of(replies: Iterable[Reply]) -> Mapping[tuple[str, str], int]:
         if isinstance(reply.value, dict)
         for agreement in reply.value.get("agreements", [])
     }
-
