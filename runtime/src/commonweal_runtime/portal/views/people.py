@@ -181,7 +181,7 @@ def mistakes_of(wanted: Wanted, names: Iterable[str], now: float) -> list[Mistak
         (wanted.body in names, Mistake("body", mark("Select a public body"))),
         (
             _is_code(wanted.code),
-            Mistake("code", mark("Enter the code that the other person gave you, such as 0b1de9ac-5f3c-8a7e-9d42-6a0c0e1f2a3b")),
+            Mistake("code", mark("Enter the whole code of the other person")),
         ),
         (wanted.type in GIVEN, Mistake("type", mark("Select attorney or adviser"))),
         (bool(wanted.acts), Mistake("acts", mark("Select what the person may do"))),

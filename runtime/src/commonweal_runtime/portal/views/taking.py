@@ -85,9 +85,10 @@ def read_me(departments: Sequence[Department], problems: Mapping[str, str], lang
     """Return the text that says what is in the file, and what is not."""
     _ = language.gettext
     lines = [_(mark("This file holds what public bodies hold about you. There is one part for each body.")), ""]
+    left_out = _(mark("NOT in this file."))
     for department in departments:
         name, problem = language.words(department.display_name).text, problems.get(department.name)
-        lines.append(f"- {name}: {_(mark('NOT in this file.'))} {_(problem)}" if problem else f"- {name}: {department.name}.json")
+        lines.append(f"- {name}: {left_out} {_(problem)}" if problem else f"- {name}: {department.name}.json")
     lines += ["", _(mark("Keep this file safe. It holds facts about you that not everybody should see."))]
     return "\r\n".join(lines) + "\r\n"
 
