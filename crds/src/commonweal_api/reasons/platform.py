@@ -35,6 +35,7 @@ PLATFORM: dict[Reason, Entry] = {
         _T.COMPLAINTS_ANSWERED,
         "Complaints of people are not answered within the department's own term (spec.complaints.days). Ready does not depend on it.",
         "As a registrar, ask `GET /v1/complaints?state=Open` of the data API and answer each by `PUT /v1/complaints/{id}`.",
+    ),
     _R.LINKING_READY: yes(_T.LINKING_READY, "People can link their sign-in to their record, and no case waits for a registrar."),
     _R.LINK_CASES_OPEN: yes(
         _T.LINKING_READY,
