@@ -15,7 +15,14 @@ from commonweal_cli.bundle import checkout
 ROOT = Path(__file__).resolve().parents[2]
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 400, 40
 # Written by programs, not by people: expected output, a dump, checksums of what is built, and what benches measured.
-GENERATED = ("tests/golden/", "tests/fixtures/", "local/toolchain/", "bench/results/", "docs/reference/commands.md")
+GENERATED = (
+    "tests/golden/",
+    "tests/fixtures/",
+    "local/toolchain/",
+    "bench/results/",
+    "docs/reference/commands.md",
+    "local/src/commonweal_local/portal_assets/sources/package-lock.json",
+)
 # An absolute path under somebody's home, or under a folder that is on nobody else's machine. Mount paths in containers are not meant: they are an interface.
 MACHINE_PATH = re.compile(r"(?<![\w.~$}/-])/(?:home|Users|root|work)/\w")
 

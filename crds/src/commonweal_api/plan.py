@@ -14,7 +14,9 @@ from pydantic import AliasChoices, AwareDatetime, Field
 from commonweal_api.common import Strict
 from commonweal_api.consent_policy import BasisType, ConsentPolicySpec, Purpose
 from commonweal_api.data_product import DataProductSpec
+from commonweal_api.department import LinkCases
 from commonweal_api.jwk import Jwk
+from commonweal_api.matching import Matching
 from commonweal_api.model_service import Caller, ModelServiceSpec
 from commonweal_api.negotiation import Digest, Nonce, WhatIf
 from commonweal_api.quality import QualityCount
@@ -98,6 +100,7 @@ class StorePlan(Strict):
     complaint_days: int | None = None
     display_name_cy: str | None = None
     models: list[ModelRecord] | None = None
+    matching: Matching | None = None
 
 
 class Outcome(Strict):
@@ -131,7 +134,10 @@ class ComplaintCount(Strict):
 
 
 class StoreReport(Strict):
-    """Names are unique inside products and inside agreements. `seal_key` is the public key of receipts and seals. `complaints`: None while none is open."""
+    """Names are unique inside products and inside agreements. `seal_key` is the public key of receipts and seals, `links` what waits for a registrar.
+
+    `complaints` is None while none is open.
+    """
 
     plan: str
     # Stores that were made before the first release report it as `witness`.
@@ -139,6 +145,7 @@ class StoreReport(Strict):
     products: dict[str, Outcome] = Field(default_factory=dict)
     agreements: dict[str, Outcome] = Field(default_factory=dict)
     complaints: ComplaintCount | None = None
+    links: LinkCases | None = None
 
 
 class FeatureSource(Strict):

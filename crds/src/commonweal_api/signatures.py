@@ -137,6 +137,16 @@ def issuer_seal(master: bytes) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"identity seals v1").derive(master)
 
 
+def identity_store(master: bytes) -> bytes:
+    """Return the password, as 32 bytes, of the one role of the issuer's store that may come over the network."""
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"identity store password v1").derive(master)
+
+
+def portal_cookie(master: bytes) -> bytes:
+    """Return the key under which the portal seals its cookie: each of its pods, on each site that has this master key, opens it."""
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"portal cookie v1").derive(master)
+
+
 def issuer_jwks(master: bytes) -> dict[str, Any]:
     """Return the public keys of the embedded issuer as a JSON Web Key Set; the key's id is its thumbprint (RFC 7638)."""
     public = {**_JWK, "x": base64url(public_key(issuer_seed(master)))}

@@ -55,6 +55,10 @@ class CertificateMissingError(Exception):
     """A server has no certificate that it could present, or a store no authority to believe. The process ends with what to do."""
 
 
+class MailError(Exception):
+    """The mail server did not take a message. It says nothing of whom it was for."""
+
+
 class StoreUnreachableError(Exception):
     """The store does not answer, or every connection is busy for too long. The data API makes a problem of status 503 of it."""
 
@@ -93,6 +97,14 @@ class AuthorizationError(Exception):
     def __init__(self, error: str, description: str) -> None:
         super().__init__(description)
         self.error, self.description = error, description
+
+
+class IdentityStoreError(Exception):
+    """The issuer's store does not answer, or has no schema yet. The issuer answers 503: no session and no link is assumed meanwhile."""
+
+
+class ProviderError(Exception):
+    """The OpenID provider in front did not answer, or answered what must not be believed; the text is for the log. The issuer shows the person a page."""
 
 
 class SignInError(Exception):
@@ -203,3 +215,27 @@ class FillingEndedError(Exception):
 
 class ValueMismatchError(ValueError):
     """A value does not fit the declared type. The loader puts the record into quarantine."""
+
+
+class SignedOutError(Exception):
+    """A page of the portal needs a person who is signed in, and nobody is, or no longer. The portal sends them to sign in."""
+
+
+class FormRefusedError(Exception):
+    """A form did not come from a page that the portal gave to this person. The portal shows a page that says so, and does nothing else."""
+
+
+class DepartmentAnswerError(Exception):
+    """A department, or the issuer, refused what the portal asked for a person; `reason` is the problem's. The portal shows the page of that reason."""
+
+    def __init__(self, department: str, status: int, reason: str, retry: int = 0) -> None:
+        super().__init__(f"{department}: {status} {reason}")
+        self.department, self.status, self.reason, self.retry = department, status, reason, retry
+
+
+class DepartmentSilentError(Exception):
+    """A department, or the issuer, did not answer the portal, or with what cannot be read. The portal says that nothing is known of it for now."""
+
+    def __init__(self, department: str) -> None:
+        super().__init__(department)
+        self.department = department

@@ -47,7 +47,7 @@ def test_of_secrets_it_changes_the_certificates_of_workloads_and_no_other(plane:
     own = {
         REGISTRY: ["commonweal-volumes-tls"],
         OURS: ["commonweal-data-api-tls", "commonweal-models-tls"],
-        "commonweal-system": ["commonweal-identity", "commonweal-identity-tls"],
+        "commonweal-system": [f"commonweal-{name}{tls}" for name in ("identity", "identity-store", "portal") for tls in ("", "-tls")],
     }
     for namespace, names in own.items():
         assert all(may(plane, "patch", "secrets", namespace=namespace, name=name) for name in names)

@@ -102,6 +102,7 @@ FOREIGN: dict[str, Body] = {
     "what the issuer holds, as another type": _object(
         "Secret", "commonweal-identity", SYSTEM, type="kubernetes.io/tls", data={"tls.crt": "", "tls.key": ""}
     ),
+    "the portal's certificate, as another type": _object("Secret", "commonweal-portal-tls", SYSTEM, type="Opaque"),
     "a certificate in the platform's own namespace": _object(
         "Secret", "commonweal-webhook-tls", SYSTEM, type="kubernetes.io/tls", data={"tls.crt": "", "tls.key": ""}
     ),

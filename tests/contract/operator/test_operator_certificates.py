@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 
 from commonweal_api.certificates import Authority
-from commonweal_api.people_issuer import PORTAL, held
+from commonweal_api.people_issuer import PORTAL, PORTAL_WEB, Enrolled, held
 from contract.operator.stage import DEPARTMENTS, SYSTEM
 from support.certificates import OTHER_SITE, SITE
 from support.control_plane import ControlPlane
@@ -109,7 +109,7 @@ def test_the_people_s_issuer_holds_the_ids_of_its_people_and_not_the_master_key(
     people = [{"username": "amina", "name": "Amina", "root": "QQ123456C", "passwordHash": "unread here"}]
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "commonweal-people", "namespace": SYSTEM}}
     plane.apply({**secret, "stringData": {"people.json": json.dumps(people)}})
-    wanted = held(bytes.fromhex("cd" * 32), ["QQ123456C"], DEPARTMENTS, [PORTAL]).files
+    wanted = held(bytes.fromhex("cd" * 32), [Enrolled("QQ123456C")], DEPARTMENTS, [PORTAL, PORTAL_WEB]).files
     path = f"/api/v1/namespaces/{SYSTEM}/secrets/commonweal-identity"
     wait_for("the ids of its people", lambda: pair(read(plane, path)) == wanted or None, seconds=90)
 

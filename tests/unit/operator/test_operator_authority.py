@@ -13,7 +13,8 @@ import pytest
 
 from commonweal_api import platform_namespace_of
 from commonweal_api.certificates import SITE_AUTHORITY, Authority
-from commonweal_api.people_issuer import PORTAL, held
+from commonweal_api.directory import Listed
+from commonweal_api.people_issuer import PORTAL, PORTAL_WEB, Enrolled, held
 from commonweal_operator.desired.authority import TOLD, standing
 from commonweal_operator.desired.certificates import LIFETIME, RENEWED_AFTER, Wanted, believed, certificate, term
 from commonweal_operator.desired.manifest import Owner
@@ -113,7 +114,7 @@ def test_another_sites_authority_is_believed_while_it_is_named_and_not_a_day_lon
 
 def issuers(site: Site, *departments: str) -> dict[str, Any]:
     site.objects[f"{SYSTEM}/services/identity"] = {"metadata": {"creationTimestamp": "2026-11-22T12:00:00Z"}, "status": {}}
-    asyncio.run(IssuerKeeper(PLATFORM, lambda: frozenset(departments), lambda: NOW).mend(site))
+    asyncio.run(IssuerKeeper(PLATFORM, lambda: frozenset(map(Listed, departments)), lambda: NOW).mend(site))
     return site.objects[f"{SYSTEM}/secrets/commonweal-identity"]
 
 
@@ -122,7 +123,7 @@ def test_the_issuer_is_given_the_ids_of_its_own_people_at_the_departments_that_t
     people = [{"username": "amina", "name": "Amina", "root": "QQ123456C", "passwordHash": "..."}]
     site.objects[f"{SYSTEM}/secrets/commonweal-people"] = {"data": {"people.json": b64encode(orjson.dumps(people)).decode()}}
     found = issuers(site, "tax", "benefits")
-    wanted = held(MASTER, ["QQ123456C"], ["benefits", "tax"], [PORTAL]).files
+    wanted = held(MASTER, [Enrolled("QQ123456C")], ["benefits", "tax"], [PORTAL, PORTAL_WEB]).files
     assert (found["type"], found["data"]) == ("Opaque", {name: b64encode(text.encode()).decode() for name, text in wanted.items()})
     count = len(site.written)
     issuers(site, "tax", "benefits")
@@ -139,13 +140,13 @@ def test_people_that_cannot_be_read_leave_what_the_issuer_holds(text: bytes) -> 
 
 
 def test_a_department_that_comes_is_noticed_between_two_looks() -> None:
-    site, known, pauses = Site(), [frozenset({"tax"})], list[float]()
+    site, known, pauses = Site(), [frozenset({Listed("tax")})], list[float]()
     issuers(site, "tax")
 
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
         if len(pauses) == 3:
-            known[0] = frozenset({"tax", "new"})
+            known[0] = frozenset({Listed("tax"), Listed("new")})
         if len(pauses) == 5:
             raise asyncio.CancelledError
 
@@ -154,5 +155,5 @@ def test_a_department_that_comes_is_noticed_between_two_looks() -> None:
         asyncio.run(keeper.keep(site))
     assert (
         site.objects[f"{SYSTEM}/secrets/commonweal-identity"]["data"]["subjects.json"]
-        == b64encode(held(MASTER, [], ["tax", "new"], [PORTAL]).files["subjects.json"].encode()).decode()
+        == b64encode(held(MASTER, [], ["tax", "new"], [PORTAL, PORTAL_WEB]).files["subjects.json"].encode()).decode()
     )

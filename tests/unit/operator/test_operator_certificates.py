@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from commonweal_api import platform_namespace_of
+from commonweal_api.directory import Listed
 from commonweal_operator.desired.certificates import LIFETIME, RENEWED_AFTER, Wanted, certificate, term
 from commonweal_operator.desired.manifest import Owner
 from commonweal_operator.desired.platform import IssuerRef, PlatformConfig
@@ -180,7 +181,7 @@ def identity(address: str = "") -> dict[str, Any]:
 
 def test_the_people_s_issuer_waits_for_its_address_and_is_looked_at_again_soon() -> None:
     server, clock = Server(), [NOW]
-    keeper = IssuerKeeper(BALANCED, lambda: frozenset({"tax"}), lambda: clock[0])
+    keeper = IssuerKeeper(BALANCED, lambda: frozenset({Listed("tax")}), lambda: clock[0])
     service, secret = (f"/api/v1/namespaces/commonweal-system/{p}" for p in ("services/identity", "secrets/commonweal-identity-tls"))
     assert asyncio.run(keeper.mend(server)) == PRESENTLY, "there is none"
     server.objects[service] = identity()
@@ -190,8 +191,9 @@ def test_the_people_s_issuer_waits_for_its_address_and_is_looked_at_again_soon()
     assert asyncio.run(keeper.mend(server)) == SECONDS
     assert server.objects[secret]["metadata"]["annotations"]["commonweal.dev/valid-for"].endswith(",10.1.2.3")
     before = list(server.written)
-    held = "/api/v1/namespaces/commonweal-system/secrets/commonweal-identity"
-    assert before == ["/api/v1/namespaces/commonweal-system/configmaps/commonweal-ca", held, secret]
+    made = [("configmaps", "commonweal-ca"), ("configmaps", "commonweal-directory"), ("secrets", "commonweal-identity-store")]
+    made += [("secrets", "commonweal-identity"), ("secrets", "commonweal-identity-tls")]
+    assert before == [f"/api/v1/namespaces/commonweal-system/{kind}/{name}" for kind, name in made]
     asyncio.run(keeper.mend(server))
     assert server.written == before
     clock[0] += RENEWED_AFTER

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from commonweal_api.people_issuer import PORTAL, held
+from commonweal_api.directory import FILE, Listed, directory
+from commonweal_api.people_issuer import PORTAL, PORTAL_WEB, held
 from commonweal_cli.demo.person import accounts
 from commonweal_local import paths
+from commonweal_operator.desired.issuer import enrolled
 from commonweal_runtime.identity.keys import SigningKey
 
 PASSWORD = "made-up people"
+SITE = "dev"
 SITE_ISSUER = "https://commonweal-dev.invalid"
 TOKEN_SECONDS = 86_400
 
@@ -25,10 +28,11 @@ def enrol(file: Path) -> None:
     paths.write(file, json.dumps(accounts(PASSWORD)), mode=0o600)
 
 
-def name_to(departments: Iterable[str], file: Path, master: bytes, folder: Path) -> None:
-    """Write into `folder` what the issuer holds: as on a site, the ids of the people in `file` at these departments, and keys of which nothing else follows."""
-    roots = [account["root"] for account in json.loads(file.read_text(encoding="utf-8"))]
-    for name, text in held(master, roots, departments, [PORTAL]).files.items():
+def name_to(departments: Sequence[Listed], file: Path, master: bytes, folder: Path) -> None:
+    """Write into `folder` what the issuer holds: as on a site, the ids of the people in `file` at these departments, their directory, and keys of which nothing else follows."""
+    names = [department.name for department in departments]
+    files = held(master, enrolled(file.read_bytes()), names, [PORTAL, PORTAL_WEB]).files
+    for name, text in {**files, FILE: directory(SITE, departments).text}.items():
         paths.write(folder / name, text, mode=0o600)
 
 

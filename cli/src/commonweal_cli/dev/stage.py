@@ -15,10 +15,12 @@ from typing import Any
 
 from commonweal_api import KINDS
 from commonweal_api.common import API_VERSION
+from commonweal_api.directory import Listed
 from commonweal_cli.agreements import sign_all
 from commonweal_cli.demo.person import PEOPLE
 from commonweal_cli.dev import control, people, printed, workloads
 from commonweal_cli.dev.admission import admit
+from commonweal_cli.dev.for_people import ForPeople
 from commonweal_cli.dev.layout import MEMORY, Layout, Numbering
 from commonweal_cli.dev.manifests import Manifests, read
 from commonweal_cli.dev.objects import Objects
@@ -32,6 +34,8 @@ from commonweal_kube.exceptions import ApiError
 from commonweal_local import paths
 from commonweal_local.exceptions import LocalError
 from commonweal_operator.desired.platform import SYSTEM_NAMESPACE
+from commonweal_operator.kinds.reading import listed
+from commonweal_operator.kinds.reading import read as read_object
 
 LOOK_SECONDS, SETTLE_SECONDS = 0.3, 0.2
 FILES = "files"  # the field manager of what the folder says
@@ -58,8 +62,9 @@ class Stage:
         self.numbers = Numbering(options.port, layout.numbers)
         self.signing = people.signing_key(layout.root / "keys" / "issuer.pem")
         self.objects = Objects(admit)
-        self.issuer = f"http://127.0.0.1:{self.numbers.issuer}"
         user = workloads.server_user()
+        self.for_people = ForPeople(layout, self.numbers, inherited, user, say)
+        self.issuer = self.for_people.issuer
         self.sources = Sources(
             layout.run / "sources",
             self.numbers.sources,
@@ -72,6 +77,7 @@ class Stage:
         self.workloads = workloads.Workloads(self.objects, nursery, self.numbers, terms, self.token, say)
         self._inherited, self._user = inherited, user
         self._ready = asyncio.Event()
+        self._named: list[Listed] | None = None
 
     def token(self, account: str, audience: str) -> str:
         """Return an account's token for an audience."""
@@ -90,6 +96,7 @@ class Stage:
             group.create_task(engine.run(), name="operator")
             group.create_task(follow(engine, self.objects), name="follow")
             group.create_task(self.workloads.keep(), name="workloads")
+            group.create_task(self._keep_named(), name="names")
             group.create_task(control.serve(answers, self.layout.run / control.SOCKET), name="control")
             await self._take(first)
             for task in (self._sign(), self._follow_folder(), self._tell_changes(), *([self._remember()] if self.options.keep else [])):
@@ -100,34 +107,28 @@ class Stage:
 
     def told(self) -> Mapping[str, Any]:
         """Return what other commands print of the stack."""
-        return {"issuer": self.issuer, "password": people.PASSWORD, "sources": self.numbers.sources}
+        return {"issuer": self.issuer, "portal": self.for_people.portal, "password": people.PASSWORD, "sources": self.numbers.sources}
 
     def usage(self) -> list[str]:
         """Return what the person is told once the stack is ready."""
         departments, agreements = (self.objects.of(API_VERSION, plural) for plural in ("departments", "consentpolicies"))
-        return list(printed.usage(self.options.folder, self.issuer, PEOPLE, people.PASSWORD, departments, agreements))
+        signing_in = printed.SigningIn(self.issuer, self.for_people.portal, PEOPLE, people.PASSWORD)
+        return list(printed.usage(self.options.folder, signing_in, departments, agreements))
 
     def _address(self, service: str, department: str) -> str:
         return f"http://127.0.0.1:{self.numbers.ports(department).of(service)}"
 
     def _own_processes(self) -> None:
-        """Have the people's issuer and the made-up sources run."""
+        """Have the people's issuer with its store, the portal and the made-up sources run."""
         root, logs = self.layout.root, self.layout.root / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         people.enrol(root / "people" / "people.json")
         if not self._master_file.exists():
             paths.write(self._master_file, secrets.token_hex(32), mode=0o600)
         self._name_people()
-        env = {
-            **self._inherited,
-            "COMMONWEAL_ISSUER": self.issuer,
-            "COMMONWEAL_LISTEN": "127.0.0.1",
-            "COMMONWEAL_PORT": str(self.numbers.issuer),
-            "COMMONWEAL_PEOPLE": str(root / "people" / "people.json"),
-            "COMMONWEAL_IDENTITY_DIR": str(root / "identity"),
-            "COMMONWEAL_SIGNING_KEY": str(root / "keys" / "issuer.pem"),
-        }
-        self.workloads.also(Program("identity", "commonweal_runtime.identity", env, str(logs / "identity.log")))
+        self.workloads.make_directories(self.for_people.of_the_store, self._user)
+        for program in self.for_people.programs(bytes.fromhex(self._master_file.read_text(encoding="utf-8"))):
+            self.workloads.also(program)
         self.workloads.make_directories([self.sources.sockets, root / "stores" / "sources"], self._user)
         env = {
             **self._inherited,
@@ -142,10 +143,19 @@ class Stage:
         return self.layout.root / "keys" / "master"
 
     def _name_people(self) -> None:
-        """Have the issuer know the people's ids at the departments that there are."""
-        departments = [body["metadata"]["name"] for body in self.objects.of(API_VERSION, "departments")]
+        """Have the issuer know the people's ids at the departments that there are, and what it says of these."""
+        departments = [listed(read_object(body, None)) for body in self.objects.of(API_VERSION, "departments")]
+        if departments == self._named:
+            return
         master = bytes.fromhex(self._master_file.read_text(encoding="utf-8"))
         people.name_to(departments, self.layout.root / "people" / "people.json", master, self.layout.root / "identity")
+        self._named = departments
+
+    async def _keep_named(self) -> None:
+        seen = -1
+        while True:
+            seen = await self.objects.changed(seen)
+            self._name_people()
 
     def _master(self) -> None:
         place = Place("v1", "secrets", SYSTEM_NAMESPACE, "commonweal-sectors")
@@ -183,7 +193,6 @@ class Stage:
             with suppress(ApiError):
                 self.objects.delete(place)
             self._say(f"{place.plural} {place.name}: deleted")
-        self._name_people()
 
     def _apply(self, objects: Mapping[Place, Body]) -> None:
         said = self.objects.applied_by(FILES)

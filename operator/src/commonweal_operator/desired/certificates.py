@@ -42,7 +42,7 @@ class Term(NamedTuple):
 class Wanted:
     """One certificate that shall be there: for `service` in its owner's namespace, or where `namespace` says when nobody owns it.
 
-    `address` is that of the load balancer, if there is one.
+    `address` is that of the load balancer, if there is one; `names` are others under which it is known outside.
     """
 
     service: str
@@ -50,6 +50,7 @@ class Wanted:
     term: Term
     address: str = ""
     owner: Owner | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -60,7 +61,7 @@ class Wanted:
     def hosts(self) -> tuple[str, ...]:
         """The names under which the Service is known inside the cluster, and its address outside."""
         short = f"{self.service}.{self.namespace}"
-        return (f"{short}.svc.cluster.local", f"{short}.svc", short, *([self.address] if self.address else []))
+        return (f"{short}.svc.cluster.local", f"{short}.svc", short, *dict.fromkeys(filter(None, (*self.names, self.address))))
 
 
 def secret_of(service: str) -> str:

@@ -21,6 +21,7 @@ import yaml
 
 from commonweal_api.certificates import SITE_AUTHORITY, Authority
 from commonweal_api.common import AUTHORITY
+from commonweal_api.directory import Listed
 from commonweal_api.signatures import canonical, issuer_jwks
 from commonweal_kube.client import Api
 from commonweal_kube.cluster import Cluster
@@ -42,7 +43,7 @@ from commonweal_operator.engine.watched import LIST_WATCHES
 from commonweal_operator.handlers.events import registry_for
 from commonweal_operator.handlers.settings import quiet_settings
 from commonweal_operator.kinds.gather import Input
-from commonweal_operator.kinds.reading import collection_of, key_of, read
+from commonweal_operator.kinds.reading import collection_of, key_of, listed, read
 from commonweal_operator.kinds.rules import KindRules
 from commonweal_operator.kinds.view import ClusterView
 
@@ -130,8 +131,8 @@ def _parts(engine: Engine[Input], cluster: Cluster, platform: PlatformConfig) ->
     return [engine.run(), _listen(engine, cluster), IssuerKeeper(platform, partial(_departments, engine)).keep(engine.urgent)]
 
 
-def _departments(engine: Engine[Input]) -> frozenset[str]:
-    return frozenset(record.key.name for record in engine.objects if record.key.kind == "Department")
+def _departments(engine: Engine[Input]) -> frozenset[Listed]:
+    return frozenset(listed(record) for record in engine.objects if record.key.kind == "Department")
 
 
 async def _listen(engine: Engine[Input], cluster: Cluster) -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from commonweal_api import ConsentPolicy, DataProduct, Department, ModelService, namespace_of
 from commonweal_api.common import API_VERSION, PLATFORM_SUFFIX
+from commonweal_api.directory import Listed
 from commonweal_api.ending import CONFIRM_UNREACHABLE, ENDING
 from commonweal_api.move import ARRIVING, SPLITTING
 from commonweal_kube.objects import Record
@@ -72,6 +73,14 @@ def read(body: Mapping[str, Any], old: Record | None) -> Record:
         held=ENDING in (meta.get("finalizers") or ()),
         let_go=annotations.get(CONFIRM_UNREACHABLE) == meta["name"],
     )
+
+
+def listed(record: Record) -> Listed:
+    """Return what the directory says of a Department. One that does not parse has its name alone, for people are known there whatever its spec says."""
+    if record.parsed is None:
+        return Listed(record.key.name)
+    spec = record.parsed.spec
+    return Listed.of(record.key.name, spec.display_name, spec.contact, record.status)
 
 
 def _parse(model: type[BaseModel], body: Mapping[str, Any]) -> tuple[Any, str]:

@@ -8,7 +8,7 @@ PORT = 8082
 
 
 def main() -> None:
-    """Serve until SIGTERM. Counts of attempts and spent codes live in its memory; replicas share nothing but their Secret."""
+    """Serve until SIGTERM. Counts of attempts live in its memory; replicas share their Secret and one store."""
     serve("commonweal_runtime.identity.app:create", PORT)
 
 

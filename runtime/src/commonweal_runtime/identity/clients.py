@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 
-from commonweal_api.people_issuer import PORTAL
+from commonweal_api.people_issuer import PORTAL, PORTAL_WEB
+from commonweal_runtime.certificates import is_secured
 
+_Uri = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 _LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -21,35 +23,63 @@ class Client(BaseModel):
 
     client_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
     name: Annotated[str, StringConstraints(min_length=1, max_length=100)]
-    redirect_uris: list[Annotated[str, StringConstraints(min_length=1, max_length=500)]] = Field(min_length=1, max_length=20)
+    redirect_uris: list[_Uri] = Field(min_length=1, max_length=20)
+    post_logout_redirect_uris: list[_Uri] = Field(default_factory=list, max_length=20)
+    backchannel_logout_uri: _Uri | None = None
 
-    @field_validator("redirect_uris")
+    @field_validator("redirect_uris", "post_logout_redirect_uris")
     @classmethod
-    def _safe(cls, uris: list[str]) -> list[str]:
+    def _safe(cls, uris: list[str], info: ValidationInfo) -> list[str]:
         for uri in uris:
             parts = urlsplit(uri)
             if parts.scheme not in ("https", "http") or not parts.hostname or parts.fragment:
                 raise ValueError(
-                    "redirectUris: each must be an absolute https: (or, on a closed network, http:) address without a fragment"
+                    f"{to_camel(info.field_name or '')}: each must be an absolute https: (or, on a closed network, http:) address without a fragment"
                 )
         return uris
+
+    @field_validator("backchannel_logout_uri")
+    @classmethod
+    def _secured(cls, uri: str | None) -> str | None:
+        if uri is not None and (not is_secured(uri) or urlsplit(uri).fragment):
+            raise ValueError("backchannelLogoutUri: must be an absolute https: address without a fragment; http: only on this machine")
+        return uri
 
     def accepts(self, uri: str) -> bool:
         """Whether a person may be sent to this address: character by character one that is registered.
 
         Only the port of a loopback address is free, as RFC 8252 section 7.3 asks for programs that listen on any port.
         """
-        return any(uri == known or _loopback(uri) == _loopback(known) is not None for known in self.redirect_uris)
+        return _is_among(uri, self.redirect_uris)
+
+    def accepts_after_logout(self, uri: str) -> bool:
+        """Whether a person who has signed out may be sent to this address, by the same rule."""
+        return _is_among(uri, self.post_logout_redirect_uris)
 
 
 _FILE = TypeAdapter(list[Client])
 DEFAULTS = (Client(client_id=PORTAL, name="Commonweal", redirect_uris=["http://127.0.0.1/callback"]),)
 
 
-def read_clients(file: Path) -> dict[str, Client]:
-    """Return the clients by id: those of the file, or the defaults when there is none."""
+def read_clients(file: Path, *own: Client) -> dict[str, Client]:
+    """Return the clients by id: those of the file, or the defaults when there is none, and the issuer's own, which no file replaces."""
     clients = _FILE.validate_json(file.read_bytes()) if file.exists() else list(DEFAULTS)
-    return {c.client_id: c for c in clients}
+    return {c.client_id: c for c in (*clients, *own)}
+
+
+def portal(url: str, inner: str) -> Client:
+    """Return the portal at its public address; `inner` is where the issuer reaches it."""
+    return Client(
+        client_id=PORTAL_WEB,
+        name="Commonweal",
+        redirect_uris=[f"{url}/signed-in"],
+        post_logout_redirect_uris=[f"{url}/signed-out"],
+        backchannel_logout_uri=f"{inner or url}/back-channel-logout",
+    )
+
+
+def _is_among(uri: str, registered: list[str]) -> bool:
+    return any(uri == known or _loopback(uri) == _loopback(known) is not None for known in registered)
 
 
 def _loopback(uri: str) -> tuple[str, str, str] | None:

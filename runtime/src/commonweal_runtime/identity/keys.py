@@ -51,6 +51,19 @@ class SigningKey:
         """Return a signed JWT; `kind` is its `typ`."""
         return jwt.encode(claims, self._private, algorithm=self.algorithm, headers={"kid": self.id, "typ": kind})
 
+    def claims(self, text: str, kind: str, audience: str | None) -> dict[str, Any] | None:
+        """Return what this key signed as a text of that kind, and for that audience if one is named; None for any other text. Times are the caller's to check."""
+        try:
+            header = jwt.get_unverified_header(text)
+            if header.get("typ") != kind or header.get("alg") != self.algorithm:
+                return None
+            options: Any = {"verify_exp": False, "verify_iat": False, "verify_nbf": False, "verify_aud": audience is not None}
+            key = jwt.PyJWK(self._public | {"alg": self.algorithm})
+            found: dict[str, Any] = jwt.decode(text, key, algorithms=[self.algorithm], audience=audience, options=options)
+        except (jwt.PyJWTError, ValueError):
+            return None
+        return found
+
     def jwks(self) -> dict[str, Any]:
         """Return the public part, for the JWKS endpoint."""
         return {"keys": [self._public | {"kid": self.id, "use": "sig", "alg": self.algorithm}]}

@@ -1,4 +1,4 @@
-"""The two pages that a person sees. No script, no image, nothing from elsewhere; readable by a screen reader and at any size."""
+"""The pages that a person sees. No script, no image, nothing from elsewhere; readable by a screen reader and at any size."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def sign_in(client: Client, request: AuthorizationRequest, ticket: str, *, usern
     return _page(
         ("Error: " if error else "") + "Sign in",
         f"""{summary}<h1>Sign in</h1>
-<p>{escape(client.name)} wants to show you what {escape(request.department)} knows of you and does with it.</p>{also}
+<p>{escape(client.name)} {_purpose(request)}</p>{also}
 <form method="post" action="authorize">
 <input type="hidden" name="ticket" value="{escape(ticket)}">
 <label for="username">Username</label>
@@ -60,12 +60,37 @@ def sign_in(client: Client, request: AuthorizationRequest, ticket: str, *, usern
     )
 
 
+def sign_out(ticket: str) -> str:
+    """Return the page that asks whether the person wants to sign out."""
+    return _page(
+        "Sign out",
+        f"""<h1>Do you want to sign out?</h1>
+<p>You are then signed out of every service that you used in this browser since you signed in.</p>
+<form method="post" action="end-session">
+<input type="hidden" name="ticket" value="{escape(ticket)}">
+<button type="submit">Sign out</button>
+</form>""",
+    )
+
+
+def signed_out() -> str:
+    """Return the page for a person who has signed out and is sent nowhere."""
+    text = "<p>If other people use this device, close all windows of the browser.</p>"
+    return _page("You have signed out", f"<h1>You have signed out</h1>{text}")
+
+
 def problem(text: str) -> str:
     """Return the page for a request that can be answered nowhere else."""
     return _page(
         "There is a problem",
         f"<h1>There is a problem</h1><p>{escape(text)}</p><p>Go back to the service that you came from and try again.</p>",
     )
+
+
+def _purpose(request: AuthorizationRequest) -> str:
+    if request.department is None:
+        return "wants to show you what the departments that you have added know of you and do with it."
+    return f"wants to show you what {escape(request.department)} knows of you and does with it."
 
 
 def _page(title: str, body: str) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ConfigDict, Field
 
 from commonweal_api.common import NAME_PATTERN
+from commonweal_api.people_issuer import IDENTITY
 from commonweal_api.plan import audience_of
 from commonweal_api.signatures import base64url
 from commonweal_runtime.exceptions import AuthorizationError, SignInShownError
@@ -30,7 +31,12 @@ _SINGLE = (
     "code_challenge_method",
     "resource",
     "prompt",
+    "max_age",
+    "acr_values",
 )
+_PLAIN = ("openid", "profile", "links", "offline_access")
+_PROMPTS = frozenset({"login", "consent", "select_account"})
+LONGEST_TEXT = 1000
 _CHALLENGE = re.compile(r"^[A-Za-z0-9_-]{43}$")
 _VERIFIER = re.compile(r"^[A-Za-z0-9._~-]{43,128}$")
 _NAME = re.compile(NAME_PATTERN)
@@ -38,17 +44,24 @@ Parameters = Sequence[tuple[str, str]]
 
 
 class AuthorizationRequest(BaseModel):
-    """A request that passed every check."""
+    """A request that passed every check. Without a department the access token is for the issuer itself.
+
+    `silent` is `prompt=none`: no page may be shown. `again` asks for the password though there is a session.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     client_id: str
     redirect_uri: str
-    department: str
+    department: str | None
     scopes: list[str]
     state: Annotated[str, Field(max_length=1000)] | None
     nonce: Annotated[str, Field(max_length=1000)] | None
     code_challenge: str
+    silent: bool = False
+    again: bool = False
+    max_age: int | None = None
+    acr_values: str | None = None
 
     @property
     def links(self) -> list[str]:
@@ -83,21 +96,31 @@ def authorization(given: Parameters, client: Client, redirect_uri: str) -> Autho
     values = dict(given)
     if values.get("response_type") != "code":
         raise AuthorizationError("unsupported_response_type", "response_type must be code")
-    if values.get("prompt") == "none":
-        raise AuthorizationError("login_required", "there is no session: leave prompt=none out")
+    prompts = set(values.get("prompt", "").split())
     if values.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(values.get("code_challenge", "")):
         raise AuthorizationError("invalid_request", "PKCE is required: send code_challenge with code_challenge_method=S256")
-    if max(len(values.get("state", "")), len(values.get("nonce", ""))) > 1000:
-        raise AuthorizationError("invalid_request", "state and nonce may have 1000 characters")
+    if max(len(values.get(name, "")) for name in ("state", "nonce", "acr_values")) > LONGEST_TEXT:
+        raise AuthorizationError("invalid_request", f"state, nonce and acr_values may have {LONGEST_TEXT} characters")
+    if not prompts <= _PROMPTS and prompts != {"none"}:
+        raise AuthorizationError("invalid_request", "prompt must be none alone, or login, consent or select_account")
     return AuthorizationRequest(
         client_id=client.client_id,
         redirect_uri=redirect_uri,
-        department=department_of(values.get("resource", "")),
+        department=target_of(values.get("resource", IDENTITY)),
         scopes=_scopes(values.get("scope", "")),
         state=values.get("state"),
         nonce=values.get("nonce"),
         code_challenge=values["code_challenge"],
+        silent=prompts == {"none"},
+        again=bool(prompts & {"login", "select_account"}),
+        max_age=_max_age(values.get("max_age")),
+        acr_values=values.get("acr_values"),
     )
+
+
+def target_of(resource: str) -> str | None:
+    """Return the department whose audience `resource` is, or None for the issuer's own; or raise AuthorizationError."""
+    return None if resource == IDENTITY else department_of(resource)
 
 
 def department_of(resource: str) -> str:
@@ -123,8 +146,16 @@ def _scopes(text: str) -> list[str]:
     links = [s.removeprefix(LINK) for s in scopes if s.startswith(LINK)]
     if len(links) > MOST_LINKS or not all(_NAME.fullmatch(d) for d in links):
         raise AuthorizationError("invalid_scope", f"link:<department> takes the name of a department, at most {MOST_LINKS} times")
-    return [s for s in dict.fromkeys(scopes) if s in ("openid", "profile", "links") or s.startswith(LINK)]
+    return [s for s in dict.fromkeys(scopes) if s in _PLAIN or s.startswith(LINK)]
+
+
+def _max_age(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9):
+        raise AuthorizationError("invalid_request", "max_age must be a number of seconds")
+    return int(text)
 
 
 def _target() -> AuthorizationError:
-    return AuthorizationError("invalid_target", f"resource must be one department's audience, {audience_of('<department>')}")
+    return AuthorizationError("invalid_target", f"resource must be one department's audience, {audience_of('<department>')}, or {IDENTITY}")

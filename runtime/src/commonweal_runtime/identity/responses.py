@@ -2,43 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from litestar import Request, Response
+from litestar.datastructures import Cookie
 
-from commonweal_runtime.exceptions import AuthorizationError, ProblemError, SignInShownError
+from commonweal_runtime.exceptions import AuthorizationError, IdentityStoreError, ProblemError, SignInShownError
 from commonweal_runtime.identity import pages
 from commonweal_runtime.identity.devices import COOKIE, DEVICE_SECONDS
-from commonweal_runtime.serving import NO_STORE, json_answer
+from commonweal_runtime.serving import NO_STORE, json_answer, problem_response
 
 TOKEN = "/token"  # noqa: S105 - an address
 TOKEN_HEADERS = {**NO_STORE, "Pragma": "no-cache"}  # RFC 6749, section 5.1
-_OUT_OF_ORDER = "Signing in does not work at the moment."
+END_SESSION = "/end-session"
+SESSION_COOKIE = "commonweal-session"
+AWAY_SECONDS = 5
+_OUT_OF_ORDER = {
+    END_SESSION: "Signing out does not work at the moment. Try again in a minute; on a shared device, close all windows of the browser.",
+    "": "Signing in does not work at the moment. Try again in a minute.",
+}
+_API = ("/me/", "/v1/")
 _Request = Request[Any, Any, Any]
 _Answer = Response[bytes]
 
 
-def page(text: str, status: int = 200, redirect_uri: str | None = None, more: Mapping[str, str] | None = None) -> _Answer:
+def page(
+    text: str,
+    status: int = 200,
+    redirect_uri: str | None = None,
+    more: Mapping[str, str] | None = None,
+    cookies: Sequence[Cookie] = (),
+) -> _Answer:
     """Return a page; its form may be sent here and on to `redirect_uri` only."""
     headers = {**pages.headers(redirect_uri), **(more or {})}
-    return Response(text.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=headers)
+    return Response(text.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=headers, cookies=list(cookies))
 
 
-def back(issuer: str, redirect_uri: str, values: Mapping[str, str], state: str | None, more: Mapping[str, str] | None = None) -> _Answer:
+def back(issuer: str, redirect_uri: str, values: Mapping[str, str], state: str | None, *cookies: Cookie) -> _Answer:
     """Send the person back to the application; `iss` tells it who answers (RFC 9207)."""
-    parts = urlsplit(redirect_uri)
-    query = urlencode([*values.items(), *([("state", state)] if state is not None else []), ("iss", issuer)])
-    location = urlunsplit(parts._replace(query=f"{parts.query}&{query}" if parts.query else query))
-    headers = {"Location": location, "Referrer-Policy": "no-referrer", **TOKEN_HEADERS, **(more or {})}
-    return Response(b"", status_code=303, headers=headers)
+    return onward(redirect_uri, [*values.items(), *([("state", state)] if state is not None else []), ("iss", issuer)], *cookies)
 
 
-def remembered(issuer: str, device: str) -> dict[str, str]:
-    """Return the header by which a device remembers that somebody signed in on it. No script reads it, and no other site has it sent."""
-    secure = "; Secure" if issuer.startswith("https:") else ""
-    return {"Set-Cookie": f"{COOKIE}={device}; Max-Age={DEVICE_SECONDS}; Path=/; HttpOnly; SameSite=Strict{secure}"}
+def onward(uri: str, values: Sequence[tuple[str, str]], *cookies: Cookie) -> _Answer:
+    """Send the person to an address with these parameters."""
+    parts, query = urlsplit(uri), urlencode(values)
+    joined = "&".join(part for part in (parts.query, query) if part)
+    headers = {"Location": urlunsplit(parts._replace(query=joined)), "Referrer-Policy": "no-referrer", **TOKEN_HEADERS}
+    return Response(b"", status_code=303, headers=headers, cookies=list(cookies))
+
+
+def remembered(issuer: str, device: str) -> Cookie:
+    """Return the cookie by which a device remembers that somebody signed in on it. No script reads it, and no other site has it sent."""
+    return Cookie(COOKIE, value=device, max_age=DEVICE_SECONDS, httponly=True, samesite="strict", secure=_is_secure(issuer))
+
+
+def session_cookie_name(issuer: str) -> str:
+    """Return the cookie of a session. Over https its prefix has browsers refuse one that another host or a plain connection set."""
+    return f"__Host-{SESSION_COOKIE}" if _is_secure(issuer) else SESSION_COOKIE
+
+
+def session_cookie(issuer: str, value: str) -> Cookie:
+    """Return the cookie that keeps a session in the browser, until it is closed; without a value, the one that takes it away.
+
+    No script reads it. Another site's link to the sign-in page has it sent, which is how one sign-in serves all applications; another site's form has not.
+    """
+    over = None if value else 0
+    return Cookie(session_cookie_name(issuer), value=value, max_age=over, httponly=True, samesite="lax", secure=_is_secure(issuer))
+
+
+def _is_secure(issuer: str) -> bool:
+    return issuer.startswith("https:")
 
 
 def shown(error: SignInShownError) -> ProblemError:
@@ -51,11 +86,35 @@ def refused(error: AuthorizationError) -> ProblemError:
     return ProblemError(400, error.error, "There is a problem", error.description, "")
 
 
+def away(_: IdentityStoreError) -> ProblemError:
+    """Return what is said while the store does not answer: no session and no link is assumed."""
+    return ProblemError(
+        503,
+        "StoreUnavailable",
+        "Not possible at the moment",
+        "The issuer's store does not answer, so no session and no link is known.",
+        "Try again in a few seconds; tokens for departments that were given already stay good for their time.",
+        {"Retry-After": str(AWAY_SECONDS)},
+    )
+
+
 def of_problem(request: _Request, problem: ProblemError) -> _Answer:
-    """Return a page, or under the token endpoint what RFC 6749 has in its place."""
-    if request.url.path == TOKEN:
-        error = problem.reason if problem.reason.islower() else "invalid_request" if problem.status < 500 else "server_error"
-        headers = {**TOKEN_HEADERS, **problem.headers}
-        return json_answer({"error": error, "error_description": problem.detail}, problem.status, headers=headers)
-    text = _OUT_OF_ORDER if problem.status >= 500 else problem.detail
+    """Return a page; under the token endpoint what RFC 6749 has in its place, and for the issuer's own API what RFC 9457 has."""
+    path = request.url.path
+    if path == TOKEN:
+        return json_answer(
+            {"error": _error(problem), "error_description": problem.detail}, problem.status, headers={**TOKEN_HEADERS, **problem.headers}
+        )
+    if path.startswith(_API):
+        return problem_response(problem)
+    text = _OUT_OF_ORDER.get(path, _OUT_OF_ORDER[""]) if problem.status >= 500 else problem.detail
     return page(pages.problem(text), problem.status, more=problem.headers)
+
+
+def _error(problem: ProblemError) -> str:
+    """Return the error code of RFC 6749 for a problem."""
+    if problem.reason.islower():
+        return problem.reason
+    if problem.status in (429, 503):
+        return "temporarily_unavailable"
+    return "invalid_request" if problem.status < 500 else "server_error"

@@ -7,27 +7,41 @@ from urllib.parse import urlsplit
 
 from litestar import Request, Response, get, post
 
-from commonweal_runtime.exceptions import AuthorizationError, SignInShownError
+from commonweal_runtime.exceptions import AuthorizationError, IdentityStoreError, SignInShownError
 from commonweal_runtime.identity import pages
 from commonweal_runtime.identity.devices import COOKIE
+from commonweal_runtime.identity.grants import CODE, EXCHANGE, REFRESH
 from commonweal_runtime.identity.issue import Issuer
+from commonweal_runtime.identity.parts import Parts
 from commonweal_runtime.identity.requests import AuthorizationRequest, authorization, destination, parameters
-from commonweal_runtime.identity.responses import TOKEN, TOKEN_HEADERS, back, page, remembered
-from commonweal_runtime.identity.service import Rejected, SignInContext
+from commonweal_runtime.identity.responses import (
+    END_SESSION,
+    TOKEN,
+    TOKEN_HEADERS,
+    back,
+    onward,
+    page,
+    remembered,
+    session_cookie,
+    session_cookie_name,
+)
+from commonweal_runtime.identity.service import Cookies, Rejected, SignInContext
+from commonweal_runtime.identity.sign_out import Onward, Question
 from commonweal_runtime.serving import body_of, json_answer, live
 
 _Request = Request[Any, Any, Any]
 _Answer = Response[bytes]
 
 
-def sign_in_routes(context: SignInContext) -> list[Any]:
-    """Return all routes of the issuer."""
-    return [live, *_metadata(context), *_authorization(context), *_token(context)]
+def sign_in_routes(parts: Parts) -> list[Any]:
+    """Return all routes by which people sign in and out and applications have tokens."""
+    return [live, *_metadata(parts.sign_in), *_authorization(parts.sign_in), *_token(parts), *_end(parts)]
 
 
 def _metadata(context: SignInContext) -> list[Any]:
     @get("/readyz")
     async def ready() -> _Answer:
+        # Ready without its store, too: keys are published, and what does not work is said in words.
         return json_answer({"ready": True})
 
     @get("/.well-known/openid-configuration")
@@ -44,40 +58,81 @@ def _metadata(context: SignInContext) -> list[Any]:
 def _authorization(context: SignInContext) -> list[Any]:
     @get("/authorize")
     async def ask(request: _Request) -> _Answer:
-        given = parameters(request.scope["query_string"].decode("latin-1"))
+        given = query_of(request)
         client, redirect_uri = destination(given, context.clients)
         try:
             asked = authorization(given, client, redirect_uri)
-            context.issuer.subjects.expect(asked.department)
+            context.naming.expect(asked.department)
+            code = await _of_session(context, asked, cookies_of(request, context.issuer).session)
         except AuthorizationError as refused:
             told = {"error": refused.error, "error_description": refused.description}
             return back(context.issuer.url, redirect_uri, told, next((v for k, v in given if k == "state"), None))
+        if code is not None:
+            return back(context.issuer.url, redirect_uri, {"code": code}, asked.state)
         return page(pages.sign_in(client, asked, context.tickets.seal(asked)), redirect_uri=redirect_uri)
 
     @post("/authorize", status_code=200)
     async def sign_in(request: _Request) -> _Answer:
-        form = await _form(request)
+        form = await form_of(request)
         ticket = form.get("ticket", "")
         asked = context.asked(ticket)
-        if _sent_from_elsewhere(request):
+        if sent_from_elsewhere(request):
             raise SignInShownError("The form was sent from another site.")
         address = request.client.host if request.client else ""
-        cookie = request.cookies.get(COOKIE, "")
-        outcome = await context.sign_in(asked, form.get("username", ""), form.get("password", ""), address, cookie)
+        kept = cookies_of(request, context.issuer)
+        outcome = await context.sign_in(asked, form.get("username", ""), form.get("password", ""), address, kept)
         if isinstance(outcome, Rejected):
             return _again(context, asked, ticket, outcome)
-        kept = remembered(context.issuer.url, outcome.device)
-        return back(context.issuer.url, asked.redirect_uri, {"code": outcome.code}, asked.state, kept)
+        url = context.issuer.url
+        cookies = remembered(url, outcome.device), session_cookie(url, outcome.session)
+        return back(url, asked.redirect_uri, {"code": outcome.code}, asked.state, *cookies)
 
     return [ask, sign_in]
 
 
-def _token(context: SignInContext) -> list[Any]:
+async def _of_session(context: SignInContext, asked: AuthorizationRequest, cookie: str) -> str | None:
+    """Return the code that a session gives; where no page may be shown, the application is told that the store is away."""
+    try:
+        return await context.of_session(asked, cookie)
+    except IdentityStoreError:
+        if not asked.silent:
+            raise
+        raise AuthorizationError("temporarily_unavailable", "sessions cannot be looked up at the moment; try again in a minute") from None
+
+
+def _token(parts: Parts) -> list[Any]:
     @post(TOKEN, status_code=200)
     async def token(request: _Request) -> _Answer:
-        return json_answer(context.tokens(await _form(request)), headers=TOKEN_HEADERS)
+        return json_answer(await parts.grants.answer(await form_of(request)), headers=TOKEN_HEADERS)
 
     return [token]
+
+
+def _end(parts: Parts) -> list[Any]:
+    issuer, sign_out = parts.sign_in.issuer, parts.sign_out
+
+    def answer(outcome: Onward | Question) -> _Answer:
+        if isinstance(outcome, Question):
+            return page(pages.sign_out(outcome.ticket))
+        over = session_cookie(issuer.url, "")
+        if outcome.uri is None:
+            return page(pages.signed_out(), cookies=[over])
+        return onward(outcome.uri, [("state", outcome.state)] if outcome.state is not None else [], over)
+
+    @get(END_SESSION)
+    async def asked(request: _Request) -> _Answer:
+        return answer(await sign_out.ask(dict(query_of(request)), cookies_of(request, issuer).session))
+
+    @post(END_SESSION, status_code=200)
+    async def sent(request: _Request) -> _Answer:
+        form, cookie = await form_of(request), cookies_of(request, issuer).session
+        if "ticket" not in form:
+            return answer(await sign_out.ask(form, cookie))
+        if sent_from_elsewhere(request):
+            raise SignInShownError("The form was sent from another site.")
+        return answer(await sign_out.confirm(form["ticket"], cookie))
+
+    return [asked, sent]
 
 
 def provider_metadata(issuer: Issuer) -> dict[str, Any]:
@@ -89,23 +144,37 @@ def provider_metadata(issuer: Issuer) -> dict[str, Any]:
         "jwks_uri": f"{issuer.url}/jwks",
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code"],
+        "end_session_endpoint": f"{issuer.url}{END_SESSION}",
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
+        "grant_types_supported": [CODE, REFRESH, EXCHANGE],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": [issuer.key.algorithm],
-        "scopes_supported": ["openid", "profile", "links"],
-        "claims_supported": ["iss", "aud", "sub", "iat", "exp", "auth_time", "nonce", "name", "links"],
+        "scopes_supported": ["openid", "profile", "links", "offline_access"],
+        "claims_supported": ["iss", "aud", "sub", "iat", "exp", "sid", "auth_time", "acr", "amr", "nonce", "name", "links"],
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": ["none"],
         "authorization_response_iss_parameter_supported": True,
     }
 
 
-async def _form(request: _Request) -> dict[str, str]:
+def query_of(request: _Request) -> list[tuple[str, str]]:
+    """Return the parameters of the address."""
+    return parameters(request.scope["query_string"].decode("latin-1"))
+
+
+async def form_of(request: _Request) -> dict[str, str]:
     """Return the members of a form body."""
     return dict(parameters((await body_of(request)).decode("utf-8", "replace")))
 
 
-def _sent_from_elsewhere(request: _Request) -> bool:
+def cookies_of(request: _Request, issuer: Issuer) -> Cookies:
+    """Return what the browser kept."""
+    return Cookies(request.cookies.get(COOKIE, ""), request.cookies.get(session_cookie_name(issuer.url), ""))
+
+
+def sent_from_elsewhere(request: _Request) -> bool:
     """Whether a browser says that another site's page sent the form. What is no browser names no origin."""
     origin = request.headers.get("origin")
     return origin is not None and urlsplit(origin).netloc != request.headers.get("host")

@@ -1,19 +1,23 @@
-"""Signing in: a person's name and password become a code, and a code becomes tokens."""
+"""Signing in: a session that lives, or a person's name and password, becomes a code; and signing out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from commonweal_runtime.exceptions import AuthorizationError, SignInBusyError, SignInShownError
 from commonweal_runtime.identity.accounts import Accounts
 from commonweal_runtime.identity.clients import Client
+from commonweal_runtime.identity.clock import Clock
 from commonweal_runtime.identity.devices import Devices
 from commonweal_runtime.identity.hashing import Lane, shares_of
-from commonweal_runtime.identity.issue import Clock, Codes, Grant, Issuer
-from commonweal_runtime.identity.requests import AuthorizationRequest, department_of, proves
+from commonweal_runtime.identity.issue import Codes, Issuer
+from commonweal_runtime.identity.logout import Farewells
+from commonweal_runtime.identity.naming import Naming
+from commonweal_runtime.identity.requests import AuthorizationRequest
+from commonweal_runtime.identity.sessions import PASSWORD_ACR, Person, Session, Sessions, SignIn
 from commonweal_runtime.identity.throttle import Throttle
 from commonweal_runtime.identity.tickets import Tickets
 from commonweal_runtime.listening.limits import share_of
@@ -25,10 +29,11 @@ BUSY = "Very many people are signing in. Try again in a few seconds."
 
 
 class Accepted(NamedTuple):
-    """A right attempt: the code for the application, and what the person's device keeps."""
+    """A right attempt: the code for the application, what the person's device keeps, and the cookie of the session."""
 
     code: str
     device: str
+    session: str
 
 
 class Rejected(NamedTuple):
@@ -39,6 +44,13 @@ class Rejected(NamedTuple):
     seconds: int
 
 
+class Cookies(NamedTuple):
+    """What the person's browser kept of earlier sign-ins."""
+
+    device: str = ""
+    session: str = ""
+
+
 @dataclass(frozen=True)
 class SignInContext:
     """Everything that a sign-in needs."""
@@ -46,19 +58,16 @@ class SignInContext:
     issuer: Issuer
     accounts: Accounts
     clients: Mapping[str, Client]
+    naming: Naming
+    sessions: Sessions
     codes: Codes
     tickets: Tickets
     throttle: Throttle
     devices: Devices
+    farewells: Farewells
     known: Lane
     strangers: Lane
     clock: Clock
-
-    @classmethod
-    def of(cls, issuer: Issuer, accounts: Accounts, clients: Mapping[str, Client], seal: bytes, clock: Clock) -> SignInContext:
-        """Return a context with nothing under way. What it gives away is sealed with `seal`, so that each replica takes what another gave."""
-        codes, tickets, devices = Codes(seal, accounts, clock), Tickets(seal, clock), Devices(seal, clock)
-        return cls(issuer, accounts, clients, codes, tickets, Throttle(clock), devices, Lane(), Lane(), clock)
 
     def asked(self, ticket: str) -> AuthorizationRequest:
         """Return the request that a page carried; raises SignInShownError when it is too old or changed."""
@@ -67,10 +76,32 @@ class SignInContext:
             raise SignInShownError("The page was open for too long.")
         return asked
 
-    async def sign_in(self, asked: AuthorizationRequest, username: str, password: str, address: str, cookie: str) -> Accepted | Rejected:
-        """Return a code if name and password are right and there were not too many attempts. `cookie` is what the device kept of an earlier sign-in."""
+    async def of_session(self, asked: AuthorizationRequest, cookie: str) -> str | None:
+        """Return a code if the browser has a session that is good for this request, None where the person must sign in.
+
+        Raises AuthorizationError where no page may be shown and one is needed, IdentityStoreError where it cannot be known. Ids at departments that
+        the application asks for by name are given only by a page that names them.
+        """
+        session = await self.sessions.of_cookie(cookie)
+        if session is None or asked.again or not self._is_recent(session, asked):
+            if asked.silent:
+                raise AuthorizationError("login_required", "the person must sign in: leave prompt=none out")
+            await self.sessions.answers()
+            return None
+        if asked.links:
+            if asked.silent:
+                raise AuthorizationError(
+                    "consent_required", "ids at departments are given by a page that names them: leave prompt=none out"
+                )
+            return None
+        return self.codes.make(session, asked)
+
+    async def sign_in(
+        self, asked: AuthorizationRequest, username: str, password: str, address: str, cookies: Cookies
+    ) -> Accepted | Rejected:
+        """Return a code if name and password are right and there were not too many attempts."""
         username, address = username[:LONGEST_NAME], share_of(address)
-        device = self.devices.of(cookie, username)
+        device = self.devices.of(cookies.device, username)
         attempt = self.throttle.reserve(username, address, device)
         if attempt.wait:
             return Rejected(username, f"There were too many attempts. Try again in {_spoken(attempt.wait)}.", attempt.wait)
@@ -83,26 +114,19 @@ class SignInContext:
         if account is None:
             return Rejected(username, WRONG, 0)
         self.throttle.refund(attempt)
-        return Accepted(self.codes.make(Grant(account, asked, int(self.clock()))), self.devices.cookie(username))
+        sign_in = SignIn(person=Person(username=account.username), at=int(self.clock()), acr=PASSWORD_ACR, amr=("pwd",))
+        code, session = await self.signed_in(asked, sign_in, cookies.session)
+        return Accepted(code, self.devices.cookie(username), session)
 
-    def tokens(self, form: Mapping[str, str]) -> dict[str, Any]:
-        """Return the tokens for a code; AuthorizationError says why not."""
-        return self.issuer.tokens(self._redeemed(form))
+    async def signed_in(self, asked: AuthorizationRequest, sign_in: SignIn, cookie: str) -> tuple[str, str]:
+        """Return code and session cookie for a person who has just signed in."""
+        started = await self.sessions.start(sign_in, cookie)
+        if started.told:
+            self.farewells.send(started.told, why="another person signed in")
+        return self.codes.make(started.session, asked), started.cookie
 
-    def _redeemed(self, form: Mapping[str, str]) -> Grant:
-        """Return what a code stands for. A code is spent by the first attempt, right or wrong, so that none can be tried out."""
-        if form.get("grant_type") != "authorization_code":
-            raise AuthorizationError("unsupported_grant_type", "grant_type must be authorization_code")
-        if form.get("client_id") not in self.clients:
-            raise AuthorizationError("invalid_client", "client_id is not known")
-        grant = self.codes.take(form.get("code", ""))
-        if grant is None or (grant.request.client_id, grant.request.redirect_uri) != (form["client_id"], form.get("redirect_uri")):
-            raise AuthorizationError("invalid_grant", "code is unknown, used, expired, or was made for another client_id or redirect_uri")
-        if not proves(form.get("code_verifier", ""), grant.request.code_challenge):
-            raise AuthorizationError("invalid_grant", "code_verifier does not belong to the code_challenge")
-        if "resource" in form and department_of(form["resource"]) != grant.request.department:
-            raise AuthorizationError("invalid_target", "resource must be the one that was authorized")
-        return grant
+    def _is_recent(self, session: Session, asked: AuthorizationRequest) -> bool:
+        return asked.max_age is None or self.clock() - session.sign_in.at <= asked.max_age
 
 
 def _spoken(seconds: int) -> str:

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from commonweal_api.people_issuer import SEAL, SIGNING, SUBJECTS
+from commonweal_api.directory import FILE
+from commonweal_api.people_issuer import SEAL, SIGNING, STORE, SUBJECTS
+from commonweal_runtime.identity.clients import Client, portal
+from commonweal_runtime.identity.postgres import Address
 from commonweal_runtime.store.logins import read_key
 
 
@@ -20,15 +23,20 @@ class Settings:
     clients: Path
     signing_key: Path | None
     subjects: Path
+    directory: Path
+    store: Address
+    own_clients: tuple[Client, ...]
     seed: bytes = field(repr=False)
     seal: bytes = field(repr=False)
+    password: str = field(repr=False)
 
     @staticmethod
     def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
         """Return the settings of this process; KeyError names a missing variable, ValueError one that cannot be understood.
 
         COMMONWEAL_ISSUER is the issuer's own address; COMMONWEAL_IDENTITY_DIR holds what the operator made for it; COMMONWEAL_PEOPLE is
-        people.json, beside which clients.json may lie; COMMONWEAL_SIGNING_KEY is a PEM file.
+        people.json, beside which clients.json may lie; COMMONWEAL_SIGNING_KEY is a PEM file. COMMONWEAL_IDENTITY_STORE is host:port of the issuer's own
+        PostgreSQL; COMMONWEAL_PORTAL_URL, where there is a portal, its public address, and COMMONWEAL_PORTAL_INNER where the issuer reaches it.
         """
         key_file = env.get("COMMONWEAL_SIGNING_KEY")
         held = Path(env.get("COMMONWEAL_IDENTITY_DIR", "/etc/commonweal/identity"))
@@ -39,6 +47,15 @@ class Settings:
             clients=people.with_name("clients.json"),
             signing_key=Path(key_file) if key_file else None,
             subjects=held / SUBJECTS,
+            directory=held / FILE,
+            store=Address.read(env["COMMONWEAL_IDENTITY_STORE"]),
+            own_clients=_portal(env),
             seed=read_key(held, SIGNING),
             seal=read_key(held, SEAL),
+            password=read_key(held, STORE).hex(),
         )
+
+
+def _portal(env: Mapping[str, str]) -> tuple[Client, ...]:
+    url = env.get("COMMONWEAL_PORTAL_URL", "").rstrip("/")
+    return (portal(url, env.get("COMMONWEAL_PORTAL_INNER", "").rstrip("/")),) if url else ()

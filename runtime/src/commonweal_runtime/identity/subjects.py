@@ -23,6 +23,10 @@ class Subjects:
         """Return the id by which a department or an application knows a person, or None while the operator has not made it."""
         return self._now().get(sector, {}).get(root)
 
+    def departments(self) -> list[str]:
+        """Return the departments to which people can be named."""
+        return [sector for sector in self._now() if ":" not in sector]
+
     def expect(self, sector: str) -> None:
         """Raise AuthorizationError unless people can be named to this department or application."""
         if sector not in self._now():

@@ -6,50 +6,41 @@ import asyncio
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Iterator
-from html import unescape
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from litestar.testing import TestClient
 
 from commonweal_api.pairwise import pairwise
-from commonweal_api.people_issuer import PORTAL, held
 from commonweal_api.plan import audience_of
 from commonweal_api.signatures import sector_key
 from commonweal_runtime.exceptions import ProblemError
-from commonweal_runtime.identity.accounts import Accounts, hash_password
-from commonweal_runtime.identity.app import application
-from commonweal_runtime.identity.clients import Client, read_clients
-from commonweal_runtime.identity.issue import Issuer
+from commonweal_runtime.identity.accounts import Accounts
+from commonweal_runtime.identity.clients import Client
 from commonweal_runtime.identity.keys import SigningKey
-from commonweal_runtime.identity.service import WRONG, SignInContext
-from commonweal_runtime.identity.subjects import Subjects
+from commonweal_runtime.identity.service import WRONG
 from commonweal_runtime.tokens import KeySet, Verifier
-
-ISSUER = "https://identity.example"
-MASTER = bytes(range(32))
-VERIFIER = "v" * 60
-CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-REDIRECT = "http://127.0.0.1:4711/callback"
-ROOT, PASSWORD = "QQ123456C", "correct horse"
-DEPARTMENTS = ("tax-authority", "benefits", "companies-registry")
-
-
-class Clock:
-    """A clock that only the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from support.issuer import (
+    ISSUER,
+    MASTER,
+    PASSWORD,
+    ROOT,
+    VERIFIER,
+    Clock,
+    back,
+    browsing,
+    claims,
+    code,
+    exchange,
+    parts,
+    request,
+    ticket,
+    write_files,
+)
 
 
 @pytest.fixture
@@ -57,83 +48,16 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("people") / "people.json"
-    file.write_text(json.dumps([{"username": "amina", "name": "Amina Khan", "root": ROOT, "passwordHash": hash_password(PASSWORD)}]))
-    file.with_name("subjects.json").write_text(held(MASTER, [ROOT], DEPARTMENTS, [PORTAL]).files["subjects.json"])
-    return file
+@pytest.fixture
+def browser(tmp_path: Path, key: SigningKey, clock: Clock) -> Iterator[httpx.Client]:
+    write_files(tmp_path)
+    with browsing(parts(tmp_path, clock, key=key)) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
 def key() -> SigningKey:
     return SigningKey(ec.generate_private_key(ec.SECP256R1()))
-
-
-@pytest.fixture
-def context(people: Path, key: SigningKey, clock: Clock) -> SignInContext:
-    issuer = Issuer(ISSUER, key, Subjects(people.with_name("subjects.json")), clock)
-    return SignInContext.of(issuer, Accounts(people), read_clients(people.parent / "none.json"), MASTER, clock)
-
-
-@pytest.fixture
-def browser(context: SignInContext) -> Iterator[httpx.Client]:
-    with TestClient(application(context), base_url="https://identity.example") as client:
-        client.follow_redirects = False
-        yield client
-
-
-def request(**change: str | None) -> dict[str, str]:
-    values = {
-        "response_type": "code",
-        "client_id": "commonweal-portal",
-        "redirect_uri": REDIRECT,
-        "scope": "openid",
-        "state": "st&te=1",
-        "nonce": "n-1",
-        "code_challenge": CHALLENGE,
-        "code_challenge_method": "S256",
-        "resource": audience_of("tax-authority"),
-    } | change
-    return {k: v for k, v in values.items() if v is not None}
-
-
-def ticket(page: httpx.Response) -> str:
-    found = re.search(r'name="ticket" value="([^"]+)"', page.text)
-    assert found, page.text
-    return unescape(found[1])
-
-
-def back(answer: httpx.Response) -> dict[str, str]:
-    """Return the parameters with which the application is answered, at its own address."""
-    assert answer.status_code == 303, answer.text
-    location = urlsplit(answer.headers["location"])
-    assert f"{location.scheme}://{location.netloc}{location.path}" == REDIRECT
-    return {k: v[0] for k, v in parse_qs(location.query).items()}
-
-
-def code(browser: httpx.Client, username: str = "amina", password: str = PASSWORD, **change: str) -> str:
-    page = browser.get("/authorize", params=request(**change))
-    answer = browser.post("/authorize", data={"ticket": ticket(page), "username": username, "password": password})
-    return back(answer)["code"]
-
-
-def exchange(browser: httpx.Client, code: str, **change: str) -> httpx.Response:
-    form = {
-        "grant_type": "authorization_code",
-        "client_id": "commonweal-portal",
-        "redirect_uri": REDIRECT,
-        "code": code,
-        "code_verifier": VERIFIER,
-    }
-    return browser.post("/token", data=form | change)
-
-
-def claims(browser: httpx.Client, token: str, audience: str) -> dict[str, Any]:
-    (jwk,) = browser.get("/jwks").json()["keys"]
-    options = {"verify_exp": False, "verify_iat": False}
-    found: dict[str, Any] = jwt.decode(token, jwt.PyJWK(jwk), algorithms=[jwk["alg"]], audience=audience, issuer=ISSUER, options=options)
-    return found
 
 
 def verifier(browser: httpx.Client, clock: Clock, department: str) -> Verifier:
@@ -204,15 +128,14 @@ def test_the_sign_in_page_names_what_is_asked_and_can_be_used_without_eyes_or_sc
     style = page.text.split("<style>")[1].split("</style>")[0]
     assert base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() in policy
     assert "form-action 'self' http://127.0.0.1:4711" in policy
-    assert "set-cookie" not in page.headers
+    assert "set-cookie" not in page.headers, "nothing is kept for those who never finish"
 
 
 def test_state_and_issuer_come_back_with_the_code(browser: httpx.Client) -> None:
     page = browser.get("/authorize", params=request())
     answer = back(browser.post("/authorize", data={"ticket": ticket(page), "username": "amina", "password": PASSWORD}))
     assert (answer["state"], answer["iss"]) == ("st&te=1", ISSUER)
-    page = browser.get("/authorize", params=request(state=None))
-    assert "state" not in back(browser.post("/authorize", data={"ticket": ticket(page), "username": "amina", "password": PASSWORD}))
+    assert "state" not in back(browser.get("/authorize", params=request(state=None))), "one sign-in serves the next request"
 
 
 @pytest.mark.parametrize("verifier_", ["w" * 60, "", "short", VERIFIER + "x"])
@@ -297,7 +220,8 @@ def test_a_redirect_address_given_twice_is_not_followed(browser: httpx.Client) -
         ({"scope": "profile"}, "invalid_scope"),
         ({"scope": "openid link:../x"}, "invalid_scope"),
         ({"scope": "openid " + " ".join(f"link:d{i}" for i in range(21))}, "invalid_scope"),
-        ({"resource": None}, "invalid_target"),
+        ({"prompt": "none login"}, "invalid_request"),
+        ({"max_age": "-1"}, "invalid_request"),
         ({"resource": "https://commonweal.dev/departments/"}, "invalid_target"),
         ({"resource": "https://evil.example"}, "invalid_target"),
         ({"resource": audience_of("tax-authority") + "\n"}, "invalid_target"),

@@ -14,14 +14,17 @@ from commonweal_runtime.exceptions import SignInBusyError
 from commonweal_runtime.identity.accounts import Account, Accounts, hash_password
 from commonweal_runtime.identity.clients import read_clients
 from commonweal_runtime.identity.devices import COOKIE, Devices
+from commonweal_runtime.identity.directory import Directory
 from commonweal_runtime.identity.hashing import MOST_OF_A_NAME, MOST_OF_AN_ADDRESS, Lane
-from commonweal_runtime.identity.issue import Issuer
 from commonweal_runtime.identity.keys import SigningKey
+from commonweal_runtime.identity.parts import Given, Parts
 from commonweal_runtime.identity.requests import AuthorizationRequest
 from commonweal_runtime.identity.responses import remembered
-from commonweal_runtime.identity.service import BUSY, WRONG, Accepted, Rejected, SignInContext
+from commonweal_runtime.identity.service import BUSY, WRONG, Accepted, Cookies, Rejected, SignInContext
+from commonweal_runtime.identity.stored import Store
 from commonweal_runtime.identity.subjects import Subjects
 from commonweal_runtime.identity.throttle import ADDRESS, NAME, NAME_AND_ADDRESS, Throttle
+from support.identity_memory import MemoryStore
 
 MASTER, PASSWORD = bytes(range(32)), "correct horse"
 ASKED = AuthorizationRequest(
@@ -64,11 +67,21 @@ def clock() -> Clock:
     return Clock()
 
 
-def replica(clock: Clock) -> SignInContext:
+def replica(clock: Clock, store: Store | None = None) -> SignInContext:
     key = SigningKey(ec.generate_private_key(ec.SECP256R1()))
-    return SignInContext.of(
-        Issuer("https://i.test", key, Subjects(Path("none.json")), clock), People(), read_clients(Path("none.json")), MASTER, clock
+    folder = Path("none")
+    made = Given(
+        url="https://i.test",
+        key=key,
+        seal=MASTER,
+        accounts=People(),
+        clients=read_clients(folder),
+        subjects=Subjects(folder),
+        directory=Directory(folder),
+        store=store or MemoryStore(),
+        clock=clock,
     )
+    return Parts.of(made).sign_in
 
 
 @pytest.fixture
@@ -77,7 +90,7 @@ def context(clock: Clock) -> SignInContext:
 
 
 def attempt(context: SignInContext, password: str = "guess", *, name: str = "amina", address: str = "a", cookie: str = "") -> Any:
-    return asyncio.run(context.sign_in(ASKED, name, password, address, cookie))
+    return asyncio.run(context.sign_in(ASKED, name, password, address, Cookies(cookie)))
 
 
 def checked(context: SignInContext) -> int:
@@ -92,7 +105,7 @@ def guess_from(context: SignInContext, address: str, times: int, name: str = "am
 
 def test_of_guesses_at_once_no_more_are_heard_than_the_limit(context: SignInContext) -> None:
     async def burst() -> list[Any]:
-        return await asyncio.gather(*(context.sign_in(ASKED, "amina", f"guess {n}", "a", "") for n in range(50)))
+        return await asyncio.gather(*(context.sign_in(ASKED, "amina", f"guess {n}", "a", Cookies()) for n in range(50)))
 
     outcomes = [outcome for _ in range(5) for outcome in asyncio.run(burst())]
     assert checked(context) == NAME_AND_ADDRESS.burst
@@ -168,8 +181,8 @@ def test_passwords_are_checked_one_at_a_time_in_a_line_that_ends(context: SignIn
 
     async def script() -> list[Any]:
         cookie = context.devices.cookie("amina")
-        crowd = [asyncio.create_task(context.sign_in(ASKED, f"name {n}", "x", f"{n}", "")) for n in range(60)]
-        known = asyncio.create_task(context.sign_in(ASKED, "amina", PASSWORD, "home", cookie))
+        crowd = [asyncio.create_task(context.sign_in(ASKED, f"name {n}", "x", f"{n}", Cookies())) for n in range(60)]
+        known = asyncio.create_task(context.sign_in(ASKED, "amina", PASSWORD, "home", Cookies(cookie)))
         for _ in range(2):  # one of each lane
             await asyncio.to_thread(people.entered.acquire)
         assert people.checked == 2
@@ -192,10 +205,14 @@ def test_who_signs_in_rightly_again_and_again_fills_no_line(context: SignInConte
     async def script() -> list[Any]:
         cookies = [context.devices.cookie("amina") if known else "" for _ in range(20)]
         crowd = [
-            asyncio.create_task(context.sign_in(ASKED, "amina", PASSWORD, f"10.0.{n}.1", cookie)) for n in range(10) for cookie in cookies
+            asyncio.create_task(context.sign_in(ASKED, "amina", PASSWORD, f"10.0.{n}.1", Cookies(cookie)))
+            for n in range(10)
+            for cookie in cookies
         ]
         await asyncio.to_thread(people.entered.acquire)
-        other = asyncio.create_task(context.sign_in(ASKED, "bram", "guess", "home", context.devices.cookie("bram") if known else ""))
+        other = asyncio.create_task(
+            context.sign_in(ASKED, "bram", "guess", "home", Cookies(context.devices.cookie("bram") if known else ""))
+        )
         await asyncio.sleep(0)
         assert people.gate is not None
         people.gate.set()
@@ -213,9 +230,9 @@ def test_one_address_fills_no_line_with_the_accounts_that_it_has(context: SignIn
     people.gate = threading.Event()
 
     async def script() -> list[Any]:
-        crowd = [asyncio.create_task(context.sign_in(ASKED, f"name {n}", "guess", f"2001:db8::{n:x}", "")) for n in range(45)]
+        crowd = [asyncio.create_task(context.sign_in(ASKED, f"name {n}", "guess", f"2001:db8::{n:x}", Cookies())) for n in range(45)]
         await asyncio.to_thread(people.entered.acquire)
-        other = asyncio.create_task(context.sign_in(ASKED, "amina", PASSWORD, "2001:db8:1::1", ""))
+        other = asyncio.create_task(context.sign_in(ASKED, "amina", PASSWORD, "2001:db8:1::1", Cookies()))
         await asyncio.sleep(0)
         assert people.gate is not None
         people.gate.set()
@@ -245,27 +262,32 @@ def test_a_full_line_is_an_error_and_not_a_wait() -> None:
 
 
 def test_one_replica_takes_what_another_gave(clock: Clock) -> None:
-    one, other = replica(clock), replica(clock)
+    store = MemoryStore()
+    one, other = replica(clock, store), replica(clock, store)
     assert other.asked(one.tickets.seal(ASKED)) == ASKED
     accepted = attempt(one, PASSWORD)
     assert other.devices.of(accepted.device, "amina") is not None
-    grant = other.codes.take(accepted.code)
-    assert grant is not None
-    assert (grant.account, grant.request.department, grant.signed_in) == (AMINA, "tax-authority", int(clock.now))
-    assert other.codes.take(accepted.code) is None
+    taken = asyncio.run(other.codes.take(accepted.code))
+    assert taken is not None
+    session = asyncio.run(other.sessions.of_id(taken.session))
+    assert session is not None
+    assert (session.sign_in.person.username, taken.request.department, session.sign_in.at) == ("amina", "tax-authority", int(clock.now))
+    assert asyncio.run(one.codes.take(accepted.code)) is None
     assert len(accepted.code) < 1000
 
 
-def test_a_code_tells_nothing_and_ends_with_its_account(context: SignInContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_code_tells_nothing_and_its_session_ends_with_its_account(context: SignInContext, monkeypatch: pytest.MonkeyPatch) -> None:
     code = attempt(context, PASSWORD).code
-    assert context.codes.take(context.tickets.seal(ASKED)) is None
+    assert asyncio.run(context.codes.take(context.tickets.seal(ASKED))) is None
     monkeypatch.setattr(People, "find", lambda *_: None)
-    assert context.codes.take(code) is None
+    taken = asyncio.run(context.codes.take(code))
+    assert taken is not None
+    assert asyncio.run(context.sessions.of_id(taken.session)) is None
 
 
 @pytest.mark.parametrize(("issuer", "secure"), [("https://i.test", True), ("http://i.test", False)])
 def test_what_a_device_keeps_is_for_the_issuer_alone(issuer: str, secure: bool) -> None:
-    header = remembered(issuer, "value")["Set-Cookie"]
+    header = remembered(issuer, "value").to_header(header="")
     assert header.startswith(f"{COOKIE}=value; ")
-    assert {"HttpOnly", "SameSite=Strict"} <= set(header.split("; "))
+    assert {"HttpOnly", "SameSite=strict"} <= set(header.split("; "))
     assert ("Secure" in header.split("; ")) is secure

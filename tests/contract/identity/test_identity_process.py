@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 
 from commonweal_api.pairwise import pairwise
-from commonweal_api.people_issuer import PORTAL, held
+from commonweal_api.people_issuer import PORTAL, Enrolled, held
 from commonweal_api.plan import audience_of
 from commonweal_api.signatures import sector_key
 from commonweal_runtime.exceptions import SignInError, SignInLaterError
 from commonweal_runtime.identity.accounts import hash_password
 from commonweal_runtime.identity.sign_in import sign_in
 from commonweal_runtime.tokens import KeySet, Person, Verifier, fetch_from
+from support.identity_store import IdentityServer
 from support.loopback import answers
 from support.model_runtime import free_port
 from support.waiting import wait_for
@@ -31,11 +32,19 @@ MASTER = bytes(range(32))
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store() -> Iterator[IdentityServer]:
+    with IdentityServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, store: IdentityServer) -> Path:
     """What the pod mounts: its own Secret, and one person."""
     folder = tmp_path_factory.mktemp("identity")
-    for name, text in held(MASTER, ["QQ123456C"], ["tax-authority", "companies-registry"], [PORTAL]).files.items():
+    for name, text in held(MASTER, [Enrolled("QQ123456C")], ["tax-authority", "companies-registry"], [PORTAL]).files.items():
         (folder / name).write_text(text)
+    store.write(folder)
+    (folder / "address").write_text(store.address)
     (folder / "people.json").write_text(
         json.dumps([{"username": "amina", "name": "Amina Khan", "root": "QQ123456C", "passwordHash": hash_password("correct horse")}])
     )
@@ -50,6 +59,7 @@ def issuing(folder: Path) -> Iterator[str]:
         **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
         "COMMONWEAL_ISSUER": ISSUER,
         "COMMONWEAL_IDENTITY_DIR": str(folder),
+        "COMMONWEAL_IDENTITY_STORE": (folder / "address").read_text(),
         "COMMONWEAL_PEOPLE": str(folder / "people.json"),
         "COMMONWEAL_LISTEN": "127.0.0.1",
         "COMMONWEAL_PORT": str(port),

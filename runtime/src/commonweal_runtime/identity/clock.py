@@ -1,0 +1,7 @@
+"""What time it is, as an argument: tests move it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Clock = Callable[[], float]

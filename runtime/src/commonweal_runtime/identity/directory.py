@@ -1,0 +1,64 @@
+"""The departments of this site, as the operator wrote them down for everybody: names, contacts, data APIs, and the keys by which their signatures are checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from commonweal_api.signatures import key_of_jwk
+
+log = logging.getLogger(__name__)
+_State = tuple[int, int, int]
+
+
+class Text(NamedTuple):
+    """The directory as it is handed out."""
+
+    body: bytes
+    etag: str
+
+
+class Directory:
+    """The file of the directory, read again whenever it is another one. What cannot be read leaves what was there before; without any, no department is known."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._seen: _State | None = None
+        self._text: Text | None = None
+        self._keys: Mapping[str, Mapping[str, bytes]] = {}
+
+    def text(self) -> Text | None:
+        """Return the directory, or None while there is none."""
+        self._refresh()
+        return self._text
+
+    def key(self, department: str, kid: str) -> bytes | None:
+        """Return a department's public key of that id."""
+        self._refresh()
+        return self._keys.get(department, {}).get(kid)
+
+    def __contains__(self, department: object) -> bool:
+        self._refresh()
+        return department in self._keys
+
+    def _refresh(self) -> None:
+        status = self._file.stat() if self._file.exists() else None
+        seen = None if status is None else (status.st_ino, status.st_mtime_ns, status.st_size)
+        if seen is None or seen == self._seen:
+            return
+        self._seen = seen
+        try:
+            body = self._file.read_bytes()
+            keys = {entry["name"]: _keys(entry.get("keys", [])) for entry in json.loads(body)["departments"]}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("%s cannot be read (%s); the directory from before stays", self._file.name, type(error).__name__)
+            return
+        self._keys, self._text = keys, Text(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+
+
+def _keys(listed: list[dict[str, Any]]) -> dict[str, bytes]:
+    return {jwk["kid"]: key_of_jwk(jwk) for jwk in listed}
