@@ -56,6 +56,7 @@ def _all(number: int) -> list[str]:
     return [f"s{i}" for i in range(number)]
 
 
+IN_WELSH = put("spec.purposes.0.cy", {"text": "Brawddeg y mae person yn ei darllen yn Gymraeg."})
 _PARQUET = ".parquet.location"
 _KEPT = "Live keeps no values"
 LIVE = [
@@ -291,6 +292,15 @@ POLICIES = [
     _policy("benefits in a word", "spec.assurance.benefits", TOO_SHORT, put("spec.assurance.benefits", "Savings.")),
     _policy("benefits nobody", "spec.assurance.benefits", REQUIRED, drop("spec.assurance.benefits")),
     _policy("nowhere", "spec.assurance.areas", EMPTY, put("spec.assurance.areas", [])),
+    _policy("for Wales in English", "spec.assurance.areas", "add the block cy to each purpose", put("spec.assurance.areas", ["GB-WLS"])),
+    _policy(
+        "for Wales in half Welsh",
+        "spec.assurance.areas",
+        "add the block cy to each purpose",
+        put("spec.assurance.areas", ["GB", "GB-EAW"]),
+        IN_WELSH,
+    ),
+    _policy("a block without Welsh", "spec.purposes[0].cy.text", REQUIRED, put("spec.purposes.0.cy", {})),
     _policy("in small letters", "spec.assurance.areas[0]", PATTERN, put("spec.assurance.areas", ["gb"])),
     _policy("reviewed after its end", "spec.assurance.review", "choose a day between", put("spec.assurance.review", "2030-01-01")),
     _policy("reviewed before it began", "spec.assurance.review", "choose a day between", put("spec.assurance.review", "2025-12-31")),

@@ -51,6 +51,11 @@ class Site:
         kind = "consents" if what in {"Given", "Withdrawn"} else "objections"
         return self.http.put(f"/me/{kind}/{name}", headers={"Authorization": f"Bearer {self._issuer.person(who)}"}, json={"state": what})
 
+    def complain(self, who: uuid.UUID, words: str) -> httpx.Response:
+        """Complain of the department as the person."""
+        headers = {"Authorization": f"Bearer {self._issuer.person(who)}"}
+        return self.http.post("/me/complaints", headers=headers, json={"about": {}, "text": words})
+
     def receipts(self, who: uuid.UUID) -> list[dict[str, Any]]:
         """Return the receipts of a person."""
         answer = self.http.get("/me/receipts", headers={"Authorization": f"Bearer {self._issuer.person(who)}"})

@@ -27,6 +27,7 @@ URL_PATTERN = r"^https://[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[1-9][0-
 # line and paragraph separators, zero-width spaces, tags. Joiners (U+200C, U+200D) are spelling in many languages, and stay.
 _UNSHOWN = r"\x00-\x08\x0b-\x1f\x7f-\x{9f}\x{61c}\x{200b}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{feff}\x{fff9}-\x{fffb}\x{e0000}-\x{e007f}"
 TEXT_PATTERN = f"^[^{_UNSHOWN}]*$"
+WORDS_PATTERN = f"^[^{_UNSHOWN}]*[^\\s{_UNSHOWN}][^{_UNSHOWN}]*$"  # with something to read in it
 CONTACT_PATTERN = f"^(mailto:|https://)[^\\t\\n{_UNSHOWN}]+$"
 # A column as its source calls it: whatever can be shown on one line. Each reader quotes it as its source needs.
 SOURCE_COLUMN_PATTERN = f"^[^\\t\\n{_UNSHOWN}]+$"

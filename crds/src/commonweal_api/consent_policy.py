@@ -30,6 +30,7 @@ from commonweal_api.meaning import Meaning
 from commonweal_api.negotiation import Digest, Negotiation, Nonce, Revocation, Signature, WhatIf
 from commonweal_api.rights import RIGHTS, BasisType, Interest, bases
 from commonweal_api.transparency import Assurance, Transparency
+from commonweal_api.welsh import WALES, PurposeInWelsh
 
 __all__ = [
     "Basis", "BasisType", "ConsentPolicy", "ConsentPolicySpec", "ConsentPolicyStatus", "Consumer", "Delegation", "Limits", "ProductRef", "Purpose",
@@ -47,6 +48,7 @@ class Purpose(Strict):
         description="Purpose of the W3C Data Privacy Vocabulary, such as dpv:ServicePersonalisation."
     )
     text: Text = Field(min_length=20, max_length=500, description="The sentence a person is shown.")
+    cy: PurposeInWelsh | None = Field(default=None, description="The same in Welsh.")
 
 
 class Basis(Strict):
@@ -192,8 +194,14 @@ REVOKED_STAYS = cel(
     "!has(oldSelf.revocations) || oldSelf.revocations.all(r, has(self.revocations) && self.revocations.exists(s, s == r))",
     "spec.revocations: what is revoked stays revoked; agree again with `commonweal agreement sign --renew`, which writes another spec.nonce.",
 )
+WELSH = cel(
+    f"!has(self.assurance) || !self.assurance.areas.exists(a, a in {list(WALES)}) || (has(self.assurance.cy)"
+    " && self.purposes.all(p, has(p.cy)) && (!has(self.transparency.reason) || has(self.transparency.cy)))",
+    f"spec.assurance.areas: where {' or '.join(WALES)} is among them, people are shown both languages; add the block cy to each purpose, to assurance,"
+    " and to transparency where it gives a reason.",
+)
 SPEC_RULES = (
-    LEGAL_POWER, CONDITION, CONSENT_DAYS, NO_OBJECTION, OBJECTION, BRIEF, PURPOSES, FIELDS, CLIENTS, DELEGATION, DPIA, REVIEW, PARTIES, ONE_HASH, REVOKERS, NEW_FORM, REVOKED_STAYS,
+    WELSH, LEGAL_POWER, CONDITION, CONSENT_DAYS, NO_OBJECTION, OBJECTION, BRIEF, PURPOSES, FIELDS, CLIENTS, DELEGATION, DPIA, REVIEW, PARTIES, ONE_HASH, REVOKERS, NEW_FORM, REVOKED_STAYS,
     cel("self.product.name == oldSelf.product.name", "spec.product.name: cannot be changed; write a new agreement."),
     cel("self.consumer.department == oldSelf.consumer.department", "spec.consumer.department: cannot be changed; write a new agreement."),
     cel("self.basis.type == oldSelf.basis.type", "spec.basis.type: cannot be changed; write a new agreement."),
@@ -269,10 +277,15 @@ class ConsentPolicySpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
         assured = self.assurance
         review = datetime.combine(assured.review, time(), UTC) if assured else None
         check(
+            (assured is not None and bool(set(WALES) & set(assured.areas)) and not self._in_welsh(assured), WELSH),
             (self.limits.onward_sharing and (assured is None or assured.dpia is None), DPIA),
             (review is not None and not self.validity.from_ < review < self.validity.until, REVIEW),
         )
         return self
+
+    def _in_welsh(self, assured: Assurance) -> bool:
+        hidden = self.transparency.reason is not None
+        return assured.cy is not None and all(p.cy for p in self.purposes) and (not hidden or self.transparency.cy is not None)
 
 
 def _twice(names: Sequence[str]) -> bool:

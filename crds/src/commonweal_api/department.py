@@ -25,6 +25,7 @@ from commonweal_api.common import (
 )
 from commonweal_api.jwk import Jwk
 from commonweal_api.matching import Matching
+from commonweal_api.welsh import DepartmentInWelsh
 
 MOST_PARTIES, MOST_NAMED = 50, 10  # in a status, whose size is bounded
 Named = Annotated[str, StringConstraints(max_length=81)]  # DEPARTMENT/NAME
@@ -120,6 +121,15 @@ class Steward(Strict, json_schema_extra=validations(ACCOUNT_NAMESPACE, NO_SYSTEM
         return self
 
 
+COMPLAINT_DAYS = 30
+
+
+class Complaints(Strict):
+    """How complaints of people about the department's use of data are dealt with."""
+
+    days: int = Field(default=COMPLAINT_DAYS, strict=True, ge=1, le=90, description="Within how many days a complaint is answered.")
+
+
 REGISTRARS = cel(
     "!has(self.registrars) || self.registrars.all(r, self.registrars.exists_one(t, t == r))",
     "spec.registrars: one is listed twice; remove it.",
@@ -142,13 +152,14 @@ PLATFORMS_NAME = cel(
 
 class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS, STEWARDS, CASES_DECIDED)):
     display_name: Text = Field(min_length=1, max_length=120, description="Name shown to people.")
+    cy: DepartmentInWelsh | None = Field(default=None, description="The same in Welsh.")
     contact: Contact = Field(description="Where a person asks or complains: mailto: or https:.")
     quota: Quota = Field(default_factory=Quota)
     store: Store = Field(default_factory=Store)
     registrars: list[ClientName] = Field(
         default_factory=list,
         max_length=20,
-        description="Own ServiceAccounts that may record a parent's or an attorney's delegation, and decide cases of linking.",
+        description="Own ServiceAccounts that may record a parent's or an attorney's delegation, decide cases of linking, and answer complaints.",
     )
     stewards: list[Steward] = Field(
         default_factory=list,
@@ -156,6 +167,7 @@ class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS, STEWARDS,
         description="Who signs for the department: each gets the role commonweal-department-steward in its namespace, and may read its signing key.",
     )
     consent_feed: ConsentFeed | None = None
+    complaints: Complaints = Field(default_factory=Complaints)
     matching: Matching | None = Field(
         default=None,
         description="How people link their sign-in to their record here; without it only the platform's own list of people does.",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from commonweal_api.common import FieldName, SourceColumn, Strict, Text, cel, check, validations
+from commonweal_api.welsh import FieldInWelsh
 
 Expression = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
 RESERVED = ("subject", "record")
@@ -105,7 +106,11 @@ class ProductField(Strict, json_schema_extra=validations(ORIGIN, TYPED, UNTYPED)
     semantic: Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z]{0,39}:[a-z][A-Za-z]{0,62}$", max_length=104)] | None = Field(
         default=None, description="Property of the common data model, such as person:birthDate."
     )
-    description: Text | None = Field(default=None, max_length=300, description="What it means, for consumers.")
+    label: Text | None = Field(
+        default=None, min_length=1, max_length=80, description="What people are told it is called; without it, its name."
+    )
+    description: Text | None = Field(default=None, max_length=300, description="What it means, for consumers and for the person.")
+    cy: FieldInWelsh | None = Field(default=None, description="Label and description in Welsh.")
     required: bool = Field(default=False, strict=True, description="A record without it is set aside at loading, and counted.")
     classification: Classification = Field(default=Classification.OFFICIAL, description="How sensitive it is; shown in every contract.")
 
@@ -125,6 +130,10 @@ class Answer(Strict):
     name: FieldName = Field(description="Name under which consumers ask for it.")
     expression: Expression = Field(description="Boolean SQL expression over raw fields of this product; may use current_date.")
     description: Text = Field(min_length=5, max_length=300, description="The question, for consumers and for the person.")
+    label: Text | None = Field(
+        default=None, min_length=1, max_length=80, description="What people are told it is called; without it, its name."
+    )
+    cy: FieldInWelsh | None = Field(default=None, description="Label and question in Welsh.")
 
 
 def offer_rules(at: str) -> dict[str, dict[str, Any]]:

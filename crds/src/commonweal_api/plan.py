@@ -44,7 +44,7 @@ class AgreementPlan(Strict):
 
     With `dry_run` nothing is opened; the keeper answers what would change in `Outcome.what_if`. `signed` is the hash that both parties signed, which the
     keeper makes again from what it would open; None: signed in the form of earlier releases, whose meaning the store has kept. `consumer_name` is what
-    people are told the consumer is called; None: its Department is not on this site.
+    people are told the consumer is called, `consumer_name_cy` in Welsh; None: its Department is not on this site, or gives no Welsh.
     """
 
     name: str
@@ -54,6 +54,7 @@ class AgreementPlan(Strict):
     dry_run: bool = False
     signed: Digest | None = None
     consumer_name: str | None = None
+    consumer_name_cy: str | None = None
 
 
 class FeedPeer(Strict):
@@ -63,11 +64,26 @@ class FeedPeer(Strict):
     url: str
 
 
+class ModelRecord(Strict):
+    """What everybody may know of a model: its entry in the public register. `reads` are fields as department/product/field."""
+
+    name: str
+    title: str
+    title_cy: str | None = None
+    purpose: str
+    reads: list[str]
+    callers: list[str]
+    shape: str
+    floor: float
+
+
 class StorePlan(Strict):
     """All that a department's store shall hold. What is not in the plan is closed.
 
     `peers` are the department's other sites, never `site` itself; `max_staleness_seconds` is set exactly when there is a consent feed. `signing` is the
     public key of its agreements' signatures, for the published key set. `revoked` are nonces that a party has revoked: the store keeps them closed for ever.
+    `complaint_days` is within how many days a complaint is answered; None: as many as usual. `models` are those of the
+    department for its public register, which the store tells and does not run.
     """
 
     department: str
@@ -81,6 +97,9 @@ class StorePlan(Strict):
     registrars: list[str] = Field(default_factory=list)
     signing: Jwk | None = None
     revoked: list[Nonce] | None = None
+    complaint_days: int | None = None
+    display_name_cy: str | None = None
+    models: list[ModelRecord] | None = None
     matching: Matching | None = None
 
 
@@ -106,14 +125,26 @@ class Outcome(Strict):
     lapses: AwareDatetime | None = None
 
 
+class ComplaintCount(Strict):
+    """Complaints that have no answer yet, how many of them are overdue, and since when the oldest of those is."""
+
+    open: int
+    overdue: int = 0
+    since: AwareDatetime | None = None
+
+
 class StoreReport(Strict):
-    """Names are unique inside products and inside agreements. `seal_key` is the public key of receipts and seals, `links` what waits for a registrar."""
+    """Names are unique inside products and inside agreements. `seal_key` is the public key of receipts and seals, `links` what waits for a registrar.
+
+    `complaints` is None while none is open.
+    """
 
     plan: str
     # Stores that were made before the first release report it as `witness`.
     seal_key: Jwk | None = Field(default=None, validation_alias=AliasChoices("sealKey", "witness"))
     products: dict[str, Outcome] = Field(default_factory=dict)
     agreements: dict[str, Outcome] = Field(default_factory=dict)
+    complaints: ComplaintCount | None = None
     links: LinkCases | None = None
 
 

@@ -46,10 +46,11 @@ class Rights:
 
     `grant`: nothing is read before the person has given consent. `objection`: a person's objection closes the record. `most_days`: longest validity of an
     agreement, None for the general five years. `condition`: one of `Interest` must be named. `flagged`: each use is marked for review in the audit. `words`
-    is what people are told of it, in English.
+    and `welsh` are what people are told of it.
     """
 
     words: str
+    welsh: str
     grant: bool
     objection: bool
     erasure: Erasure
@@ -64,6 +65,7 @@ RIGHTS: Mapping[BasisType, Rights] = MappingProxyType(
     {
         _B.CONSENT: Rights(
             "You choose. Nothing is read before you say yes, and you can change your mind at any time.",
+            "Chi sy'n dewis. Ni chaiff dim ei ddarllen cyn i chi gytuno, a gallwch newid eich meddwl ar unrhyw adeg.",
             grant=True,
             objection=True,
             erasure=_E.ON_REQUEST,
@@ -71,6 +73,7 @@ RIGHTS: Mapping[BasisType, Rights] = MappingProxyType(
         ),
         _B.PUBLIC_TASK: Rights(
             "The law gives this body a task that needs it. You can object, and your record is then closed to it.",
+            "Mae'r gyfraith yn rhoi tasg i'r corff hwn y mae arno angen yr wybodaeth ar ei chyfer. Gallwch wrthwynebu, ac yna bydd eich cofnod ar gau iddo.",
             grant=False,
             objection=True,
             erasure=_E.NONE,
@@ -78,6 +81,7 @@ RIGHTS: Mapping[BasisType, Rights] = MappingProxyType(
         ),
         _B.LEGAL_OBLIGATION: Rights(
             "The law says that this must be shared, so there is nothing for you to choose.",
+            "Mae'r gyfraith yn dweud bod rhaid rhannu'r wybodaeth hon, felly nid oes dim i chi ei ddewis.",
             grant=False,
             objection=False,
             erasure=_E.NONE,
@@ -85,6 +89,7 @@ RIGHTS: Mapping[BasisType, Rights] = MappingProxyType(
         ),
         _B.VITAL_INTERESTS: Rights(
             "It may be read to protect a person's life. This lasts 30 days at most, and each use is marked for review.",
+            "Gellir ei darllen i ddiogelu bywyd person. Mae hyn yn para am 30 diwrnod ar y mwyaf, a chaiff pob defnydd ei nodi i'w adolygu.",
             grant=False,
             objection=False,
             erasure=_E.ON_REQUEST,
@@ -94,6 +99,7 @@ RIGHTS: Mapping[BasisType, Rights] = MappingProxyType(
         ),
         _B.CONTRACT: Rights(
             "It is needed for something that you have agreed with this body.",
+            "Mae ei hangen ar gyfer rhywbeth yr ydych wedi cytuno arno â'r corff hwn.",
             grant=False,
             objection=False,
             erasure=_E.WHEN_ENDED,
@@ -101,6 +107,7 @@ RIGHTS: Mapping[BasisType, Rights] = MappingProxyType(
         ),
         _B.RECOGNISED_LEGITIMATE_INTEREST: Rights(
             "The law allows it for one reason of its own, such as an emergency or a crime. You can object, and your record is then closed to it.",
+            "Mae'r gyfraith yn ei ganiatáu am un rheswm penodol, megis argyfwng neu drosedd. Gallwch wrthwynebu, ac yna bydd eich cofnod ar gau i'r corff hwn.",
             grant=False,
             objection=True,
             erasure=_E.ON_REQUEST,

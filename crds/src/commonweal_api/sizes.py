@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from commonweal_api.common import cel
 from commonweal_api.offer import Offer
 from commonweal_api.quality import QualityCheck
+from commonweal_api.welsh import FieldInWelsh
 
 MOST_BYTES = 65_536
 _FIELD, _ANSWER, _CHECK, _VALUE = 160, 64, 200, 4
@@ -28,10 +29,21 @@ def _optional(path: str, then: str) -> str:
     return f"(has({path}) ? {then} : 0)"
 
 
+def _welsh(part: str) -> list[str]:
+    return [f"(has({part}.cy) && has({part}.cy.{name}) ? {_bytes(f'{part}.cy.{name}')} : 0)" for name in ("label", "description")]
+
+
 def _offer(at: str) -> str:
-    texts = [_optional(f"f.{name}", _bytes(f"f.{name}")) for name in ("column", "from", "semantic", "description")]
-    fields = _sum(f"{at}.fields", "f", _FIELD, _bytes("f.name"), *texts, _optional("f.mask", _bytes("f.mask.of")))
-    answers = _sum(f"{at}.answers", "a", _ANSWER, *(_bytes(f"a.{name}") for name in ("name", "expression", "description")))
+    texts = [_optional(f"f.{name}", _bytes(f"f.{name}")) for name in ("column", "from", "semantic", "description", "label")]
+    fields = _sum(f"{at}.fields", "f", _FIELD, _bytes("f.name"), *texts, *_welsh("f"), _optional("f.mask", _bytes("f.mask.of")))
+    answers = _sum(
+        f"{at}.answers",
+        "a",
+        _ANSWER,
+        *(_bytes(f"a.{name}") for name in ("name", "expression", "description")),
+        _optional("a.label", _bytes("a.label")),
+        *_welsh("a"),
+    )
     return f"{fields} + {_optional(f'{at}.answers', answers)}"
 
 
@@ -53,9 +65,14 @@ def size_of(offer: Offer, earlier: Iterable[Offer] = (), quality: Iterable[Quali
 
 def _size_of_offer(offer: Offer) -> int:
     fields = sum(
-        _FIELD + _length(f.name, f.column, f.from_, f.semantic, f.description, f.mask.of if f.mask else None) for f in offer.fields
+        _FIELD + _length(f.name, f.column, f.from_, f.semantic, f.description, f.label, *_in_welsh(f.cy), f.mask.of if f.mask else None)
+        for f in offer.fields
     )
-    return fields + sum(_ANSWER + _length(a.name, a.expression, a.description) for a in offer.answers)
+    return fields + sum(_ANSWER + _length(a.name, a.expression, a.description, a.label, *_in_welsh(a.cy)) for a in offer.answers)
+
+
+def _in_welsh(block: FieldInWelsh | None) -> tuple[str | None, ...]:
+    return (block.label, block.description) if block is not None else ()
 
 
 def _length(*texts: str | None) -> int:

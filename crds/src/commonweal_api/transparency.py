@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from commonweal_api.common import Contact, Day, HttpsUrl, Strict, Text, cel, check, validations
+from commonweal_api.welsh import AssuranceInWelsh, TransparencyInWelsh
 
 DELAY = cel(
     "(self.visibility == 'Delayed') == has(self.delayDays)",
@@ -24,6 +25,7 @@ class Transparency(Strict, json_schema_extra=validations(DELAY, REASON)):
     visibility: Literal["Immediate", "Delayed", "Suppressed"] = Field(default="Immediate", description="When the person sees a use.")
     delay_days: int | None = Field(default=None, strict=True, ge=1, le=365, description="After how many days a Delayed use is shown.")
     reason: Text | None = Field(default=None, min_length=20, max_length=500, description="Why it is not shown at once; published.")
+    cy: TransparencyInWelsh | None = Field(default=None, description="The same in Welsh.")
 
     @model_validator(mode="after")
     def _said_why(self) -> Self:
@@ -38,6 +40,7 @@ class Assurance(Strict):
     """What the public register of information sharing agreements asks beyond the rest of the agreement."""
 
     benefits: Text = Field(min_length=20, max_length=500, description="What people gain from it.")
+    cy: AssuranceInWelsh | None = Field(default=None, description="The same in Welsh.")
     method: Text = Field(min_length=5, max_length=300, description="How the information is handed over.")
     processors: list[Annotated[Text, StringConstraints(min_length=2, max_length=120)]] = Field(
         default_factory=list, max_length=10, description="Who handles it for the consumer."

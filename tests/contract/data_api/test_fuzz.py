@@ -32,7 +32,7 @@ CHECKS = [
     checks.missing_required_header,
 ]
 MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
-OWN = {"/v1/delegations", "/v1/delegations/{delegation}", "/v1/audit/export"}
+OWN = {"/v1/delegations", "/v1/delegations/{delegation}", "/v1/complaints", "/v1/complaints/{complaint}", "/v1/audit/export"}
 EXAMPLES = 8
 
 

@@ -38,6 +38,7 @@ def copied(move: Move) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     assert old.say(BEN, "Withdrawn").status_code == 200, "what people say is taken while the department is frozen"
     _, told = pass_over(old, new, "last")
     assert old.say(ADA, "Objected", "task").status_code == 200, "also after the moment of the copy"
+    assert old.complain(BEN, "Said on the way.").status_code == 201
     new.step("settle", MOVE, asked={"tables": told["tables"], "identities": move.identities(), "models": {}})
     new.step("put-in-place", MOVE)
     move.take_up()
@@ -66,6 +67,7 @@ def moved(heritage: HeritageServer, issuer: Issuer) -> Iterator[tuple[Move, Befo
         assert old.say(CLEO, "Objected", "task").status_code == 200
         old.store.value("select agreement.end_nonce('over', null, 'Revoked')")
         numbers, nonces = old.store.value(NUMBERS), old.store.value(NONCES)
+        assert old.complain(BEN, "Said before.").status_code == 201
         pass_over(old, new)
         assert old.read(ADA).status_code == 200, "the old site serves while most is copied"
         with Hold(old):
@@ -89,6 +91,16 @@ def test_what_was_said_on_the_way_holds(moved: tuple[Move, Before]) -> None:
     assert new.read(ADA).status_code == 404, "objected during the move stays objected"
     assert new.read(ADA, "tax").status_code == 200, "and what was given stays given"
     assert new.read(CLEO).status_code == 404, "as what was objected to before"
+
+
+COMPLAINTS = "select json_agg(to_jsonb(c) - 'seq' || jsonb_build_object('event', c.seq) order by seq)::text from consent.complaints c"
+
+
+def test_complaints_go_along_with_their_events(moved: tuple[Move, Before]) -> None:
+    old, new = moved[0].old, moved[0].new
+    complaints = json.loads(new.store.value(COMPLAINTS))
+    assert [c["words"] for c in complaints] == ["Said before.", "Said on the way."]
+    assert complaints == json.loads(old.store.value(COMPLAINTS))
 
 
 def test_it_is_the_same_department(moved: tuple[Move, Before]) -> None:

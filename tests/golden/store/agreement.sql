@@ -88,7 +88,7 @@ begin
       interval '90 days') at time zone 'UTC'), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))::text from product."companies_ce600c3508" r
       where r.subject = p_subject);
   insert into audit.use (client, caller, purpose, op, contract, basis, fields, subject, subjects, found)
-      select p_client, p_caller, p_purpose, 'point', 'e6467bc45ea4e4f99d109650f7886068', 'Consent', p_fields, p_subject, null,
+      select p_client, p_caller, p_purpose, 'point', '2ab5d10965b1d8752dd344aa80a29cf1', 'Consent', p_fields, p_subject, null,
       (v_json is not null)::int;
   return v_json;
 end $door$;
@@ -131,7 +131,7 @@ begin
       interval '90 days') at time zone 'UTC'), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))::text from product."companies_ce600c3508" r
       where r.subject = x.s) as j from unnest(v_subjects) with ordinality x(s, o)),
   w as (insert into audit.use (client, caller, purpose, op, contract, basis, fields, subject, subjects, found)
-      select p_client, p_caller, p_purpose, 'point', 'e6467bc45ea4e4f99d109650f7886068', 'Consent', p_fields, s, null, (j is not
+      select p_client, p_caller, p_purpose, 'point', '2ab5d10965b1d8752dd344aa80a29cf1', 'Consent', p_fields, s, null, (j is not
       null)::int from r)
   select string_agg(coalesce(j, ''), chr(10) order by o) into v_all from r;
   return v_all;
@@ -178,7 +178,7 @@ begin
         where e.key = any (string_to_array(p_fields, ','))) end) as j from product."companies_ce600c3508" r
         where r.subject > p_after order by r.subject limit least(greatest(p_most, 1), 100)) q;
   insert into audit.use (client, caller, purpose, op, contract, basis, fields, subject, subjects, found)
-      select p_client, p_caller, p_purpose, 'page', 'e6467bc45ea4e4f99d109650f7886068', 'Consent', p_fields, null, coalesce(v_ids,
+      select p_client, p_caller, p_purpose, 'page', '2ab5d10965b1d8752dd344aa80a29cf1', 'Consent', p_fields, null, coalesce(v_ids,
       '{}'), coalesce(v_found, 0);
   return v_json;
 end $door$;

@@ -10,7 +10,7 @@ from typing import Any
 
 from commonweal_api import DataProduct
 from commonweal_api.department import Party
-from commonweal_api.plan import Outcome, StoreReport
+from commonweal_api.plan import ComplaintCount, Outcome, StoreReport
 from commonweal_api.quality import QualityCount
 from commonweal_api.reasons import CONDITIONS_OF, ConditionType, Reason, entry_of
 from commonweal_kube.objects import ObjectCache, Record
@@ -331,12 +331,15 @@ def problem(reason: str, kind: str = "Role") -> tuple[Problem, ...]:
 
 LARGEST_SPEC = DataProduct.model_validate(largest_product()).spec
 LARGEST = (Contract(SERVED.record, SERVED.contract.plan.model_copy(update={"spec": LARGEST_SPEC})),) * 20
+OVERDUE = ComplaintCount(open=5, overdue=2, since=NOW)
 RUNNING = department(report=StoreReport(plan="d"))
 DEPARTMENTS: list[tuple[tuple[DepartmentInput, tuple[Problem, ...]], ConditionType, Reason]] = [
     (RUNNING, _C.NAMESPACE_READY, _R.NAMESPACE_ACTIVE),
     (RUNNING, _C.PLAN_COMPLETE, _R.PLAN_COMPLETE),
     (RUNNING, _C.CONTINUES, _R.CONTINUING),
     ((replace(RUNNING[0], parties=(Party(department=CONSUMER, agreements=["a/b"], ending=NOW),)), ()), _C.CONTINUES, _R.PARTY_ENDING),
+    (RUNNING, _C.COMPLAINTS_ANSWERED, _R.COMPLAINTS_IN_TIME),
+    (department(report=StoreReport(plan="d", complaints=OVERDUE)), _C.COMPLAINTS_ANSWERED, _R.COMPLAINTS_OVERDUE),
     (department(contracts=LARGEST), _C.PLAN_COMPLETE, _R.PLAN_TOO_LARGE),
     (RUNNING, _C.STORE_READY, _R.STORE_RUNNING),
     (RUNNING, _C.DATA_API_READY, _R.DATA_API_RUNNING),

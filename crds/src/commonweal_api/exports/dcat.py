@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from commonweal_api.data_product import DataProduct
+from commonweal_api.data_product import DataProduct, DataProductSpec
 from commonweal_api.exports.names import contract_id, product_id, versions_of
 from commonweal_api.plan import audience_of
 
@@ -27,7 +27,7 @@ def dcat_dataset(product: DataProduct, department: str, *, endpoint: str = "") -
         "@id": product_id(department, name),
         "@type": "dcat:Dataset",
         "dct:identifier": f"{department}/{name}",
-        "dct:title": spec.title,
+        "dct:title": _in_languages(spec),
         "dct:description": spec.description or spec.title,
         "dct:publisher": {"@id": audience_of(department), "@type": "foaf:Organization", "foaf:name": department},
         "dct:accessRights": {"@id": RESTRICTED},
@@ -49,6 +49,13 @@ def dcat_dataset(product: DataProduct, department: str, *, endpoint: str = "") -
             },
         }
     return dataset
+
+
+def _in_languages(spec: DataProductSpec) -> Any:
+    """Return the title; where there is Welsh, both, each with its language."""
+    if spec.cy is None:
+        return spec.title
+    return [{"@value": spec.title, "@language": "en"}, {"@value": spec.cy.title, "@language": "cy"}]
 
 
 def _reached_by(contact: str) -> str:

@@ -19,6 +19,7 @@ class ConditionType(StrEnum):
     DATA_API_READY = "DataApiReady"
     MODELS_READY = "ModelsReady"
     CONTINUES = "Continues"
+    COMPLAINTS_ANSWERED = "ComplaintsAnswered"
     LINKING_READY = "LinkingReady"
     MAPPING_VALID = "MappingValid"
     COMPATIBLE = "Compatible"
@@ -44,7 +45,8 @@ class ConditionType(StrEnum):
 _T = ConditionType
 CONDITIONS_OF: dict[str, tuple[ConditionType, ...]] = {
     "Department": (
-        _T.NAMESPACE_READY, _T.PLAN_COMPLETE, _T.STORE_READY, _T.DATA_API_READY, _T.MODELS_READY, _T.CONTINUES, _T.LINKING_READY, _T.READY,
+        _T.NAMESPACE_READY, _T.PLAN_COMPLETE, _T.STORE_READY, _T.DATA_API_READY, _T.MODELS_READY, _T.CONTINUES, _T.COMPLAINTS_ANSWERED,
+        _T.LINKING_READY, _T.READY,
     ),
     "DataProduct": (
         _T.MAPPING_VALID, _T.COMPATIBLE, _T.SOURCE_REACHABLE, _T.PUSHDOWN_SAFE, _T.LOADED, _T.QUALITY_PASSED, _T.SLA_MET, _T.SERVING, _T.READY,
@@ -84,6 +86,8 @@ class Reason(StrEnum):
     MODELS_FAILING = "ModelsFailing"
     CONTINUING = "Continuing"
     PARTY_ENDING = "PartyEnding"
+    COMPLAINTS_IN_TIME = "ComplaintsInTime"
+    COMPLAINTS_OVERDUE = "ComplaintsOverdue"
     LINKING_READY = "LinkingReady"
     LINK_CASES_OPEN = "LinkCasesOpen"
     MATCHING_PRODUCT_UNSUITABLE = "MatchingProductUnsuitable"

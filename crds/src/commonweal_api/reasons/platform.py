@@ -30,6 +30,12 @@ PLATFORM: dict[Reason, Entry] = {
         "A department with which there are agreements or models is ending: access between the two is closed, and its data is about to be removed.",
         "Ask the department that the message names; take out agreements, features and callers that name it.",
     ),
+    _R.COMPLAINTS_IN_TIME: yes(_T.COMPLAINTS_ANSWERED, "No complaint of a person is overdue."),
+    _R.COMPLAINTS_OVERDUE: no(
+        _T.COMPLAINTS_ANSWERED,
+        "Complaints of people are not answered within the department's own term (spec.complaints.days). Ready does not depend on it.",
+        "As a registrar, ask `GET /v1/complaints?state=Open` of the data API and answer each by `PUT /v1/complaints/{id}`.",
+    ),
     _R.LINKING_READY: yes(_T.LINKING_READY, "People can link their sign-in to their record, and no case waits for a registrar."),
     _R.LINK_CASES_OPEN: yes(
         _T.LINKING_READY,

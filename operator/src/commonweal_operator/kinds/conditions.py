@@ -9,6 +9,8 @@ from commonweal_api.reasons import CONDITIONS_OF, ConditionType, Reason, entry_o
 
 LONGEST = 2048
 NAMED = 10  # of what a condition lists
+# Told beside Ready: says what people of the department owe, and nothing of whether it works.
+BESIDE = frozenset({ConditionType.COMPLAINTS_ANSWERED})
 
 
 class Finding(NamedTuple):
@@ -26,7 +28,7 @@ class Finding(NamedTuple):
 
 def conditions(findings: Sequence[Finding], generation: int) -> list[dict[str, Any]]:
     """Return the conditions with `Ready` last, without times; Ready carries the first that is False, else the first that is Unknown."""
-    amiss = [f for f in findings if not f.holds]
+    amiss = [f for f in findings if not f.holds and f.type not in BESIDE]
     first = next((f for f in amiss if entry_of(f.reason).status == "False"), amiss[0] if amiss else None)
     ready = Finding(ConditionType.READY, Reason.ALL_READY) if first is None else first._replace(type=ConditionType.READY)
     return [_condition(finding, generation) for finding in (*findings, ready)]

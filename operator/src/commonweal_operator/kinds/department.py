@@ -9,9 +9,19 @@ from functools import cached_property
 from typing import Any
 
 from commonweal_api import Department, namespace_of
-from commonweal_api.department import ConsentFeed, LinkCases, Party
+from commonweal_api.department import COMPLAINT_DAYS, ConsentFeed, LinkCases, Party
 from commonweal_api.jwk import Jwk
-from commonweal_api.plan import AgreementPlan, FeatureSource, FeedPeer, ModelEntry, ModelPlan, StorePlan, StoreReport, audience_of
+from commonweal_api.plan import (
+    AgreementPlan,
+    FeatureSource,
+    FeedPeer,
+    ModelEntry,
+    ModelPlan,
+    ModelRecord,
+    StorePlan,
+    StoreReport,
+    audience_of,
+)
 from commonweal_api.reasons import ConditionType, Reason
 from commonweal_kube.objects import Record
 from commonweal_kube.queue import Key
@@ -53,7 +63,7 @@ class DepartmentInput:
     exist and are opened to its store. `report` is the keeper's last one. `old_store`: a store in its own namespace is to be told
     what is revoked; `unsplit`: it is the one that serves, and nothing may be made beside it. `data_api_url` and `models_url` are base URLs, `exposed` the Services behind them.
     `revoked` are the nonces that a party has revoked; `parties` are the departments that it has to do with; `display_names` are what the consumers of its
-    agreements call themselves, as far as they are on this site; `mail`: the platform has a mail server.
+    agreements call themselves, as far as they are on this site, `welsh_names` in Welsh; `mail`: the platform has a mail server.
     """
 
     now: datetime
@@ -78,6 +88,7 @@ class DepartmentInput:
     revoked: tuple[str, ...] = ()
     parties: tuple[Party, ...] = ()
     display_names: Mapping[str, str] = field(default_factory=dict)
+    welsh_names: Mapping[str, str] = field(default_factory=dict)
     mail: bool = False
 
     @cached_property
@@ -113,14 +124,31 @@ def store_plan(inputs: DepartmentInput) -> StorePlan:
         display_name=department.spec.display_name,
         contact=department.spec.contact,
         products=[contract.plan for contract in inputs.contracts],
-        agreements=[_agreement(a, inputs.display_names) for a in inputs.agreements if planned(a)],
+        agreements=[_agreement(a, inputs) for a in inputs.agreements if planned(a)],
         site=inputs.site,
         peers=peers(inputs),
         max_staleness_seconds=max_staleness_seconds(inputs),
         registrars=list(department.spec.registrars),
         signing=inputs.signing,
         revoked=list(inputs.revoked) or None,
+        complaint_days=days if (days := department.spec.complaints.days) != COMPLAINT_DAYS else None,
+        display_name_cy=department.spec.cy.display_name if department.spec.cy else None,
+        models=[_registered(m) for m in inputs.models] or None,
         matching=department.spec.matching if _linking_fault(inputs) is None else None,
+    )
+
+
+def _registered(model: Record) -> ModelRecord:
+    spec = model.parsed.spec
+    return ModelRecord(
+        name=model.key.name,
+        title=spec.title,
+        title_cy=spec.cy.title if spec.cy else None,
+        purpose=spec.purpose,
+        reads=[f"{f.department}/{f.product}/{f.field}" for f in spec.features],
+        callers=[f"{c.department}/{c.client}" for c in spec.callers],
+        shape=spec.learning.shape,
+        floor=spec.learning.floor,
     )
 
 
@@ -146,7 +174,7 @@ def _feed(inputs: DepartmentInput) -> ConsentFeed | None:
     return inputs.record.parsed.spec.consent_feed if inputs.site else None
 
 
-def _agreement(agreement: Agreement, display_names: Mapping[str, str]) -> AgreementPlan:
+def _agreement(agreement: Agreement, inputs: DepartmentInput) -> AgreementPlan:
     # Without its signatures: they have been checked, the store has no use for them, and they would be half of a plan whose size is bounded.
     spec, record = agreement.spec.model_copy(update={"signatures": [], "revocations": None}), agreement.record
     dry = spec.mode == "DryRun"
@@ -158,7 +186,8 @@ def _agreement(agreement: Agreement, display_names: Mapping[str, str]) -> Agreem
         spec=spec,
         dry_run=dry,
         signed=signed,
-        consumer_name=display_names.get(spec.consumer.department),
+        consumer_name=inputs.display_names.get(spec.consumer.department),
+        consumer_name_cy=inputs.welsh_names.get(spec.consumer.department),
     )
 
 
@@ -195,6 +224,7 @@ def status(inputs: DepartmentInput, problems: Sequence[Problem]) -> dict[str, An
         _data_api(running.data_api),
         _models(running.models, unused=not inputs.models),
         _continues(inputs.parties),
+        _complaints(inputs.report),
         *_linking(inputs),
     ]
     found = {
@@ -241,6 +271,14 @@ def _plan(inputs: DepartmentInput) -> Finding:
 def _continues(parties: Sequence[Party]) -> Finding:
     ending = [f"{p.department} (since {p.ending.isoformat()}): {', '.join((*p.agreements, *p.models))}." for p in parties if p.ending]
     return Finding(_C.CONTINUES, _R.PARTY_ENDING, " ".join(ending)) if ending else Finding(_C.CONTINUES, _R.CONTINUING)
+
+
+def _complaints(report: StoreReport | None) -> Finding:
+    count = report.complaints if report is not None else None
+    if count is None or not count.overdue:
+        return Finding(_C.COMPLAINTS_ANSWERED, _R.COMPLAINTS_IN_TIME)
+    since = f", the oldest since {count.since.date().isoformat()}" if count.since is not None else ""
+    return Finding(_C.COMPLAINTS_ANSWERED, _R.COMPLAINTS_OVERDUE, f"{count.overdue} of {count.open}{since}.")
 
 
 def _linking(inputs: DepartmentInput) -> list[Finding]:

@@ -103,6 +103,7 @@ class _Gathering:
             revoked=self._revoked(own, tenant),
             parties=parties(record.key.name, (*own, *consumed, *models, *calling, *view.models_reading(record.key.name)), view.ending()),
             display_names=self._display_names(r.parsed.spec.consumer.department for r in own),
+            welsh_names=self._welsh_names(r.parsed.spec.consumer.department for r in own),
         )
 
     def ending(self, record: Record, since: datetime) -> EndingInput:
@@ -156,6 +157,11 @@ class _Gathering:
         """Return what those departments that are on this site call themselves."""
         found = ((name, self._view.department(name)) for name in departments)
         return {name: party.parsed.spec.display_name for name, party in found if party is not None}
+
+    def _welsh_names(self, departments: Iterable[str]) -> dict[str, str]:
+        """Return the same in Welsh, of those that say it."""
+        found = ((name, self._view.department(name)) for name in departments)
+        return {name: cy.display_name for name, party in found if party is not None and (cy := party.parsed.spec.cy) is not None}
 
     def _needed(self, model: Record) -> tuple[NeededProduct, ...]:
         consumers = {department_of(model.key.tenant)} | {c.department for c in model.parsed.spec.callers}

@@ -96,7 +96,7 @@ def _process(terms: Mapping[str, Any]) -> dict[str, Any]:
         "cw:agreement": terms.get("name"),
         "cw:product": terms.get("product"),
         "dpv:hasPurpose": [
-            {"@type": p.get("iri"), "dct:identifier": p.get("key"), "dct:description": p.get("text")} for p in terms.get("purposes", [])
+            {"@type": p.get("iri"), "dct:identifier": p.get("key"), "dct:description": _in_languages(p)} for p in terms.get("purposes", [])
         ],
         "dpv:hasPersonalData": [{"@type": "dpv:PersonalData", "dct:title": field} for field in terms.get("fields", [])],
         "dpv:hasRecipient": {"@type": "dpv:PublicAuthority", "dct:identifier": terms.get("consumer")},
@@ -111,12 +111,22 @@ def _process(terms: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _in_languages(purpose: Mapping[str, Any]) -> Any:
+    """Return the purpose's sentence; where there is Welsh, both, each with its language (JSON-LD 1.1, section 4.2.4)."""
+    text, welsh = purpose.get("text"), (purpose.get("cy") or {}).get("text")
+    return text if welsh is None else [{"@value": text, "@language": "en"}, {"@value": welsh, "@language": "cy"}]
+
+
+def _english(text: Any) -> Any:
+    return text[0]["@value"] if isinstance(text, list) else text
+
+
 def _notice(event: Mapping[str, Any], terms: Mapping[str, Any]) -> dict[str, Any]:
     """Return the notice: what the person was shown is the agreement's terms, named by their hash."""
     return {
         "@type": "dpv:ConsentNotice" if terms.get("basis") == "Consent" else "dpv:PrivacyNotice",
         "dct:identifier": event["contract"],
-        "dct:language": "en",  # the manifests have one language
+        "dct:language": ["en", "cy"] if terms.get("purposes") and all(p.get("cy") for p in terms["purposes"]) else "en",
         "cw:withdrawal": WITHDRAWAL.replace("{agreement}", str(terms.get("name") or "…")),
         "cw:complaints": (terms.get("owner") or {}).get("complaints"),
     }
@@ -202,7 +212,7 @@ class Receipt:
             f"agreement  {process.get('cw:agreement', 'not told')} (terms {notice['dct:identifier']}), basis {held['dpv:hasLegalBasis'].partition(':')[2]}",
             f"receiver   {process['dpv:hasRecipient'].get('dct:identifier', 'not told')}",
             f"fields     {', '.join(f['dct:title'] for f in process['dpv:hasPersonalData']) or 'not told'}",
-            *(f"purpose    {p['dct:identifier']}: {p['dct:description']}" for p in process["dpv:hasPurpose"]),
+            *(f"purpose    {p['dct:identifier']}: {_english(p['dct:description'])}" for p in process["dpv:hasPurpose"]),
             f"to end it  {notice['cw:withdrawal']}",
         ]
 

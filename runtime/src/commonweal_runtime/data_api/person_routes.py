@@ -11,6 +11,7 @@ from litestar.params import FromPath
 from commonweal_runtime.bodies import parse
 from commonweal_runtime.data_api import problems
 from commonweal_runtime.data_api.bodies import ConsentBody, DelegationBody, ObjectionBody
+from commonweal_runtime.data_api.complaints import ComplaintBody
 from commonweal_runtime.data_api.people import DecisionResult, Principal, who_asks
 from commonweal_runtime.data_api.requests import NEWEST, before_of, delegation_id_of, limit_of, name_of, number_of, query_of
 from commonweal_runtime.data_api.responses import answer
@@ -24,7 +25,7 @@ _Answer = Response[bytes]
 
 def person_routes(service: Service) -> list[Any]:
     """Return the routes under /me."""
-    return [*_decisions(service), *_evidence(service), *_delegations(service), *_rights(service)]
+    return [*_decisions(service), *_evidence(service), *_delegations(service), *_rights(service), *_complaints(service)]
 
 
 def _decisions(service: Service) -> list[Any]:
@@ -127,6 +128,24 @@ def _rights(service: Service) -> list[Any]:
         return json_answer((await people.erase(who, name)).encode())
 
     return [export, erase]
+
+
+def _complaints(service: Service) -> list[Any]:
+    complaints = service.complaints
+
+    @get("/me/complaints")
+    async def listed(request: _Request) -> _Answer:
+        who = await _who(service, request)
+        query = query_of(request, "before", "limit")
+        return answer(request, (await complaints.of(who, before_of(query, NEWEST), limit_of(query))).encode())
+
+    @post("/me/complaints")
+    async def complain(request: _Request) -> _Answer:
+        who = await _who(service, request)
+        said = parse(ComplaintBody, await body_of(request))
+        return json_answer((await complaints.complain(who, said)).encode(), 201)
+
+    return [listed, complain]
 
 
 def _receipted(service: Service, decided: DecisionResult) -> Response[bytes]:

@@ -50,11 +50,13 @@ __all__ = [
     "no_registrar",
     "no_such_agreement",
     "no_such_case",
+    "no_such_complaint",
     "no_such_delegation",
     "no_such_product",
     "not_delegated",
     "not_found",
     "not_linked",
+    "nothing_to_complain_of",
     "nothing_to_erase",
     "purpose_missing",
     "purpose_not_agreed",
@@ -172,13 +174,27 @@ def no_registrar() -> ProblemError:
         403,
         "NotRegistrar",
         "Not a registrar",
-        "This client may not record delegations.",
+        "This client may neither record delegations nor see complaints.",
         "Have the department add the account to spec.registrars of its Department.",
     )
 
 
 def no_such_delegation() -> ProblemError:
     return ProblemError(404, "NotFound", "Not found", "There is no such delegation in force.", "Take `id` from /me/delegations.")
+
+
+def no_such_complaint() -> ProblemError:
+    return ProblemError(404, "NotFound", "Not found", "There is no such complaint.", "Take `id` from /v1/complaints.")
+
+
+def nothing_to_complain_of() -> ProblemError:
+    return ProblemError(
+        404,
+        "NotFound",
+        "Not found",
+        "There is no agreement of this name, or no such use about you.",
+        "Take `agreement` from /me/consents or `id` from /me/uses; or send `about` empty.",
+    )
 
 
 def no_such_product() -> ProblemError:

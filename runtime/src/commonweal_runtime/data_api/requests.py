@@ -14,7 +14,7 @@ from commonweal_runtime.problems import invalid_request
 
 MOST_FIELDS = 100
 MOST_ROWS = 1000
-LONGEST_BODY = 8192
+LONGEST_BODY = 32 * 1024  # an answer in two languages, each character escaped
 FIRST = UUID(int=0)
 NEWEST = 2**62
 _LONGEST_FIELDS = 8192
@@ -64,6 +64,11 @@ def delegated_of(text: str) -> UUID:
 def delegation_id_of(text: str) -> UUID:
     """Return the delegation in a path."""
     return uuid_of(text, "The delegation in the address", "Write the `id` of a delegation, as in /me/delegations.")
+
+
+def complaint_id_of(text: str) -> UUID:
+    """Return the complaint in a path."""
+    return uuid_of(text, "The complaint in the address", "Write the `id` of a complaint, as in /v1/complaints.")
 
 
 def uuid_of(text: object, what: str, remedy: str = _ID) -> UUID:

@@ -16,6 +16,7 @@ from commonweal_runtime.data_api import callers, problems
 from commonweal_runtime.data_api.callers import Asked, Calling
 from commonweal_runtime.data_api.catalogue import Catalogue
 from commonweal_runtime.data_api.catalogue_watch import CatalogueWatch
+from commonweal_runtime.data_api.complaints import Complaints
 from commonweal_runtime.data_api.connections import Address, ConnectionPools
 from commonweal_runtime.data_api.linking import Cases, Linking
 from commonweal_runtime.data_api.openapi import document
@@ -47,6 +48,7 @@ class Service:
         self.watch = CatalogueWatch(address, self.pools.close)
         turns = Turns()
         self.people, self.registrars = People(self.pools, turns), Registrars(self.pools, turns)
+        self.complaints = Complaints(self.pools, turns)
         self.linking, self.cases = (
             Linking(self.pools, settings.department, settings.database_key, settings.mail, turns),
             Cases(self.pools, turns),

@@ -19,6 +19,7 @@ from commonweal_api.plan import Outcome, StorePlan, StoreReport, digest_of
 from commonweal_runtime.audit.sealer import Sealer
 from commonweal_runtime.federation.pulling import Feed
 from commonweal_runtime.keeper.closing import Closing
+from commonweal_runtime.keeper.complaints import OpenComplaints
 from commonweal_runtime.linkage.linker import Linker
 from commonweal_runtime.plan_exchange import PlanExchange
 from commonweal_runtime.seal_key import SealKey
@@ -53,6 +54,7 @@ class Keeper:
         self._health = ProductHealth(connect, self._news.set)
         self._seal_key = SealKey.of(database_key)
         self._feed = Feed(connect, sector_key, self._judge.set)
+        self._complaints = OpenComplaints(connect, self._news.set)
         self._linker = Linker(connect, database_key)
         self._links: LinkCases | None = None
         self._next_end: asyncio.TimerHandle | None = None
@@ -90,6 +92,7 @@ class Keeper:
             self._health.run,
             self._feed.run,
             self._linker.run,
+            self._complaints.run,
             Sealer(self._connect, self._seal_key).run,
         )
 
@@ -174,5 +177,10 @@ class Keeper:
         identities = self._closing.identities
         told, agreements = identities.outcomes(told), identities.outcomes(agreements)
         return StoreReport(
-            plan=carried, products=told, agreements=agreements, seal_key=Jwk.model_validate(self._seal_key.jwk), links=self._links
+            plan=carried,
+            products=told,
+            agreements=agreements,
+            seal_key=Jwk.model_validate(self._seal_key.jwk),
+            complaints=self._complaints.count,
+            links=self._links,
         )

@@ -58,6 +58,9 @@ class PublisherContext:
     preconditions: tuple[tuple[str, SqlState, str], ...] = ()
 
 
+WELSH = "welsh"  # the part of the terms that has the purposes' sentences in Welsh
+
+
 @dataclass(frozen=True, slots=True)
 class CompiledAgreement:
     """All that goes into the store when an agreement opens. `visible` says in SQL whose rows it then shows, from its begin on."""
@@ -162,6 +165,7 @@ def _content(number: int, agreement: AgreementPlan, product: Served, publisher: 
         "name": agreement.name,
         "product": product.name,
         "title": product.spec.title,
+        **({"cy": product.spec.cy.wire()} if product.spec.cy is not None else {}),
         "version": product.spec.version,
         "owner": owner.wire() if owner is not None else None,
         "consumer": agreement.spec.consumer.department,
@@ -184,15 +188,24 @@ def _content(number: int, agreement: AgreementPlan, product: Served, publisher: 
 
 def _terms(spec: ConsentPolicySpec, shape: Shape) -> dict[str, dict[str, str]]:
     """Return what a person says yes to: each field with its meaning, each purpose with its sentence."""
+    welsh = {p.key: p.cy.text for p in spec.purposes if p.cy is not None}
     return {
         "fields": {f: c.origin for f in spec.fields if (c := shape.of(f))},
         "purposes": {p.key: p.text for p in spec.purposes},
+        **({WELSH: welsh} if welsh else {}),
     }
 
 
 def widens(old: dict[str, dict[str, str]], new: dict[str, dict[str, str]]) -> bool:
-    """Return whether `new` covers anything that `old` did not; then earlier consents do not cover it."""
-    return any(old.get(part, {}).get(key) != value for part, entries in new.items() for key, value in entries.items())
+    """Return whether `new` covers anything that `old` did not; then earlier consents do not cover it.
+
+    Welsh that is added to what stood there in English alone widens nothing; Welsh that says something else does, for people read it and said yes.
+    """
+    return any(
+        old.get(part, {}).get(key, value if part == WELSH else None) != value
+        for part, entries in new.items()
+        for key, value in entries.items()
+    )
 
 
 def _moment(at: datetime) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 
 from commonweal_api.consent_policy import ConsentPolicySpec
+from commonweal_api.department import COMPLAINT_DAYS
 from commonweal_api.plan import AgreementPlan, Outcome, StorePlan
 from commonweal_api.reasons import Reason
 from commonweal_api.rights import RIGHTS
@@ -89,15 +90,16 @@ class Enforcement:
         """Tell the store what each basis leaves to the person; a matrix that has not changed writes nothing."""
         for basis, r in RIGHTS.items():
             await self._db.execute(
-                "insert into agreement.rights as r (basis, consent, objection, erasure, portability, words) values ($1, $2, $3, $4, $5, $6) "
+                "insert into agreement.rights as r (basis, consent, objection, erasure, portability, words, words_cy) values ($1, $2, $3, $4, $5, $6, $7) "
                 "on conflict (basis) do update set consent = excluded.consent, objection = excluded.objection, erasure = excluded.erasure, "
-                "portability = excluded.portability, words = excluded.words where r is distinct from excluded",
+                "portability = excluded.portability, words = excluded.words, words_cy = excluded.words_cy where r is distinct from excluded",
                 str(basis),
                 r.grant,
                 r.objection,
                 str(r.erasure),
                 r.portability,
                 r.words,
+                r.welsh,
             )
 
     def table_lock(self, uid: str) -> asyncio.Lock:
@@ -157,16 +159,19 @@ class Enforcement:
                 await self._db.execute(statement)
 
     async def _name_department(self, plan: StorePlan) -> None:
-        columns = ("name", "display_name", "contact", "registrars", "signing")
+        columns = ("name", "display_name", "contact", "registrars", "signing", "complaint_days", "display_name_cy", "models")
         values, new = ", ".join(columns), ", ".join(f"excluded.{c}" for c in columns)
         await self._db.execute(
-            f"insert into agreement.department as d ({values}) values ($1, $2, $3, $4, $5::text::jsonb) on conflict (one) do update set ({values}) = ({new}) "
+            f"insert into agreement.department as d ({values}) values ($1, $2, $3, $4, $5::text::jsonb, $6, $7, $8::text::jsonb) on conflict (one) do update set ({values}) = ({new}) "
             f"where ({', '.join(f'd.{c}' for c in columns)}) is distinct from ({new})",
             plan.department,
             plan.display_name,
             plan.contact,
             plan.registrars,
             json.dumps(plan.signing.wire()) if plan.signing else None,
+            plan.complaint_days or COMPLAINT_DAYS,
+            plan.display_name_cy,
+            json.dumps([m.wire() for m in plan.models or ()]),
         )
 
     # agreements
@@ -246,8 +251,11 @@ class Enforcement:
 
     async def _name_consumer(self, number: int, agreement: AgreementPlan) -> None:
         """Keep what people are told the consumer is called. It is no part of the terms: what is open stays so."""
-        statement = "update agreement.register set consumer_name = $2 where number = $1 and consumer_name is distinct from $2"
-        await self._db.execute(statement, number, agreement.consumer_name)
+        statement = (
+            "update agreement.register set consumer_name = $2, consumer_name_cy = $3 "
+            "where number = $1 and (consumer_name, consumer_name_cy) is distinct from ($2, $3)"
+        )
+        await self._db.execute(statement, number, agreement.consumer_name, agreement.consumer_name_cy)
 
     async def _open(self, entry: Entry, agreement: AgreementPlan, product: Served, compiled: CompiledAgreement) -> None:
         if entry.in_force and entry.opened == compiled.digest:

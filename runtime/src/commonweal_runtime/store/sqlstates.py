@@ -135,7 +135,7 @@ REGISTER: Mapping[SqlState, Entry] = MappingProxyType({
         "Send the request to the address in `Location`, with a token of that site.",
     ),
     SqlState.SAYING_LIMIT: Entry(
-        "A person's consent to one agreement was given, or an objection lifted, a hundred times within a day, or a hundred delegations of a person were made."
+        "A person's consent to one agreement was given, or an objection lifted, a hundred times within a day, or a hundred delegations or ten complaints of a person were made."
         " The message is the seconds to wait. Withdrawing, objecting and ending are always taken.",
         ("429 SayingLimit",),
         "Wait as long as `Retry-After` says; whatever closes can be said at any time.",
@@ -161,7 +161,7 @@ REGISTER: Mapping[SqlState, Entry] = MappingProxyType({
         "Have the person delegate it, or the client added to `spec.registrars` of the Department.",
     ),
     SqlState.NOT_FOUND: Entry(
-        "There is no such agreement in force, product, delegation, use or event, or the agreement has no linkage.",
+        "There is no such agreement in force, product, delegation, use, event or complaint, or the agreement has no linkage.",
         ("404 NotFound", "404 NoSuchRecord", "403 LinkageNotAgreed"),
         "Take names and ids from `/me/consents`, `/me/delegations`, `/me/uses`; have `spec.linkage` added to the agreement.",
     ),

@@ -6,11 +6,13 @@ A refusal's example is the refusal: the very ProblemError that the code raises.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from commonweal_runtime import serving
 from commonweal_runtime.audit import service as audit
 from commonweal_runtime.data_api import problems
+from commonweal_runtime.data_api.complaints import ComplaintState
+from commonweal_runtime.data_api.requests import LONGEST_BODY
 from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.linkage.problems import no_linkage
 from commonweal_runtime.problems import MEDIA_TYPE, invalid_request, keys_unavailable, token_invalid, token_missing
@@ -21,6 +23,20 @@ Schema = dict[str, Any]
 UUID: Schema = {"type": "string", "format": "uuid"}
 MOMENT: Schema = {"type": "string", "format": "date-time"}
 TEXT: Schema = {"type": "string"}
+SAID: Schema = {
+    "type": "object",
+    "description": "A text for people, in English, and in Welsh (cy) where the department gives it.",
+    "required": ["en"],
+    "additionalProperties": False,
+    "properties": {"en": TEXT, "cy": TEXT},
+}
+
+
+def said(text: str) -> dict[str, Any]:
+    """Return the schema of a text for people that can be missing, with what it is."""
+    return {**SAID, "type": ["object", "null"], "description": f"{text} In English, and in Welsh (cy) where there is Welsh."}
+
+
 EXAMPLE_ID = "0b1de9ac-5f3c-8a7e-9d42-6a0c0e1f2a3b"
 
 _EXAMPLES: tuple[ProblemError, ...] = (
@@ -45,7 +61,7 @@ _EXAMPLES: tuple[ProblemError, ...] = (
     problems.delegation_not_possible(),
     problems.nothing_to_erase(),
     serving.too_slow(),
-    serving.too_large(8192),
+    serving.too_large(LONGEST_BODY),
     problems.frequency_limit(3600),
     problems.rate_limit(20),
     problems.saying_limit(3600),
@@ -119,6 +135,10 @@ PARAMETERS: Mapping[str, Schema] = {
         "reference", "path", {"type": "string", "minLength": 1, "maxLength": 200}, "Your own reference.", required=True, example="case-4711"
     ),
     "delegation": parameter("delegation", "path", UUID, "`id` of a delegation.", required=True, example=EXAMPLE_ID),
+    "complaint": parameter("complaint", "path", UUID, "`id` of a complaint.", required=True, example=EXAMPLE_ID),
+    "state": parameter(
+        "state", "query", {"type": "string", "enum": list(get_args(ComplaintState))}, "Only those in this state.", example="Open"
+    ),
     "case": parameter("case", "path", UUID, "`id` of a case.", required=True, example=EXAMPLE_ID),
     "use": parameter("use", "path", _NUMBER, "`id` of a use.", required=True, example="4711"),
     "event": parameter("event", "path", _NUMBER, "`event` of a receipt.", required=True, example="4711"),

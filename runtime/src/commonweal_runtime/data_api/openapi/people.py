@@ -8,18 +8,19 @@ from typing import Any, get_args
 from commonweal_api.consent_policy import Delegation
 from commonweal_runtime.bodies import Body, schema_of
 from commonweal_runtime.data_api.bodies import Act, ConsentBody, DelegationBody, ObjectionBody
-from commonweal_runtime.data_api.openapi.parts import MOMENT, TEXT, UUID, Schema, operation, page_of, record, ref
+from commonweal_runtime.data_api.openapi.parts import MOMENT, SAID, TEXT, UUID, Schema, operation, page_of, record, ref, said
 
 _NULLABLE_MOMENT: Schema = {"type": ["string", "null"], "format": "date-time"}
-_NAMES: Schema = {"type": "array", "items": TEXT}
+NAMES: Schema = {"type": "array", "items": TEXT}
 _ACTS: Schema = {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"type": "string", "enum": list(get_args(Act))}}
-_PURPOSE: Schema = {"type": "object", "required": ["key"], "properties": {"key": TEXT, "iri": TEXT, "text": TEXT}}
-_EXPLAINED: Schema = {
+PURPOSE: Schema = {"type": "object", "required": ["key"], "properties": {"key": TEXT, "iri": TEXT, "text": SAID}}
+EXPLAINED: Schema = {
     "type": "object",
     "required": ["name"],
     "properties": {
         "name": TEXT,
-        "description": TEXT,
+        "label": SAID,
+        "description": SAID,
         "classification": TEXT,
         "mask": {**TEXT, "description": "How it says less than the field `of`."},
         "of": TEXT,
@@ -41,13 +42,13 @@ SCHEMAS: Mapping[str, Schema] = {
             },
             "agreement": TEXT,
             "product": TEXT,
-            "title": {"type": ["string", "null"], "description": "The product's title at that time."},
+            "title": said("The product's title at that time."),
             "consumer": TEXT,
-            "consumerName": {"type": ["string", "null"], "description": "What the consumer calls itself now."},
-            "purpose": _PURPOSE,
+            "consumerName": said("What the consumer calls itself now."),
+            "purpose": PURPOSE,
             "basis": TEXT,
             "legalPower": {"type": ["string", "null"]},
-            "fields": _NAMES,
+            "fields": NAMES,
             "given": {"type": "boolean"},
             "look": {"type": "boolean", "description": "True where the person, or who acts for them, looked at their own values."},
         },
@@ -60,22 +61,19 @@ SCHEMAS: Mapping[str, Schema] = {
             "agreement": TEXT,
             "inForce": {"type": "boolean"},
             "product": TEXT,
-            "title": {"type": ["string", "null"], "description": "The product's title."},
+            "title": said("The product's title."),
             "consumer": TEXT,
-            "consumerName": {
-                "type": ["string", "null"],
-                "description": "What the consumer calls itself; null while its Department is not on this site.",
-            },
-            "purposes": {"type": "array", "items": _PURPOSE},
-            "fields": _NAMES,
+            "consumerName": said("What the consumer calls itself; null while its Department is not on this site."),
+            "purposes": {"type": "array", "items": PURPOSE},
+            "fields": NAMES,
             "explained": {
                 "type": "array",
-                "items": _EXPLAINED,
+                "items": EXPLAINED,
                 "description": "The fields in the same order, with what their product says of each.",
             },
-            "benefits": {"type": ["string", "null"], "description": "What people gain from it."},
+            "benefits": said("What people gain from it."),
             "basis": TEXT,
-            "rights": {"type": ["string", "null"], "description": "What the basis leaves to the person, in plain English."},
+            "rights": said("What the basis leaves to the person, in plain words."),
             "condition": {"type": ["string", "null"]},
             "legalPower": {"type": ["string", "null"]},
             "until": MOMENT,
@@ -86,7 +84,7 @@ SCHEMAS: Mapping[str, Schema] = {
                 "properties": {"state": TEXT, "since": _NULLABLE_MOMENT, "until": _NULLABLE_MOMENT},
             },
             "objected": {"type": "object", "required": ["state"], "properties": {"state": TEXT, "since": _NULLABLE_MOMENT}},
-            "delegates": {**_NAMES, "description": "Types of delegation under which a delegate may decide about it."},
+            "delegates": {**NAMES, "description": "Types of delegation under which a delegate may decide about it."},
             "limits": {"type": ["object", "null"]},
             "visibility": {"type": ["object", "null"], "description": "When uses are shown, if not at once."},
             "owner": {"type": ["object", "null"], "description": "Who answers for the product, and where to complain."},
@@ -156,11 +154,13 @@ _PREVIEW: Schema = record(
     {
         "agreement": TEXT,
         "at": MOMENT,
+        "fields": {"type": "array", "items": EXPLAINED, "description": "What each field is called and means, in the agreement's order."},
         "records": {"type": "array", "items": {"type": "object"}, "description": "Empty where the product has no record of the person."},
         "truncated": {"type": "boolean", "description": "True where the consumer would be given the first of more records."},
     },
     "agreement",
     "at",
+    "fields",
     "records",
     "truncated",
 )
