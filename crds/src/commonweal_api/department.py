@@ -159,7 +159,7 @@ class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS, STEWARDS,
     registrars: list[ClientName] = Field(
         default_factory=list,
         max_length=20,
-        description="Own ServiceAccounts that may record a parent's or an attorney's delegation, decide cases of linking, and see and answer complaints.",
+        description="Own ServiceAccounts that may record a parent's or an attorney's delegation, decide cases of linking, and answer complaints.",
     )
     stewards: list[Steward] = Field(
         default_factory=list,

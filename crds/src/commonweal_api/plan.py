@@ -136,7 +136,7 @@ class ComplaintCount(Strict):
 class StoreReport(Strict):
     """Names are unique inside products and inside agreements. `seal_key` is the public key of receipts and seals, `links` what waits for a registrar.
 
-    `complaints`: None while none is open.
+    `complaints` is None while none is open.
     """
 
     plan: str

@@ -98,8 +98,8 @@ def saying_limit(seconds: int) -> ProblemError:
         429,
         "SayingLimit",
         "Said too often",
-        "Within a day consent to an agreement can be given, or an objection lifted, a hundred times; a hundred delegations of a person, a hundred attempts to"
-        " link a sign-in and ten complaints can be made.",
+        "Within a day consent to an agreement can be given, or an objection lifted, a hundred times; a hundred delegations of a person and ten complaints"
+        " can be made, and a hundred attempts to link a sign-in.",
         "Wait as long as Retry-After says. Withdrawing, objecting and ending a delegation are taken at any time.",
         {"Retry-After": str(max(seconds, 1))},
     )

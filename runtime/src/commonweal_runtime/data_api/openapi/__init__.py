@@ -34,6 +34,6 @@ def document(catalogue: Catalogue) -> dict[str, Any]:
             "contact": {"name": name, **({"email": contact[7:]} if contact.startswith("mailto:") else {"url": contact} if contact else {})},
         },
         "servers": [{"url": "/"}],
-        "paths": {**paths, **people.PATHS, **linking.PATHS, **complaints.PATHS, **others.PATHS},
+        "paths": {**paths, **people.PATHS, **complaints.PATHS, **linking.PATHS, **others.PATHS},
         "components": components(schemas),
     }
