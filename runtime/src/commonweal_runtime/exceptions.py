@@ -211,3 +211,27 @@ class FillingEndedError(Exception):
 
 class ValueMismatchError(ValueError):
     """A value does not fit the declared type. The loader puts the record into quarantine."""
+
+
+class SignedOutError(Exception):
+    """A page of the portal needs a person who is signed in, and nobody is, or no longer. The portal sends them to sign in."""
+
+
+class FormRefusedError(Exception):
+    """A form did not come from a page that the portal gave to this person. The portal shows a page that says so, and does nothing else."""
+
+
+class DepartmentAnswerError(Exception):
+    """A department, or the issuer, refused what the portal asked for a person; `reason` is the problem's. The portal shows the page of that reason."""
+
+    def __init__(self, department: str, status: int, reason: str, retry: int = 0) -> None:
+        super().__init__(f"{department}: {status} {reason}")
+        self.department, self.status, self.reason, self.retry = department, status, reason, retry
+
+
+class DepartmentSilentError(Exception):
+    """A department, or the issuer, did not answer the portal, or with what cannot be read. The portal says that nothing is known of it for now."""
+
+    def __init__(self, department: str) -> None:
+        super().__init__(department)
+        self.department = department

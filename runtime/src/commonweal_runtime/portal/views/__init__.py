@@ -1,0 +1,15 @@
+"""The pages, by what they are about. Each module returns its routes; a new one joins the list here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from commonweal_runtime.portal.service import Portal
+from commonweal_runtime.portal.views import adding, agreements, answering, bodies, receipt, start
+
+MODULES = (start, bodies, adding, agreements, answering, receipt)
+
+
+def routes(portal: Portal) -> list[Any]:
+    """Return the routes of all pages."""
+    return [route for module in MODULES for route in module.routes(portal)]
