@@ -36,7 +36,8 @@ from support.issuer import (
     ticket,
     unread,
     write_files,
-)from support.waiting import wait_for
+)
+from support.waiting import wait_for
 
 SIGNED_OUT = f"{PORTAL_URL}/signed-out"
 OF_PORTAL = {"client_id": "portal", "redirect_uri": f"{PORTAL_URL}/signed-in"}
