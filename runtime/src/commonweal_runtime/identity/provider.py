@@ -6,6 +6,7 @@ browser in which the person was sent to it.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -149,14 +150,13 @@ class Provider:
     async def _redeemed(self, code: str, flow: _Flow, endpoint: str) -> str:
         """Return the ID token that the provider gives for a code."""
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": self._redirect, "code_verifier": flow.verifier}
-        client, secret = self._relying.client_id, self._relying.secret
-        if secret is None:
-            form["client_id"] = client
-        proof = None if secret is None else aiohttp.BasicAuth(quote(client, safe=""), quote(secret, safe=""))
+        headers = {"Accept": "application/json"}
+        if self._relying.secret is None:
+            form["client_id"] = self._relying.client_id
+        else:
+            headers["Authorization"] = _basic(self._relying.client_id, self._relying.secret)
         answer = await _asked(
-            lambda session: session.post(
-                endpoint, data=form, auth=proof, ssl=outside().context, allow_redirects=False, headers={"Accept": "application/json"}
-            )
+            lambda session: session.post(endpoint, data=form, headers=headers, ssl=outside().context, allow_redirects=False)
         )
         token = answer.get("id_token")
         if not isinstance(token, str):
@@ -223,6 +223,12 @@ async def _asked(ask: Callable[[aiohttp.ClientSession], Any]) -> Mapping[str, An
             return await document_of(answer)
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
         raise ProviderError(f"it does not answer ({type(error).__name__})") from None
+
+
+def _basic(client: str, secret: str) -> str:
+    """Return what proves this issuer to the provider (RFC 6749, section 2.3.1: both parts are form-encoded first)."""
+    both = ":".join(quote(part, safe="") for part in (client, secret))
+    return "Basic " + base64.b64encode(both.encode()).decode()
 
 
 def _digest(cookie: str) -> str:
