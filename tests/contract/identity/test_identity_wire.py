@@ -27,7 +27,7 @@ def presented() -> Iterator[Path]:
     folder = room.directory("tls")
     folder.chmod(0o755)
     in_place(folder, "127.0.0.1")
-    for path in (folder, *folder.iterdir()):
+    for path in (folder, *folder.rglob("*")):
         shutil.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
     yield folder
     shutil.rmtree(folder)

@@ -165,9 +165,9 @@ class PostgresStore:
             await c.execute(f"insert into identity.session ({_SESSION}) values ($1, $2, $3, $4, $5, $6, $7)", *session)  # noqa: S608
             await c.execute(_TOO_MANY, session.account, MOST_SESSIONS)
 
-    async def renew(self, session: UUID, secret: bytes, sealed: bytes, now: float) -> None:
+    async def renew(self, session: StoredSession) -> None:
         async with self._asking() as c:
-            await c.execute("update identity.session set secret = $2, sealed = $3, seen = $4 where id = $1", session, secret, sealed, now)
+            await c.execute(_RENEW, session.id, session.secret, session.sealed, session.seen, session.ends)
 
     async def session(self, id_: UUID, now: float) -> StoredSession | None:
         return await self._used("id", id_, now)
@@ -272,6 +272,7 @@ _TOO_MANY = """
 delete from identity.session where account = $1 and id not in (
     select id from identity.session where account = $1 order by seen desc, started desc, id limit $2)
 """
+_RENEW = "update identity.session set secret = $2, sealed = $3, seen = greatest(seen, $4), ends = $5 where id = $1"
 _JOIN = """
 insert into identity.member (session, client, sid) select id, $2, $3 from identity.session where id = $1
 on conflict do nothing

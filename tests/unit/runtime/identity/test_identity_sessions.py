@@ -163,6 +163,14 @@ def test_max_age_asks_again_and_signing_in_again_keeps_the_session_with_another_
     assert silently(browser)["error"] == "login_required", "a cookie from before is of no use"
 
 
+def test_signing_in_again_gives_eight_hours_more(browser: httpx.Client, clock: Clock) -> None:
+    identity(browser)
+    clock.now += IDLE_SECONDS - 1
+    again = unread(identity(browser))
+    assert again["exp"] == clock.now + ABSOLUTE_SECONDS
+    assert again["auth_time"] == clock.now
+
+
 def test_another_person_in_the_same_browser_ends_the_session_of_the_first(browser: httpx.Client) -> None:
     amina = identity(browser)
     bram = identity(browser, "bram")
