@@ -119,6 +119,12 @@ ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ),
         ("COMMONWEAL_PROVIDER_CLIENT_ID", "", "What that provider knows the issuer by."),
         ("COMMONWEAL_IDENTITY_STORE", "needed", "The issuer's store, `host:port`: sessions, links and preferences lie there."),
+        (
+            "COMMONWEAL_PROVIDER_ISSUER",
+            "",
+            "The OpenID provider at which people sign in, if there is one; `provider-secret` may lie in the directory above.",
+        ),
+        ("COMMONWEAL_PROVIDER_CLIENT_ID", "", "What the issuer is called at that provider."),
         ("COMMONWEAL_PORTAL_URL", "", "The portal's public address, if there is one."),
         ("COMMONWEAL_PORTAL_INNER", "the public address", "Where the issuer reaches the portal, to say that a session ended."),
         ("COMMONWEAL_SIGNING_KEY", "`signing`", "A PEM file with the key that signs tokens."),
