@@ -115,13 +115,6 @@ ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
         (
             "COMMONWEAL_PROVIDER_ISSUER",
             "",
-            "The OpenID provider at which people sign in, if one is in front; `provider-secret` in the directory above.",
-        ),
-        ("COMMONWEAL_PROVIDER_CLIENT_ID", "", "What that provider knows the issuer by."),
-        ("COMMONWEAL_IDENTITY_STORE", "needed", "The issuer's store, `host:port`: sessions, links and preferences lie there."),
-        (
-            "COMMONWEAL_PROVIDER_ISSUER",
-            "",
             "The OpenID provider at which people sign in, if there is one; `provider-secret` may lie in the directory above.",
         ),
         ("COMMONWEAL_PROVIDER_CLIENT_ID", "", "What the issuer is called at that provider."),
