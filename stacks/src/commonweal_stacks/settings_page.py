@@ -112,6 +112,7 @@ ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
             "`/etc/commonweal/identity`",
             "The directory with what the operator made for it: `signing`, `seal`, `store`, `subjects.json` and `directory.json`.",
         ),
+        ("COMMONWEAL_IDENTITY_STORE", "needed", "The issuer's store, `host:port`: sessions, links and preferences lie there."),
         (
             "COMMONWEAL_PROVIDER_ISSUER",
             "",
