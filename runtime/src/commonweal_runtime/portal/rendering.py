@@ -10,7 +10,6 @@ from jinja2.exceptions import UndefinedError
 
 from commonweal_runtime.portal.languages import NAMES, Language, languages
 
-
 # Names that the macros of govuk-frontend use whether or not they have set them: its own language of templates knows no undefined names.
 _THEIRS = ("undefined", "null", "hintId", "errorId", "itemHintId", "itemDescribedBy", "isChecked", "hasHint", "labelHtml", "effectiveValue")
 
