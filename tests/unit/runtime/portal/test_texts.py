@@ -23,11 +23,9 @@ HARDEST_GRADE = 9.0
 @cache
 def extracted() -> dict[str | tuple[str, ...], str]:
     """Return every text of templates and modules, with one file that has it."""
-    found = {}
     kinds = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
     options = {"**/templates/**.html": {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}}
-    for file, _, text, _, _ in extract_from_dir(str(PORTAL), kinds, options, MARKS):
-        found[text] = file
+    found = {text: file for file, _, text, _, _ in extract_from_dir(str(PORTAL), kinds, options, MARKS)}
     assert len(found) > 100
     return found
 
