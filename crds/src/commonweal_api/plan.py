@@ -14,7 +14,9 @@ from pydantic import AliasChoices, AwareDatetime, Field
 from commonweal_api.common import Strict
 from commonweal_api.consent_policy import BasisType, ConsentPolicySpec, Purpose
 from commonweal_api.data_product import DataProductSpec
+from commonweal_api.department import LinkCases
 from commonweal_api.jwk import Jwk
+from commonweal_api.matching import Matching
 from commonweal_api.model_service import Caller, ModelServiceSpec
 from commonweal_api.negotiation import Digest, Nonce, WhatIf
 from commonweal_api.quality import QualityCount
@@ -79,6 +81,7 @@ class StorePlan(Strict):
     registrars: list[str] = Field(default_factory=list)
     signing: Jwk | None = None
     revoked: list[Nonce] | None = None
+    matching: Matching | None = None
 
 
 class Outcome(Strict):
@@ -104,13 +107,14 @@ class Outcome(Strict):
 
 
 class StoreReport(Strict):
-    """Names are unique inside products and inside agreements. `seal_key` is the public key of receipts and seals."""
+    """Names are unique inside products and inside agreements. `seal_key` is the public key of receipts and seals, `links` what waits for a registrar."""
 
     plan: str
     # Stores that were made before the first release report it as `witness`.
     seal_key: Jwk | None = Field(default=None, validation_alias=AliasChoices("sealKey", "witness"))
     products: dict[str, Outcome] = Field(default_factory=dict)
     agreements: dict[str, Outcome] = Field(default_factory=dict)
+    links: LinkCases | None = None
 
 
 class FeatureSource(Strict):

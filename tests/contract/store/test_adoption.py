@@ -70,7 +70,7 @@ async def _installed(root: Any) -> dict[str, str]:
     return await schema_of(root)
 
 
-LATER = ["consumer_name", "words"]  # columns that migrations have added, and filled, since
+LATER = ["consumer_name", "words", "matching"]  # columns that migrations have added, and filled, since
 
 
 async def _rows(root: Any) -> dict[str, str]:

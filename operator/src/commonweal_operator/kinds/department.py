@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from commonweal_api import Department, namespace_of
-from commonweal_api.department import ConsentFeed, Party
+from commonweal_api.department import ConsentFeed, LinkCases, Party
 from commonweal_api.jwk import Jwk
 from commonweal_api.plan import AgreementPlan, FeatureSource, FeedPeer, ModelEntry, ModelPlan, StorePlan, StoreReport, audience_of
 from commonweal_api.reasons import ConditionType, Reason
@@ -25,6 +25,7 @@ from commonweal_operator.kinds.conditions import Finding, conditions, named
 from commonweal_operator.kinds.consent_policy import Agreement, next_boundary, planned, reachable
 from commonweal_operator.kinds.contract import Contract
 from commonweal_operator.kinds.fitting import Fitted, fitted_models, fitted_store
+from commonweal_operator.kinds.linking import fault_of, standing_of
 from commonweal_operator.kinds.model_service import NeededProduct, agreed, needs
 from commonweal_operator.kinds.reading import department_of
 from commonweal_operator.kinds.signatures import key_for
@@ -52,7 +53,7 @@ class DepartmentInput:
     exist and are opened to its store. `report` is the keeper's last one. `old_store`: a store in its own namespace is to be told
     what is revoked; `unsplit`: it is the one that serves, and nothing may be made beside it. `data_api_url` and `models_url` are base URLs, `exposed` the Services behind them.
     `revoked` are the nonces that a party has revoked; `parties` are the departments that it has to do with; `display_names` are what the consumers of its
-    agreements call themselves, as far as they are on this site.
+    agreements call themselves, as far as they are on this site; `mail`: the platform has a mail server.
     """
 
     now: datetime
@@ -77,6 +78,7 @@ class DepartmentInput:
     revoked: tuple[str, ...] = ()
     parties: tuple[Party, ...] = ()
     display_names: Mapping[str, str] = field(default_factory=dict)
+    mail: bool = False
 
     @cached_property
     def plans(self) -> tuple[Fitted[StorePlan], Fitted[ModelPlan]]:
@@ -118,7 +120,13 @@ def store_plan(inputs: DepartmentInput) -> StorePlan:
         registrars=list(department.spec.registrars),
         signing=inputs.signing,
         revoked=list(inputs.revoked) or None,
+        matching=department.spec.matching if _linking_fault(inputs) is None else None,
     )
+
+
+def _linking_fault(inputs: DepartmentInput) -> Finding | None:
+    matching = inputs.record.parsed.spec.matching
+    return fault_of(matching, {c.plan.name: c.plan.spec for c in inputs.contracts}, mail=inputs.mail) if matching is not None else None
 
 
 def peers(inputs: DepartmentInput) -> list[FeedPeer]:
@@ -187,6 +195,7 @@ def status(inputs: DepartmentInput, problems: Sequence[Problem]) -> dict[str, An
         _data_api(running.data_api),
         _models(running.models, unused=not inputs.models),
         _continues(inputs.parties),
+        *_linking(inputs),
     ]
     found = {
         "observedGeneration": record.generation,
@@ -195,6 +204,7 @@ def status(inputs: DepartmentInput, problems: Sequence[Problem]) -> dict[str, An
         "dataApi": inputs.data_api_url,
         "models": inputs.models_url,
         "parties": [party.wire() for party in inputs.parties] or None,
+        "links": cases.wire() if (cases := _cases(inputs)) is not None else None,
         "keys": _keys(inputs),
     }
     return {k: v for k, v in found.items() if v is not None}
@@ -231,6 +241,16 @@ def _plan(inputs: DepartmentInput) -> Finding:
 def _continues(parties: Sequence[Party]) -> Finding:
     ending = [f"{p.department} (since {p.ending.isoformat()}): {', '.join((*p.agreements, *p.models))}." for p in parties if p.ending]
     return Finding(_C.CONTINUES, _R.PARTY_ENDING, " ".join(ending)) if ending else Finding(_C.CONTINUES, _R.CONTINUING)
+
+
+def _linking(inputs: DepartmentInput) -> list[Finding]:
+    if inputs.record.parsed.spec.matching is None:
+        return []
+    return [_linking_fault(inputs) or standing_of(_cases(inputs))]
+
+
+def _cases(inputs: DepartmentInput) -> LinkCases | None:
+    return inputs.report.links if inputs.report is not None else None
 
 
 def _store(load: Workload | None, report: StoreReport | None) -> Finding:

@@ -28,6 +28,7 @@ from commonweal_runtime.store.agreements import (
 from commonweal_runtime.store.closing import CROSSED, shut
 from commonweal_runtime.store.failures import Work, failure_of
 from commonweal_runtime.store.logins import verifier_of
+from commonweal_runtime.store.matching import MatchingRules
 from commonweal_runtime.store.names import literal, login_of
 from commonweal_runtime.store.preconditions import preconditions_of
 from commonweal_runtime.store.product_tables import CHANNEL, ProductTables, TableLocks, outcome_of, served_product
@@ -64,6 +65,7 @@ class Enforcement:
         self._db, self._key, self._admits = connection, database_key, admits
         self._tables = TableLocks()
         self._products = ProductTables(connection, self._tables, self._close)
+        self._matching = MatchingRules(connection, self._tables)
         self._what_if = WhatIfCounter(connection)
         self._signed = SignedTerms(connection)
         self._one = asyncio.Lock()
@@ -123,6 +125,7 @@ class Enforcement:
             await self._name_department(plan)
             await self._products.drop_absent({p.uid for p in plan.products})
             products = {p.name: await self._products.reconcile(p) for p in plan.products}
+            await self._matching.apply(plan)
             agreements = {a.name: await self._enforce(a, plan, faults.get(a.uid), before.get(a.uid)) for a in plan.agreements}
             return products, agreements
 

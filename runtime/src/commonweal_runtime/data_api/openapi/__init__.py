@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from commonweal_runtime.data_api.catalogue import Catalogue
-from commonweal_runtime.data_api.openapi import others, people
+from commonweal_runtime.data_api.openapi import linking, others, people
 from commonweal_runtime.data_api.openapi.parts import Schema, components
 from commonweal_runtime.data_api.openapi.products import described
 
@@ -34,6 +34,6 @@ def document(catalogue: Catalogue) -> dict[str, Any]:
             "contact": {"name": name, **({"email": contact[7:]} if contact.startswith("mailto:") else {"url": contact} if contact else {})},
         },
         "servers": [{"url": "/"}],
-        "paths": {**paths, **people.PATHS, **others.PATHS},
+        "paths": {**paths, **people.PATHS, **linking.PATHS, **others.PATHS},
         "components": components(schemas),
     }

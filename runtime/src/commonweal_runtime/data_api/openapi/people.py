@@ -179,7 +179,7 @@ def _own(
         tag="me",
         who="person",
         parameters=(*parameters, "On-Behalf-Of"),
-        reasons=(*reasons, "NotDelegated", *_STORE),
+        reasons=(*reasons, "NotDelegated", "LinkFrozen", "LinkEnded", *_STORE),
         **more,
     )
 
