@@ -15,6 +15,41 @@ app.kubernetes.io/component: {{ . }}
 {{- end }}
 {{- end }}
 
+{{/* The address of the pages for people: the one that is named, else that in the cluster; nothing where they do not run. They need the small issuer, which keeps the links. */}}
+{{- define "commonweal.portalUrl" -}}
+{{- if and .Values.identity.enabled .Values.portal.enabled }}{{ .Values.portal.url | default (include "commonweal.portalInside" .) }}
+{{- end }}
+{{- end }}
+
+{{- define "commonweal.portalInside" -}}
+https://portal.{{ .Release.Namespace }}.svc.cluster.local
+{{- end }}
+
+{{/* Where the issuer reaches these pages. */}}
+{{- define "commonweal.portalInner" -}}
+{{- if include "commonweal.portalUrl" . | trim }}{{ include "commonweal.portalInside" . }}{{ end }}
+{{- end }}
+
+{{/* A pod's own certificate, by the name of its Secret, and which authority it trusts. */}}
+{{- define "commonweal.tls" -}}
+projected:
+  defaultMode: 0440
+  sources:
+    - secret: {name: {{ . }}, items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}]}
+    - configMap: {name: commonweal-ca, items: [{key: ca.crt, path: ca.crt}]}
+{{- end }}
+
+{{/* The way to the name service, and to a node's own cache of it. */}}
+{{- define "commonweal.nameService" -}}
+- to:
+    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}
+      podSelector: {matchLabels: {k8s-app: kube-dns}}
+    - ipBlock: {cidr: 169.254.20.10/32}
+  ports:
+    - {port: 53, protocol: UDP}
+    - {port: 53, protocol: TCP}
+{{- end }}
+
 {{/* Whether the operator itself knows the keys of the people's issuer: those of the small one, unless others are named. */}}
 {{- define "commonweal.personEmbedded" -}}
 {{- if and .Values.identity.enabled (not .Values.identity.jwks) }}true{{ else }}false
@@ -56,6 +91,7 @@ trustedProxies: {{ toJson .Values.trustedProxies }}
 storageClass: {{ .Values.storageClass }}
 clientIssuer: {{ .Values.clientIssuer | quote }}
 personIssuer: {{ include "commonweal.personIssuer" . | trim | quote }}
+portal: {{ include "commonweal.portalUrl" . | trim | quote }}
 personEmbedded: {{ include "commonweal.personEmbedded" . | trim }}
 personJwks: {{ .Values.identity.jwks | quote }}
 personAudience: {{ .Values.identity.provider.audience | quote }}

@@ -99,6 +99,12 @@ ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
             "`Pairwise`: the claim is the department's id of the person. `Source`: it is the sources' key.",
         ),
         ("COMMONWEAL_PERSON_SKEW_SECONDS", "`30`", "How far the people's issuer's clock may be off, 0 to 300."),
+        (
+            "COMMONWEAL_SMTP",
+            "none: no codes",
+            "The mail server that codes for linking are sent through, `smtp://HOST:PORT` or `smtps://HOST:PORT`.",
+        ),
+        ("COMMONWEAL_SMTP_FROM", "needed with a mail server", "The address that they come from."),
     ),
     "Model runtime": (
         ("COMMONWEAL_MODELS_DATABASE", "`models`", "The database of the department's store in which models are kept."),
@@ -110,9 +116,23 @@ ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
         (
             "COMMONWEAL_IDENTITY_DIR",
             "`/etc/commonweal/identity`",
-            "The directory with what the operator made for it: `signing`, `seal` and `subjects.json`.",
+            "The directory with what the operator made for it: `signing`, `seal`, `store`, `subjects.json` and `directory.json`.",
         ),
+        ("COMMONWEAL_IDENTITY_STORE", "needed", "The issuer's store, `host:port`: sessions, links and preferences lie there."),
+        ("COMMONWEAL_PORTAL_URL", "", "The portal's public address, if there is one."),
+        ("COMMONWEAL_PORTAL_INNER", "the public address", "Where the issuer reaches the portal, to say that a session ended."),
         ("COMMONWEAL_SIGNING_KEY", "`signing`", "A PEM file with the key that signs tokens."),
+    ),
+    "The issuer's store": (
+        ("COMMONWEAL_IDENTITY_STORE_DIR", "`/etc/commonweal/identity-store`", "The directory with `store`, the password of its one role."),
+    ),
+    "The portal": (
+        ("COMMONWEAL_PORTAL_URL", "needed", "The portal's own public address, without a path."),
+        ("COMMONWEAL_ISSUER", "needed", "The issuer's public address."),
+        ("COMMONWEAL_ISSUER_INNER", "the public address", "Where the portal reaches the issuer."),
+        ("COMMONWEAL_PORTAL_DIR", "`/etc/commonweal/portal`", "The directory with `cookie`, the key of its cookie."),
+        ("COMMONWEAL_PORTAL_ASSETS", "`/opt/commonweal/portal`", "The directory with the built style and script."),
+        ("COMMONWEAL_PORTAL_DEADLINE", "`1`", "How many seconds a page waits for a department, 0.05 to 30."),
     ),
     "Of other programs": (
         ("KUBECONFIG", "", "Which cluster the operator outside a pod, and every `commonweal` command without `--site`, speaks to."),

@@ -18,7 +18,7 @@ from commonweal_stacks.site_kinds import BLOCKS, Aws, Azure, BareMetal, Cidr, Gc
 
 SITE_KEY, IMAGES_KEY, MASTER_KEY = "commonweal:site", "commonweal:images", "commonweal:sectorsMaster"
 SIGNING_KEY, ENCRYPTION_KEY, AUTHORITY_KEY = "commonweal:siteKey", "commonweal:encryptionKey", "commonweal:siteAuthority"
-IMAGE_NAMES = ("operator", "runtime", "store")
+IMAGE_NAMES = ("operator", "runtime", "store", "portal")
 HEX = re.compile(r"[0-9a-f]{64}")
 
 SiteName = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")]
@@ -79,6 +79,10 @@ class Identity(Part):
         description="Secret with the people who may sign in at the small issuer, key people.json. Without it no person can.",
     )
     replicas: int = Field(default=2, ge=1, le=5, description="Pods of the small issuer. With two, people sign in while one is away.")
+    store_size: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[MGT]i$")] = Field(
+        default="1Gi",
+        description="Size of the volume of the small issuer's store. A volume that is there is not changed by it; grow its PersistentVolumeClaim instead.",
+    )
 
     @model_validator(mode="after")
     def _keys_have_an_issuer(self) -> Self:
@@ -89,6 +93,24 @@ class Identity(Part):
                 "issuer is not https, so whoever answers there could name its own keys: use https, or set jwks to an https address"
             )
         return self
+
+
+class Portal(Part):
+    """The pages on which people see who uses their information, and decide. They run where the small issuer does, which keeps the links."""
+
+    model_config = NONE_LEFT_OUT
+
+    enabled: bool = Field(default=True, description="Run the pages for people, where the small issuer runs (`identity.enabled`).")
+    url: Annotated[str, StringConstraints(pattern=r"^(https://[^\s/?#]+)?$")] = Field(
+        default="",
+        description="The address under which people know the pages, without a path. Empty: their address in the cluster, which `commonweal local open portal` leads a browser to.",
+    )
+    replicas: int = Field(default=2, ge=1, le=5, description="Pods of the pages. With two, they answer while one is away.")
+    site_cidrs: tuple[Cidr, ...] = Field(
+        default=(),
+        max_length=50,
+        description="Networks in which other sites' data APIs answer: the pages follow a department that has moved there. Empty: they show that it has moved.",
+    )
 
 
 class IssuerRef(Part):
@@ -178,6 +200,7 @@ class SiteConfig(Part):
         default="ClusterIP", description="How data APIs and model runtimes are reached: `LoadBalancer` or `ClusterIP`."
     )
     identity: Identity = Field(default_factory=Identity)
+    portal: Portal = Field(default_factory=Portal)
     certificates: Certificates = Field(default_factory=Certificates)
 
     @model_validator(mode="after")

@@ -45,6 +45,7 @@ IMAGES = {
     "operator": "localhost/commonweal/operator:t",
     "runtime": "localhost/commonweal/runtime:t",
     "store": "localhost/commonweal/store:t",
+    "portal": "localhost/commonweal/portal:t",
 }
 EXAMPLE = REPOSITORY / "examples" / "start-a-business"
 DEPARTMENTS = ("benefits-department", "companies-registry", "tax-authority")

@@ -26,7 +26,7 @@ from support.waiting import wait_for
 PODS = "/api/v1/namespaces/commonweal-system/pods"
 CLUSTERS = f"/apis/{names.GROUP}/{names.VERSION}/namespaces/{names.FLEET}/clusters"
 PROFILES = f"/apis/multicluster.x-k8s.io/v1alpha1/namespaces/{names.FLEET}/clusterprofiles"
-IMAGES = {name: f"localhost/commonweal/{name}:1" for name in ("operator", "runtime", "store")}
+IMAGES = {name: f"localhost/commonweal/{name}:1" for name in ("operator", "runtime", "store", "portal")}
 CONTROLLERS = ("namespace-controller", "garbage-collector-controller")
 # On a site also those that make a Deployment's pods, and count what a quota limits.
 SITE_CONTROLLERS = (*CONTROLLERS, "deployment-controller", "replicaset-controller", "resourcequota-controller", "serviceaccount-controller")

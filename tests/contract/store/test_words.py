@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from commonweal_api.plan import StorePlan
+from commonweal_api.plan import ModelRecord, StorePlan
 from support.data_api import agreement, login, person_product, plan, subject
 from support.doors import Doors, point
 from support.people import People
@@ -80,6 +81,47 @@ def test_both_languages_are_told_and_welsh_is_left_out_where_there_is_none(doors
             export = await people.call("export", ME, ME)
             assert export["department"]["displayName"]["cy"] == "Y Gofrestrfa"
             assert export["products"][0]["title"] == yes["title"]
+
+    doors.run(script)
+
+
+MODEL = ModelRecord(
+    name="next-step",
+    title="The next step",
+    title_cy="Y cam nesaf",
+    purpose="tax/serve",
+    reads=["registry/people/area"],
+    callers=["tax/app"],
+    shape="PerAction",
+    floor=0.02,
+)
+
+
+def test_the_register_has_what_is_in_force_with_models_and_nothing_that_has_ended(doors: Doors) -> None:
+    async def script(doors: Doors) -> None:
+        carried = wanted(doors).model_copy(update={"models": [MODEL]})
+        async with told(doors, carried) as people:
+            register = json.loads(await people.api.fetchval("select audit.register()"))
+            yes = next(a for a in register["agreements"] if a["agreement"] == "yes")
+            assert (yes["areas"], yes["title"]["cy"], yes["benefits"]["cy"]) == (["GB-WLS"], "Pobl", BENEFITS["cy"]["benefits"])  # type: ignore[index]
+            assert yes["consumerName"]["cy"] == "Yr Awdurdod Trethi"
+            assert register["department"]["displayName"] == {"en": "The Registry", "cy": "Y Gofrestrfa"}
+            [model] = register["models"]
+            assert model["title"] == {"en": "The next step", "cy": "Y cam nesaf"}
+            assert model["learning"] == {"shape": "PerAction", "floor": 0.02}
+            reader = await doors.reader(people.numbers["yes"])
+            await people.call("give", ME, ME, "yes", "Given")
+            assert await point(reader, people.numbers["yes"], ME)
+            reader.terminate()
+            await people.root.execute("select audit.count_uses()")
+            counted = json.loads(await people.api.fetchval("select audit.register()"))["agreements"]
+            assert next(a["given"] for a in counted if a["agreement"] == "yes") > yes["given"]
+            public = json.loads(await people.api.fetchval("select audit.transparency()"))["agreements"]
+            uses = {a["number"]: a["uses"] for a in public}
+            assert all(a["uses"] == uses[a["number"]] for a in counted), "one count, told twice"
+            await doors.carry_out(carried.model_copy(update={"agreements": carried.agreements[1:], "models": None}))
+            after = json.loads(await people.api.fetchval("select audit.register()"))
+            assert ([a["agreement"] for a in after["agreements"]], after["models"]) == ([carried.agreements[1].name], [])
 
     doors.run(script)
 

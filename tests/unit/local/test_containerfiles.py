@@ -61,7 +61,11 @@ def test_the_image_is_nobody_in_particular_and_holds_no_tool_to_build_with(image
     assert dict(found)["USER"] == f"{contents.USER_ID}:{contents.USER_ID}"
     assert [name for name, _ in found][-2:] == ["USER", "CMD"]
     assert not [given for name, given in found if name == "RUN" and "pip" in given]
-    assert [given.partition(" ")[0] for name, given in found if name == "COPY"] == ["--from=build", "--from=build"]
+    assert [given.partition(" ")[0] for name, given in found if name == "COPY"] == [
+        "--from=build",
+        "--from=build",
+        *(["--from=assets"] if image.pages else []),
+    ]
 
 
 @each_image
@@ -69,7 +73,7 @@ def test_what_is_copied_is_there_and_let_through(image: Image) -> None:
     let_through = {line.removeprefix("!") for line in (ROOT / ".containerignore").read_text().splitlines() if line.startswith("!")}
     text = (ROOT / "images" / image.name / "Containerfile").read_text()
     copied = [given.split()[0] for name, given in instructions(text) if name == "COPY" and not given.startswith("--from")]
-    assert [Path(path).name for path in copied] == [f"{image.name}.txt", *image.packages]
+    assert [Path(path).name for path in copied] == [f"{image.name}.txt", *image.packages, *(["commonweal_local"] if image.pages else [])]
     assert {path for path in copied if not (ROOT / path).exists()} == set()
     assert set(copied) <= let_through
 
@@ -79,6 +83,7 @@ def test_layers_are_shared_where_images_are_alike() -> None:
         "operator": ["python", "libraries-operator", "code-operator"],
         "runtime": ["python", "libraries-runtime", "code-runtime"],
         "store": ["python", "libraries-runtime", "postgres", "libraries-store", "code-runtime"],
+        "portal": ["python", "libraries-runtime", "libraries-portal", "portal-assets", "code-runtime"],
     }
 
 

@@ -23,12 +23,13 @@ import importlib, pkgutil, sys
 for name in sys.argv[1:]:
     package = importlib.import_module(name)
     for found in pkgutil.walk_packages(package.__path__, name + "."):
-        importlib.import_module(found.name)
+        if not found.name.startswith("commonweal_runtime.portal"):  # an image of its own carries what the pages import
+            importlib.import_module(found.name)
 print(",".join(sorted({name.partition(".")[0] for name in sys.modules})))
 """
 IMPORT_THESE = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
-# The entry points of the runtime's image, whose package has parts for the store's image alone.
-SERVICES = ("data_api", "models", "identity")
+# The entry points of the images whose package has parts for other images.
+SERVICES = {"runtime": ("data_api", "models"), "portal": ("identity", "portal")}
 
 
 def carried(image: Image) -> set[str]:
@@ -52,7 +53,7 @@ def started(libraries: Path, image: Image, program: str, words: Iterable[str]) -
     return subprocess.run([sys.executable, "-S", "-c", program, *words], capture_output=True, text=True, check=False, env=environment)
 
 
-@pytest.mark.parametrize("image", [image for image in IMAGES if image.name != "runtime"], ids=lambda image: image.name)
+@pytest.mark.parametrize("image", [image for image in IMAGES if image.name not in SERVICES], ids=lambda image: image.name)
 def test_an_image_carries_what_its_code_imports_and_nothing_else(image: Image, tmp_path: Path) -> None:
     # Of what images share, only what an image's own package imports.
     done = started(tmp_path, image, IMPORT_ALL, ["commonweal_api", image.packages[-1]])
@@ -61,11 +62,11 @@ def test_an_image_carries_what_its_code_imports_and_nothing_else(image: Image, t
     assert carried(image) - imported == set(), "carried, and imported by nothing: name it in contents.UNUSED"
 
 
-def test_the_services_of_the_runtimes_image_start_with_what_it_carries(tmp_path: Path) -> None:
-    (runtime,) = (image for image in IMAGES if image.name == "runtime")
-    done = started(
-        tmp_path, runtime, IMPORT_THESE, [f"commonweal_runtime.{service}.{part}" for service in SERVICES for part in ("app", "__main__")]
-    )
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_services_of_an_image_start_with_what_it_carries(name: str, tmp_path: Path) -> None:
+    (image,) = (image for image in IMAGES if image.name == name)
+    parts = [f"commonweal_runtime.{service}.{part}" for service in SERVICES[name] for part in ("app", "__main__")]
+    done = started(tmp_path, image, IMPORT_THESE, parts)
     assert done.returncode == 0, done.stderr
 
 

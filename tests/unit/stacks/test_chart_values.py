@@ -19,7 +19,7 @@ from commonweal_stacks.site_kinds import Kind
 from support.sites import site
 
 SCHEMA = values.schema()
-IMAGES = {"operator": "localhost/o:1", "runtime": "localhost/r:1", "store": "localhost/s:1"}
+IMAGES = {"operator": "localhost/o:1", "runtime": "localhost/r:1", "store": "localhost/s:1", "portal": "localhost/p:1"}
 PAGE = values.CHART.parents[1] / "docs" / "how-to" / "helm.md"
 USED = re.compile(r"\.Values\.([A-Za-z.]+)")
 # Helm's own way to hand values down to a chart; this one reads none.
@@ -95,7 +95,7 @@ def test_the_schema_is_one_and_describes_every_value_and_closes_every_object() -
 def test_every_value_has_its_default_in_the_schema_and_in_the_chart_but_for_the_images() -> None:
     stated = {name: leaf.get("default") for name, leaf in leaves(SCHEMA)}
     without = {name for name, default in stated.items() if default is None}
-    assert without == {"images.operator", "images.runtime", "images.store", "operator.resources.limits.cpu", HANDED_DOWN}
+    assert without == {"images.operator", "images.runtime", "images.store", "images.portal", "operator.resources.limits.cpu", HANDED_DOWN}
     for name in stated.keys() - without:
         here: Any = default_values()
         for part in name.split("."):
@@ -204,6 +204,15 @@ def test_without_an_issuer_everything_else_is_there_and_the_operator_knows_of_no
         ("Deployment", "identity"),
         ("PodDisruptionBudget", "identity"),
         ("NetworkPolicy", "commonweal-identity"),
+        ("ServiceAccount", "identity-store"),
+        ("Service", "identity-store"),
+        ("StatefulSet", "identity-store"),
+        ("NetworkPolicy", "commonweal-identity-store"),
+        ("ServiceAccount", "portal"),
+        ("Service", "portal"),
+        ("Deployment", "portal"),
+        ("PodDisruptionBudget", "portal"),
+        ("NetworkPolicy", "commonweal-portal"),
     }
     assert (config(off)["personIssuer"], config(off)["personJwks"], config(off)["personEmbedded"]) == ("", "", False)
 

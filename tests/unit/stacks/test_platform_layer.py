@@ -19,7 +19,7 @@ from commonweal_stacks.resources import name_of, token_of
 from commonweal_stacks.site import SiteConfig
 from support.probing import hasty
 
-IMAGES = {"operator": "localhost/o:1", "runtime": "localhost/r:1", "store": "localhost/s:1"}
+IMAGES = {"operator": "localhost/o:1", "runtime": "localhost/r:1", "store": "localhost/s:1", "portal": "localhost/p:1"}
 
 
 def site(**changes: Any) -> SiteConfig:
@@ -74,22 +74,45 @@ def test_every_pod_of_the_layer_meets_the_restricted_standard_with_a_read_only_r
             assert container["image"].startswith("localhost/")
 
 
+def pods_of(layer: Layer) -> dict[str, Any]:
+    """Return the pods that the layer runs, by the name of what runs them."""
+    runs = [obj for obj in layer.objects if obj["kind"] in ("Deployment", "StatefulSet")]
+    return {obj["metadata"]["name"]: obj["spec"]["template"]["spec"] for obj in runs}
+
+
+def secrets_of(volume: dict[str, Any]) -> list[str]:
+    projected = [source["secret"]["name"] for source in volume.get("projected", {}).get("sources", ()) if "secret" in source]
+    return [*projected, *([volume["secret"]["secretName"]] if "secret" in volume else [])]
+
+
+def test_the_whole_layer_fits_its_quota_while_each_of_its_workloads_is_updated(layer: Layer) -> None:
+    """An update has one pod more of each Deployment for a while."""
+    hard, sizes = foundation.quota()["spec"]["hard"], {"Mi": 1, "Gi": 1024}
+    runs = [obj for obj in layer.objects if obj["kind"] in ("Deployment", "StatefulSet")]
+    at_once = {obj["metadata"]["name"]: obj["spec"]["replicas"] + (obj["kind"] == "Deployment") for obj in runs}
+    asked = {name: sum(int(c["resources"]["requests"]["memory"][:-2]) for c in pod["containers"]) for name, pod in pods_of(layer).items()}
+    assert sum(at_once.values()) <= int(hard["pods"])
+    assert (
+        sum(at_once[name] * each for name, each in asked.items()) <= int(hard["requests.memory"][:-2]) * sizes[hard["requests.memory"][-2:]]
+    )
+    balanced = [obj for obj in layer.objects if obj["kind"] == "Service" and obj["spec"].get("type") == "LoadBalancer"]
+    assert len(balanced) <= int(hard["services.loadbalancers"])
+
+
 def test_d_every_pod_of_the_layer_asks_for_all_the_memory_and_disk_that_it_may_take(layer: Layer) -> None:
     """A node that runs short ends first who takes more than was asked for. Disk is asked for by the namespace's defaults."""
     (bounds,) = foundation.limits()["spec"]["limits"]
     assert bounds["defaultRequest"].items() >= bounds["default"].items()
     assert set(bounds["default"]) == {"memory", "ephemeral-storage"}
-    pods = [obj["spec"]["template"]["spec"] for obj in layer.objects if obj["kind"] == "Deployment"]
-    assert len(pods) == 2
-    assert [pod["tolerations"][0]["key"] for pod in pods] == ["node.kubernetes.io/memory-pressure"] * 2
+    pods = list(pods_of(layer).values())
+    assert [pod["tolerations"][0]["key"] for pod in pods] == ["node.kubernetes.io/memory-pressure"] * 4
     for container in (each for pod in pods for each in pod["containers"]):
         given = container["resources"]
         assert given["requests"]["memory"] == given["limits"]["memory"], container["name"]
 
 
 def test_no_pod_of_the_layer_is_ended_for_being_late(layer: Layer) -> None:
-    pods = [obj["spec"]["template"]["spec"] for obj in layer.objects if obj["kind"] == "Deployment"]
-    assert [late for pod in pods for container in pod["containers"] for late in hasty(container)] == []
+    assert [late for pod in pods_of(layer).values() for container in pod["containers"] for late in hasty(container)] == []
 
 
 def test_the_storage_class_keeps_its_name_whatever_stands_behind_it() -> None:
@@ -153,9 +176,14 @@ def test_helm_that_is_nowhere_is_named_with_the_remedy(monkeypatch: pytest.Monke
 
 
 def test_a_pod_of_the_platform_is_given_its_own_secrets_and_none_of_the_master_key_or_the_authority(layer: Layer) -> None:
-    pods = {obj["metadata"]["name"]: obj["spec"]["template"]["spec"] for obj in layer.objects if obj["kind"] == "Deployment"}
-    mounted = {name: sorted(v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v) for name, pod in pods.items()}
-    assert mounted == {"commonweal-operator": [], "identity": ["commonweal-identity", "commonweal-identity-tls", "commonweal-people"]}
+    pods = pods_of(layer)
+    mounted = {name: sorted(s for v in pod["volumes"] for s in secrets_of(v)) for name, pod in pods.items()}
+    assert mounted == {
+        "commonweal-operator": [],
+        "identity": ["commonweal-identity", "commonweal-identity-tls", "commonweal-people"],
+        "identity-store": ["commonweal-identity-store", "commonweal-identity-store-tls"],
+        "portal": ["commonweal-portal", "commonweal-portal-tls"],
+    }
     for pod in pods.values():
         assert all(v["emptyDir"]["sizeLimit"] for v in pod["volumes"] if "emptyDir" in v)
         assert not pod["enableServiceLinks"]

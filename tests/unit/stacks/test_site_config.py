@@ -170,13 +170,13 @@ def test_a_bad_master_is_refused_with_the_command_that_sets_it_and_is_not_shown(
 
 def test_images_are_read_from_the_machines_home_unless_a_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMMONWEAL_HOME", str(tmp_path))
-    images = {"operator": "o:1", "runtime": "r:1", "store": "s:1"}
+    images = {"operator": "o:1", "runtime": "r:1", "store": "s:1", "portal": "p:1"}
     (tmp_path / "images.json").write_text(json.dumps(images | {"other": "x"}))
     assert load_images(None, stack="onprem") == images
 
     (tmp_path / "few.json").write_text(json.dumps({"operator": "o:1"}))
     with pytest.raises(
-        SiteConfigError, match=r"commonweal:images in Pulumi.onprem.yaml: .*few.json names no image for runtime, store. Build"
+        SiteConfigError, match=r"commonweal:images in Pulumi.onprem.yaml: .*few.json names no image for runtime, store, portal. Build"
     ):
         load_images(str(tmp_path / "few.json"), stack="onprem")
     with pytest.raises(SiteConfigError, match=r"cannot read .*none\.json: No such file"):

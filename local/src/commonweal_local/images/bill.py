@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from typing import Any
@@ -18,10 +19,14 @@ _NAMESPACE = uuid.UUID("6f1ab13a-6f0c-5d0c-9c0e-2f8f1b4f9a10")
 Component = dict[str, Any]
 
 
-def bill(labels: Mapping[str, str], debian: Iterable[Package], python: Iterable[str]) -> str:
-    """Return the bill of an image with these labels, Debian packages and `name==version` of Python packages."""
+def bill(
+    labels: Mapping[str, str], debian: Iterable[Package], python: Iterable[str], npm: Iterable[tuple[str, Mapping[str, str]]] = ()
+) -> str:
+    """Return the bill of an image with these labels, Debian packages, `name==version` of Python packages, and npm packages as a package-lock.json says them."""
     said = {key.rpartition(".")[2]: value for key, value in labels.items()}
-    components = sorted([*map(_debian, debian), *map(_python, python)], key=lambda each: str(each["bom-ref"]))
+    components = sorted(
+        [*map(_debian, debian), *map(_python, python), *(_npm(*each) for each in npm)], key=lambda each: str(each["bom-ref"])
+    )
     image = {"type": "container", "bom-ref": said["title"], "name": said["title"], "version": said["version"]}
     whole: dict[str, Any] = {
         "bomFormat": "CycloneDX",
@@ -48,6 +53,13 @@ def _python(pin: str) -> Component:
     return _component(name, version, f"pkg:pypi/{name}@{quote(version, safe='')}") | (
         {"licenses": [{"expression": licence}]} if licence else {}
     )
+
+
+def _npm(name: str, said: Mapping[str, str]) -> Component:
+    purl = f"pkg:npm/{quote(name)}@{quote(said['version'], safe='')}"
+    content = b64decode(said["integrity"].removeprefix("sha512-")).hex()
+    found = _component(name, said["version"], purl) | {"licenses": [{"expression": said["license"]}]}
+    return found | {"hashes": [{"alg": "SHA-512", "content": content}]}
 
 
 def _component(name: str, version: str, purl: str) -> Component:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from commonweal_local import paths
+from commonweal_local import paths, portal_assets
 from commonweal_local.exceptions import LocalError
 from commonweal_local.images import oci, recipes, selection, unpacked
 from commonweal_local.images.archives import archive_path, bill_path
@@ -36,6 +36,7 @@ def build(progress: Progress) -> dict[str, str]:
     with paths.one_at_a_time(paths.cache() / "images"):  # two builds would do the same work twice
         with progress.step("images: versions of Debian packages"):
             chosen = selection.select()
+        portal_assets.assets(progress)
         made = {title: _layer(layer, progress) for title, layer in recipes.layers(chosen).items()}
         references = {image.name: _image(image, made, chosen, progress) for image in IMAGES}
         _prune()

@@ -14,11 +14,12 @@ from pathlib import Path
 from commonweal_api.generated import write_or_check
 from commonweal_local import paths
 from commonweal_local.images import contents
-from commonweal_local.images.contents import BOOKWORM, LIBRARIES, OURS, SOURCES, USER, USER_ID, Image
+from commonweal_local.images.contents import ASSETS, BOOKWORM, LIBRARIES, OURS, SOURCES, USER, USER_ID, Image
 
 BASE = "debian:12-slim"
 COMMAND = "python -m commonweal_local.images.containerfile"
 MADE = f"# Made from local/src/commonweal_local/images/contents.py by `{COMMAND}`; change that, not this file."
+COMPILER = "local/src/commonweal_local"
 BUILD, LOCK = "/opt/build", "/opt/requirements.txt"
 INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends"
 LISTS = "rm -rf /var/lib/apt/lists/*"
@@ -48,11 +49,13 @@ def text(image: Image, root: Path) -> str:
         *copied,
         _run(compiled),
         "",
+        *(_assets() if image.pages else []),
         "FROM python",
         *([_run(*_server())] if image.server else []),
         _run(*_user()),
         f"COPY --from=build {BUILD}/lib/python{BOOKWORM.python}/site-packages /{LIBRARIES}",
         f"COPY --from=build /{OURS} /{OURS}",
+        *([f"COPY --from=assets /{ASSETS} /{ASSETS}"] if image.pages else []),
         _pairs("ENV", contents.environment(BOOKWORM)),
         _pairs("LABEL", contents.labels(image, pyproject)),
         f"USER {USER_ID}:{USER_ID}",
@@ -62,11 +65,22 @@ def text(image: Image, root: Path) -> str:
     return "\n".join(lines)
 
 
+def _assets() -> list[str]:
+    """Return the stage that compiles the portal's style and script, by the program that does it for the archives; npm checks every package's digest."""
+    return [
+        "FROM python AS assets",
+        _run(*_installed(["nodejs", "npm"])),
+        f"COPY {COMPILER} /opt/{COMPILER}",
+        _run(f"PYTHONPATH=/opt/{COMPILER.rpartition('/')[0]} python3 -m commonweal_local.portal_assets /{ASSETS}"),
+        "",
+    ]
+
+
 def ignored() -> str:
     """Return .containerignore: an engine is given what the Containerfiles copy, and nothing else."""
     copied = sorted({f"{SOURCES[name]}/{name}" for image in contents.IMAGES for name in image.packages})
     locks = sorted(_lock(image) for image in contents.IMAGES)
-    return "\n".join([MADE, "**", *(f"!{path}" for path in (*copied, *locks)), "**/__pycache__", ""])
+    return "\n".join([MADE, "**", *(f"!{path}" for path in (*copied, COMPILER, *locks)), "**/__pycache__", ""])
 
 
 def rendered(root: Path) -> dict[Path, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from commonweal_local.images import wheels
 
 USER, USER_ID = "commonweal", 10001
-LIBRARIES, OURS = "opt/commonweal/lib", "opt/commonweal/src"
+LIBRARIES, OURS, ASSETS = "opt/commonweal/lib", "opt/commonweal/src", "opt/commonweal/portal"
 SOURCES: Mapping[str, str] = {
     "commonweal_api": "crds/src",
     "commonweal_kube": "kube/src",
@@ -47,20 +47,21 @@ BOOKWORM = Versions("3.11", "15")
 
 @dataclass(frozen=True)
 class Image:
-    """One image: its extras of pyproject.toml, our packages, and whether a PostgreSQL server is in it."""
+    """One image: its extras of pyproject.toml, our packages, and whether a PostgreSQL server or the portal's style and script are in it."""
 
     name: str
     description: str
     extras: tuple[str, ...]
     packages: tuple[str, ...]
     server: bool = False
+    pages: bool = False
 
 
 IMAGES = (
     Image("operator", "The operator of Commonweal.", ("operator",), (*SHARED, "commonweal_operator")),
     Image(
         "runtime",
-        "Data APIs, model runtimes and the small issuer of Commonweal.",
+        "Data APIs and model runtimes of Commonweal.",
         ("runtime",),
         (*SHARED, "commonweal_runtime"),
     ),
@@ -70,6 +71,13 @@ IMAGES = (
         ("runtime", "store"),
         (*SHARED, "commonweal_runtime"),
         server=True,
+    ),
+    Image(
+        "portal",
+        "The pages for people and the small issuer of Commonweal.",
+        ("runtime", "portal"),
+        (*SHARED, "commonweal_runtime"),
+        pages=True,
     ),
 )
 

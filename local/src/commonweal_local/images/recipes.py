@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from commonweal_local import paths
+from commonweal_local import paths, portal_assets
 from commonweal_local.images import bill, bytecode, contents, packages, wheels
-from commonweal_local.images.contents import LIBRARIES, OURS, USER, USER_ID, Image
+from commonweal_local.images.contents import ASSETS, LIBRARIES, OURS, USER, USER_ID, Image
 from commonweal_local.images.oci import Config, Tree
 from commonweal_local.images.selection import Selection
 
@@ -29,7 +29,14 @@ class Layer:
 def layers_of(image: Image) -> list[str]:
     """Return the titles of an image's layers, bottom first."""
     first, *further = (f"libraries-{extra}" for extra in image.extras)
-    return ["python", first, *(["postgres"] if image.server else []), *further, _code_title(image)]
+    return [
+        "python",
+        first,
+        *(["postgres"] if image.server else []),
+        *further,
+        *(["portal-assets"] if image.pages else []),
+        _code_title(image),
+    ]
 
 
 def layers(chosen: Selection) -> dict[str, Layer]:
@@ -37,6 +44,7 @@ def layers(chosen: Selection) -> dict[str, Layer]:
     made = [
         _debian_layer("python", chosen.base, lambda tree: _finish_python(tree, chosen.python)),
         _debian_layer("postgres", chosen.server, _finish_postgres),
+        Layer("portal-assets", [portal_assets.folder().name], _portal_assets),
     ]
     for image in contents.IMAGES:
         made += [*(_libraries(extra, chosen.python) for extra in image.extras), _code(image, chosen.python)]
@@ -90,11 +98,16 @@ def _finish_postgres(tree: Tree) -> None:
         tree.directory(path, mode=mode)
 
 
+def _portal_assets(tree: Tree) -> None:
+    tree.add_directory_tree(portal_assets.folder(), ASSETS)
+
+
 def bill_of(image: Image, chosen: Selection) -> str:
     """Return the bill of materials of an image."""
     debian = [*chosen.base, *(chosen.server if image.server else ())]
     python = sorted({pin for extra in image.extras for pin in _pinned(extra)})
-    return bill.bill(contents.labels(image, _pyproject()), debian, python)
+    pages = portal_assets.served() if image.pages else ()
+    return bill.bill(contents.labels(image, _pyproject()), debian, python, pages)
 
 
 def _pinned(extra: str) -> list[str]:

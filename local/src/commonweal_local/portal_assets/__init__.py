@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from commonweal_local.portal_assets.build import assets
+from commonweal_local.portal_assets.build import assets, folder, served
 
-__all__ = ["assets"]
+__all__ = ["assets", "folder", "served"]

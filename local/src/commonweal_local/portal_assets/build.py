@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from commonweal_local import paths
@@ -23,13 +24,24 @@ _INSIDE = '"@govuk-frontend"'  # how a script of ours names govuk-frontend's
 
 def assets(progress: Progress) -> Path:
     """Return the folder of the compiled assets, made if it is not there; the same sources make the same folder. Raises LocalError."""
-    digest = _digest()
     with paths.one_at_a_time(paths.cache() / "portal-assets"):
-        made = paths.cache() / "portal-assets" / digest
+        made = folder()
         if not (made / MANIFEST).exists():
             with progress.step("compiling the portal's style and script", measured="portal assets"):
                 _make(made, node.ensure(progress))
     return made
+
+
+def folder() -> Path:
+    """Return where the assets of these sources lie once they are compiled; the folder's name is a digest of the sources."""
+    return paths.cache() / "portal-assets" / _digest()
+
+
+def served() -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield the npm packages of which something is in the assets, each by its name with what package-lock.json says of it."""
+    for path, said in sorted(json.loads((SOURCES / "package-lock.json").read_bytes())["packages"].items()):
+        if path and not said.get("dev"):
+            yield path.removeprefix("node_modules/"), said
 
 
 def named_by_content(files: Mapping[str, bytes]) -> dict[str, str]:

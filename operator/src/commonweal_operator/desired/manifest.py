@@ -14,6 +14,7 @@ from commonweal_api.common import API_VERSION, GROUP, namespace_of, platform_nam
 
 MANAGED_BY = "commonweal"
 MANAGED_LABEL = "app.kubernetes.io/managed-by"
+PART_LABEL = "app.kubernetes.io/part-of"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 DEPARTMENT_LABEL = f"{GROUP}/department"
 REPORT_LABEL = f"{GROUP}/report"

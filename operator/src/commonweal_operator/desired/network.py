@@ -12,7 +12,18 @@ from ipaddress import IPv4Network, IPv6Network
 from urllib.parse import urlsplit
 
 from commonweal_api import namespace_of, platform_namespace_of
-from commonweal_operator.desired.manifest import COMPONENT_LABEL, DEPARTMENT_LABEL, Child, Manifest, Owner, Stage, child
+from commonweal_operator.desired.issuer import PORTAL_SERVICE
+from commonweal_operator.desired.manifest import (
+    COMPONENT_LABEL,
+    DEPARTMENT_LABEL,
+    MANAGED_BY,
+    PART_LABEL,
+    Child,
+    Manifest,
+    Owner,
+    Stage,
+    child,
+)
 from commonweal_operator.desired.platform import PlatformConfig
 from commonweal_operator.desired.sources import port_of
 from commonweal_operator.desired.store import PORT as STORE_PORT
@@ -57,7 +68,7 @@ def network(
     return [
         *_closed(ours),
         _ours(ours, platform, "store", [_from([data_api, models], STORE_PORT)], [to_volumes, *sources]),
-        _ours(ours, platform, DATA_API, _ingress([*readers, *cidrs], DATA_API_PORT), [to_store, *_issuer(platform)]),
+        _ours(ours, platform, DATA_API, _ingress([*readers, *cidrs, *_portal(platform)], DATA_API_PORT), [to_store, *_issuer(platform)]),
         _ours(ours, platform, MODELS, _ingress([*asking, *cidrs], MODELS_PORT), [to_store, *to_providers]),
         *_closed(owner.own),
         _policy(owner.own, VOLUMES, _component(VOLUMES, owner.department), ingress=[_from([store], VOLUMES_PORT)]),
@@ -86,6 +97,12 @@ def _readers(department: str) -> list[Manifest]:
 def _ours(owner: Owner, platform: PlatformConfig, component: str, ingress: Sequence[Manifest], egress: Sequence[Manifest]) -> Child:
     """Return the policy of one of our components; each of them speaks with the API server."""
     return _policy(owner, component, _component(component, owner.department), ingress=ingress, egress=[_api_server(platform), *egress])
+
+
+def _portal(platform: PlatformConfig) -> list[Manifest]:
+    """Return the pods of the site's own pages for people, where there are any."""
+    pods = {"matchLabels": {COMPONENT_LABEL: PORTAL_SERVICE, PART_LABEL: MANAGED_BY}}
+    return [_space(platform.system_namespace) | {"podSelector": pods}] if platform.portal else []
 
 
 def _workloads(owner: Owner, peers: Iterable[str]) -> Child:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import logging
 import secrets
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
 from commonweal_api.common import NAME_PATTERN
 from commonweal_runtime.bodies import first_error
 
+log = logging.getLogger(__name__)
 _N, _R, _P, _LENGTH = 2**14, 8, 1, 32
 _MEMORY = 64 * 2**20
 _HASH = r"^scrypt\$[0-9]{1,7}\$[0-9]{1,2}\$[0-9]{1,2}\$[A-Za-z0-9_=-]{16,100}\$[A-Za-z0-9_=-]{32,200}$"
@@ -43,19 +45,7 @@ class Account(BaseModel):
         return self.links.get(department, self.root)
 
 
-class _File(BaseModel):
-    people: list[Account]
-
-    @model_validator(mode="after")
-    def _once(self) -> _File:
-        names = [account.username for account in self.people]
-        repeated = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
-        if repeated is not None:
-            raise ValueError(f"the username {repeated!r} stands twice. Give each person one of their own")
-        return self
-
-
-_LIST = TypeAdapter(list[Any])
+_FILE = TypeAdapter(list[Account])
 
 
 class Accounts:
@@ -93,10 +83,19 @@ class Accounts:
 
 def _read(file: Path) -> list[Account]:
     try:
-        return _File(people=_LIST.validate_json(file.read_bytes())).people
+        people, wrong = _FILE.validate_json(file.read_bytes()), None
     except ValidationError as error:
-        place, what = first_error(error)
-        raise ValueError(f"{file.name}: {place}: {what}. Correct it; see docs/how-to/person.md for the form of an account.") from None
+        people, wrong = [], ": ".join(first_error(error))
+    known: set[str] = set()
+    for place, account in enumerate(people):
+        if account.username in known:
+            wrong = f"{place}: it has the username of an earlier entry, and each person needs one of their own"
+        known.add(account.username)
+    if wrong is not None:
+        text = f"{file.name}: {wrong}. Correct it; docs/reference/identity-api.md has the form of an account."
+        log.error("%s Until then no person can sign in.", text)
+        raise ValueError(text)
+    return people
 
 
 def hash_password(password: str, salt: bytes | None = None) -> str:

@@ -26,7 +26,12 @@ def verifier_of(database_key: bytes, role: str) -> str:
     The salt is derived, so the verifier is the same each time and setting it again changes nothing.
     """
     salt = hmac.digest(database_key, f"salt:{role}".encode(), hashlib.sha256)[:16]
-    salted = hashlib.pbkdf2_hmac("sha256", password_of(database_key, role).encode(), salt, _ITERATIONS)
+    return scram_verifier(password_of(database_key, role), salt)
+
+
+def scram_verifier(password: str, salt: bytes) -> str:
+    """Return what PostgreSQL keeps of a password, in the one notation that it takes in place of one."""
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _ITERATIONS)
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", hashlib.sha256)).digest()
     server = hmac.digest(salted, b"Server Key", hashlib.sha256)
     shown = [base64.b64encode(part).decode() for part in (salt, stored, server)]

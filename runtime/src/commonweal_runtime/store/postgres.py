@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from shutil import which
@@ -73,7 +74,7 @@ def binary(name: str) -> str:
     return str(candidates[0])
 
 
-def initialise(data: Path) -> None:
+def initialise(data: Path, databases: Sequence[str] = DATABASES) -> None:
     """Make the cluster and its databases unless they are there. A run that was cut short is begun anew: the version file comes with a rename, last."""
     if (data / "PG_VERSION").exists():
         return
@@ -90,14 +91,27 @@ def initialise(data: Path) -> None:
         "--no-sync",
     ]
     subprocess.run([binary("initdb"), f"--pgdata={fresh}", *options], check=True, stdout=subprocess.DEVNULL)
-    statements = "".join(f"create database {name} strategy file_copy;\n" for name in DATABASES)
-    single = [binary("postgres"), "--single", "-F", "-D", str(fresh), "-c", "log_checkpoints=off", "postgres"]
-    subprocess.run(single, input=statements, text=True, check=True, stdout=subprocess.DEVNULL)
+    statements = "".join(f"create database {name} strategy file_copy;\n" for name in databases)
+    _single(fresh, "postgres", statements, "-F")
     persist(fresh)
     if data.exists():
         data.rmdir()  # an empty mount point's directory; anything else in it is an error to look at
     fresh.rename(data)
     _sync(data.parent)
+
+
+def alone(data: Path, database: str, statements: Sequence[str]) -> None:
+    """Run statements as the superuser before anybody can connect. Raises RuntimeError with what the server says of one that it refuses."""
+    told = _single(data, database, "".join(f"{each}\n" for each in statements))
+    refused = [line for line in told.splitlines() if "ERROR:" in line]
+    if refused:
+        raise RuntimeError(f"{data}: {refused[0]}")
+
+
+def _single(data: Path, database: str, statements: str, *flags: str) -> str:
+    command = [binary("postgres"), "--single", *flags, "-D", str(data), "-c", "log_checkpoints=off", database]
+    done = subprocess.run(command, input=statements, text=True, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return done.stderr
 
 
 def persist(directory: Path) -> None:
@@ -136,15 +150,15 @@ def adopt(data: Path) -> None:
         shutil.rmtree(replaced, ignore_errors=True)
 
 
-def configure(data: Path, socket_directory: Path, settings: dict[str, str]) -> None:
-    """Write settings and access rules anew, so that a release's settings reach a cluster made by an earlier one."""
+def configure(data: Path, socket_directory: Path, settings: dict[str, str], access: str = ACCESS) -> None:
+    """Write settings and access rules at each start, so that a release's settings reach a cluster made by an earlier one."""
     # A certificate that a failing disk cut short would keep the server from starting: without one it starts, and the keeper makes another.
     if not _whole(data / PEM):
         (data / PRESENTED).unlink(missing_ok=True)
     lines = [f"{key} = {value}" for key, value in {**settings, "unix_socket_directories": f"'{socket_directory}'"}.items()]
     included = f"include_if_exists = '{PRESENTED}'\n"
     (data / "postgresql.conf").write_text("# Written at each start.\n" + "\n".join(lines) + "\n" + included)
-    (data / "pg_hba.conf").write_text(ACCESS)
+    (data / "pg_hba.conf").write_text(access)
 
 
 def _whole(pem: Path) -> bool:
@@ -152,14 +166,16 @@ def _whole(pem: Path) -> bool:
     return "END PRIVATE KEY" in text and "END CERTIFICATE" in text
 
 
-def serve(data: Path) -> int | None:
+def serve(data: Path, beside: Callable[[subprocess.Popen[bytes]], None] | None = None) -> int | None:
     """Run the server until it ends. Return its exit status, or None when it ended by itself because a copy is ready to take its place.
 
-    A pod is stopped with SIGTERM, which to PostgreSQL means «wait until every client has left»: the services' pools never do. So it is passed on as
+    `beside` is called once with the server's process, and returns at once. A pod is stopped with SIGTERM, which to PostgreSQL means «wait until every client has left»: the services' pools never do. So it is passed on as
     SIGINT, a fast shutdown: transactions are rolled back and everything committed is on disk.
     """
     # A client within the server, which reads live products, looks for certificates and passwords of its user in the home directory: none are to be there.
     server = subprocess.Popen([binary("postgres"), "-D", str(data)], env={**os.environ, "HOME": str(data), PYTHON: sys.executable})
+    if beside is not None:
+        beside(server)
     asked = False
 
     def stop(*_: object) -> None:

@@ -138,11 +138,17 @@ ALLOWED_DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference("Deployment", "spec/template/metadata/annotations/commonweal.dev~1config-digest", "follows from those above", CONFIG),
     Difference("Deployment", "spec/template/spec/containers/identity/env/COMMONWEAL_ISSUER/value", "the issuer's own name", "identity"),
-    Difference(
-        "Deployment",
-        "spec/template/spec/containers/identity/env/COMMONWEAL_TRUSTED_PROXIES/value",
-        "each site has its own ingress",
-        "identity",
+    *(
+        Difference("Deployment", f"spec/template/spec/containers/{name}/env/{key}/value", reason, name)
+        for name, key, reason in (
+            ("identity", "COMMONWEAL_PORTAL_URL", "the portal's own name"),
+            ("portal", "COMMONWEAL_PORTAL_URL", "the portal's own name"),
+            ("portal", "COMMONWEAL_ISSUER", "the issuer's own name"),
+            ("identity", "COMMONWEAL_TRUSTED_PROXIES", "each site has its own ingress"),
+            ("portal", "COMMONWEAL_TRUSTED_PROXIES", "each site has its own ingress"),
+        )
     ),
-    Difference("Deployment", "spec/replicas", "a small site may run one pod of it", "identity"),
+    *(Difference("Deployment", "spec/replicas", "a small site may run one pod of it", name) for name in ("identity", "portal")),
+    Difference("ConfigMap", "data/config.yaml/portal", "the portal's own name, as the operator reads it", CONFIG),
+    Difference("StatefulSet", "spec/volumeClaimTemplates/data/spec/resources", "each site has its own number of people", "identity-store"),
 )

@@ -33,6 +33,7 @@ def values(site: SiteConfig, images: Mapping[str, str]) -> dict[str, Any]:
         service_cidrs=networks.services,
         trusted_proxies=site.trusted_proxies,
         identity=site.identity,
+        portal=site.portal,
         certificates=site.certificates,
     )
     return chosen.for_helm()

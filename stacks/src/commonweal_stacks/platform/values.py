@@ -17,7 +17,7 @@ from pydantic import Field, StringConstraints, WithJsonSchema
 
 from commonweal_api.generated import write_or_check
 from commonweal_stacks.manifests import AUTHORITY_SECRET, SECTORS_SECRET, STORAGE_CLASS
-from commonweal_stacks.site import NONE_LEFT_OUT, Certificates, Identity, ObjectName
+from commonweal_stacks.site import NONE_LEFT_OUT, Certificates, Identity, ObjectName, Portal
 from commonweal_stacks.site_kinds import Part
 
 CHART = Path(__file__).resolve().parents[4] / "charts" / "commonweal"
@@ -37,13 +37,14 @@ Quantity = Annotated[
 
 
 class Images(Part):
-    """The three images; without defaults, for a guess would start the wrong code."""
+    """The four images; without defaults, for a guess would start the wrong code."""
 
     model_config = NONE_LEFT_OUT
 
     operator: Image = Field(description="Reference of the operator's image.")
-    runtime: Image = Field(description="Reference of the image of data APIs, model runtimes and the small issuer.")
-    store: Image = Field(description="Reference of the image of stores and their keepers.")
+    runtime: Image = Field(description="Reference of the image of data APIs and model runtimes.")
+    store: Image = Field(description="Reference of the image of stores and their keepers, and of the small issuer's store.")
+    portal: Image = Field(description="Reference of the image of the pages for people, and of the small issuer, which wears their dress.")
 
 
 class Requests(Part):
@@ -92,7 +93,7 @@ class Values(Part):
 
     model_config = NONE_LEFT_OUT
 
-    images: Images = Field(description="References of the three images; by digest or by a tag that never moves. They have no default.")
+    images: Images = Field(description="References of the four images; by digest or by a tag that never moves. They have no default.")
     site: Annotated[str, StringConstraints(pattern=r"^([a-z]([a-z0-9-]{0,38}[a-z0-9])?)?$", max_length=40)] = Field(
         default="",
         description="Name of this site, as every Department's spec.consentFeed calls it. Empty: the site takes no consent feed of others.",
@@ -131,6 +132,10 @@ class Values(Part):
     identity: Identity = Field(
         default_factory=Identity,
         description="The issuer of people's tokens: `issuer` names one that the site has, `enabled` runs the small one. With neither, no person can sign in.",
+    )
+    portal: Portal = Field(
+        default_factory=Portal,
+        description="The pages on which people see who uses their information, and decide. They run where the small issuer does.",
     )
     certificates: Certificates = Field(
         default_factory=Certificates, description="Who issues the workloads' certificates: the site's own authority, or cert-manager."
