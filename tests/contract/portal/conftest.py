@@ -27,9 +27,7 @@ def store() -> Iterator[StoreServer]:
 
 
 @pytest.fixture(scope="package")
-def portal(
-    tmp_path_factory: pytest.TempPathFactory, store: StoreServer, heritage: HeritageServer, issuer: Issuer
-) -> Iterator[PortalSite]:
+def portal(tmp_path_factory: pytest.TempPathFactory, store: StoreServer, heritage: HeritageServer, issuer: Issuer) -> Iterator[PortalSite]:
     with site(tmp_path_factory.mktemp("portal"), store, heritage, issuer, everything(heritage), PEOPLE) as running:
         yield running
 
