@@ -56,6 +56,7 @@ def _all(number: int) -> list[str]:
     return [f"s{i}" for i in range(number)]
 
 
+IN_WELSH = put("spec.purposes.0.cy", {"text": "Brawddeg y mae person yn ei darllen yn Gymraeg."})
 _PARQUET = ".parquet.location"
 _KEPT = "Live keeps no values"
 LIVE = [
@@ -291,6 +292,15 @@ POLICIES = [
     _policy("benefits in a word", "spec.assurance.benefits", TOO_SHORT, put("spec.assurance.benefits", "Savings.")),
     _policy("benefits nobody", "spec.assurance.benefits", REQUIRED, drop("spec.assurance.benefits")),
     _policy("nowhere", "spec.assurance.areas", EMPTY, put("spec.assurance.areas", [])),
+    _policy("for Wales in English", "spec.assurance.areas", "add the block cy to each purpose", put("spec.assurance.areas", ["GB-WLS"])),
+    _policy(
+        "for Wales in half Welsh",
+        "spec.assurance.areas",
+        "add the block cy to each purpose",
+        put("spec.assurance.areas", ["GB", "GB-EAW"]),
+        IN_WELSH,
+    ),
+    _policy("a block without Welsh", "spec.purposes[0].cy.text", REQUIRED, put("spec.purposes.0.cy", {})),
     _policy("in small letters", "spec.assurance.areas[0]", PATTERN, put("spec.assurance.areas", ["gb"])),
     _policy("reviewed after its end", "spec.assurance.review", "choose a day between", put("spec.assurance.review", "2030-01-01")),
     _policy("reviewed before it began", "spec.assurance.review", "choose a day between", put("spec.assurance.review", "2025-12-31")),
@@ -372,6 +382,27 @@ DEPARTMENTS = [
     _department(
         "word that may be a week old", "spec.consentFeed.maxStalenessSeconds", TOO_HIGH, put("spec.consentFeed.maxStalenessSeconds", 604800)
     ),
+]
+_AT = "spec.matching.attributes"
+DEPARTMENTS += [
+    _department("nothing singles a person out", _AT, "set unique: true on one", drop(f"{_AT}.1.unique")),
+    _department("nothing asked", _AT, EMPTY, put(_AT, [])),
+    _department("one thing asked twice", _AT, "listed twice; remove one", put(f"{_AT}.1.field", "name")),
+    _department(
+        "nine things asked",
+        _AT,
+        Words("must have at most", "should have at most"),
+        put(_AT, [{"field": f, "label": {"en": f}, "unique": True} for f in _all(9)]),
+    ),
+    _department("no label", f"{_AT}[0].label.en", REQUIRED, put(f"{_AT}.0.label", {"cy": "Enw"})),
+    _department("an unknown form", f"{_AT}[0].normalise", ONE_OF, put(f"{_AT}.0.normalise", "Soundex")),
+    _department(
+        "shown twice", "spec.matching.preview", "listed twice", put("spec.matching.preview", [{"field": "a", "label": {"en": "A"}}] * 2)
+    ),
+    _department("tries without end", "spec.matching.tries", TOO_HIGH, put("spec.matching.tries", 1000)),
+    _department("a code for a day", "spec.matching.code.minutes", TOO_HIGH, put("spec.matching.code.minutes", 1440)),
+    _department("one level of sign-in twice", "spec.matching.acr", "listed twice", put("spec.matching.acr", ["high", "high"])),
+    _department("nobody to decide cases", "spec.registrars", "add one of the department's own ServiceAccounts", put("spec.registrars", [])),
 ]
 
 IN_FULL = [*DEPARTMENTS, *SOURCES, *APIS, *LIVE, *PRODUCTS, *POLICIES]

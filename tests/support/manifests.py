@@ -65,7 +65,24 @@ def department_in_full(*changes: Change, name: str = "tax") -> Body:
         "maxStalenessSeconds": 60,
         "sites": [{"name": "north", "url": "https://data.north.example"}, {"name": "south", "url": "https://10.0.0.2:8080"}],
     }
-    more = (put("spec.registrars", ["registry", "court"]), put("spec.consentFeed", feed))
+    matching = {
+        "product": "people",
+        "attributes": [
+            {"field": "name", "label": {"en": "Full name", "cy": "Enw llawn"}, "normalise": "Upper"},
+            {
+                "field": "number",
+                "label": {"en": "Reference"},
+                "description": {"en": "On each letter."},
+                "normalise": "Digits",
+                "unique": True,
+            },
+        ],
+        "preview": [{"field": "birthDate", "label": {"en": "Born"}}],
+        "tries": 3,
+        "code": {"field": "email", "minutes": 10},
+        "acr": ["substantial"],
+    }
+    more = (put("spec.registrars", ["registry", "court"]), put("spec.consentFeed", feed), put("spec.matching", matching))
     return department(*more, *changes, name=name)
 
 

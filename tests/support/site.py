@@ -130,7 +130,7 @@ class Site:
         self, kind: str, name: str, tenant: str = REGISTRY, problems: tuple[Problem, ...] = ()
     ) -> dict[str, tuple[str, str, str]]:
         status = self.status(Key(tenant, kind, name), problems)
-        left_out = {"PushdownSafe", "SlaMet"} - {c["type"] for c in status["conditions"]}
+        left_out = {"PushdownSafe", "SlaMet", "LinkingReady"} - {c["type"] for c in status["conditions"]}
         assert [c["type"] for c in status["conditions"]] == [str(t) for t in CONDITIONS_OF[kind] if t not in left_out]
         for condition in status["conditions"]:
             entry = entry_of(condition["reason"])

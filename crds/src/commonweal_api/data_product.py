@@ -43,7 +43,7 @@ from commonweal_api.offer import (
 from commonweal_api.quality import QualityCheck, QualityCount
 from commonweal_api.secret_ref import SecretRef
 from commonweal_api.sizes import MOST_BYTES, SIZE, size_of
-from commonweal_api.welsh import ProductInWelsh
+from commonweal_api.welsh import TitleInWelsh
 
 __all__ = [
     "MASK_INPUT",
@@ -232,7 +232,7 @@ def major_of(version: str) -> int:
 
 class DataProductSpec(Offer, json_schema_extra=validations(*RULES)):
     title: Text = Field(min_length=1, max_length=120, description="Name shown to people.")
-    cy: ProductInWelsh | None = Field(default=None, description="The same in Welsh.")
+    cy: TitleInWelsh | None = Field(default=None, description="The same in Welsh.")
     description: Text | None = Field(default=None, max_length=1000, description="What the records are, for consumers.")
     owner: Steward | None = None
     version: Version = Field(description="Semantic version of the contract.")

@@ -24,6 +24,7 @@ from commonweal_api.common import (
     validations,
 )
 from commonweal_api.jwk import Jwk
+from commonweal_api.matching import Matching
 from commonweal_api.welsh import DepartmentInWelsh
 
 MOST_PARTIES, MOST_NAMED = 50, 10  # in a status, whose size is bounded
@@ -139,13 +140,17 @@ STEWARDS = cel(
     "!has(self.stewards) || self.stewards.all(s, self.stewards.exists_one(t, t == s))",
     "spec.stewards: one is listed twice; remove it.",
 )
+CASES_DECIDED = cel(
+    "!has(self.matching) || (has(self.registrars) && size(self.registrars) > 0)",
+    "spec.registrars: no registrar could decide the cases that spec.matching makes; add one of the department's own ServiceAccounts.",
+)
 PLATFORMS_NAME = cel(
     f"!self.metadata.name.endsWith('{PLATFORM_SUFFIX}')",
     f"metadata.name: ends in {PLATFORM_SUFFIX}, by which the platform's namespace of a department is known; choose another name.",
 )
 
 
-class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS, STEWARDS)):
+class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS, STEWARDS, CASES_DECIDED)):
     display_name: Text = Field(min_length=1, max_length=120, description="Name shown to people.")
     cy: DepartmentInWelsh | None = Field(default=None, description="The same in Welsh.")
     contact: Contact = Field(description="Where a person asks or complains: mailto: or https:.")
@@ -154,7 +159,7 @@ class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS, STEWARDS)
     registrars: list[ClientName] = Field(
         default_factory=list,
         max_length=20,
-        description="Own ServiceAccounts that may record a parent's or an attorney's delegation, and see and answer complaints.",
+        description="Own ServiceAccounts that may record a parent's or an attorney's delegation, decide cases of linking, and answer complaints.",
     )
     stewards: list[Steward] = Field(
         default_factory=list,
@@ -163,11 +168,16 @@ class DepartmentSpec(Strict, json_schema_extra=validations(REGISTRARS, STEWARDS)
     )
     consent_feed: ConsentFeed | None = None
     complaints: Complaints = Field(default_factory=Complaints)
+    matching: Matching | None = Field(
+        default=None,
+        description="How people link their sign-in to their record here; without it only the platform's own list of people does.",
+    )
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         check((len(set(self.registrars)) != len(self.registrars), REGISTRARS))
         check((len({(s.kind, s.name, s.namespace) for s in self.stewards}) != len(self.stewards), STEWARDS))
+        check((self.matching is not None and not self.registrars, CASES_DECIDED))
         return self
 
 
@@ -186,6 +196,15 @@ class Party(Strict):
     ending: AwareDatetime | None = Field(default=None, description="Since when the other department is ending.")
 
 
+class LinkCases(Strict):
+    """What waits for a registrar of the department."""
+
+    open: int = Field(ge=0, strict=True, description="Cases that no registrar has decided: a person could not be linked to one record.")
+    frozen: int = Field(
+        ge=0, strict=True, description="Links that a person has disputed; nothing is shown or taken under them until a registrar decides."
+    )
+
+
 class DepartmentStatus(Status):
     namespace: str | None = Field(
         default=None,
@@ -199,6 +218,7 @@ class DepartmentStatus(Status):
         max_length=MOST_PARTIES,
         description="The departments that the end of this one would concern; those that are ending come first.",
     )
+    links: LinkCases | None = Field(default=None, description="Cases of linking and disputed links; absent without spec.matching.")
     keys: list[Jwk] | None = Field(
         default=None, max_length=4, description="Public keys: of agreements' signatures, and of receipts and seals."
     )
@@ -214,6 +234,8 @@ class Department(Kind):
     columns: ClassVar[tuple[dict[str, Any], ...]] = (
         *READY_COLUMNS,
         {"name": "Data API", "type": "string", "jsonPath": ".status.dataApi"},
+        {"name": "Cases", "type": "integer", "priority": 1, "jsonPath": ".status.links.open"},
+        {"name": "Disputed", "type": "integer", "priority": 1, "jsonPath": ".status.links.frozen"},
         *LAST_COLUMNS,
     )
 

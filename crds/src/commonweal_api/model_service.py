@@ -21,6 +21,7 @@ from commonweal_api.common import (
     cel,
     validations,
 )
+from commonweal_api.welsh import TitleInWelsh
 
 RUNTIME_CLIENT = "models"
 """The ServiceAccount under which every model runtime reads, and which no other consumer has."""
@@ -96,6 +97,7 @@ SPEC_RULES = (
 
 class ModelServiceSpec(Strict, json_schema_extra=validations(*SPEC_RULES)):
     title: Text = Field(min_length=1, max_length=120, description="Name shown to people.")
+    cy: TitleInWelsh | None = Field(default=None, description="The same in Welsh.")
     purpose: PurposeKey = Field(description="The purpose under which it reads; an agreement must list it.")
     features: list[Feature] = Field(min_length=1, max_length=50, description="What it may learn from.")
     callers: list[Caller] = Field(

@@ -14,7 +14,9 @@ from pydantic import AliasChoices, AwareDatetime, Field
 from commonweal_api.common import Strict
 from commonweal_api.consent_policy import BasisType, ConsentPolicySpec, Purpose
 from commonweal_api.data_product import DataProductSpec
+from commonweal_api.department import LinkCases
 from commonweal_api.jwk import Jwk
+from commonweal_api.matching import Matching
 from commonweal_api.model_service import Caller, ModelServiceSpec
 from commonweal_api.negotiation import Digest, Nonce, WhatIf
 from commonweal_api.quality import QualityCount
@@ -62,12 +64,26 @@ class FeedPeer(Strict):
     url: str
 
 
+class ModelRecord(Strict):
+    """What everybody may know of a model: its entry in the public register. `reads` are fields as department/product/field."""
+
+    name: str
+    title: str
+    title_cy: str | None = None
+    purpose: str
+    reads: list[str]
+    callers: list[str]
+    shape: str
+    floor: float
+
+
 class StorePlan(Strict):
     """All that a department's store shall hold. What is not in the plan is closed.
 
     `peers` are the department's other sites, never `site` itself; `max_staleness_seconds` is set exactly when there is a consent feed. `signing` is the
     public key of its agreements' signatures, for the published key set. `revoked` are nonces that a party has revoked: the store keeps them closed for ever.
-    `complaint_days` is within how many days a complaint is answered; None: as many as usual.
+    `complaint_days` is within how many days a complaint is answered; None: as many as usual. `models` are those of the
+    department for its public register, which the store tells and does not run.
     """
 
     department: str
@@ -83,6 +99,8 @@ class StorePlan(Strict):
     revoked: list[Nonce] | None = None
     complaint_days: int | None = None
     display_name_cy: str | None = None
+    models: list[ModelRecord] | None = None
+    matching: Matching | None = None
 
 
 class Outcome(Strict):
@@ -116,7 +134,10 @@ class ComplaintCount(Strict):
 
 
 class StoreReport(Strict):
-    """Names are unique inside products and inside agreements. `seal_key` is the public key of receipts and seals. `complaints`: None while none is open."""
+    """Names are unique inside products and inside agreements. `seal_key` is the public key of receipts and seals, `links` what waits for a registrar.
+
+    `complaints` is None while none is open.
+    """
 
     plan: str
     # Stores that were made before the first release report it as `witness`.
@@ -124,6 +145,7 @@ class StoreReport(Strict):
     products: dict[str, Outcome] = Field(default_factory=dict)
     agreements: dict[str, Outcome] = Field(default_factory=dict)
     complaints: ComplaintCount | None = None
+    links: LinkCases | None = None
 
 
 class FeatureSource(Strict):

@@ -19,8 +19,8 @@ class DepartmentInWelsh(Strict):
     display_name: Text = Field(min_length=1, max_length=120, description="Name shown to people who read Welsh.")
 
 
-class ProductInWelsh(Strict):
-    """Of a DataProduct."""
+class TitleInWelsh(Strict):
+    """Of a DataProduct or a ModelService."""
 
     title: Text = Field(min_length=1, max_length=120, description="Name shown to people who read Welsh.")
 

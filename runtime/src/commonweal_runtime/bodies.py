@@ -99,6 +99,14 @@ def _moment(value: object) -> datetime:
     raise PydanticCustomError("moment", "Input is not a time in ISO 8601 with an offset, such as 2027-01-31T12:00:00Z")
 
 
+def moment_of(text: str, what: str) -> datetime:
+    """Return the moment that a parameter says; `what` names it in the refusal."""
+    try:
+        return _moment(text)
+    except PydanticCustomError:
+        raise invalid_request(f"{what} is not a time.", "Write it in ISO 8601 with an offset, such as 2027-01-31T12:00:00Z.") from None
+
+
 PersonId = Annotated[UUID, BeforeValidator(_person_id)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 # May be left out, which is None; null is refused, as the schema says.

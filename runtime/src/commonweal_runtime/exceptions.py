@@ -55,6 +55,10 @@ class CertificateMissingError(Exception):
     """A server has no certificate that it could present, or a store no authority to believe. The process ends with what to do."""
 
 
+class MailError(Exception):
+    """The mail server did not take a message. It says nothing of whom it was for."""
+
+
 class StoreUnreachableError(Exception):
     """The store does not answer, or every connection is busy for too long. The data API makes a problem of status 503 of it."""
 

@@ -64,9 +64,11 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person, by the pairwise id that this department knows."""
+    """A person, by the pairwise id that this department knows; the session that the token belongs to, and how they signed in, as far as it says."""
 
     subject: UUID
+    session: str = ""
+    acr: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +269,8 @@ class Verifier:
 
     async def person(self, authorization: str | None) -> Person:
         """Return the person whom the `Authorization` header speaks for."""
-        return Person(self._naming.subject(await self.claims(authorization)))
+        claims = await self.claims(authorization)
+        return Person(self._naming.subject(claims), _text(claims, "sid"), _text(claims, "acr"))
 
     async def claims(self, authorization: str | None) -> Mapping[str, Any]:
         """Return the claims of a token that passes every check."""
@@ -355,6 +358,12 @@ class Verifier:
         if isinstance(error, jwt.MissingRequiredClaimError):
             return token_invalid(f"The token lacks the claim {error.claim}.", "Ask for a new token.")
         return token_invalid("The token's signature or form is wrong.", "Send the token unaltered, or ask for a new one.")
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    """Return a claim that may be missing; what is no short text counts as missing."""
+    value = claims.get(name)
+    return value if isinstance(value, str) and len(value) <= LONGEST_KEY else ""
 
 
 def _client(namespace: str, account: str) -> Client:

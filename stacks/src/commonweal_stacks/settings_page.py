@@ -99,6 +99,12 @@ ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
             "`Pairwise`: the claim is the department's id of the person. `Source`: it is the sources' key.",
         ),
         ("COMMONWEAL_PERSON_SKEW_SECONDS", "`30`", "How far the people's issuer's clock may be off, 0 to 300."),
+        (
+            "COMMONWEAL_SMTP",
+            "none: no codes",
+            "The mail server that codes for linking are sent through, `smtp://HOST:PORT` or `smtps://HOST:PORT`.",
+        ),
+        ("COMMONWEAL_SMTP_FROM", "needed with a mail server", "The address that they come from."),
     ),
     "Model runtime": (
         ("COMMONWEAL_MODELS_DATABASE", "`models`", "The database of the department's store in which models are kept."),

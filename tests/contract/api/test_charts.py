@@ -54,7 +54,9 @@ def test_roles_and_admission_policies_come_out_as_written(written: dict[str, Any
 @pytest.fixture(scope="module")
 def platform() -> dict[tuple[str, str], dict[str, Any]]:
     """All that the platform's chart renders, by kind and name."""
-    return _rendered(CHARTS / "commonweal", "--set", ",".join(f"images.{name}={name}:1" for name in ("operator", "runtime", "store", "portal")))
+    return _rendered(
+        CHARTS / "commonweal", "--set", ",".join(f"images.{name}={name}:1" for name in ("operator", "runtime", "store", "portal"))
+    )
 
 
 def test_the_policies_know_the_operator_under_the_name_that_the_chart_gives_it(platform: dict[tuple[str, str], dict[str, Any]]) -> None:

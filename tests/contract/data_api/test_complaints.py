@@ -40,7 +40,7 @@ def proven(department: Department, who: uuid.UUID, event: str) -> httpx.Response
 
 
 def test_a_complaint_is_answered_and_each_word_of_it_can_be_proven(department: Department) -> None:
-    me = subject("P160")
+    me = subject("P190")
     use = a_use(department, me)
     made = department.me("POST", "/me/complaints", me, json=complaint(about={"use": use}))
     assert made.status_code == 201, made.text
@@ -68,7 +68,7 @@ def test_a_complaint_is_answered_and_each_word_of_it_can_be_proven(department: D
 
 
 def test_the_person_alone_sees_it(department: Department) -> None:
-    me, other = subject("P161"), subject("P162")
+    me, other = subject("P191"), subject("P192")
     said = department.me("POST", "/me/complaints", me, json=complaint()).json()
     assert department.me("GET", "/me/complaints", other).json() == {"items": [], "next": None}
     assert department.me("GET", "/me/complaints", other, me).json()["reason"] == "NotDelegated"
@@ -79,7 +79,7 @@ def test_the_person_alone_sees_it(department: Department) -> None:
 
 
 def test_a_delegate_complains_for_a_person_and_sees_their_own_words_only(department: Department) -> None:
-    me, adviser = subject("P163"), subject("P164")
+    me, adviser = subject("P193"), subject("P194")
     department.me("POST", "/me/complaints", me, json=complaint(text="My adviser presses me."))
     delegation = {"delegate": str(adviser), "type": "Adviser", "acts": ["See"], "agreements": ["task"], "until": SOON}
     department.me("POST", "/me/delegations", me, json=delegation)
@@ -113,13 +113,13 @@ WRONG: dict[str, tuple[dict[str, Any], int]] = {
 @pytest.mark.parametrize("case", WRONG)
 def test_what_cannot_be_complained_of_is_refused(department: Department, case: str) -> None:
     over, status = WRONG[case]
-    answer = department.me("POST", "/me/complaints", subject("P165"), json=complaint(**over))
+    answer = department.me("POST", "/me/complaints", subject("P195"), json=complaint(**over))
     assert (answer.status_code, answer.json()["reason"]) == (status, "InvalidRequest" if status == 400 else "NotFound")
     assert answer.json()["remedy"]
 
 
 def test_the_longest_words_in_any_script_fit(department: Department) -> None:
-    me = subject("P166")
+    me = subject("P196")
     text = "\U0001f3f4" * 2000  # twelve bytes each, as a client without Unicode sends them
     made = department.me("POST", "/me/complaints", me, json=complaint(text=text, about={"link": True}))
     assert (made.status_code, made.json()["text"] == text) == (201, True)
@@ -129,14 +129,14 @@ def test_the_longest_words_in_any_script_fit(department: Department) -> None:
 
 def test_another_persons_use_is_no_use(department: Department) -> None:
     use = a_use(department, OTHER)
-    refused = department.me("POST", "/me/complaints", subject("P167"), json=complaint(about={"use": use}))
-    never = department.me("POST", "/me/complaints", subject("P167"), json=complaint(about={"use": "999999999999"}))
+    refused = department.me("POST", "/me/complaints", subject("P197"), json=complaint(about={"use": use}))
+    never = department.me("POST", "/me/complaints", subject("P197"), json=complaint(about={"use": "999999999999"}))
     assert refused.status_code == 404
     assert refused.json() == never.json()
 
 
 def test_ten_a_day_and_answering_again_adds_what_differs(department: Department) -> None:
-    me = subject("P168")
+    me = subject("P198")
     made = [department.me("POST", "/me/complaints", me, json=complaint()) for _ in range(11)]
     assert [m.status_code for m in made] == [201] * 10 + [429]
     assert made[-1].json()["reason"] == "SayingLimit"
@@ -156,7 +156,7 @@ def test_ten_a_day_and_answering_again_adds_what_differs(department: Department)
 
 
 def test_answers_that_cannot_be_are_refused(department: Department) -> None:
-    said = department.me("POST", "/me/complaints", subject("P169"), json=complaint()).json()
+    said = department.me("POST", "/me/complaints", subject("P199"), json=complaint()).json()
     for body in ({"state": "Open", "answer": {"en": "x"}}, {"state": "Upheld"}, {"state": "Upheld", "answer": {"cy": "x"}}):
         assert department.own("PUT", f"/v1/complaints/{said['id']}", json=body).json()["reason"] == "InvalidRequest"
     right = {"state": "Upheld", "answer": {"en": "x"}}

@@ -46,12 +46,13 @@ def test_what_is_about_a_person_is_tagged_and_never_stored(department: Departmen
     assert department.http.get(path, headers=headers).status_code == 304
 
 
-@pytest.mark.parametrize("path", ["/openapi.json", "/v1/transparency", "/v1/seals", "/.well-known/jwks.json"])
+@pytest.mark.parametrize("path", ["/openapi.json", "/v1/transparency", "/v1/register", "/v1/seals", "/.well-known/jwks.json"])
 def test_what_is_public_needs_no_token_and_may_be_kept(department: Department, path: str) -> None:
     answer = department.http.get(path)
     assert answer.status_code == 200
     assert answer.headers["cache-control"].startswith("public")
     assert isinstance(answer.json(), dict)
+    assert department.http.get(path, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
 
 
 def test_head_is_get_without_the_body_and_is_recorded(department: Department) -> None:

@@ -183,6 +183,16 @@ def test_everybody_may_know_how_much_an_agreement_is_used(department: Department
     assert not re.search(r"Person \d", str(counts))
 
 
+def test_everybody_may_read_the_register_of_what_is_in_force(department: Department) -> None:
+    answer = department.http.get("/v1/register")
+    agreements = {a["agreement"]: a for a in answer.json()["agreements"]}
+    assert {"task", "yes", "strict"} <= set(agreements)
+    assert agreements["task"]["title"] == {"en": "People"}
+    assert set(agreements["yes"]["rights"]) == {"en", "cy"}
+    assert answer.json()["models"] == []
+    assert not re.search(r"Person \d", answer.text)
+
+
 def test_the_audit_is_exported_to_registrars_alone(department: Department) -> None:
     department.ask(f"/v1/people/subjects/{subject('P146')}")
     export = department.own("GET", "/v1/audit/export")

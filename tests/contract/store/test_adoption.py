@@ -70,15 +70,8 @@ async def _installed(root: Any) -> dict[str, str]:
     return await schema_of(root)
 
 
-LATER = [
-    "consumer_name",
-    "words",
-    "said",
-    "complaint_days",
-    "consumer_name_cy",
-    "words_cy",
-    "display_name_cy",
-]  # columns that migrations have added, and filled, since
+# columns that migrations have added, and filled, since
+LATER = ["consumer_name", "words", "said", "complaint_days", "consumer_name_cy", "words_cy", "display_name_cy", "models", "matching"]
 
 
 async def _rows(root: Any) -> dict[str, str]:

@@ -4,8 +4,8 @@
 -- The product's table, made before any agreement: nobody but the store's own roles may see a row of it.
 
 create table product."companies_ce600c3508" (subject uuid not null, "companyName" text, "status" text, "sector" text,
-    "incorporatedOn" date, "postcode" text, "incorporatedYear" bigint generated always as ((extract(year
-    from "incorporatedOn"))::bigint) stored, "postcodeArea" text generated always
+    "incorporatedOn" date, "postcode" text, "familyName" text, "bornOn" date, "personalCode" text, "incorporatedYear" bigint
+    generated always as ((extract(year from "incorporatedOn"))::bigint) stored, "postcodeArea" text generated always
     as (split_part(btrim("postcode"), ' ', 1)) stored, "trading" boolean, _consent smallint[] not null default '{}', _objection
     smallint[] not null default '{}', _lapse timestamptz not null default 'infinity', primary key (subject)) with (fillfactor = 85);
 alter table product."companies_ce600c3508" owner to cw_owner;

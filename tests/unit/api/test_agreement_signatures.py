@@ -51,6 +51,26 @@ def test_what_stands_at_its_default_is_as_good_as_left_out() -> None:
     assert _hash(*written, full=False) == _hash(full=False)
 
 
+IN_WELSH = put("spec.purposes.0.cy", {"text": "Brawddeg y mae person yn ei darllen yn Gymraeg."})
+
+
+def test_welsh_is_signed_where_its_english_is_and_none_changes_no_hash() -> None:
+    without, worded = _hash(full=False), _hash(IN_WELSH, full=False)
+    assert _hash(put("spec.purposes.0.cy", None), full=False) == without != worded
+    assert _hash(put("spec.purposes.0.cy", {"text": "Brawddeg arall y mae person yn ei darllen."}), full=False) not in {without, worded}
+    assert _hash(put("spec.assurance.cy", {"benefits": "Nid oes angen anfon yr un papurau ddwywaith."})) != _hash()
+
+
+@pytest.mark.parametrize("areas", [["GB", "GB-WLS"], ["GB-EAW"]])
+def test_for_wales_both_languages_are_enough(areas: list[str]) -> None:
+    welsh = put("spec.assurance.cy", {"benefits": "Nid oes angen anfon yr un papurau ddwywaith."})
+    reason = put("spec.transparency", {"visibility": "Suppressed", "reason": "A notice would defeat the investigation."})
+    told = put("spec.transparency.cy", {"reason": "Byddai hysbysiad yn difetha ymchwiliad."})
+    ConsentPolicy.model_validate(consent_policy_in_full(put("spec.assurance.areas", areas), IN_WELSH, welsh, reason, told))
+    with pytest.raises(ValidationError, match="people are shown both languages"):
+        ConsentPolicy.model_validate(consent_policy_in_full(put("spec.assurance.areas", areas), IN_WELSH, welsh, reason))
+
+
 def _leaves(node: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
     if isinstance(node, dict | list):
         keys: Any = node if isinstance(node, dict) else range(len(node))

@@ -35,8 +35,8 @@ def test_a_right_that_is_added_is_shown(templates: Path) -> None:
 
 def test_a_field_that_is_freed_leaves_the_guarded_ones(templates: Path) -> None:
     file = templates / "admission" / "what-leaves.yaml"
-    file.write_text(file.read_text().replace("['title', 'learning']", "['title', 'learning', 'callers']"))
-    assert "| ModelService | `purpose`, `features` | `title`, `learning`, `callers` |" in tool().page(templates)
+    file.write_text(file.read_text().replace("['title', 'cy', 'learning']", "['title', 'cy', 'learning', 'callers']"))
+    assert "| ModelService | `purpose`, `features` | `title`, `cy`, `learning`, `callers` |" in tool().page(templates)
     file.write_text(file.read_text().replace("'callers']", "'caller']"))
     with pytest.raises(ValueError, match="frees what modelservices do not have: caller"):
         tool().page(templates)

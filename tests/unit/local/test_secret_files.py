@@ -23,6 +23,7 @@ PUBLIC = {
     "local/src/commonweal_local/sites/cgroups.py": "settings of the kernel",
     "local/src/commonweal_local/debian.py": "a script of a package manager",
     "local/src/commonweal_local/images/wheels.py": "a list of packages and their digests",
+    "local/src/commonweal_local/portal_assets/build.py": "style and script that browsers are given",
     "cli/src/commonweal_cli/bundle/opening.py": "a launcher and a path file",
     "cli/src/commonweal_cli/conform.py": "a report",
     "cli/src/commonweal_cli/demo/heritage.py": "the number of a process",

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from commonweal_api.closings import CLOSINGS_KEY, STORE_CLOSINGS, understood
-from commonweal_api.plan import MODEL_PLAN, PLAN_KEY, STORE_PLAN, AgreementPlan, ModelPlan, ProductPlan, StorePlan
+from commonweal_api.plan import MODEL_PLAN, PLAN_KEY, STORE_PLAN, AgreementPlan, ModelPlan, ModelRecord, ProductPlan, StorePlan
 from commonweal_api.sizes import MOST_BYTES
 from commonweal_kube.queue import Key, Priority
 from commonweal_operator.desired.manifest import Stage
@@ -131,6 +131,15 @@ def test_the_order_is_dry_runs_then_what_nobody_reads_then_the_largest(site: Sit
         "ConsentPolicy on-read-large + DataProduct read-large",
         "ConsentPolicy on-read + DataProduct read",
     ]
+
+
+def test_the_public_register_of_models_goes_before_anything_that_is_served(site: Site) -> None:
+    plan = StorePlan(department="tax-authority", display_name="Tax Authority", contact="mailto:a@tax.example")
+    record = ModelRecord(name="m", title="M", purpose="tax-authority/guide", reads=["a/b/c"] * 50, callers=[], shape="Shared", floor=0.1)
+    full = plan.model_copy(update={"models": [record] * 100})
+    assert fitted_store(full).plan == full
+    fitted = fitted_store(full, most=5_000)
+    assert (fitted.plan, fitted.left_out) == (plan, ("public register of models",))
 
 
 def test_models_that_do_not_fit_are_left_out_instead_of_keeping_an_old_plan_in_force(site: Site) -> None:

@@ -92,7 +92,9 @@ def test_the_whole_layer_fits_its_quota_while_each_of_its_workloads_is_updated(l
     at_once = {obj["metadata"]["name"]: obj["spec"]["replicas"] + (obj["kind"] == "Deployment") for obj in runs}
     asked = {name: sum(int(c["resources"]["requests"]["memory"][:-2]) for c in pod["containers"]) for name, pod in pods_of(layer).items()}
     assert sum(at_once.values()) <= int(hard["pods"])
-    assert sum(at_once[name] * each for name, each in asked.items()) <= int(hard["requests.memory"][:-2]) * sizes[hard["requests.memory"][-2:]]
+    assert (
+        sum(at_once[name] * each for name, each in asked.items()) <= int(hard["requests.memory"][:-2]) * sizes[hard["requests.memory"][-2:]]
+    )
     balanced = [obj for obj in layer.objects if obj["kind"] == "Service" and obj["spec"].get("type") == "LoadBalancer"]
     assert len(balanced) <= int(hard["services.loadbalancers"])
 

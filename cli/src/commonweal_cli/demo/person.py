@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from commonweal_local.waiting import until
 from commonweal_runtime.exceptions import SignInLaterError
@@ -19,12 +21,38 @@ PEOPLE = tuple(
 )
 
 
-def accounts(password: str) -> list[dict[str, str]]:
-    """Return the people's accounts as the issuer reads them: each with a hash of the one password, and with the key by which the example's sources know them."""
+# Whoever has a record there, but has not linked it: the person does so with the family name, the date of birth and the number.
+UNLINKED = {"fay.weldon": "benefits-department"}
+
+
+def keys(number: int) -> dict[str, str]:
+    """Return the key by which each source of the example knows a person, as its SQL makes it: an officer number, a taxpayer reference, an insurance number."""
+    return {
+        "companies-registry": f"OF{1_200_000 + number * 7717:08d}",
+        "tax-authority": f"{1_000_000_000 + number * 7919:010d}",
+        "benefits-department": f"QQ{number * 1831:06d}{'ABCD'[number % 4]}",
+    }
+
+
+def accounts(password: str) -> list[dict[str, Any]]:
+    """Return the people's accounts as the issuer reads them: each with a hash of the one password, and linked to the records that the platform vouches for."""
+    linked = [
+        {"links": {department: key for department, key in keys(number).items() if department != UNLINKED.get(name)}}
+        for number, name in enumerate(PEOPLE, 1)
+    ]
+    return _accounts(password, linked)
+
+
+def made_up_accounts(password: str) -> list[dict[str, Any]]:
+    """Return the same people as made-up sources know them: by one key at every department."""
+    return _accounts(password, [{"root": f"P{number:06d}"} for number in range(1, len(PEOPLE) + 1)])
+
+
+def _accounts(password: str, known: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     hashed = hash_password(password)
     return [
-        {"username": name, "name": name.replace(".", " ").title(), "root": f"P{number:06d}", "passwordHash": hashed}
-        for number, name in enumerate(PEOPLE, 1)
+        {"username": name, "name": name.replace(".", " ").title(), **keys_of, "passwordHash": hashed}
+        for name, keys_of in zip(PEOPLE, known, strict=True)
     ]
 
 

@@ -58,7 +58,7 @@ class Layout:
 
 @dataclass
 class Numbering:
-    """Gives ports, the same ones to a department each time: `base` and the two after it are the stack's own, for the people's issuer, the sources and nothing yet."""
+    """Gives ports, the same ones to a department each time: `base` and the three after it are the stack's own, for the people's issuer, the sources, the portal and the issuer's store."""
 
     base: int
     file: Path
@@ -76,6 +76,16 @@ class Numbering:
         """Where the made-up sources lie."""
         return self.base + 1
 
+    @property
+    def portal(self) -> int:
+        """Where people have their pages."""
+        return self.base + 2
+
+    @property
+    def identity_store(self) -> int:
+        """Where the issuer keeps links and sessions."""
+        return self.base + 3
+
     def ports(self, department: str) -> Ports:
         """Return a department's ports."""
         if department not in self._known:
@@ -86,7 +96,7 @@ class Numbering:
 
     def all(self, departments: Sequence[str]) -> list[int]:
         """Return every port that a stack of these departments listens on."""
-        return [self.issuer, self.sources, *(p for name in departments for p in _each(self.ports(name)))]
+        return [self.issuer, self.sources, self.portal, self.identity_store, *(p for name in departments for p in _each(self.ports(name)))]
 
 
 def _each(ports: Ports) -> tuple[int, int, int]:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from commonweal_api.directory import FILE, Listed, directory
 from commonweal_api.people_issuer import PORTAL, PORTAL_WEB, held
-from commonweal_cli.demo.person import accounts
+from commonweal_cli.demo.person import made_up_accounts
 from commonweal_local import paths
 from commonweal_operator.desired.issuer import enrolled
 from commonweal_runtime.identity.keys import SigningKey
@@ -25,7 +25,7 @@ TOKEN_SECONDS = 86_400
 
 def enrol(file: Path) -> None:
     """Write the people's accounts; the keys of the first made-up people are theirs."""
-    paths.write(file, json.dumps(accounts(PASSWORD)), mode=0o600)
+    paths.write(file, json.dumps(made_up_accounts(PASSWORD)), mode=0o600)
 
 
 def name_to(departments: Sequence[Listed], file: Path, master: bytes, folder: Path) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from commonweal_api import KINDS, department_at
 from commonweal_api.common import Kind
@@ -59,13 +59,23 @@ def _age(seconds: float) -> str:
     return f"{int(max(seconds, 0))}s"
 
 
-def usage(
-    folder: Path, issuer: str, people: Sequence[str], password: str, departments: Sequence[Body], agreements: Sequence[Body]
-) -> Iterator[str]:
+class SigningIn(NamedTuple):
+    """Where people sign in, where their pages are (empty where there are none), who they are, and the one password."""
+
+    issuer: str
+    portal: str
+    people: Sequence[str]
+    password: str
+
+
+def usage(folder: Path, signing_in: SigningIn, departments: Sequence[Body], agreements: Sequence[Body]) -> Iterator[str]:
     """Yield the lines that say where everything answers, who can sign in, and a read that works."""
     for body in departments:
         status = body.get("status") or {}
         yield f"  {body['metadata']['name']:<24} data API {status.get('dataApi', '')}/openapi.json   models {status.get('models', '')}/v2"
+    issuer, portal, people, password = signing_in
+    if portal:
+        yield f"  people's pages: {portal} (the portal: open it in a browser, and sign in)"
     yield f"  people sign in at {issuer}: {', '.join(people)}; password: {password}"
     found = next((a for a in agreements if _plain(a)), None)
     if found is not None:

@@ -37,6 +37,8 @@ _SHARED = (
     "commonweal_runtime.data_api.app",
     "commonweal_runtime.models.app",
     "commonweal_runtime.identity.app",
+    "commonweal_runtime.identity_store.__main__",
+    "commonweal_runtime.portal.app",
     "commonweal_runtime.server",
 )
 

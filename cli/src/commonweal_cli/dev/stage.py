@@ -20,6 +20,7 @@ from commonweal_cli.agreements import sign_all
 from commonweal_cli.demo.person import PEOPLE
 from commonweal_cli.dev import control, people, printed, workloads
 from commonweal_cli.dev.admission import admit
+from commonweal_cli.dev.for_people import ForPeople
 from commonweal_cli.dev.layout import MEMORY, Layout, Numbering
 from commonweal_cli.dev.manifests import Manifests, read
 from commonweal_cli.dev.objects import Objects
@@ -61,8 +62,9 @@ class Stage:
         self.numbers = Numbering(options.port, layout.numbers)
         self.signing = people.signing_key(layout.root / "keys" / "issuer.pem")
         self.objects = Objects(admit)
-        self.issuer = f"http://127.0.0.1:{self.numbers.issuer}"
         user = workloads.server_user()
+        self.for_people = ForPeople(layout, self.numbers, inherited, user, say)
+        self.issuer = self.for_people.issuer
         self.sources = Sources(
             layout.run / "sources",
             self.numbers.sources,
@@ -105,34 +107,28 @@ class Stage:
 
     def told(self) -> Mapping[str, Any]:
         """Return what other commands print of the stack."""
-        return {"issuer": self.issuer, "password": people.PASSWORD, "sources": self.numbers.sources}
+        return {"issuer": self.issuer, "portal": self.for_people.portal, "password": people.PASSWORD, "sources": self.numbers.sources}
 
     def usage(self) -> list[str]:
         """Return what the person is told once the stack is ready."""
         departments, agreements = (self.objects.of(API_VERSION, plural) for plural in ("departments", "consentpolicies"))
-        return list(printed.usage(self.options.folder, self.issuer, PEOPLE, people.PASSWORD, departments, agreements))
+        signing_in = printed.SigningIn(self.issuer, self.for_people.portal, PEOPLE, people.PASSWORD)
+        return list(printed.usage(self.options.folder, signing_in, departments, agreements))
 
     def _address(self, service: str, department: str) -> str:
         return f"http://127.0.0.1:{self.numbers.ports(department).of(service)}"
 
     def _own_processes(self) -> None:
-        """Have the people's issuer and the made-up sources run."""
+        """Have the people's issuer with its store, the portal and the made-up sources run."""
         root, logs = self.layout.root, self.layout.root / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         people.enrol(root / "people" / "people.json")
         if not self._master_file.exists():
             paths.write(self._master_file, secrets.token_hex(32), mode=0o600)
         self._name_people()
-        env = {
-            **self._inherited,
-            "COMMONWEAL_ISSUER": self.issuer,
-            "COMMONWEAL_LISTEN": "127.0.0.1",
-            "COMMONWEAL_PORT": str(self.numbers.issuer),
-            "COMMONWEAL_PEOPLE": str(root / "people" / "people.json"),
-            "COMMONWEAL_IDENTITY_DIR": str(root / "identity"),
-            "COMMONWEAL_SIGNING_KEY": str(root / "keys" / "issuer.pem"),
-        }
-        self.workloads.also(Program("identity", "commonweal_runtime.identity", env, str(logs / "identity.log")))
+        self.workloads.make_directories(self.for_people.of_the_store, self._user)
+        for program in self.for_people.programs(bytes.fromhex(self._master_file.read_text(encoding="utf-8"))):
+            self.workloads.also(program)
         self.workloads.make_directories([self.sources.sockets, root / "stores" / "sources"], self._user)
         env = {
             **self._inherited,

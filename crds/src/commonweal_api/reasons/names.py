@@ -10,7 +10,7 @@ from typing import Literal
 class ConditionType(StrEnum):
     """Every condition type. Each kind shows those listed for it in `CONDITIONS_OF`, in that order, which is the order of causes.
 
-    PushdownSafe is shown by products that are read Live, SlaMet by those with an sla; else they are left out.
+    PushdownSafe is shown by products that are read Live, SlaMet by those with an sla, LinkingReady by departments with spec.matching; else they are left out.
     """
 
     NAMESPACE_READY = "NamespaceReady"
@@ -20,6 +20,7 @@ class ConditionType(StrEnum):
     MODELS_READY = "ModelsReady"
     CONTINUES = "Continues"
     COMPLAINTS_ANSWERED = "ComplaintsAnswered"
+    LINKING_READY = "LinkingReady"
     MAPPING_VALID = "MappingValid"
     COMPATIBLE = "Compatible"
     SOURCE_REACHABLE = "SourceReachable"
@@ -43,7 +44,10 @@ class ConditionType(StrEnum):
 
 _T = ConditionType
 CONDITIONS_OF: dict[str, tuple[ConditionType, ...]] = {
-    "Department": (_T.NAMESPACE_READY, _T.PLAN_COMPLETE, _T.STORE_READY, _T.DATA_API_READY, _T.MODELS_READY, _T.CONTINUES, _T.COMPLAINTS_ANSWERED, _T.READY),
+    "Department": (
+        _T.NAMESPACE_READY, _T.PLAN_COMPLETE, _T.STORE_READY, _T.DATA_API_READY, _T.MODELS_READY, _T.CONTINUES, _T.COMPLAINTS_ANSWERED,
+        _T.LINKING_READY, _T.READY,
+    ),
     "DataProduct": (
         _T.MAPPING_VALID, _T.COMPATIBLE, _T.SOURCE_REACHABLE, _T.PUSHDOWN_SAFE, _T.LOADED, _T.QUALITY_PASSED, _T.SLA_MET, _T.SERVING, _T.READY,
     ),
@@ -84,6 +88,11 @@ class Reason(StrEnum):
     PARTY_ENDING = "PartyEnding"
     COMPLAINTS_IN_TIME = "ComplaintsInTime"
     COMPLAINTS_OVERDUE = "ComplaintsOverdue"
+    LINKING_READY = "LinkingReady"
+    LINK_CASES_OPEN = "LinkCasesOpen"
+    MATCHING_PRODUCT_UNSUITABLE = "MatchingProductUnsuitable"
+    MATCHING_FIELD_UNSUITABLE = "MatchingFieldUnsuitable"
+    MAIL_SERVER_MISSING = "MailServerMissing"
     # DataProduct
     MAPPING_VALID = "MappingValid"
     MAPPING_INVALID = "MappingInvalid"

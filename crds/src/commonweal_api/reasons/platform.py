@@ -36,6 +36,26 @@ PLATFORM: dict[Reason, Entry] = {
         "Complaints of people are not answered within the department's own term (spec.complaints.days). Ready does not depend on it.",
         "As a registrar, ask `GET /v1/complaints?state=Open` of the data API and answer each by `PUT /v1/complaints/{id}`.",
     ),
+    _R.LINKING_READY: yes(_T.LINKING_READY, "People can link their sign-in to their record, and no case waits for a registrar."),
+    _R.LINK_CASES_OPEN: yes(
+        _T.LINKING_READY,
+        "People can link their sign-in to their record, and cases wait: one of spec.registrars lists them with `GET /v1/cases` of the data API and decides each.",
+    ),
+    _R.MATCHING_PRODUCT_UNSUITABLE: no(
+        _T.LINKING_READY,
+        "People cannot link their sign-in: the product of spec.matching is not one of the department's, or is read where it lies.",
+        "Write the name of one of its DataProducts with spec.serve.mode Replica in spec.matching.product, or create it.",
+    ),
+    _R.MATCHING_FIELD_UNSUITABLE: no(
+        _T.LINKING_READY,
+        "People cannot link their sign-in: spec.matching names a field that its product does not have, or whose type cannot be compared.",
+        "Name raw fields of the product of type String, Integer or Date, and for spec.matching.code one of type String.",
+    ),
+    _R.MAIL_SERVER_MISSING: no(
+        _T.LINKING_READY,
+        "People cannot link their sign-in: spec.matching.code asks for a code by e-mail, and the platform has no mail server.",
+        "Have the platform team set COMMONWEAL_SMTP and COMMONWEAL_SMTP_FROM of the operator, or remove spec.matching.code.",
+    ),
     _R.NAMESPACE_ACTIVE: yes(_T.NAMESPACE_READY, "Both namespaces, their quotas, access rules and network policies are in place."),
     _R.NAMESPACE_PENDING: wait(
         _T.NAMESPACE_READY,

@@ -38,6 +38,7 @@ class PlatformConfig(Strict):
     `site` is the name by which consent feeds know this site. `client_issuer` empty means: ask the API server who issues its ServiceAccount tokens.
     `person_embedded`: the small issuer signs, and the operator makes `person_keys`, its public keys as a JSON Web Key Set, from the master key. Another issuer's keys
     are fetched from `person_jwks`; empty means: by its discovery document. `person_audience` empty: that of each department.
+    `smtp` (smtp://host:port or smtps://host:port) is the mail server that data APIs send codes through, from the address `smtp_from`; empty: none is sent.
     `portal` is the address of the site's pages for people, which every data API here admits; empty where there are none.
     `authority` are the certificates of the authorities that all workloads trust, as PEM; without `issuer_ref` the operator puts that of the site's own before them. While that one is new,
     `authority_before` is the one whose certificates stay as they are, and `authority_since` says since when both are believed.
@@ -62,6 +63,8 @@ class PlatformConfig(Strict):
     person_claim: str = "sub"
     person_subject: Literal["Pairwise", "Source"] = "Pairwise"
     person_skew_seconds: int = Field(default=30, ge=0, le=300)
+    smtp: Annotated[str, StringConstraints(pattern=r"^(smtps?://[A-Za-z0-9.-]{1,253}:[1-9][0-9]{0,4})?$")] = ""
+    smtp_from: Annotated[str, StringConstraints(pattern=r"^([!-?A-~]{1,64}@[A-Za-z0-9.-]{1,253})?$")] = ""
     issuer_ref: IssuerRef = Field(default_factory=IssuerRef)
     authority: str = ""
     authority_before: str = ""

@@ -38,7 +38,7 @@ def data_api(owner: Owner, platform: PlatformConfig, *, has_peers: bool) -> list
         platform.images.runtime,
         "commonweal_runtime.data_api",
         # The next pod is up already. The model runtime's waits until this one has gone, so that one does not linger.
-        env=[*_environment(owner, platform), {"name": "COMMONWEAL_LEAVING_SECONDS", "value": str(LEAVING_SECONDS)}],
+        env=[*_environment(owner, platform), {"name": "COMMONWEAL_LEAVING_SECONDS", "value": str(LEAVING_SECONDS)}, *_mail(platform)],
         ports=[{"name": "https", "containerPort": DATA_API_PORT, "protocol": "TCP"}],
         volumeMounts=[KEYS_MOUNT, ACCOUNT_MOUNT, TLS_MOUNT],
         resources=resources("50m", "512Mi"),
@@ -70,6 +70,12 @@ def models(owner: Owner, platform: PlatformConfig, providers: Iterable[str], *, 
     )
     template = pod(owner, MODELS, [main], [keys_volume(MODELS_KEYS, KEYS_OF_MODELS), account_volume(), tls_volume(MODELS), tokens])
     return [_deployment(owner, MODELS, template, replicas=int(wanted)), _service(owner, platform, MODELS, MODELS_PORT)]
+
+
+def _mail(platform: PlatformConfig) -> list[Manifest]:
+    """Return where codes are sent from, or nothing where the platform has no mail server."""
+    found = {"COMMONWEAL_SMTP": platform.smtp, "COMMONWEAL_SMTP_FROM": platform.smtp_from}
+    return [{"name": name, "value": value} for name, value in found.items()] if all(found.values()) else []
 
 
 def _environment(owner: Owner, platform: PlatformConfig) -> list[Manifest]:

@@ -9,9 +9,19 @@ from functools import cached_property
 from typing import Any
 
 from commonweal_api import Department, namespace_of
-from commonweal_api.department import COMPLAINT_DAYS, ConsentFeed, Party
+from commonweal_api.department import COMPLAINT_DAYS, ConsentFeed, LinkCases, Party
 from commonweal_api.jwk import Jwk
-from commonweal_api.plan import AgreementPlan, FeatureSource, FeedPeer, ModelEntry, ModelPlan, StorePlan, StoreReport, audience_of
+from commonweal_api.plan import (
+    AgreementPlan,
+    FeatureSource,
+    FeedPeer,
+    ModelEntry,
+    ModelPlan,
+    ModelRecord,
+    StorePlan,
+    StoreReport,
+    audience_of,
+)
 from commonweal_api.reasons import ConditionType, Reason
 from commonweal_kube.objects import Record
 from commonweal_kube.queue import Key
@@ -25,6 +35,7 @@ from commonweal_operator.kinds.conditions import Finding, conditions, named
 from commonweal_operator.kinds.consent_policy import Agreement, next_boundary, planned, reachable
 from commonweal_operator.kinds.contract import Contract
 from commonweal_operator.kinds.fitting import Fitted, fitted_models, fitted_store
+from commonweal_operator.kinds.linking import fault_of, standing_of
 from commonweal_operator.kinds.model_service import NeededProduct, agreed, needs
 from commonweal_operator.kinds.reading import department_of
 from commonweal_operator.kinds.signatures import key_for
@@ -52,7 +63,7 @@ class DepartmentInput:
     exist and are opened to its store. `report` is the keeper's last one. `old_store`: a store in its own namespace is to be told
     what is revoked; `unsplit`: it is the one that serves, and nothing may be made beside it. `data_api_url` and `models_url` are base URLs, `exposed` the Services behind them.
     `revoked` are the nonces that a party has revoked; `parties` are the departments that it has to do with; `display_names` are what the consumers of its
-    agreements call themselves, as far as they are on this site, `welsh_names` in Welsh.
+    agreements call themselves, as far as they are on this site, `welsh_names` in Welsh; `mail`: the platform has a mail server.
     """
 
     now: datetime
@@ -78,6 +89,7 @@ class DepartmentInput:
     parties: tuple[Party, ...] = ()
     display_names: Mapping[str, str] = field(default_factory=dict)
     welsh_names: Mapping[str, str] = field(default_factory=dict)
+    mail: bool = False
 
     @cached_property
     def plans(self) -> tuple[Fitted[StorePlan], Fitted[ModelPlan]]:
@@ -121,7 +133,28 @@ def store_plan(inputs: DepartmentInput) -> StorePlan:
         revoked=list(inputs.revoked) or None,
         complaint_days=days if (days := department.spec.complaints.days) != COMPLAINT_DAYS else None,
         display_name_cy=department.spec.cy.display_name if department.spec.cy else None,
+        models=[_registered(m) for m in inputs.models] or None,
+        matching=department.spec.matching if _linking_fault(inputs) is None else None,
     )
+
+
+def _registered(model: Record) -> ModelRecord:
+    spec = model.parsed.spec
+    return ModelRecord(
+        name=model.key.name,
+        title=spec.title,
+        title_cy=spec.cy.title if spec.cy else None,
+        purpose=spec.purpose,
+        reads=[f"{f.department}/{f.product}/{f.field}" for f in spec.features],
+        callers=[f"{c.department}/{c.client}" for c in spec.callers],
+        shape=spec.learning.shape,
+        floor=spec.learning.floor,
+    )
+
+
+def _linking_fault(inputs: DepartmentInput) -> Finding | None:
+    matching = inputs.record.parsed.spec.matching
+    return fault_of(matching, {c.plan.name: c.plan.spec for c in inputs.contracts}, mail=inputs.mail) if matching is not None else None
 
 
 def peers(inputs: DepartmentInput) -> list[FeedPeer]:
@@ -192,6 +225,7 @@ def status(inputs: DepartmentInput, problems: Sequence[Problem]) -> dict[str, An
         _models(running.models, unused=not inputs.models),
         _continues(inputs.parties),
         _complaints(inputs.report),
+        *_linking(inputs),
     ]
     found = {
         "observedGeneration": record.generation,
@@ -200,6 +234,7 @@ def status(inputs: DepartmentInput, problems: Sequence[Problem]) -> dict[str, An
         "dataApi": inputs.data_api_url,
         "models": inputs.models_url,
         "parties": [party.wire() for party in inputs.parties] or None,
+        "links": cases.wire() if (cases := _cases(inputs)) is not None else None,
         "keys": _keys(inputs),
     }
     return {k: v for k, v in found.items() if v is not None}
@@ -244,6 +279,16 @@ def _complaints(report: StoreReport | None) -> Finding:
         return Finding(_C.COMPLAINTS_ANSWERED, _R.COMPLAINTS_IN_TIME)
     since = f", the oldest since {count.since.date().isoformat()}" if count.since is not None else ""
     return Finding(_C.COMPLAINTS_ANSWERED, _R.COMPLAINTS_OVERDUE, f"{count.overdue} of {count.open}{since}.")
+
+
+def _linking(inputs: DepartmentInput) -> list[Finding]:
+    if inputs.record.parsed.spec.matching is None:
+        return []
+    return [_linking_fault(inputs) or standing_of(_cases(inputs))]
+
+
+def _cases(inputs: DepartmentInput) -> LinkCases | None:
+    return inputs.report.links if inputs.report is not None else None
 
 
 def _store(load: Workload | None, report: StoreReport | None) -> Finding:

@@ -36,9 +36,12 @@ class _Part(NamedTuple):
 def fitted_store(plan: StorePlan, most: int = PLAN_BYTES) -> Fitted[StorePlan]:
     """Return the plan in at most that many bytes.
 
-    First go dry runs, which open nothing; then products that no agreement opens; then products with all agreements about them. Of each the largest first,
+    First goes the public register of models, which opens nothing; then dry runs, which open nothing; then products that no agreement opens; then products with all agreements about them. Of each the largest first,
     so that as few as possible go.
     """
+    if plan.models and _size(plan) > most:
+        fitted = fitted_store(plan.model_copy(update={"models": None}), most)
+        return fitted._replace(left_out=("public register of models", *fitted.left_out))
     left_out = _left_out(plan, _parts(plan), most)
     if not left_out:
         return Fitted(plan)

@@ -82,6 +82,7 @@ class _Gathering:
         return DepartmentInput(
             now=self._now,
             site=view.platform.site,
+            mail=bool(view.platform.smtp and view.platform.smtp_from),
             record=record,
             signing=view.signing_key(record),
             contracts=contracts,

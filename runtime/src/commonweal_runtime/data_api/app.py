@@ -13,6 +13,7 @@ from commonweal_runtime.data_api import problems
 from commonweal_runtime.data_api.consumer_routes import consumer_routes
 from commonweal_runtime.data_api.department_routes import department_routes
 from commonweal_runtime.data_api.linkage_routes import link_routes
+from commonweal_runtime.data_api.linking_routes import case_routes, linking_routes
 from commonweal_runtime.data_api.person_routes import person_routes
 from commonweal_runtime.data_api.public_routes import public_routes
 from commonweal_runtime.data_api.requests import LONGEST_BODY
@@ -41,6 +42,8 @@ def application(service: Service, extra: Sequence[Any] = ()) -> Litestar:
         *consumer_routes(service),
         *link_routes(service),
         *person_routes(service),
+        *linking_routes(service),
+        *case_routes(service),
         *department_routes(service),
         *public_routes(service),
         *extra,

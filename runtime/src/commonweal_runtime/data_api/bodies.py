@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, StringConstraints, field_validator
 from pydantic_core import PydanticCustomError
 
-from commonweal_api.common import Name
+from commonweal_api.common import Name, Text
 from commonweal_api.consent_policy import Delegation as DelegationType
 from commonweal_runtime.bodies import Body, Moment, MomentIfGiven, PersonId, once
 
@@ -71,3 +71,43 @@ class RegistrarsDelegationBody(DelegationBody):
     form = f'{_FORM}; and "subject": "<id>".'
 
     subject: PersonId
+
+
+LONGEST_VALUE = 200
+Decision = Literal["Link", "Refuse", "Unfreeze", "End"]
+
+
+class LinkBody(Body):
+    """What somebody tells of themselves, by the fields that GET /me/link lists under `proof`; empty once a registrar has found the record."""
+
+    form = 'Send {"values": {"<field>": "<text>"}} with each field of `proof` in GET /me/link.'
+
+    values: dict[Annotated[str, StringConstraints(max_length=63)], Annotated[str, StringConstraints(max_length=LONGEST_VALUE)]] = Field(
+        max_length=8
+    )
+
+
+class ConfirmationBody(Body):
+    """That the record that was found is theirs, with the code where one was sent."""
+
+    form = 'Send {"ticket": "<that of POST /me/link>"} and, where a code was sent, "code": "<six digits>".'
+
+    ticket: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    code: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")] | None = None
+
+
+class DisputeBody(Body):
+    """What is wrong with the link."""
+
+    form = 'Send {"text": "<what is wrong, in at most 2000 characters>"}.'
+
+    text: Annotated[Text, StringConstraints(min_length=1, max_length=2000)]
+
+
+class DecisionBody(Body):
+    """What a registrar decides about a case; `subject` is the record, where the case is not about one already."""
+
+    form = f'Send {{"decision": "{"|".join(get_args(Decision))}"}} and, to link a record or end its link, "subject": "<id>".'
+
+    decision: Decision
+    subject: PersonId | None = None

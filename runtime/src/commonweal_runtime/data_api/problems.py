@@ -13,6 +13,8 @@ from commonweal_runtime.store.problems import (
     department_moving,
     field_not_agreed,
     frequency_limit,
+    link_ended,
+    link_frozen,
     no_agreement,
     purpose_not_agreed,
     quality_stopped,
@@ -30,22 +32,30 @@ __all__ = [
     "caller_missing",
     "caller_not_accepted",
     "caller_not_agreed",
+    "code_not_sent",
     "consent_feed_stale",
+    "decision_not_possible",
     "delegation_not_possible",
     "department_moved",
     "department_moving",
     "field_not_agreed",
     "frequency_limit",
+    "link_ended",
+    "link_frozen",
+    "link_not_offered",
+    "link_not_possible",
     "no_agreement",
     "no_consent_to_decide",
     "no_objection_to_decide",
     "no_registrar",
     "no_such_agreement",
+    "no_such_case",
     "no_such_complaint",
     "no_such_delegation",
     "no_such_product",
     "not_delegated",
     "not_found",
+    "not_linked",
     "nothing_to_complain_of",
     "nothing_to_erase",
     "purpose_missing",
@@ -53,8 +63,11 @@ __all__ = [
     "quality_stopped",
     "rate_limit",
     "saying_limit",
+    "sign_in_too_weak",
     "source_unavailable",
     "store_unavailable",
+    "ticket_void",
+    "wrong_code",
 ]
 
 
@@ -207,4 +220,78 @@ def nothing_to_erase() -> ProblemError:
         "Erasure not possible",
         "The law on which this product is used, or its source, leaves no erasure here.",
         "Write to the department's contact, which is in /openapi.json.",
+    )
+
+
+def link_not_offered() -> ProblemError:
+    return ProblemError(
+        409,
+        "LinkNotOffered",
+        "Linking is not offered",
+        "This department does not let people link this sign-in to a record.",
+        "Write to the department's contact, which is in GET /me/link.",
+    )
+
+
+def link_not_possible() -> ProblemError:
+    return ProblemError(
+        409, "LinkNotPossible", "Linking is not possible", "The sign-in is linked already.", "GET /me/link shows how it stands."
+    )
+
+
+def not_linked() -> ProblemError:
+    return ProblemError(
+        409, "NotLinked", "Not linked", "This sign-in is linked to no record of the department.", "GET /me/link shows how to link it."
+    )
+
+
+def sign_in_too_weak(accepted: Iterable[str]) -> ProblemError:
+    return ProblemError(
+        403,
+        "SignInTooWeak",
+        "Sign-in too weak",
+        "The department links people only who have signed in at another level.",
+        f"Sign in again with acr_values={' '.join(accepted)}.",
+    )
+
+
+def ticket_void() -> ProblemError:
+    """Return what a ticket is told that was used, has run out, or is of another sign-in: which of them is not said."""
+    return ProblemError(
+        409,
+        "TicketVoid",
+        "Ticket not valid",
+        "The ticket is not of this sign-in and session, was used, or has run out.",
+        "Send POST /me/link again, and confirm within ten minutes.",
+    )
+
+
+def wrong_code(left: int) -> ProblemError:
+    return ProblemError(
+        403,
+        "CodeWrong",
+        "Code not valid",
+        "The code is not the one that was sent, or has run out.",
+        f"Give the code of the newest message; tries left with it: {left}. After that, send POST /me/link again.",
+    )
+
+
+def code_not_sent() -> ProblemError:
+    return ProblemError(
+        503,
+        "CodeNotSent",
+        "Code not sent",
+        "The code could not be sent, because the mail server does not take it.",
+        "Try again in a minute; if it stays so, the platform team looks at COMMONWEAL_SMTP.",
+        {"Retry-After": "60"},
+    )
+
+
+def no_such_case() -> ProblemError:
+    return ProblemError(404, "NotFound", "Not found", "There is no such case.", "Take `id` from GET /v1/cases.")
+
+
+def decision_not_possible() -> ProblemError:
+    return ProblemError(
+        409, "DecisionNotPossible", "Decision not possible", "The case has been decided.", "See GET /v1/cases for those that wait."
     )

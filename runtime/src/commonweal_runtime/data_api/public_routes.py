@@ -53,6 +53,7 @@ class Kept:
 def public_routes(service: Service) -> list[Any]:
     """Return the routes that need no sign-in."""
     counts = Kept(lambda: ask(service.pools, API, {}, "select audit.transparency()"))
+    agreed = Kept(lambda: ask(service.pools, API, {}, "select audit.register()"))
 
     @get("/openapi.json")
     async def openapi(request: _Request) -> _Answer:
@@ -62,6 +63,11 @@ def public_routes(service: Service) -> list[Any]:
     async def transparency(request: _Request) -> _Answer:
         query_of(request)
         return answer(request, await counts.get(), cache=PUBLIC)
+
+    @get("/v1/register")
+    async def register(request: _Request) -> _Answer:
+        query_of(request)
+        return answer(request, await agreed.get(), cache=PUBLIC)
 
     @get("/v1/seals")
     async def seals(request: _Request) -> _Answer:
@@ -76,4 +82,4 @@ def public_routes(service: Service) -> list[Any]:
     async def ready() -> _Answer:
         return json_answer({"ready": service.ready}, 200 if service.ready else 503)
 
-    return [openapi, transparency, seals, keys, live, ready]
+    return [openapi, transparency, register, seals, keys, live, ready]

@@ -18,6 +18,7 @@ from commonweal_runtime.data_api.catalogue import Catalogue
 from commonweal_runtime.data_api.catalogue_watch import CatalogueWatch
 from commonweal_runtime.data_api.complaints import Complaints
 from commonweal_runtime.data_api.connections import Address, ConnectionPools
+from commonweal_runtime.data_api.linking import Cases, Linking
 from commonweal_runtime.data_api.openapi import document
 from commonweal_runtime.data_api.people import People, Registrars
 from commonweal_runtime.data_api.reads import Reader, ReadRequest
@@ -48,6 +49,10 @@ class Service:
         turns = Turns()
         self.people, self.registrars = People(self.pools, turns), Registrars(self.pools, turns)
         self.complaints = Complaints(self.pools, turns)
+        self.linking, self.cases = (
+            Linking(self.pools, settings.department, settings.database_key, settings.mail, turns),
+            Cases(self.pools, turns),
+        )
         self.clients = Verifier(
             issuer=settings.client_issuer, audience=settings.audience, keys=KeySet(fetch_from_cluster(settings.client_jwks))
         )

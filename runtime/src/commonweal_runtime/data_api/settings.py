@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from commonweal_runtime.data_api.mail import Mail, mail_of
 from commonweal_runtime.store.logins import read_key
 from commonweal_runtime.tokens import CLUSTER_JWKS, SKEW, Naming
 
@@ -44,6 +45,7 @@ class Settings:
     store_port: int
     database_key: bytes = field(repr=False)
     sector_key: bytes | None = field(repr=False)
+    mail: Mail | None = None
 
     @staticmethod
     def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
@@ -62,6 +64,7 @@ class Settings:
             store_port=int(port),
             database_key=read_key(keys, "database"),
             sector_key=sector_key,
+            mail=mail_of(env, env["COMMONWEAL_DEPARTMENT"]),
         )
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from commonweal_api.closings import without_closed
 from commonweal_api.consent_policy import ConsentPolicySpec
+from commonweal_api.department import LinkCases
 from commonweal_api.jwk import Jwk
 from commonweal_api.plan import Outcome, StorePlan, StoreReport, digest_of
 from commonweal_runtime.audit.sealer import Sealer
@@ -55,6 +56,7 @@ class Keeper:
         self._feed = Feed(connect, sector_key, self._judge.set)
         self._complaints = OpenComplaints(connect, self._news.set)
         self._linker = Linker(connect, database_key)
+        self._links: LinkCases | None = None
         self._next_end: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
@@ -143,12 +145,21 @@ class Keeper:
                 try:
                     # a copy that is not the authority yet concludes nothing: what ends meanwhile is told by the site that it came from
                     await connection.fetchval("select consent.sweep() where not exists (select from move.standing where state <> 'Frozen')")
-                    await connection.execute("select audit.tidy()")
+                    await connection.execute("select audit.tidy(); select matching.tidy()")
+                    await self._count_cases(connection)
                 except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError):
                     log.info("sweep crossed a load; next time")
                 await asyncio.sleep(SWEEP_SECONDS)
         finally:
             connection.terminate()
+
+    async def _count_cases(self, connection: Any) -> None:
+        """Have the report say what waits for a registrar."""
+        row = await connection.fetchrow("select open, frozen from matching.waiting()")
+        found = LinkCases(open=row["open"], frozen=row["frozen"]) if row["open"] is not None else None
+        if found != self._links:
+            self._links = found
+            self._news.set()
 
     async def _tell(self) -> None:
         """Keep the report equal to what is so."""
@@ -171,4 +182,5 @@ class Keeper:
             agreements=agreements,
             seal_key=Jwk.model_validate(self._seal_key.jwk),
             complaints=self._complaints.count,
+            links=self._links,
         )

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from litestar import Request, Response, get, post
+from litestar.response import Stream
 
 from commonweal_runtime.exceptions import (
     DepartmentAnswerError,
@@ -23,7 +24,7 @@ from commonweal_runtime.listening.limits import share_of
 from commonweal_runtime.portal.headers import page_headers
 from commonweal_runtime.portal.languages import NAMES, WELSH, languages
 from commonweal_runtime.portal.navigation import HOME, ITEMS
-from commonweal_runtime.portal.pages import Away, File, Page, Result
+from commonweal_runtime.portal.pages import Away, File, Flow, Page, Result
 from commonweal_runtime.portal.problems import page_of, problem_values
 from commonweal_runtime.portal.service import Portal
 from commonweal_runtime.portal.settings import origin_of
@@ -41,7 +42,7 @@ def page(portal: Portal, path: str, view: View, *, public: bool = False) -> Any:
     """Return the route of a view that is looked at. Without `public` it is for a person who is signed in."""
 
     @get(path, name=f"get {path}")
-    async def show(request: _Request) -> Response[bytes]:
+    async def show(request: _Request) -> Response[Any]:
         return await answer(portal, request, view, public=public)
 
     return show
@@ -51,13 +52,13 @@ def form(portal: Portal, path: str, view: View, *, public: bool = False) -> Any:
     """Return the route of a view that takes a form: only from a page that was given to this visitor."""
 
     @post(path, status_code=200, name=f"post {path}")
-    async def take(request: _Request) -> Response[bytes]:
+    async def take(request: _Request) -> Response[Any]:
         return await answer(portal, request, view, public=public)
 
     return take
 
 
-async def answer(portal: Portal, request: _Request, view: View, *, public: bool) -> Response[bytes]:
+async def answer(portal: Portal, request: _Request, view: View, *, public: bool) -> Response[Any]:
     """Return the answer of a view to a request."""
     visitor = _visitor(portal, request)
     try:
@@ -91,7 +92,7 @@ def problem_page(portal: Portal, request: _Request, problem: ProblemError) -> Re
     )
 
 
-def drawn(portal: Portal, request: _Request, visitor: Visitor, result: Result) -> Response[bytes]:
+def drawn(portal: Portal, request: _Request, visitor: Visitor, result: Result) -> Response[Any]:
     """Return a result as it is sent. The cookie goes with it if what it holds has changed."""
     headers = page_headers(secure=portal.settings.secure, issuer_origin=origin_of(portal.settings.issuer))
     visit = visitor.visit.seen(portal.cookies.now())
@@ -102,6 +103,9 @@ def drawn(portal: Portal, request: _Request, visitor: Visitor, result: Result) -
     if isinstance(result, File):
         headers |= {"Content-Disposition": f'attachment; filename="{result.name}"'}
         return Response(result.content, media_type=result.kind, headers=headers)
+    if isinstance(result, Flow):
+        headers |= {"Content-Disposition": f'attachment; filename="{result.name}"'}
+        return Stream(result.parts, media_type=result.kind, headers=headers)
     text = portal.renderer.render(result.template, visit.language, {**result.values, "frame": _frame(portal, request, visitor, result)})
     return Response(text, status_code=result.status, media_type="text/html", headers=headers | dict(result.headers))
 
@@ -129,7 +133,7 @@ def _frame(portal: Portal, request: _Request, visitor: Visitor, result: Page) ->
 def _visitor(portal: Portal, request: _Request) -> Visitor:
     visit = _in_language(request, portal.cookies.open(request.cookies.get(portal.cookies.name)))
     params = {key: str(value) for key, value in request.scope.get("path_params", {}).items()}
-    query = {key: str(value) for key, value in request.query_params.dict().items() if isinstance(value, str)}
+    query = {key: str(request.query_params[key]) for key in request.query_params}
     return Visitor(portal.reached, visit, languages()[visit.language], request.url.path, params, query, {}, portal.cookies)
 
 

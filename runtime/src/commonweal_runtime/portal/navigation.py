@@ -19,4 +19,7 @@ ITEMS = (
     Item(HOME, mark("Home")),
     Item("/bodies", mark("Public bodies")),
     Item("/agreements", mark("Agreements")),
+    Item("/uses", mark("Who used it")),
+    Item("/receipts", mark("Receipts")),
+    Item("/account", mark("Your account")),
 )

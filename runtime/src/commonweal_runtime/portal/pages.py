@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -48,7 +48,15 @@ class File(NamedTuple):
     name: str
 
 
-Result = Page | Away | File
+class Flow(NamedTuple):
+    """A file to keep whose content is made while it is sent."""
+
+    parts: AsyncIterator[bytes]
+    kind: str
+    name: str
+
+
+Result = Page | Away | File | Flow
 
 
 def address(*parts: str) -> str:

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from commonweal_runtime.exceptions import DepartmentAnswerError, DepartmentSilentError, FormRefusedError, ProblemError
 from commonweal_runtime.portal.departments import Department, Departments
 from commonweal_runtime.portal.languages import mark
 from commonweal_runtime.portal.pages import Page
+from commonweal_runtime.portal.reasons import MORE, Said
 
 ISSUER = "issuer"
-
-
-class Said(NamedTuple):
-    """A heading, what is so, and what to do."""
-
-    title: str
-    text: str
-    remedy: str
 
 
 _AWAY = Said(
@@ -77,7 +70,6 @@ TEXTS: Mapping[str, Said] = MappingProxyType(
         "NotFound": _GONE,
         "NoAgreement": _GONE,
         "NoSuchDepartment": _GONE,
-        "NoSuchUse": _GONE,
         "MethodNotAllowed": _GONE,
         "InvalidRequest": _AGAIN,
         "BodyTooLarge": _AGAIN,
@@ -105,10 +97,6 @@ TEXTS: Mapping[str, Said] = MappingProxyType(
             mark("An agreement or a law stands in the way."),
             mark("Read the agreements of this body to see which one, and when it ends."),
         ),
-        "ConsentNotNeeded": _NO_CHOICE,
-        "ConsentNotPossible": _NO_CHOICE,
-        "ObjectionNotPossible": _NO_CHOICE,
-        "DecisionNotPossible": _NO_CHOICE,
         "SayingLimit": Said(
             mark("You have changed this too often today"),
             mark("To say yes again you have to wait. You can still say no at any time."),
@@ -143,6 +131,14 @@ TEXTS: Mapping[str, Said] = MappingProxyType(
         ),
         "invalid_target": _AWAY,
         "Silent": _AWAY,
+        "server_error": _AWAY,
+        "temporarily_unavailable": _AWAY,
+        "invalid_request": _SIGN_IN,
+        "invalid_client": _SIGN_IN,
+        "invalid_scope": _SIGN_IN,
+        "consent_required": _SIGN_IN,
+        "interaction_required": _SIGN_IN,
+        **MORE,
     }
 )
 _BY_STATUS = {400: _AGAIN, 401: _AGAIN, 403: _NOT_ALLOWED, 404: _GONE, 405: _GONE, 409: _NO_CHOICE, 413: _AGAIN, 429: _MANY}

@@ -29,6 +29,7 @@ from commonweal_runtime.store.agreements import (
 from commonweal_runtime.store.closing import CROSSED, shut
 from commonweal_runtime.store.failures import Work, failure_of
 from commonweal_runtime.store.logins import verifier_of
+from commonweal_runtime.store.matching import MatchingRules
 from commonweal_runtime.store.names import literal, login_of
 from commonweal_runtime.store.preconditions import preconditions_of
 from commonweal_runtime.store.product_tables import CHANNEL, ProductTables, TableLocks, outcome_of, served_product
@@ -65,6 +66,7 @@ class Enforcement:
         self._db, self._key, self._admits = connection, database_key, admits
         self._tables = TableLocks()
         self._products = ProductTables(connection, self._tables, self._close)
+        self._matching = MatchingRules(connection, self._tables)
         self._what_if = WhatIfCounter(connection)
         self._signed = SignedTerms(connection)
         self._one = asyncio.Lock()
@@ -125,6 +127,7 @@ class Enforcement:
             await self._name_department(plan)
             await self._products.drop_absent({p.uid for p in plan.products})
             products = {p.name: await self._products.reconcile(p) for p in plan.products}
+            await self._matching.apply(plan)
             agreements = {a.name: await self._enforce(a, plan, faults.get(a.uid), before.get(a.uid)) for a in plan.agreements}
             return products, agreements
 
@@ -156,10 +159,10 @@ class Enforcement:
                 await self._db.execute(statement)
 
     async def _name_department(self, plan: StorePlan) -> None:
-        columns = ("name", "display_name", "contact", "registrars", "signing", "complaint_days", "display_name_cy")
+        columns = ("name", "display_name", "contact", "registrars", "signing", "complaint_days", "display_name_cy", "models")
         values, new = ", ".join(columns), ", ".join(f"excluded.{c}" for c in columns)
         await self._db.execute(
-            f"insert into agreement.department as d ({values}) values ($1, $2, $3, $4, $5::text::jsonb, $6, $7) on conflict (one) do update set ({values}) = ({new}) "
+            f"insert into agreement.department as d ({values}) values ($1, $2, $3, $4, $5::text::jsonb, $6, $7, $8::text::jsonb) on conflict (one) do update set ({values}) = ({new}) "
             f"where ({', '.join(f'd.{c}' for c in columns)}) is distinct from ({new})",
             plan.department,
             plan.display_name,
@@ -168,6 +171,7 @@ class Enforcement:
             json.dumps(plan.signing.wire()) if plan.signing else None,
             plan.complaint_days or COMPLAINT_DAYS,
             plan.display_name_cy,
+            json.dumps([m.wire() for m in plan.models or ()]),
         )
 
     # agreements

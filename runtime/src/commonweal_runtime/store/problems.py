@@ -99,9 +99,29 @@ def saying_limit(seconds: int) -> ProblemError:
         "SayingLimit",
         "Said too often",
         "Within a day consent to an agreement can be given, or an objection lifted, a hundred times; a hundred delegations of a person and ten complaints"
-        " can be made.",
+        " can be made, and a hundred attempts to link a sign-in.",
         "Wait as long as Retry-After says. Withdrawing, objecting and ending a delegation are taken at any time.",
         {"Retry-After": str(max(seconds, 1))},
+    )
+
+
+def link_frozen() -> ProblemError:
+    return ProblemError(
+        403,
+        "LinkFrozen",
+        "The link is disputed",
+        "The link between this sign-in and a record of the department is disputed, so nothing is shown or taken under it.",
+        "Wait until the department's registrar has decided; GET /me/link shows how it stands, and names the contact.",
+    )
+
+
+def link_ended() -> ProblemError:
+    return ProblemError(
+        403,
+        "LinkEnded",
+        "The link has ended",
+        "The link between this sign-in and a record of the department has been ended.",
+        "Sign in again; to link it again, send POST /me/link.",
     )
 
 
@@ -198,6 +218,8 @@ _PROBLEMS: Mapping[SqlState, Callable[[str, Terms], ProblemError]] = MappingProx
     SqlState.DEPARTMENT_MOVING: lambda _, __: department_moving(),
     SqlState.DEPARTMENT_MOVED: lambda text, _: department_moved(text),
     SqlState.SAYING_LIMIT: lambda text, _: saying_limit(_seconds(text)),
+    SqlState.LINK_FROZEN: lambda _, __: link_frozen(),
+    SqlState.LINK_ENDED: lambda _, __: link_ended(),
     SqlState.INVALID_VALUE: lambda _, __: invalid_request("", "See /openapi.json for what may be sent."),
 })  # fmt: skip
 _SHOWN = frozenset({SqlState.INVALID_VALUE, SqlState.NOT_POSSIBLE})

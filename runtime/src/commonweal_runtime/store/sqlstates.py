@@ -32,6 +32,8 @@ class SqlState(StrEnum):
     DEPARTMENT_MOVING = "CW013"
     DEPARTMENT_MOVED = "CW014"
     SAYING_LIMIT = "CW015"
+    LINK_FROZEN = "CW016"
+    LINK_ENDED = "CW017"
     INVALID_VALUE = "CW400"
     NOT_PERMITTED = "CW403"
     NOT_FOUND = "CW404"
@@ -137,6 +139,16 @@ REGISTER: Mapping[SqlState, Entry] = MappingProxyType({
         " The message is the seconds to wait. Withdrawing, objecting and ending are always taken.",
         ("429 SayingLimit",),
         "Wait as long as `Retry-After` says; whatever closes can be said at any time.",
+    ),
+    SqlState.LINK_FROZEN: Entry(
+        "The link between a sign-in and a record is disputed, so nothing is shown or taken under it.",
+        ("403 LinkFrozen",),
+        "Wait for the department's registrar, who decides under `/v1/cases`.",
+    ),
+    SqlState.LINK_ENDED: Entry(
+        "The link between a sign-in and a record has been ended.",
+        ("403 LinkEnded",),
+        "Sign in again, and link the sign-in again with `POST /me/link`.",
     ),
     SqlState.INVALID_VALUE: Entry(
         "A value that is not valid; the message names it and says what to write.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from commonweal_runtime.data_api.catalogue import Catalogue
-from commonweal_runtime.data_api.openapi import complaints, others, people
+from commonweal_runtime.data_api.openapi import complaints, linking, others, people
 from commonweal_runtime.data_api.openapi.parts import Schema, components
 from commonweal_runtime.data_api.openapi.products import described
 
@@ -34,6 +34,6 @@ def document(catalogue: Catalogue) -> dict[str, Any]:
             "contact": {"name": name, **({"email": contact[7:]} if contact.startswith("mailto:") else {"url": contact} if contact else {})},
         },
         "servers": [{"url": "/"}],
-        "paths": {**paths, **people.PATHS, **complaints.PATHS, **others.PATHS},
+        "paths": {**paths, **people.PATHS, **complaints.PATHS, **linking.PATHS, **others.PATHS},
         "components": components(schemas),
     }

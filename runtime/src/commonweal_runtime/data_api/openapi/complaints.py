@@ -40,7 +40,7 @@ SCHEMAS: Mapping[str, Schema] = {
 def _own(
     name: str, summary: str, answer: Schema, *, reasons: tuple[str, ...] = (), parameters: tuple[str, ...] = (), **more: Any
 ) -> Schema:
-    refused = (*reasons, "NotDelegated", *_STORE)
+    refused = (*reasons, "NotDelegated", "LinkFrozen", "LinkEnded", *_STORE)
     return operation(name, summary, answer, tag="me", who="person", parameters=(*parameters, "On-Behalf-Of"), reasons=refused, **more)
 
 

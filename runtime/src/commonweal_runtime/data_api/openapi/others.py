@@ -10,6 +10,7 @@ from commonweal_runtime.bodies import schema_of
 from commonweal_runtime.data_api.bodies import RegistrarsDelegationBody
 from commonweal_runtime.data_api.openapi.parts import TEXT, Schema, operation, page_of, record, ref
 from commonweal_runtime.data_api.openapi.people import ITEMS_OF_DELEGATIONS
+from commonweal_runtime.data_api.openapi.register import REGISTER
 
 _own = partial(operation, tag="registrars", who="client")
 _REFUSED = ("NotRegistrar", "StoreUnavailable", "TooManyAtOnce")
@@ -91,6 +92,15 @@ PATHS: Mapping[str, Any] = {
     "/v1/transparency": {
         "get": operation(
             "transparency", "How often each agreement is used, in numbers", {"type": "object"}, tag="public", reasons=("StoreUnavailable",)
+        )
+    },
+    "/v1/register": {
+        "get": operation(
+            "register",
+            "The agreements in force, in words, with their uses counted; and the department's models",
+            REGISTER,
+            tag="public",
+            reasons=("StoreUnavailable",),
         )
     },
     "/healthz": {

@@ -75,6 +75,16 @@ _EXAMPLES: tuple[ProblemError, ...] = (
     problems.department_moving(),
     problems.department_moved("https://registry.cloud.example"),
     no_linkage(),
+    problems.link_frozen(),
+    problems.link_ended(),
+    problems.link_not_offered(),
+    problems.link_not_possible(),
+    problems.not_linked(),
+    problems.sign_in_too_weak(["substantial"]),
+    problems.ticket_void(),
+    problems.wrong_code(3),
+    problems.code_not_sent(),
+    problems.decision_not_possible(),
     audit.no_such_row(),
     audit.not_sealed_yet(),
     audit.not_permitted(),
@@ -129,6 +139,7 @@ PARAMETERS: Mapping[str, Schema] = {
     "state": parameter(
         "state", "query", {"type": "string", "enum": list(get_args(ComplaintState))}, "Only those in this state.", example="Open"
     ),
+    "case": parameter("case", "path", UUID, "`id` of a case.", required=True, example=EXAMPLE_ID),
     "use": parameter("use", "path", _NUMBER, "`id` of a use.", required=True, example="4711"),
     "event": parameter("event", "path", _NUMBER, "`event` of a receipt.", required=True, example="4711"),
     "Purpose": parameter(
@@ -166,6 +177,7 @@ PARAMETERS: Mapping[str, Schema] = {
     "entry": parameter("after", "query", {"type": "string", "pattern": "^[0-9]{1,18}$"}, "The entry that was read last.", required=True),
     "seal": parameter("after", "query", _NUMBER, "`next` of the page before."),
     "before": parameter("before", "query", _NUMBER, "`next` of the page before."),
+    "earlier": parameter("before", "query", MOMENT, "`next` of the page before."),
     "about": parameter("subject", "query", UUID, "Who it is about.", required=True, example=EXAMPLE_ID),
 }
 
@@ -194,7 +206,7 @@ def record(properties: Schema, *required: str, **more: Any) -> Schema:
 def operation(
     name: str,
     summary: str,
-    answer: Schema,
+    answer: Schema | None,
     *,
     tag: str,
     reasons: Iterable[str] = (),
@@ -206,12 +218,11 @@ def operation(
     versioned: bool = False,
     media_type: str = serving.JSON,
 ) -> Schema:
-    """Return an operation with all that it can answer. `who` names the security scheme; `read`: it answers with an ETag and to If-None-Match."""
+    """Return an operation with all that it can answer. `who` names the security scheme; `read`: it answers with an ETag and to If-None-Match. `answer` is None where there is no body."""
     wanted = [*parameters, *(["If-None-Match"] if read else []), "X-Request-Id"]
     headers = ["X-Request-Id", "Cache-Control", *(["ETag"] if read else []), *(["Product-Version"] if versioned else [])]
-    answers: dict[str, Schema] = {
-        str(status): {"description": "What was asked for.", "headers": _headers(headers), "content": {media_type: {"schema": answer}}}
-    }
+    content = {"content": {media_type: {"schema": answer}}} if answer is not None else {}
+    answers: dict[str, Schema] = {str(status): {"description": "What was asked for.", "headers": _headers(headers), **content}}
     if read:
         answers["304"] = {"description": "You have it already; the use is recorded all the same.", "headers": _headers(headers)}
     refused = [*ALWAYS, *reasons, *(TOKEN if who else ()), *(BODY if body is not None else ())]

@@ -11,10 +11,10 @@ from commonweal_runtime.data_api.bodies import Act, ConsentBody, DelegationBody,
 from commonweal_runtime.data_api.openapi.parts import MOMENT, SAID, TEXT, UUID, Schema, operation, page_of, record, ref, said
 
 _NULLABLE_MOMENT: Schema = {"type": ["string", "null"], "format": "date-time"}
-_NAMES: Schema = {"type": "array", "items": TEXT}
+NAMES: Schema = {"type": "array", "items": TEXT}
 _ACTS: Schema = {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"type": "string", "enum": list(get_args(Act))}}
-_PURPOSE: Schema = {"type": "object", "required": ["key"], "properties": {"key": TEXT, "iri": TEXT, "text": SAID}}
-_EXPLAINED: Schema = {
+PURPOSE: Schema = {"type": "object", "required": ["key"], "properties": {"key": TEXT, "iri": TEXT, "text": SAID}}
+EXPLAINED: Schema = {
     "type": "object",
     "required": ["name"],
     "properties": {
@@ -45,10 +45,10 @@ SCHEMAS: Mapping[str, Schema] = {
             "title": said("The product's title at that time."),
             "consumer": TEXT,
             "consumerName": said("What the consumer calls itself now."),
-            "purpose": _PURPOSE,
+            "purpose": PURPOSE,
             "basis": TEXT,
             "legalPower": {"type": ["string", "null"]},
-            "fields": _NAMES,
+            "fields": NAMES,
             "given": {"type": "boolean"},
             "look": {"type": "boolean", "description": "True where the person, or who acts for them, looked at their own values."},
         },
@@ -64,11 +64,11 @@ SCHEMAS: Mapping[str, Schema] = {
             "title": said("The product's title."),
             "consumer": TEXT,
             "consumerName": said("What the consumer calls itself; null while its Department is not on this site."),
-            "purposes": {"type": "array", "items": _PURPOSE},
-            "fields": _NAMES,
+            "purposes": {"type": "array", "items": PURPOSE},
+            "fields": NAMES,
             "explained": {
                 "type": "array",
-                "items": _EXPLAINED,
+                "items": EXPLAINED,
                 "description": "The fields in the same order, with what their product says of each.",
             },
             "benefits": said("What people gain from it."),
@@ -84,7 +84,7 @@ SCHEMAS: Mapping[str, Schema] = {
                 "properties": {"state": TEXT, "since": _NULLABLE_MOMENT, "until": _NULLABLE_MOMENT},
             },
             "objected": {"type": "object", "required": ["state"], "properties": {"state": TEXT, "since": _NULLABLE_MOMENT}},
-            "delegates": {**_NAMES, "description": "Types of delegation under which a delegate may decide about it."},
+            "delegates": {**NAMES, "description": "Types of delegation under which a delegate may decide about it."},
             "limits": {"type": ["object", "null"]},
             "visibility": {"type": ["object", "null"], "description": "When uses are shown, if not at once."},
             "owner": {"type": ["object", "null"], "description": "Who answers for the product, and where to complain."},
@@ -154,7 +154,7 @@ _PREVIEW: Schema = record(
     {
         "agreement": TEXT,
         "at": MOMENT,
-        "fields": {"type": "array", "items": _EXPLAINED, "description": "What each field is called and means, in the agreement's order."},
+        "fields": {"type": "array", "items": EXPLAINED, "description": "What each field is called and means, in the agreement's order."},
         "records": {"type": "array", "items": {"type": "object"}, "description": "Empty where the product has no record of the person."},
         "truncated": {"type": "boolean", "description": "True where the consumer would be given the first of more records."},
     },
@@ -179,7 +179,7 @@ def _own(
         tag="me",
         who="person",
         parameters=(*parameters, "On-Behalf-Of"),
-        reasons=(*reasons, "NotDelegated", *_STORE),
+        reasons=(*reasons, "NotDelegated", "LinkFrozen", "LinkEnded", *_STORE),
         **more,
     )
 

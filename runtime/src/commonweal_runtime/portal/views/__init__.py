@@ -5,9 +5,41 @@ from __future__ import annotations
 from typing import Any
 
 from commonweal_runtime.portal.service import Portal
-from commonweal_runtime.portal.views import adding, agreements, answering, bodies, receipt, start
+from commonweal_runtime.portal.views import (
+    account,
+    adding,
+    agreements,
+    answering,
+    bodies,
+    checking,
+    complaints,
+    erasing,
+    people,
+    receipt,
+    receipts,
+    register,
+    start,
+    taking,
+    uses,
+)
 
-MODULES = (start, bodies, adding, agreements, answering, receipt)
+MODULES = (
+    start,
+    bodies,
+    adding,
+    agreements,
+    answering,
+    receipt,
+    uses,
+    checking,
+    receipts,
+    account,
+    people,
+    taking,
+    erasing,
+    complaints,
+    register,
+)
 
 
 def routes(portal: Portal) -> list[Any]:

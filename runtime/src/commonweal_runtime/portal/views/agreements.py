@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ SOON = timedelta(days=60)
 MOST_RECORDS = 5
 AWAITED = ("NotGiven", "Requested", "RequestDeferred", "Expired", "Invalidated")
 
+_PARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[_-]+")
 STATES = {
     "Given": mark("You said yes"),
     "Withdrawn": mark("You took back your yes"),
@@ -32,7 +34,7 @@ STATES = {
     "Expired": mark("Your yes has ended"),
     "Invalidated": mark("Your yes has ended"),
     "Revoked": mark("Your yes was ended"),
-    "NotNeeded": mark("No yes needed"),
+    "NotNeeded": mark("Allowed by law"),
     "Objected": mark("You objected"),
 }
 BASES = {
@@ -127,7 +129,7 @@ def routes(portal: Portal) -> list[Any]:
 async def agreements(visitor: Visitor) -> Result:
     """Show all agreements that concern the person."""
     replies = await visitor.gather("/me/consents")
-    listed = agreements_of(replies, visitor.language)
+    listed = agreements_of(replies, await visitor.reached.departments.all(), visitor.language)
     values = {
         "groups": groups_of(listed),
         "missing": missing_of(replies, visitor.language),
@@ -137,20 +139,22 @@ async def agreements(visitor: Visitor) -> Result:
     return Page("agreements.html", values, section=SECTION)
 
 
-def agreements_of(replies: Iterable[Reply], language: Language) -> list[Agreement]:
-    """Return the agreements of all departments that answered, in the order in which they did."""
-    return [agreement_of(reply.department, item, language) for reply in replies for item in items_of(reply)]
+def agreements_of(replies: Iterable[Reply], known: Mapping[str, Department], language: Language) -> list[Agreement]:
+    """Return the agreements of all departments that answered, in the order of the replies."""
+    return [agreement_of(reply.department, item, known, language) for reply in replies for item in items_of(reply)]
 
 
-def agreement_of(department: Department, item: Mapping[str, Any], language: Language) -> Agreement:
-    """Return an agreement as a department tells it."""
+def agreement_of(department: Department, item: Mapping[str, Any], known: Mapping[str, Department], language: Language) -> Agreement:
+    """Return an agreement as a department tells it. Who reads is called as the directory has it, for it may know the name in both languages."""
+    consumer = str(item.get("consumer", ""))
+    reader = known[consumer].display_name if consumer in known else item.get("consumerName") or consumer
     consent, objected = item.get("consent") or {}, item.get("objected") or {}
     purposes = [language.words(purpose.get("text")) for purpose in item.get("purposes") or []]
     return Agreement(
         name=str(item["agreement"]),
         department=department.name,
         holder=language.words(department.display_name),
-        reader=language.words(item.get("consumerName") or item.get("consumer")),
+        reader=language.words(reader),
         title=language.words(item.get("title") or item.get("product")),
         purposes=[text for text in purposes if text],
         benefits=language.words(item.get("benefits")),
@@ -194,7 +198,7 @@ async def find(visitor: Visitor) -> Agreement:
     answer = await visitor.ask(department.name, "GET", "/me/consents")
     for item in items_of(Reply(department, State.ANSWERED, answer)):
         if item.get("agreement") == visitor.params["agreement"]:
-            return agreement_of(department, item, visitor.language)
+            return agreement_of(department, item, await visitor.reached.departments.all(), visitor.language)
     raise DepartmentAnswerError(department.name, 404, "NoAgreement")
 
 
@@ -227,12 +231,18 @@ def fields_of(found: Agreement, looked: Mapping[str, Any] | None, language: Lang
     records = (looked or {}).get("records") or []
     return [
         Field(
-            language.words(entry.get("label") or entry.get("name")),
+            language.words(entry.get("label") or readable(str(entry.get("name", "")))),
             language.words(entry.get("description")),
             [value_in_words(record.get(entry.get("name")), language) for record in records[:MOST_RECORDS]],
         )
         for entry in found.explained
     ]
+
+
+def readable(name: str) -> str:
+    """Return a field's name as words, for a product that gives its fields no labels."""
+    words = _PARTS.sub(" ", name).lower()
+    return words[:1].upper() + words[1:]
 
 
 def more_than_shown(looked: Mapping[str, Any] | None) -> int:

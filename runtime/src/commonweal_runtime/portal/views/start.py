@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from litestar import Request, Response, post
@@ -9,8 +10,11 @@ from litestar import Request, Response, post
 from commonweal_runtime.exceptions import DepartmentAnswerError, FormRefusedError
 from commonweal_runtime.portal import frame
 from commonweal_runtime.portal.issuer import NAME
+from commonweal_runtime.portal.navigation import HOME
 from commonweal_runtime.portal.pages import Away, Page, Result
 from commonweal_runtime.portal.service import Portal
+from commonweal_runtime.portal.views.agreements import agreements_of
+from commonweal_runtime.portal.views.shown import missing_of
 from commonweal_runtime.portal.visitor import Visitor
 from commonweal_runtime.serving import body_of
 
@@ -31,7 +35,18 @@ async def home(visitor: Visitor) -> Result:
     """Show what this is, or what matters now to whoever is signed in."""
     if visitor.visit.session is None:
         return Page("start.html", sensitive=False)
-    return Away("/bodies")
+    replies = await visitor.gather("/me/consents")
+    listed = agreements_of(replies, await visitor.reached.departments.all(), visitor.language)
+    now = datetime.fromtimestamp(visitor.cookies.now(), UTC)
+    values = {
+        "name": visitor.session.name,
+        "awaited": [one for one in listed if one.awaited],
+        "ending": [one for one in listed if one.ends_soon(now)],
+        "shared": sum(one.shared for one in listed),
+        "known": bool(listed),
+        "missing": missing_of(replies, visitor.language),
+    }
+    return Page("home.html", values, section=HOME)
 
 
 async def sign_in(visitor: Visitor) -> Result:

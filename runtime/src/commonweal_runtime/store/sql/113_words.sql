@@ -1,5 +1,7 @@
 -- What departments write for people is told in two languages: {"en": …, "cy": …}, and cy left out where there is no Welsh. Names of laws stay as the law has them.
 alter table agreement.department add column display_name_cy text;
+alter table agreement.department add column models jsonb not null default '[]';
+comment on column agreement.department.models is 'the department''s models as its public register tells them; they run elsewhere';
 alter table agreement.register add column consumer_name_cy text;
 alter table agreement.rights add column words_cy text not null default '';
 comment on column agreement.register.consumer_name_cy is 'consumer_name in Welsh';
@@ -88,6 +90,31 @@ stable language sql security definer set search_path = pg_catalog set timezone =
       'fields', coalesce(to_jsonb(string_to_array((p.use).fields, ',')), p.content -> 'fields'), 'given', (p.use).found > 0, 'look', (p.use).op = 'look')
   from u p order by 1 desc limit p_most $$;
 
+-- For everybody: the agreements in force, with what they are for, what they leave to people and how often they are used; and the models of the department.
+create function audit.register() returns text stable language sql security definer set search_path = pg_catalog set timezone = 'UTC' as $$
+  select json_build_object(
+    'department', (select json_build_object('name', name, 'displayName', person.said(display_name, display_name_cy), 'contact', contact) from agreement.department),
+    'agreements', coalesce((select json_agg(json_build_object(
+       'agreement', r.name, 'number', r.number, 'product', r.spec #>> '{product,name}', 'title', person.said(p.spec ->> 'title', p.spec #>> '{cy,title}'),
+       'consumer', r.spec #>> '{consumer,department}', 'consumerName', person.said(r.consumer_name, r.consumer_name_cy),
+       'purposes', person.purposes_of(r.spec -> 'purposes'), 'explained', person.fields_of(r.spec -> 'fields', p.spec),
+       'basis', r.spec #>> '{basis,type}', 'condition', r.spec #>> '{basis,condition}', 'legalPower', r.spec #>> '{basis,legalPower}',
+       'rights', person.said(g.words, g.words_cy), 'benefits', person.said(r.spec #>> '{assurance,benefits}', r.spec #>> '{assurance,cy,benefits}'),
+       'areas', coalesce(r.spec #> '{assurance,areas}', '[]'), 'contact', r.spec #>> '{assurance,contact}',
+       'from', r.spec #>> '{validity,from}', 'until', r.spec #>> '{validity,until}', 'visibility', person.visibility_of(r.spec -> 'transparency'),
+       'uses', coalesce(t.uses, 0), 'given', coalesce(t.given, 0)) order by r.name)
+      from agreement.register r join agreement.product p on p.uid = r.product left join agreement.rights g on g.basis = r.spec #>> '{basis,type}'
+      left join audit.total t on t.agreement = r.number
+     where r.in_force and (r.spec #>> '{validity,from}')::timestamptz <= statement_timestamp()
+       and (r.spec #>> '{validity,until}')::timestamptz > statement_timestamp()), '[]'),
+    'models', coalesce((select json_agg(json_build_object(
+       'name', m ->> 'name', 'title', person.said(m ->> 'title', m ->> 'titleCy'), 'purpose', m ->> 'purpose', 'reads', m -> 'reads', 'callers', m -> 'callers',
+       'learning', json_build_object('shape', m ->> 'shape', 'floor', m -> 'floor')) order by m ->> 'name')
+      from agreement.department d, jsonb_array_elements(d.models) m), '[]'))::text $$;
+
+alter function audit.register() owner to cw_clerk;
+revoke all on function audit.register() from public;
+grant execute on function audit.register() to api;
 do $$ declare t text; begin
   foreach t in array array['said(text, text)', 'purposes_of(jsonb, text)', 'visibility_of(jsonb)'] loop
     execute 'alter function person.' || t || ' owner to cw_clerk';

@@ -184,8 +184,6 @@ create or replace function person.export(p_actor uuid, p_subject uuid) returns t
     'events', (select coalesce(json_agg(json_build_object('at', e.at, 'agreement', r.name, 'kind', e.kind, 'indicatedBy', e.indicated_by, 'until', e.valid_until,
                                                           'contract', e.contract) order by e.seq), '[]')
                from consent.event e join agreement.register r on r.number = e.agreement where e.subject = any (consent.names_of(p_subject))),
-    'links', (select coalesce(json_agg(json_build_object('event', e.seq::text, 'at', e.at, 'kind', e.kind, 'indicatedBy', e.indicated_by) order by e.seq), '[]')
-              from consent.event e where e.kind like 'Link%' and e.subject = any (consent.names_of(p_subject))),
     'complaints', (select coalesce(jsonb_agg(consent.shown_complaint(c) order by c.seq), '[]') from consent.complaints c
                     where c.subject = any (consent.names_of(p_subject)) and (p_actor = p_subject or split_part(c.indicated_by, ':', 2) = any (consent.names_of(p_actor)::text[]))),
     'delegations', (select coalesce(json_agg(consent.shown_delegation(d.delegation) order by d.seq), '[]') from consent.delegations d where p_subject in (d.subject, d.delegate)),
