@@ -37,6 +37,7 @@ MASTER = bytes(range(32))
 VERIFIER = "v" * 60
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 REDIRECT = "http://127.0.0.1:4711/callback"
+OF_PORTAL = {"client_id": "portal", "redirect_uri": f"{PORTAL_URL}/signed-in"}
 ROOT, PASSWORD = "QQ123456C", "correct horse"
 HASH = hash_password(PASSWORD, b"salt" * 4)
 DEPARTMENTS = ("tax-authority", "benefits", "companies-registry")
@@ -157,7 +158,7 @@ def back(answer: httpx.Response, to: str = REDIRECT) -> dict[str, str]:
     """Return the parameters with which the application is answered, at its own address."""
     assert answer.status_code == 303, answer.text
     location = urlsplit(answer.headers["location"])
-    assert f"{location.scheme}://{location.netloc}{location.path}" == to
+    assert f"{location.scheme}://{location.netloc}{location.path}" in (to, OF_PORTAL["redirect_uri"])
     return {k: v[0] for k, v in parse_qs(location.query).items()}
 
 
@@ -197,6 +198,11 @@ def for_department(browser: httpx.Client, token: str, department: str, **change:
         "resource": audience_of(department),
     }
     return browser.post("/token", data=form | change)
+
+
+def silently(browser: httpx.Client, **change: str | None) -> dict[str, str]:
+    """Ask, as the portal, for a sign-in without a page."""
+    return back(browser.get("/authorize", params=request(prompt="none", **OF_PORTAL | change)))
 
 
 def unread(token: str) -> dict[str, Any]:

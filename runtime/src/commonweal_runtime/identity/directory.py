@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,4 +62,9 @@ class Directory:
 
 
 def _keys(listed: list[dict[str, Any]]) -> dict[str, bytes]:
-    return {jwk["kid"]: key_of_jwk(jwk) for jwk in listed}
+    """Return the keys that can be used. One of one department that cannot costs no other department anything."""
+    found = {}
+    for jwk in listed:
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
+            found[str(jwk["kid"])] = key_of_jwk(jwk)
+    return found

@@ -220,6 +220,15 @@ def test_a_key_that_is_withdrawn_counts_no_more(browser: httpx.Client, clock: Cl
     assert refused(browser, token, text) == "kid"
 
 
+def test_a_broken_key_of_one_department_costs_no_other_anything(browser: httpx.Client, clock: Clock, tmp_path: Path) -> None:
+    directory = json.loads((tmp_path / "directory.json").read_text())
+    directory["departments"][1]["keys"] = [{"kid": "x"}, "y", {"kty": "OKP", "crv": "Ed25519", "x": "AA", "kid": "z"}]
+    (tmp_path / "directory.json").write_text(json.dumps(directory))
+    token = identity(browser, "chen")
+    assert put(browser, token, link_token(known_as(browser, token), RECORD, clock)).status_code == 201
+    assert refused(browser, token, link_token(known_as(browser, token, "benefits"), RECORD, clock)) == "kid"
+
+
 def test_a_record_belongs_to_one_account(browser: httpx.Client, clock: Clock) -> None:
     """The platform's links count, too; which account has the record is not told."""
     amina, chen = str(pairwise(sector_key(MASTER, "tax-authority"), ROOT)), identity(browser, "chen")
