@@ -93,7 +93,9 @@ def test_values_are_on_no_page_but_those_that_are_for_them_and_in_no_log(portal:
     used(portal, "P150", "tax")
     with visiting(portal, "ada") as ada:
         records = next(p["records"] for p in ada.get(f"/take/{DEPARTMENT}").json()["products"] if p["product"] == "people")
-        values = [str(value) for value in records[0].values() if isinstance(value, str) and len(value) > 5 and value != records[0].get("record")]
+        values = [
+            str(value) for value in records[0].values() if isinstance(value, str) and len(value) > 5 and value != records[0].get("record")
+        ]
         assert values, "the person has values that could be shown"
         for path in ("/uses", "/receipts", "/account", "/people", "/complaints", "/erase", "/take", "/register", f"/register/{DEPARTMENT}"):
             page = ada.get(path).text
