@@ -78,7 +78,9 @@ def test_the_stack_without_a_cluster_needs_no_more_than_its_extra() -> None:
     assert "cel-expr-python" in needed
 
 
-@pytest.mark.parametrize(("package", "extras"), [("commonweal_operator", ["operator"]), ("commonweal_runtime", ["runtime", "store"])])
+@pytest.mark.parametrize(
+    ("package", "extras"), [("commonweal_operator", ["operator"]), ("commonweal_runtime", ["runtime", "store", "portal"])]
+)
 def test_images_install_what_their_code_imports_and_no_more(package: str, extras: list[str]) -> None:
     """They install the extras alone, not what a plain install brings."""
     brought = {name_of(text) for extra in extras for text in wheels.extra(PYPROJECT, extra)}
