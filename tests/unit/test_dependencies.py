@@ -26,7 +26,11 @@ SOURCES["commonweal_api"] = ROOT / "crds" / "src"
 # Whichever version these bring is the right one: the protocol of Pulumi's engine, and pydantic's own core.
 WITH_ANOTHER = {"grpcio": "pulumi", "protobuf": "pulumi", "pydantic-core": "pydantic"}
 # Named by a string, so that no import shows it.
-BY_NAME = {"uvloop": "the loop of Kopf and of uvicorn", "httptools": "the parser of uvicorn's protocol"}
+BY_NAME = {
+    "uvloop": "the loop of Kopf and of uvicorn",
+    "httptools": "the parser of uvicorn's protocol",
+    "govuk-frontend-jinja": "macros of the portal's templates",
+}
 
 
 def test_the_packages_that_the_design_names_stay_named() -> None:
