@@ -88,7 +88,6 @@ def test_the_portal_reaches_data_apis_and_no_store_of_a_department(onprem: Kubec
     place = ("deploy/portal", "-n", bring_up.SYSTEM)
     assert reached(onprem, place, api, 443) == "open"
     assert reached(onprem, place, store, 5432).startswith("closed")
-    assert reached(onprem, place, "kubernetes.default.svc", 443).startswith("closed")
 
 
 def test_the_issuer_s_store_comes_back_with_what_is_in_it(page: Page, onprem: Kubectl) -> None:
