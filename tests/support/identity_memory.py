@@ -47,10 +47,12 @@ class MemoryStore:
         for beyond in own[MOST_SESSIONS:]:
             self._end(beyond.id)
 
-    async def renew(self, session: UUID, secret: bytes, sealed: bytes, now: float) -> None:
+    async def renew(self, session: StoredSession) -> None:
         await self.answers()
-        if session in self._sessions:
-            self._sessions[session] = self._sessions[session]._replace(secret=secret, sealed=sealed, seen=now)
+        found = self._sessions.get(session.id)
+        if found is not None:
+            seen = max(found.seen, session.seen)
+            self._sessions[session.id] = found._replace(secret=session.secret, sealed=session.sealed, seen=seen, ends=session.ends)
 
     async def session(self, id_: UUID, now: float) -> StoredSession | None:
         await self.answers()

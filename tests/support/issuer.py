@@ -18,9 +18,10 @@ import httpx
 import jwt
 from litestar.testing import TestClient
 
+from commonweal_api.jwk import Jwk
 from commonweal_api.people_issuer import IDENTITY, PORTAL, Enrolled, held
 from commonweal_api.plan import audience_of
-from commonweal_api.signatures import issuer_seal, issuer_seed, jwk_of, public_key, sign_jws
+from commonweal_api.signatures import issuer_seal, issuer_seed, public_key, sign_jws
 from commonweal_runtime.identity.accounts import Accounts, hash_password
 from commonweal_runtime.identity.app import application
 from commonweal_runtime.identity.clients import Client, portal, read_clients
@@ -37,6 +38,7 @@ MASTER = bytes(range(32))
 VERIFIER = "v" * 60
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 REDIRECT = "http://127.0.0.1:4711/callback"
+OF_PORTAL = {"client_id": "portal", "redirect_uri": f"{PORTAL_URL}/signed-in"}
 ROOT, PASSWORD = "QQ123456C", "correct horse"
 HASH = hash_password(PASSWORD, b"salt" * 4)
 DEPARTMENTS = ("tax-authority", "benefits", "companies-registry")
@@ -68,7 +70,7 @@ def write_files(folder: Path, people: tuple[dict[str, Any], ...] = PEOPLE, depar
     (folder / "people.json").write_text(json.dumps(people))
     enrolled = [Enrolled(person.get("root"), person.get("links", {})) for person in people]
     (folder / "subjects.json").write_text(held(MASTER, enrolled, departments, [PORTAL]).files["subjects.json"])
-    listed = [{"name": d, "displayName": {"en": d}, "keys": [jwk_of(public_key(seed_of(d)))]} for d in departments]
+    listed = [{"name": d, "displayName": {"en": d}, "keys": [Jwk.of(public_key(seed_of(d)), "Seal").wire()]} for d in departments]
     (folder / "directory.json").write_text(json.dumps({"site": "here", "departments": listed}))
 
 
@@ -157,7 +159,7 @@ def back(answer: httpx.Response, to: str = REDIRECT) -> dict[str, str]:
     """Return the parameters with which the application is answered, at its own address."""
     assert answer.status_code == 303, answer.text
     location = urlsplit(answer.headers["location"])
-    assert f"{location.scheme}://{location.netloc}{location.path}" == to
+    assert f"{location.scheme}://{location.netloc}{location.path}" in (to, OF_PORTAL["redirect_uri"])
     return {k: v[0] for k, v in parse_qs(location.query).items()}
 
 
@@ -197,6 +199,11 @@ def for_department(browser: httpx.Client, token: str, department: str, **change:
         "resource": audience_of(department),
     }
     return browser.post("/token", data=form | change)
+
+
+def silently(browser: httpx.Client, **change: str | None) -> dict[str, str]:
+    """Ask, as the portal, for a sign-in without a page."""
+    return back(browser.get("/authorize", params=request(prompt="none", **OF_PORTAL | change)))
 
 
 def unread(token: str) -> dict[str, Any]:

@@ -108,7 +108,7 @@ class SignInError(Exception):
 
 
 class SignInLaterError(SignInError):
-    """The issuer does not know the department yet, or no longer: what it was given takes a minute or so to reach it."""
+    """The issuer does not know the department yet, or no longer, or its store is away: what it was given takes a minute or so to reach it. The demonstration asks again."""
 
 
 class InferenceRequestError(Exception):

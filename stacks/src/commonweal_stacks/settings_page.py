@@ -112,12 +112,6 @@ ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
             "`/etc/commonweal/identity`",
             "The directory with what the operator made for it: `signing`, `seal`, `store`, `subjects.json` and `directory.json`.",
         ),
-        (
-            "COMMONWEAL_PROVIDER_ISSUER",
-            "",
-            "The OpenID provider at which people sign in, if one is in front; `provider-secret` in the directory above.",
-        ),
-        ("COMMONWEAL_PROVIDER_CLIENT_ID", "", "What that provider knows the issuer by."),
         ("COMMONWEAL_IDENTITY_STORE", "needed", "The issuer's store, `host:port`: sessions, links and preferences lie there."),
         (
             "COMMONWEAL_PROVIDER_ISSUER",

@@ -72,9 +72,11 @@ def test_a_session_of_one_replica_is_known_by_the_other(run: Callable[[Script], 
         assert await other.session_of(made.secret, NOW + 3) == made._replace(seen=NOW + 5), "seen never goes back"
         assert await one.session(uuid4(), NOW) is None
         assert await one.session_of(b"other", NOW) is None
-        await other.renew(made.id, b"new", b"again", NOW + 9)
+        again = made._replace(secret=b"new", sealed=b"again", seen=NOW + 9, ends=made.ends + 9)
+        await other.renew(again)
+        await other.renew(again._replace(id=uuid4()))
         assert await one.session_of(made.secret, NOW + 9) is None
-        assert await one.session_of(b"new", NOW + 9) == made._replace(secret=b"new", sealed=b"again", seen=NOW + 9)
+        assert await one.session_of(b"new", NOW + 9) == again
 
     run(script)
 

@@ -25,7 +25,7 @@ from commonweal_runtime.identity.stored import (
     StoredLink,
     StoredSession,
 )
-from commonweal_runtime.store.passwords import pool
+from commonweal_runtime.store.passwords import connect, pool
 
 NAME = "identity"  # of database and role
 MOST_CONNECTIONS = 8
@@ -90,7 +90,9 @@ class PostgresStore:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Bring the schema about, from now on until it is there, while the caller goes on; close all connections in the end."""
+        """Bring the schema about: at once if the store answers, else from now on until it does, while the caller goes on; close all connections in the end."""
+        with suppress(*_AWAY):
+            await self.set_up()
         trying = asyncio.create_task(self._bring_about())
         try:
             yield
@@ -129,7 +131,7 @@ class PostgresStore:
             user=NAME,
             database=NAME,
             password=self._password,
-            ssl=False if self._address.is_near else outside().context,
+            connect=_in_the_clear if self._address.is_near else _secured,
             min_size=0,
             max_size=MOST_CONNECTIONS,
             timeout=CONNECT_SECONDS,
@@ -163,9 +165,9 @@ class PostgresStore:
             await c.execute(f"insert into identity.session ({_SESSION}) values ($1, $2, $3, $4, $5, $6, $7)", *session)  # noqa: S608
             await c.execute(_TOO_MANY, session.account, MOST_SESSIONS)
 
-    async def renew(self, session: UUID, secret: bytes, sealed: bytes, now: float) -> None:
+    async def renew(self, session: StoredSession) -> None:
         async with self._asking() as c:
-            await c.execute("update identity.session set secret = $2, sealed = $3, seen = $4 where id = $1", session, secret, sealed, now)
+            await c.execute(_RENEW, session.id, session.secret, session.sealed, session.seen, session.ends)
 
     async def session(self, id_: UUID, now: float) -> StoredSession | None:
         return await self._used("id", id_, now)
@@ -270,6 +272,7 @@ _TOO_MANY = """
 delete from identity.session where account = $1 and id not in (
     select id from identity.session where account = $1 order by seen desc, started desc, id limit $2)
 """
+_RENEW = "update identity.session set secret = $2, sealed = $3, seen = greatest(seen, $4), ends = $5 where id = $1"
 _JOIN = """
 insert into identity.member (session, client, sid) select id, $2, $3 from identity.session where id = $1
 on conflict do nothing
@@ -298,6 +301,15 @@ delete from identity.session where id in (
 _FORGET_SPENT = """
 delete from identity.spent where digest in (select digest from identity.spent where until <= $1 for update skip locked)
 """
+
+
+async def _in_the_clear(_: object, **options: Any) -> Any:
+    return await connect(**options | {"ssl": False})
+
+
+async def _secured(_: object, **options: Any) -> Any:
+    """Return a connection to a server whose certificate and name hold by the authorities as they are now."""
+    return await connect(**options | {"ssl": outside().context})
 
 
 async def _spent(connection: Any, once: Once, now: float) -> bool:

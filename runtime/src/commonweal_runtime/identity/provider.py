@@ -102,8 +102,8 @@ class Provider:
         }
         if asked.again:
             values["prompt"] = "login"
-        if asked.max_age is not None:
-            values["max_age"] = str(asked.max_age)
+        if asked.again or asked.max_age is not None:
+            values["max_age"] = str(asked.max_age or 0)  # with it a provider has to say when the person signed in
         if asked.acr_values is not None:
             values["acr_values"] = asked.acr_values
         address = metadata["authorization_endpoint"]

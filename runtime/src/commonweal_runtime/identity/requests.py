@@ -46,7 +46,8 @@ Parameters = Sequence[tuple[str, str]]
 class AuthorizationRequest(BaseModel):
     """A request that passed every check. Without a department the access token is for the issuer itself.
 
-    `silent` is `prompt=none`: no page may be shown. `again` asks for the password though there is a session.
+    `silent` is `prompt=none`: no page may be shown. `again` has the person sign in though there is a session: because the application asks for it, or because it
+    answers on a loopback port that is not registered, where any program of the device could stand in its place (RFC 8252, section 8.6).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -102,7 +103,7 @@ def authorization(given: Parameters, client: Client, redirect_uri: str) -> Autho
     if max(len(values.get(name, "")) for name in ("state", "nonce", "acr_values")) > LONGEST_TEXT:
         raise AuthorizationError("invalid_request", f"state, nonce and acr_values may have {LONGEST_TEXT} characters")
     if not prompts <= _PROMPTS and prompts != {"none"}:
-        raise AuthorizationError("invalid_request", "prompt must be none alone, or login, consent or select_account")
+        raise AuthorizationError("invalid_request", "prompt takes none by itself, or login, consent and select_account")
     return AuthorizationRequest(
         client_id=client.client_id,
         redirect_uri=redirect_uri,
@@ -112,7 +113,7 @@ def authorization(given: Parameters, client: Client, redirect_uri: str) -> Autho
         nonce=values.get("nonce"),
         code_challenge=values["code_challenge"],
         silent=prompts == {"none"},
-        again=bool(prompts & {"login", "select_account"}),
+        again=bool(prompts & {"login", "select_account"}) or redirect_uri not in client.redirect_uris,
         max_age=_max_age(values.get("max_age")),
         acr_values=values.get("acr_values"),
     )

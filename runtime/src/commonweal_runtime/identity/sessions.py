@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from commonweal_runtime.identity.accounts import Accounts
 from commonweal_runtime.identity.clock import Clock
-from commonweal_runtime.identity.stored import IDLE_SECONDS, Member, Store, StoredSession
+from commonweal_runtime.identity.stored import Member, Store, StoredSession
 from commonweal_runtime.identity.vault import Vault, digest
 
 ABSOLUTE_SECONDS = 8 * 3600
@@ -86,13 +86,13 @@ class Sessions:
         account = self._vault.account(*sign_in.person.key)
         before = await self.of_cookie(cookie)
         if before is not None and before.account == account:
-            await self._store.renew(before.id, digest(secret), self._sealed(before.id, sign_in), now)
-            return Started(before._replace(sign_in=sign_in, seen=now), secret, [])
+            again = before._replace(sign_in=sign_in, seen=now, ends=now + ABSOLUTE_SECONDS)
+            await self._store.renew(self._stored(again, secret))
+            return Started(again, secret, [])
         told = [] if before is None else await self._store.end(before.id) or []
-        id_ = uuid4()
-        stored = StoredSession(id_, digest(secret), account, self._sealed(id_, sign_in), now, now, now + ABSOLUTE_SECONDS)
-        await self._store.begin(stored, now)
-        return Started(Session(id_, account, sign_in, now, now, stored.ends), secret, told)
+        new = Session(uuid4(), account, sign_in, now, now, now + ABSOLUTE_SECONDS)
+        await self._store.begin(self._stored(new, secret), now)
+        return Started(new, secret, told)
 
     async def of_cookie(self, cookie: str) -> Session | None:
         """Return the session of a cookie, which counts as a use of it."""
@@ -125,8 +125,9 @@ class Sessions:
         """End a session, of this account if one is named; return the applications to tell, or None when there was none."""
         return await self._store.end(id_, account)
 
-    def _sealed(self, id_: UUID, sign_in: SignIn) -> bytes:
-        return self._vault.seal(sign_in.model_dump_json(), "session", id_)
+    def _stored(self, session: Session, secret: str) -> StoredSession:
+        sealed = self._vault.seal(session.sign_in.model_dump_json(), "session", session.id)
+        return StoredSession(session.id, digest(secret), session.account, sealed, session.started, session.seen, session.ends)
 
     def _opened(self, stored: StoredSession | None) -> Session | None:
         """Return what was stored, unless it was changed there, or its account is gone."""
@@ -142,8 +143,3 @@ class Sessions:
         if not is_there or self._vault.account(*person.key) != stored.account:
             return None
         return Session(stored.id, stored.account, sign_in, stored.started, stored.seen, stored.ends)
-
-
-def idle_ends(session: Session) -> float:
-    """Return when the session is over unless it is used."""
-    return min(session.seen + IDLE_SECONDS, session.ends)

@@ -73,7 +73,7 @@ async def _page(session: aiohttp.ClientSession, request: dict[str, str]) -> str:
     async with session.get("/authorize", params=request, allow_redirects=False) as answer:
         found = _TICKET.search(await answer.text())
         if found is None:
-            raise _kind(_said(answer, "error"))(_reason(answer) or f"no sign-in page (status {answer.status})")
+            raise _kind(_said(answer, "error"), answer.status)(_reason(answer) or f"no sign-in page (status {answer.status})")
         return unescape(found[1])
 
 
@@ -81,14 +81,14 @@ async def _code(session: aiohttp.ClientSession, form: dict[str, str], state: str
     async with session.post("/authorize", data=form, allow_redirects=False) as answer:
         back = parse_qs(urlsplit(answer.headers.get("Location", "")).query)
         if answer.status != 303 or "code" not in back:
-            raise SignInError(_reason(answer) or f"the sign-in was refused (status {answer.status})")
+            raise _kind("", answer.status)(_reason(answer) or f"the sign-in was refused (status {answer.status})")
         if back.get("state") != [state]:
             raise SignInError("the answer belongs to another request")
         return back["code"][0]
 
 
-def _kind(error: str) -> type[SignInError]:
-    return SignInLaterError if error == "temporarily_unavailable" else SignInError
+def _kind(error: str, status: int = 400) -> type[SignInError]:
+    return SignInLaterError if error == "temporarily_unavailable" or status == 503 else SignInError
 
 
 def _reason(answer: aiohttp.ClientResponse) -> str:

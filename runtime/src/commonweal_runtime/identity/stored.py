@@ -82,8 +82,8 @@ class Store(Protocol):
     async def begin(self, session: StoredSession, now: float) -> None:
         """Keep a new session. What is over is forgotten; of too many of an account, those unused for longest."""
 
-    async def renew(self, session: UUID, secret: bytes, sealed: bytes, now: float) -> None:
-        """Give a session another secret and another content: the person has signed in again."""
+    async def renew(self, session: StoredSession) -> None:
+        """Give a session another secret, content and end: the person has signed in again."""
 
     async def session(self, id_: UUID, now: float) -> StoredSession | None:
         """Return a session that lives, and note that it was used now."""

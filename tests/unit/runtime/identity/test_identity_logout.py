@@ -21,6 +21,7 @@ from commonweal_runtime.identity.stored import Member
 from support.issuer import (
     ISSUER,
     MASTER,
+    OF_PORTAL,
     PORTAL_URL,
     Clock,
     Posted,
@@ -32,7 +33,7 @@ from support.issuer import (
     exchange,
     identity,
     parts,
-    request,
+    silently,
     ticket,
     unread,
     write_files,
@@ -40,7 +41,6 @@ from support.issuer import (
 from support.waiting import wait_for
 
 SIGNED_OUT = f"{PORTAL_URL}/signed-out"
-OF_PORTAL = {"client_id": "portal", "redirect_uri": f"{PORTAL_URL}/signed-in"}
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def sent(posted: Posted) -> list[tuple[str, str]]:
 
 
 def is_signed_in(browser: httpx.Client) -> bool:
-    return "code" in back(browser.get("/authorize", params=request(prompt="none")))
+    return "code" in silently(browser)
 
 
 def test_the_application_that_names_its_session_signs_the_person_out_everywhere(browser: httpx.Client, posted: Posted) -> None:

@@ -18,6 +18,8 @@ from commonweal_runtime.identity.settings import Settings
 from support.issuer import (
     DEPARTMENTS,
     ISSUER,
+    OF_PORTAL,
+    REDIRECT,
     back,
     bearer,
     browsing,
@@ -25,6 +27,7 @@ from support.issuer import (
     for_department,
     parts,
     request,
+    silently,
     unread,
     write_files,
 )
@@ -51,7 +54,7 @@ def browser(tmp_path: Path, provider: OidcProvider) -> Iterator[httpx.Client]:
 
 def there(browser: httpx.Client, provider: OidcProvider, **change: str | None) -> str:
     """Ask for a sign-in and follow it to the provider and back; return the address at the issuer to which the browser is sent."""
-    sent = browser.get("/authorize", params=request(**change))
+    sent = browser.get("/authorize", params=request(**OF_PORTAL | change))
     assert sent.status_code == 303, sent.text
     assert sent.headers["location"].startswith(f"{provider.url}/authorize?")
     with client(provider.url) as outside:
@@ -66,23 +69,23 @@ def code(browser: httpx.Client, provider: OidcProvider, **change: str | None) ->
 
 def test_who_signs_in_at_the_provider_has_a_session_here_with_its_assurance(browser: httpx.Client, provider: OidcProvider) -> None:
     provider.user = User(auth_time=int(time.time()) - 50)
-    token = exchange(browser, code(browser, provider, resource=None)).json()["access_token"]
+    token = exchange(browser, code(browser, provider, resource=None), **OF_PORTAL).json()["access_token"]
     assert unread(token)["acr"] == "loa2"
     ids = {}
     for department in DEPARTMENTS:
-        found = unread(for_department(browser, token, department).json()["access_token"])
+        found = unread(for_department(browser, token, department, client_id="portal").json()["access_token"])
         assert (found["acr"], found["amr"], found["auth_time"]) == ("loa2", ["pwd", "otp"], provider.user.auth_time)
         ids[department] = found["sub"]
     assert len(set(ids.values())) == len(DEPARTMENTS)
     assert browser.get("/me/links", headers=bearer(token)).json() == {"links": []}
-    assert "code" in back(browser.get("/authorize", params=request(prompt="none"))), "the next application needs no provider"
+    assert "code" in silently(browser), "the next application needs no provider"
 
 
 def test_an_account_is_the_providers_sub_and_no_name_in_the_file(browser: httpx.Client, provider: OidcProvider) -> None:
     def known_as(sub: str) -> str:
         browser.cookies.clear()
         provider.user = User(sub=sub)
-        return str(unread(exchange(browser, code(browser, provider)).json()["access_token"])["sub"])
+        return str(unread(exchange(browser, code(browser, provider), **OF_PORTAL).json()["access_token"])["sub"])
 
     first = known_as("amina")
     assert known_as("bram") != first
@@ -90,14 +93,16 @@ def test_an_account_is_the_providers_sub_and_no_name_in_the_file(browser: httpx.
 
 
 def test_the_name_is_told_where_it_is_asked_for(browser: httpx.Client, provider: OidcProvider) -> None:
-    tokens = exchange(browser, code(browser, provider, scope="openid profile")).json()
+    tokens = exchange(browser, code(browser, provider, scope="openid profile"), **OF_PORTAL).json()
     assert unread(tokens["id_token"])["name"] == "Amina Khan"
 
 
 def test_what_the_application_asks_of_the_sign_in_is_asked_of_the_provider(browser: httpx.Client, provider: OidcProvider) -> None:
     provider.user = User(auth_time=int(time.time()))
     code(browser, provider, prompt="login", max_age="60", acr_values="loa3 loa2")
-    (asked,) = provider.asked
+    code(browser, provider, client_id="commonweal-portal", redirect_uri=REDIRECT)
+    asked, of_program = provider.asked
+    assert (of_program["prompt"], of_program["max_age"]) == ("login", "0"), "a program on the device has the person sign in"
     assert (asked["prompt"], asked["max_age"], asked["acr_values"], asked["code_challenge_method"]) == ("login", "60", "loa3 loa2", "S256")
     assert {"state", "nonce", "code_challenge"} <= asked.keys()
 
@@ -115,7 +120,7 @@ def test_an_old_sign_in_at_the_provider_is_none_for_who_asks_for_a_new_one(
 
 def test_who_refuses_there_is_told_to_the_application(browser: httpx.Client, provider: OidcProvider) -> None:
     provider.user = None
-    sent = browser.get("/authorize", params=request())
+    sent = browser.get("/authorize", params=request(**OF_PORTAL))
     state = parse_qs(urlsplit(sent.headers["location"]).query)["state"][0]
     for error, told in (("access_denied", "access_denied"), ("login_required", "login_required"), ("made_up", "server_error")):
         answer = back(browser.get("/provider", params={"error": error, "state": state}))
@@ -216,7 +221,7 @@ def test_a_public_client_proves_itself_by_pkce_alone(tmp_path: Path) -> None:
     with OidcProvider(CALLBACK, is_public=True) as provider:
         made = parts(tmp_path, time.time, more={"provider": Relying(provider.url, CLIENT, None)})
         with browsing(made) as browser:
-            assert exchange(browser, code(browser, provider)).status_code == 200
+            assert exchange(browser, code(browser, provider), **OF_PORTAL).status_code == 200
 
 
 def _environment(folder: Path) -> dict[str, str]:

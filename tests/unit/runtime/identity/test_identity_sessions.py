@@ -13,6 +13,7 @@ import pytest
 
 from commonweal_api.people_issuer import IDENTITY, PORTAL
 from commonweal_api.plan import audience_of
+from commonweal_runtime.exceptions import ProblemError
 from commonweal_runtime.identity.accounts import Accounts
 from commonweal_runtime.identity.sessions import ABSOLUTE_SECONDS, PASSWORD_ACR
 from commonweal_runtime.identity.stored import IDLE_SECONDS
@@ -21,6 +22,7 @@ from support.identity_memory import MemoryStore
 from support.issuer import (
     DEPARTMENTS,
     ISSUER,
+    OF_PORTAL,
     PASSWORD,
     PEOPLE,
     Clock,
@@ -34,6 +36,7 @@ from support.issuer import (
     identity,
     parts,
     request,
+    silently,
     ticket,
     unread,
     write_files,
@@ -57,10 +60,6 @@ def browser(tmp_path: Path, clock: Clock, store: MemoryStore) -> Iterator[httpx.
     write_files(tmp_path)
     with browsing(parts(tmp_path, clock, store)) as client:
         yield client
-
-
-def silently(browser: httpx.Client, **change: str | None) -> dict[str, str]:
-    return back(browser.get("/authorize", params=request(prompt="none", **change)))
 
 
 def test_one_sign_in_gives_a_token_for_each_department_with_an_id_and_a_session_of_its_own(browser: httpx.Client, clock: Clock) -> None:
@@ -137,10 +136,16 @@ def test_a_second_application_needs_no_password_and_prompt_none_shows_no_page(br
     assert silently(browser)["error"] == "login_required"
     code(browser)
     first = silently(browser)
-    assert (first["state"], exchange(browser, first["code"]).status_code) == ("st&te=1", 200)
-    assert "code" in back(browser.get("/authorize", params=request()))
-    assert browser.get("/authorize", params=request(prompt="login")).status_code == 200
-    assert browser.get("/authorize", params=request(prompt="select_account")).status_code == 200
+    assert (first["state"], exchange(browser, first["code"], **OF_PORTAL).status_code) == ("st&te=1", 200)
+    assert "code" in back(browser.get("/authorize", params=request(**OF_PORTAL)))
+    for prompt in ("login", "select_account"):
+        assert browser.get("/authorize", params=request(prompt=prompt, **OF_PORTAL)).status_code == 200
+
+
+def test_a_program_that_listens_on_any_port_of_the_device_has_the_person_sign_in(browser: httpx.Client) -> None:
+    code(browser)
+    assert browser.get("/authorize", params=request()).status_code == 200
+    assert back(browser.get("/authorize", params=request(prompt="none")))["error"] == "login_required"
 
 
 def test_max_age_asks_again_and_signing_in_again_keeps_the_session_with_another_cookie(browser: httpx.Client, clock: Clock) -> None:
@@ -148,7 +153,7 @@ def test_max_age_asks_again_and_signing_in_again_keeps_the_session_with_another_
     clock.now += 100
     assert "code" in silently(browser, max_age="100")
     assert silently(browser, max_age="99")["error"] == "login_required"
-    page = browser.get("/authorize", params=request(max_age="99"))
+    page = browser.get("/authorize", params=request(max_age="99", **OF_PORTAL))
     back(browser.post("/authorize", data={"ticket": ticket(page), "username": "amina", "password": PASSWORD}))
     assert "code" in silently(browser, max_age="0")
     assert browser.get("/me/sessions", headers=bearer(token)).status_code == 200
@@ -156,6 +161,14 @@ def test_max_age_asks_again_and_signing_in_again_keeps_the_session_with_another_
     browser.cookies.set(COOKIE, before, domain="identity.example", path="/")
     browser.cookies = httpx.Cookies({COOKIE: before})
     assert silently(browser)["error"] == "login_required", "a cookie from before is of no use"
+
+
+def test_signing_in_again_gives_eight_hours_more(browser: httpx.Client, clock: Clock) -> None:
+    identity(browser)
+    clock.now += IDLE_SECONDS - 1
+    again = unread(identity(browser))
+    assert again["exp"] == clock.now + ABSOLUTE_SECONDS
+    assert again["auth_time"] == clock.now
 
 
 def test_another_person_in_the_same_browser_ends_the_session_of_the_first(browser: httpx.Client) -> None:
@@ -168,7 +181,7 @@ def test_another_person_in_the_same_browser_ends_the_session_of_the_first(browse
 def test_ids_at_departments_are_given_by_a_page_alone(browser: httpx.Client) -> None:
     code(browser)
     assert silently(browser, scope="openid links link:benefits")["error"] == "consent_required"
-    assert "your id at benefits" in browser.get("/authorize", params=request(scope="openid links link:benefits")).text
+    assert "your id at benefits" in browser.get("/authorize", params=request(scope="openid links link:benefits", **OF_PORTAL)).text
 
 
 def test_the_session_cookie_is_for_the_issuer_alone(browser: httpx.Client, tmp_path: Path) -> None:
@@ -227,7 +240,7 @@ def test_without_the_store_no_session_is_assumed_and_tokens_given_before_stay_go
     for refused in (for_department(browser, token, "benefits"), exchange(browser, waiting)):
         assert (refused.status_code, refused.json()["error"]) == (503, "temporarily_unavailable")
     assert silently(browser)["error"] == "temporarily_unavailable"
-    told = browser.get("/authorize", params=request())
+    told = browser.get("/authorize", params=request(**OF_PORTAL))
     assert (told.status_code, "Signing in does not work at the moment" in told.text) == (503, True)
     posted = browser.post("/authorize", data={"ticket": ticket(page), "username": "amina", "password": PASSWORD})
     assert (posted.status_code, "set-cookie" in posted.headers) == (503, False)
@@ -251,3 +264,30 @@ def test_a_file_of_people_that_cannot_be_read_says_where_and_what_to_do(tmp_path
     file.write_text(json.dumps(people))
     with pytest.raises(ValueError, match=said):
         Accounts(file).all()
+
+
+def test_one_persons_requests_at_once_are_bounded(tmp_path: Path, clock: Clock, browser: httpx.Client, store: MemoryStore) -> None:
+    """Each has turns of their own, so that nobody's many requests are in another's way."""
+    token = identity(browser)
+    browser.cookies.clear()
+    other = identity(browser, "bram")
+    people = parts(tmp_path, clock, store).people
+
+    async def script() -> list[BaseException | None]:
+        gate = asyncio.Event()
+
+        async def ask(holder: str) -> None:
+            async with people.asking(f"Bearer {holder}"):
+                await gate.wait()
+
+        crowd = [asyncio.create_task(ask(token)) for _ in range(20)]
+        asked = asyncio.create_task(ask(other))
+        heard = set(crowd)
+        while len(heard) > 16:
+            _, heard = await asyncio.wait(heard, return_when=asyncio.FIRST_COMPLETED)
+        gate.set()
+        await asked
+        return list(await asyncio.gather(*crowd, return_exceptions=True))
+
+    refused = [outcome for outcome in asyncio.run(script()) if outcome is not None]
+    assert [(r.status, r.reason) for r in refused if isinstance(r, ProblemError)] == [(429, "TooManyAtOnce")] * 4
