@@ -119,6 +119,7 @@ def test_a_site_comes_up_with_its_platform(gap: Gap) -> None:
         assert {d["metadata"]["name"]: d["status"].get("availableReplicas") for d in deployments} == {
             "commonweal-operator": 1,
             "identity": 2,
+            "portal": 2,
         }
         brought = set(json.loads((gap.opened / "home" / "images.json").read_text()).values())
         running = {c["image"] for d in deployments for c in d["spec"]["template"]["spec"]["containers"]}

@@ -113,13 +113,20 @@ serviceAccount: commonweal-operator
 
 {{/* Where the API server may be: the addresses that are named, or every one that is no pod and no service; nothing where neither is known. */}}
 {{- define "commonweal.apiServer" -}}
-{{- $inside := concat .Values.podCidrs .Values.serviceCidrs }}
 {{- if .Values.apiServers }}
 to:
   {{- range .Values.apiServers }}
   - ipBlock: {cidr: {{ . | quote }}}
   {{- end }}
-{{- else if $inside }}
+{{- else }}
+{{- include "commonweal.outside" . }}
+{{- end }}
+{{- end }}
+
+{{/* Every address that is no pod and no service; nothing where the site does not say which those are. */}}
+{{- define "commonweal.outside" -}}
+{{- $inside := concat .Values.podCidrs .Values.serviceCidrs }}
+{{- if $inside }}
 to:
   {{- range $whole := list "0.0.0.0/0" "::/0" }}
   {{- $own := list }}
@@ -127,4 +134,9 @@ to:
   - ipBlock: {cidr: {{ $whole | quote }}{{ if $own }}, except: {{ toJson (sortAlpha $own) }}{{ end }}}
   {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* The port of an https address. */}}
+{{- define "commonweal.portOf" -}}
+{{- $host := (urlParse .).host }}{{ if regexMatch ":[0-9]+$" $host }}{{ regexFind "[0-9]+$" $host }}{{ else }}443{{ end }}
 {{- end }}

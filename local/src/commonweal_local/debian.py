@@ -36,6 +36,7 @@ class Package:
 
 
 CNI = "/usr/lib/cni"
+CHROMIUM = "/usr/bin/chromium"
 SITE_PACKAGES = (
     Package("containerd", "keeps a site's images and runs its containers", ("containerd", "ctr", "containerd-shim-runc-v2")),
     Package("runc", "starts each container", ("runc",)),
@@ -61,6 +62,7 @@ HERITAGE_PACKAGES = (
 TEST_PACKAGES = (
     Package("mariadb-server-core", "is a source that tests publish from", ("/usr/sbin/mariadbd", "mariadb-install-db")),
     Package("pgbouncer", "stands before a source in tests", ("/usr/sbin/pgbouncer",)),
+    Package("chromium", "shows the portal's pages in tests", (CHROMIUM,)),
     Package("mariadb-client-core", "tells that server's set-up its defaults", ("/usr/bin/my_print_defaults",)),
 )
 DEMO_PACKAGES = (*SITE_PACKAGES, *HERITAGE_PACKAGES)

@@ -156,11 +156,16 @@ async def _document(session: aiohttp.ClientSession, url: str, **more: Any) -> Ma
     """Return a JSON object of bounded size. Nobody is sent on: the next address would be one that nobody has checked."""
     async with session.get(url, allow_redirects=False, **more) as answer:
         answer.raise_for_status()
-        text = bytearray()
-        async for part in answer.content.iter_any():
-            text += part
-            if len(text) > LONGEST_DOCUMENT:
-                raise ValueError("the document is too long")
+        return await document_of(answer)
+
+
+async def document_of(answer: aiohttp.ClientResponse) -> Mapping[str, Any]:
+    """Return the JSON object of bounded size that an answer holds; ValueError for anything else."""
+    text = bytearray()
+    async for part in answer.content.iter_any():
+        text += part
+        if len(text) > LONGEST_DOCUMENT:
+            raise ValueError("the document is too long")
     document = orjson.loads(text)
     if not isinstance(document, dict):
         raise ValueError("the document is no object")  # noqa: TRY004 - what came is wrong, not who called

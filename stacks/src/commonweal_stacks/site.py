@@ -56,6 +56,30 @@ class Provider(Part):
     skew_seconds: int = Field(default=30, ge=0, le=300, description="By how many seconds the issuer's clock may be ahead.")
 
 
+class SignInWith(Part):
+    """An OpenID provider at which people sign in, in place of the accounts of the small issuer, which keeps the links and makes the tokens."""
+
+    model_config = NONE_LEFT_OUT
+
+    issuer: Annotated[str, StringConstraints(pattern=r"^(https://[^\s/?#]+(/[^\s?#]*)?)?$")] = Field(
+        default="", description="The provider's address (its `iss`). Empty: people sign in at the small issuer itself."
+    )
+    client_id: Annotated[str, StringConstraints(pattern=r"^[^\s\"\\]*$", max_length=200)] = Field(
+        default="",
+        description="What the small issuer is called there. Its redirect address is `identity.issuer` with `/provider` behind it.",
+    )
+    secret: ObjectName = Field(
+        default="commonweal-identity-provider",
+        description="Secret with what the small issuer proves itself by to the provider, key `provider-secret`. Without it, it proves itself by PKCE alone.",
+    )
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if bool(self.issuer) != bool(self.client_id):
+            raise ValueError("issuer and clientId belong together: set both, or neither")
+        return self
+
+
 class Identity(Part):
     """The issuer of people's tokens: one that the site has, or the small one that comes with Commonweal. With neither, nobody can sign in."""
 
@@ -74,6 +98,9 @@ class Identity(Part):
         description="Where pods fetch the issuer's keys. Empty: the operator knows the small issuer's; another one's are found by its discovery document.",
     )
     provider: Provider = Field(default_factory=Provider, description="How tokens of people are read that another issuer made.")
+    sign_in_with: SignInWith = Field(
+        default_factory=SignInWith, description="The OpenID provider in front of the small issuer, where the site has one."
+    )
     people: ObjectName = Field(
         default="commonweal-people",
         description="Secret with the people who may sign in at the small issuer, key people.json. Without it no person can.",

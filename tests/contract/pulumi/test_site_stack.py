@@ -34,9 +34,10 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 EXPOSED = [
     'update ConfigMap/commonweal-system/commonweal-operator: data["config.yaml"]',
     'update Deployment.apps/commonweal-system/commonweal-operator: spec.template.metadata.annotations["commonweal.dev/config-digest"]',
-    (
-        'update Service/commonweal-system/identity: metadata.annotations["pulumi.com/skipAwait"], metadata.annotations["pulumi.com/waitFor"], '
+    *(
+        f'update Service/commonweal-system/{name}: metadata.annotations["pulumi.com/skipAwait"], metadata.annotations["pulumi.com/waitFor"], '
         "spec.externalTrafficPolicy, spec.type"
+        for name in ("identity", "portal")
     ),
 ]
 
@@ -47,7 +48,9 @@ def test_a_site_from_nothing_to_nothing(site: Site) -> None:
     first = site.run(operations.up)
     assert first.counts.keys() == {"create"}
     assert first.outputs["namespace"] == "commonweal-system"
-    assert first.outputs["endpoints"] == {"identity": "identity.commonweal-system.svc.cluster.local"}
+    assert first.outputs["endpoints"] == {
+        name: f"{name}.commonweal-system.svc.cluster.local" for name in ("identity", "identity-store", "portal")
+    }
     assert api.request("GET", "/api/v1/namespaces/commonweal-system/secrets/commonweal-sectors")["data"].keys() == {"master"}
 
     second = site.run(operations.up)
@@ -98,7 +101,7 @@ def test_pulumi_typed_in_the_projects_directory_works_on_what_up_made_and_writes
     assert f"{made.counts['create']} unchanged" in typed(site, "preview", "--color=never", **by_hand)
     assert {file.name: file.read_text() for file in site.project.iterdir()} == before
     site.configure(expose="LoadBalancer")
-    assert "3 to update" in typed(site, "preview", "--color=never", **by_hand)
+    assert "4 to update" in typed(site, "preview", "--color=never", **by_hand)
 
 
 def test_pulumi_alone_makes_a_stack_of_its_own_as_the_how_to_says(site: Site, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from commonweal_cli.bundle import checkout as project
 from commonweal_cli.bundle import wheels
 from commonweal_cli.bundle.archive import Contents, Entry
-from commonweal_local import paths, toolchain
+from commonweal_local import paths, portal_assets, toolchain
 from commonweal_local.images import builder
 from commonweal_local.images.archives import archive_path, bill_path
 from commonweal_local.progress import Progress
@@ -35,6 +35,7 @@ def gather(progress: Progress) -> Contents:
         *_programs(),
         *_definitions(),
         *_images(references),
+        *_pages(progress),
         *(Entry(f"{WHEELS}/{file.name}", file) for file in python),
         *(Entry(f"{DEBS}/{file.name}", file) for file in debs),
     ]
@@ -106,6 +107,12 @@ def _definitions() -> Iterator[Entry]:
         for file in sorted(directory.rglob("*")):
             if file.is_file():
                 yield Entry(f"{CACHE}/{file.relative_to(paths.cache().resolve()).as_posix()}", file)
+
+
+def _pages(progress: Progress) -> Iterator[Entry]:
+    """Yield the portal's style and script: `commonweal dev` serves them, and compiles them where they are not in the cache."""
+    made = portal_assets.assets(progress)
+    yield from (Entry(f"{CACHE}/portal-assets/{made.name}/{file.name}", file) for file in sorted(made.iterdir()))
 
 
 def _images(references: dict[str, str]) -> Iterator[Entry]:

@@ -249,13 +249,23 @@ def enrol(cluster: Kubectl, password: str) -> None:
 
 def issuer_of(cluster: Kubectl) -> str:
     """Return where the site's small issuer is reached. Raises LocalError where the site runs none."""
-    found = cluster.run("get", "services", "identity", "-n", SYSTEM, "--ignore-not-found", "-o", "json")
-    if not found.strip():
+    found = _outside(cluster, "identity")
+    if not found:
         raise LocalError(
             f"Site {cluster.name} does not run the small issuer, so the people of the demonstration cannot sign in.",
             f"Set identity.enabled: true in the site's stack file, stacks/site/Pulumi.{cluster.name}.yaml, then repeat the command.",
         )
-    return f"https://{json.loads(found)['status']['loadBalancer']['ingress'][0]['ip']}"
+    return found
+
+
+def portal_of(cluster: Kubectl) -> str:
+    """Return where the site's pages for people answer; words for nowhere where the site runs none."""
+    return _outside(cluster, "portal") or "no portal runs there"
+
+
+def _outside(cluster: Kubectl, service: str) -> str:
+    found = cluster.run("get", "services", service, "-n", SYSTEM, "--ignore-not-found", "-o", "json")
+    return f"https://{json.loads(found)['status']['loadBalancer']['ingress'][0]['ip']}" if found.strip() else ""
 
 
 def fill_heritage(heritage: HeritageMachine, folder: Path) -> None:

@@ -52,11 +52,16 @@ def endpoints(brought: bring_up.Brought) -> str:
             status = item["status"]
             lines.append(f"    {item['metadata']['name']:<22} data API {status['dataApi']}/openapi.json   models {status['models']}/v2")
         lines.append(f"    which authority to trust there: curl --cacert {_authority_of(cluster)}")
-    lines += [
-        f"  the people's password on this machine: {paths.home() / 'people-password'} (users {', '.join(PEOPLE)})",
-        "Stop: make down",
-    ]
-    return "\n".join(lines)
+    return "\n".join([*lines, "Stop: make down"])
+
+
+def pages(brought: bring_up.Brought) -> str:
+    """Return where people's own pages are, and who can sign in there: what the demonstration ends with."""
+    lines = ["The portal, on which people see who uses their information, and decide:"]
+    for cluster in brought.clusters:
+        address = bring_up.portal_of(cluster)
+        lines.append(f"  site {cluster.name}: {address}   open it: commonweal local open portal {cluster.name}")
+    return "\n".join([*lines, f"  sign in as {', '.join(PEOPLE)}", f"  password: {brought.password}"])
 
 
 def _authority_of(cluster: Kubectl) -> Path:
@@ -100,7 +105,7 @@ def demonstrate(names: Sequence[str], progress: Progress) -> Record:
         brought.stages.since,
     )
     shown = {**held, "the management cluster": management.status().memory_mib}
-    print(f"\n{timings(record.stages, record.seconds)}\n{memory(shown)}\n\n{endpoints(brought)}")
+    print(f"\n{timings(record.stages, record.seconds)}\n{memory(shown)}\n\n{endpoints(brought)}\n\n{pages(brought)}")
     return record
 
 

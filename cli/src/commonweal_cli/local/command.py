@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from commonweal_local.sites.state import Status
 
 LIFE = {
+    "open": Lazy("commonweal_cli.local.pages:open_pages", "print where a site's pages for people are, and open them in a browser"),
     "backup": Lazy("commonweal_cli.local.life:backup", "write a snapshot of a site's etcd to a file, and its keys beside it"),
     "restore-etcd": Lazy("commonweal_cli.local.life:restore_etcd", "make a site what it was at a backup"),
     "rotate": Lazy("commonweal_cli.local.life:rotate", "issue a site's certificates again, without ending a pod"),

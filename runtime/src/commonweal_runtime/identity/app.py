@@ -10,7 +10,7 @@ from functools import partial
 from litestar import Litestar
 
 from commonweal_runtime import serving
-from commonweal_runtime.exceptions import AuthorizationError, IdentityStoreError, SignInShownError
+from commonweal_runtime.exceptions import AuthorizationError, IdentityStoreError, ProviderError, SignInShownError
 from commonweal_runtime.identity import responses
 from commonweal_runtime.identity.accounts import Accounts
 from commonweal_runtime.identity.clients import read_clients
@@ -29,7 +29,12 @@ FAILURES = Failures(
     service="sign-in",
     see="/.well-known/openid-configuration",
     too_large=partial(serving.too_large, LONGEST_BODY),
-    own={SignInShownError: responses.shown, AuthorizationError: responses.refused, IdentityStoreError: responses.away},
+    own={
+        SignInShownError: responses.shown,
+        AuthorizationError: responses.refused,
+        IdentityStoreError: responses.away,
+        ProviderError: responses.provider_failed,
+    },
     form=responses.of_problem,
 )
 
@@ -54,6 +59,7 @@ def given(settings: Settings, store: PostgresStore) -> Given:
         directory=Directory(settings.directory),
         store=store,
         clock=time.time,
+        provider=settings.provider,
     )
 
 

@@ -21,6 +21,7 @@ from commonweal_runtime.identity.logout import Farewells, Post, post
 from commonweal_runtime.identity.naming import Naming
 from commonweal_runtime.identity.people import People
 from commonweal_runtime.identity.preferences import PreferenceBook
+from commonweal_runtime.identity.provider import Provider, Relying
 from commonweal_runtime.identity.service import SignInContext
 from commonweal_runtime.identity.sessions import Sessions
 from commonweal_runtime.identity.sign_out import SignOut
@@ -46,6 +47,7 @@ class Given:
     store: Store
     clock: Clock
     post: Post = post
+    provider: Relying | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Parts:
                 known=Lane(),
                 strangers=Lane(),
                 clock=clock,
+                provider=None if given.provider is None else Provider(given.provider, given.url, given.seal, clock),
             ),
             sign_out=SignOut.of(issuer, sessions, given.clients, farewells, given.seal, clock),
             grants=Grants(issuer, naming, sessions, codes, bearers, given.store, vault, farewells, given.clients, clock, turns),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -9,9 +10,10 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from litestar import Request, Response
 from litestar.datastructures import Cookie
 
-from commonweal_runtime.exceptions import AuthorizationError, IdentityStoreError, ProblemError, SignInShownError
+from commonweal_runtime.exceptions import AuthorizationError, IdentityStoreError, ProblemError, ProviderError, SignInShownError
 from commonweal_runtime.identity import pages
 from commonweal_runtime.identity.devices import COOKIE, DEVICE_SECONDS
+from commonweal_runtime.identity.tickets import TICKET_SECONDS
 from commonweal_runtime.serving import NO_STORE, json_answer, problem_response
 
 TOKEN = "/token"  # noqa: S105 - an address
@@ -24,6 +26,7 @@ _OUT_OF_ORDER = {
     "": "Signing in does not work at the moment. Try again in a minute.",
 }
 _API = ("/me/", "/v1/")
+log = logging.getLogger(__name__)
 _Request = Request[Any, Any, Any]
 _Answer = Response[bytes]
 
@@ -58,9 +61,9 @@ def remembered(issuer: str, device: str) -> Cookie:
     return Cookie(COOKIE, value=device, max_age=DEVICE_SECONDS, httponly=True, samesite="strict", secure=_is_secure(issuer))
 
 
-def session_cookie_name(issuer: str) -> str:
-    """Return the cookie of a session. Over https its prefix has browsers refuse one that another host or a plain connection set."""
-    return f"__Host-{SESSION_COOKIE}" if _is_secure(issuer) else SESSION_COOKIE
+def host_cookie_name(issuer: str, name: str) -> str:
+    """Return the name of a cookie. Over https its prefix has browsers refuse one that another host or a plain connection set."""
+    return f"__Host-{name}" if _is_secure(issuer) else name
 
 
 def session_cookie(issuer: str, value: str) -> Cookie:
@@ -68,8 +71,17 @@ def session_cookie(issuer: str, value: str) -> Cookie:
 
     No script reads it. Another site's link to the sign-in page has it sent, which is how one sign-in serves all applications; another site's form has not.
     """
-    over = None if value else 0
-    return Cookie(session_cookie_name(issuer), value=value, max_age=over, httponly=True, samesite="lax", secure=_is_secure(issuer))
+    return _host_cookie(issuer, SESSION_COOKIE, value, None)
+
+
+def passing_cookie(issuer: str, name: str, value: str) -> Cookie:
+    """Return a cookie for as long as a sign-in may take; without a value, the one that takes it away."""
+    return _host_cookie(issuer, name, value, TICKET_SECONDS)
+
+
+def _host_cookie(issuer: str, name: str, value: str, seconds: int | None) -> Cookie:
+    age = seconds if value else 0
+    return Cookie(host_cookie_name(issuer, name), value=value, max_age=age, httponly=True, samesite="lax", secure=_is_secure(issuer))
 
 
 def _is_secure(issuer: str) -> bool:
@@ -96,6 +108,12 @@ def away(_: IdentityStoreError) -> ProblemError:
         "Try again in a few seconds; tokens for departments that were given already stay good for their time.",
         {"Retry-After": str(AWAY_SECONDS)},
     )
+
+
+def provider_failed(error: ProviderError) -> ProblemError:
+    """Return what is said where the provider in front did not do its part; the log has what it was."""
+    log.warning("the provider of identities: %s", error)
+    return ProblemError(502, "ProviderFailed", "There is a problem", "The service that checks who people are did not answer.", "", {})
 
 
 def of_problem(request: _Request, problem: ProblemError) -> _Answer:

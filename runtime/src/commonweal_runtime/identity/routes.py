@@ -8,22 +8,25 @@ from urllib.parse import urlsplit
 from litestar import Request, Response, get, post
 
 from commonweal_runtime.exceptions import AuthorizationError, IdentityStoreError, SignInShownError
-from commonweal_runtime.identity import pages
+from commonweal_runtime.identity import pages, provider
 from commonweal_runtime.identity.devices import COOKIE
 from commonweal_runtime.identity.grants import CODE, EXCHANGE, REFRESH
 from commonweal_runtime.identity.issue import Issuer
 from commonweal_runtime.identity.parts import Parts
+from commonweal_runtime.identity.provider import Declined, Provider
 from commonweal_runtime.identity.requests import AuthorizationRequest, authorization, destination, parameters
 from commonweal_runtime.identity.responses import (
     END_SESSION,
+    SESSION_COOKIE,
     TOKEN,
     TOKEN_HEADERS,
     back,
+    host_cookie_name,
     onward,
     page,
+    passing_cookie,
     remembered,
     session_cookie,
-    session_cookie_name,
 )
 from commonweal_runtime.identity.service import Cookies, Rejected, SignInContext
 from commonweal_runtime.identity.sign_out import Onward, Question
@@ -35,7 +38,9 @@ _Answer = Response[bytes]
 
 def sign_in_routes(parts: Parts) -> list[Any]:
     """Return all routes by which people sign in and out and applications have tokens."""
-    return [live, *_metadata(parts.sign_in), *_authorization(parts.sign_in), *_token(parts), *_end(parts)]
+    context = parts.sign_in
+    front = [] if context.provider is None else _provider(context, context.provider)
+    return [live, *_metadata(context), *_authorization(context), *front, *_token(parts), *_end(parts)]
 
 
 def _metadata(context: SignInContext) -> list[Any]:
@@ -62,13 +67,16 @@ def _authorization(context: SignInContext) -> list[Any]:
         client, redirect_uri = destination(given, context.clients)
         try:
             asked = authorization(given, client, redirect_uri)
-            context.naming.expect(asked.department)
+            context.expect(asked)
             code = await _of_session(context, asked, cookies_of(request, context.issuer).session)
         except AuthorizationError as refused:
             told = {"error": refused.error, "error_description": refused.description}
             return back(context.issuer.url, redirect_uri, told, next((v for k, v in given if k == "state"), None))
         if code is not None:
             return back(context.issuer.url, redirect_uri, {"code": code}, asked.state)
+        if context.provider is not None:
+            sent = await context.provider.send(asked)
+            return onward(sent.location, [], passing_cookie(context.issuer.url, provider.COOKIE, sent.cookie))
         return page(pages.sign_in(client, asked, context.tickets.seal(asked)), redirect_uri=redirect_uri)
 
     @post("/authorize", status_code=200)
@@ -98,6 +106,23 @@ async def _of_session(context: SignInContext, asked: AuthorizationRequest, cooki
         if not asked.silent:
             raise
         raise AuthorizationError("temporarily_unavailable", "sessions cannot be looked up at the moment; try again in a minute") from None
+
+
+def _provider(context: SignInContext, front: Provider) -> list[Any]:
+    url = context.issuer.url
+    name = host_cookie_name(url, provider.COOKIE)
+
+    @get(provider.CALLBACK)
+    async def take_back(request: _Request) -> _Answer:
+        over = passing_cookie(url, provider.COOKIE, "")
+        outcome = await front.take_back(dict(query_of(request)), request.cookies.get(name, ""))
+        if isinstance(outcome, Declined):
+            text = "the provider of identities did not sign the person in; try again"
+            return back(url, outcome.asked.redirect_uri, {"error": outcome.error, "error_description": text}, outcome.asked.state, over)
+        code, cookie = await context.signed_in(outcome.asked, outcome.sign_in, cookies_of(request, context.issuer).session)
+        return back(url, outcome.asked.redirect_uri, {"code": code}, outcome.asked.state, over, session_cookie(url, cookie))
+
+    return [take_back]
 
 
 def _token(parts: Parts) -> list[Any]:
@@ -171,7 +196,7 @@ async def form_of(request: _Request) -> dict[str, str]:
 
 def cookies_of(request: _Request, issuer: Issuer) -> Cookies:
     """Return what the browser kept."""
-    return Cookies(request.cookies.get(COOKIE, ""), request.cookies.get(session_cookie_name(issuer.url), ""))
+    return Cookies(request.cookies.get(COOKIE, ""), request.cookies.get(host_cookie_name(issuer.url, SESSION_COOKIE), ""))
 
 
 def sent_from_elsewhere(request: _Request) -> bool:

@@ -16,6 +16,7 @@ from commonweal_runtime.identity.hashing import Lane, shares_of
 from commonweal_runtime.identity.issue import Codes, Issuer
 from commonweal_runtime.identity.logout import Farewells
 from commonweal_runtime.identity.naming import Naming
+from commonweal_runtime.identity.provider import Provider
 from commonweal_runtime.identity.requests import AuthorizationRequest
 from commonweal_runtime.identity.sessions import PASSWORD_ACR, Person, Session, Sessions, SignIn
 from commonweal_runtime.identity.throttle import Throttle
@@ -68,6 +69,15 @@ class SignInContext:
     known: Lane
     strangers: Lane
     clock: Clock
+    provider: Provider | None = None
+
+    def expect(self, asked: AuthorizationRequest) -> None:
+        """Raise AuthorizationError for what this issuer cannot give to anybody."""
+        self.naming.expect(asked.department)
+        if asked.links and self.provider is not None:
+            raise AuthorizationError(
+                "invalid_scope", "where another provider signs people in, ids at departments are had by token exchange alone"
+            )
 
     def asked(self, ticket: str) -> AuthorizationRequest:
         """Return the request that a page carried; raises SignInShownError when it is too old or changed."""
@@ -100,6 +110,8 @@ class SignInContext:
         self, asked: AuthorizationRequest, username: str, password: str, address: str, cookies: Cookies
     ) -> Accepted | Rejected:
         """Return a code if name and password are right and there were not too many attempts."""
+        if self.provider is not None:
+            raise SignInShownError("You sign in elsewhere.")
         username, address = username[:LONGEST_NAME], share_of(address)
         device = self.devices.of(cookies.device, username)
         attempt = self.throttle.reserve(username, address, device)

@@ -11,7 +11,11 @@ from commonweal_api.directory import FILE
 from commonweal_api.people_issuer import SEAL, SIGNING, STORE, SUBJECTS
 from commonweal_runtime.identity.clients import Client, portal
 from commonweal_runtime.identity.postgres import Address
+from commonweal_runtime.identity.provider import Relying
 from commonweal_runtime.store.logins import read_key
+from commonweal_runtime.tokens import checked_url
+
+PROVIDER_SECRET = "provider-secret"  # noqa: S105 - a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class Settings:
     directory: Path
     store: Address
     own_clients: tuple[Client, ...]
+    provider: Relying | None
     seed: bytes = field(repr=False)
     seal: bytes = field(repr=False)
     password: str = field(repr=False)
@@ -36,7 +41,8 @@ class Settings:
 
         COMMONWEAL_ISSUER is the issuer's own address; COMMONWEAL_IDENTITY_DIR holds what the operator made for it; COMMONWEAL_PEOPLE is
         people.json, beside which clients.json may lie; COMMONWEAL_SIGNING_KEY is a PEM file. COMMONWEAL_IDENTITY_STORE is host:port of the issuer's own
-        PostgreSQL; COMMONWEAL_PORTAL_URL, where there is a portal, its public address, and COMMONWEAL_PORTAL_INNER where the issuer reaches it.
+        PostgreSQL; COMMONWEAL_PROVIDER_ISSUER and COMMONWEAL_PROVIDER_CLIENT_ID name the OpenID provider that signs people in, if there is one, and the file
+        provider-secret is what this issuer proves itself by to it. COMMONWEAL_PORTAL_URL, where there is a portal, its public address, and COMMONWEAL_PORTAL_INNER where the issuer reaches it.
         """
         key_file = env.get("COMMONWEAL_SIGNING_KEY")
         held = Path(env.get("COMMONWEAL_IDENTITY_DIR", "/etc/commonweal/identity"))
@@ -50,10 +56,21 @@ class Settings:
             directory=held / FILE,
             store=Address.read(env["COMMONWEAL_IDENTITY_STORE"]),
             own_clients=_portal(env),
+            provider=_provider(env, held),
             seed=read_key(held, SIGNING),
             seal=read_key(held, SEAL),
             password=read_key(held, STORE).hex(),
         )
+
+
+def _provider(env: Mapping[str, str], held: Path) -> Relying | None:
+    issuer, client = env.get("COMMONWEAL_PROVIDER_ISSUER", ""), env.get("COMMONWEAL_PROVIDER_CLIENT_ID", "")
+    if not issuer and not client:
+        return None
+    if not issuer or not client:
+        raise ValueError("COMMONWEAL_PROVIDER_ISSUER and COMMONWEAL_PROVIDER_CLIENT_ID belong together: set both, or neither")
+    secret = held / PROVIDER_SECRET
+    return Relying(checked_url(issuer), client, secret.read_text().strip() if secret.exists() else None)
 
 
 def _portal(env: Mapping[str, str]) -> tuple[Client, ...]:

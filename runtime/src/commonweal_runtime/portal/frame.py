@@ -129,7 +129,7 @@ def _frame(portal: Portal, request: _Request, visitor: Visitor, result: Page) ->
 def _visitor(portal: Portal, request: _Request) -> Visitor:
     visit = _in_language(request, portal.cookies.open(request.cookies.get(portal.cookies.name)))
     params = {key: str(value) for key, value in request.scope.get("path_params", {}).items()}
-    query = {key: str(value) for key, value in request.query_params.dict().items() if isinstance(value, str)}
+    query = {key: str(request.query_params[key]) for key in request.query_params}
     return Visitor(portal.reached, visit, languages()[visit.language], request.url.path, params, query, {}, portal.cookies)
 
 

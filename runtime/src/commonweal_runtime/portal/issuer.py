@@ -12,13 +12,14 @@ from urllib.parse import urlencode
 
 import jwt
 
+from commonweal_api.people_issuer import PORTAL_WEB
 from commonweal_api.plan import audience_of
 from commonweal_runtime.exceptions import DepartmentAnswerError, DepartmentSilentError, KeysUnavailableError, SignedOutError
 from commonweal_runtime.portal.connection import Answer, Connection, at, refusal
 from commonweal_runtime.portal.visits import Session, Signing
 from commonweal_runtime.tokens import ALGORITHMS, SKEW, KeySet
 
-CLIENT = "portal"
+CLIENT = PORTAL_WEB
 NAME = "issuer"  # as whom errors name it
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"

@@ -10,12 +10,15 @@ from jinja2.exceptions import UndefinedError
 
 from commonweal_runtime.portal.languages import NAMES, Language, languages
 
+# Names that the macros of govuk-frontend use whether or not they have set them: its own language of templates knows no undefined names.
+_THEIRS = ("undefined", "null", "hintId", "errorId", "itemHintId", "itemDescribedBy", "isChecked", "hasHint", "labelHtml", "effectiveValue")
+
 
 class Missing(ChainableUndefined):
     """What a template finds nothing for. Only in a plain mapping may something be left out: so do the macros of govuk-frontend take their options."""
 
     def _lenient(self) -> bool:
-        return self._undefined_name is None or isinstance(self._undefined_obj, Mapping | Missing)
+        return self._undefined_name in (None, "caller") or isinstance(self._undefined_obj, Mapping | Missing)
 
     def _fail(self) -> NoReturn:
         raise UndefinedError(self._undefined_message)
@@ -56,9 +59,9 @@ def environment(language: Language) -> Environment:
         auto_reload=False,
     )
     made.install_gettext_translations(language, newstyle=True)  # type: ignore[attr-defined]  # of the extension
-    # `undefined` and `null` are names in the macros of govuk-frontend, which come from another language of templates.
-    made.globals |= {"undefined": None, "null": None, "words": language.words, "day": language.day, "moment": language.moment}
-    made.globals |= {"listed": language.listed, "language": language.code, "language_names": NAMES}
+    made.globals |= dict.fromkeys(_THEIRS)
+    made.globals |= {"words": language.words, "day": language.day, "moment": language.moment, "listed": language.listed}
+    made.globals |= {"language": language.code, "language_names": NAMES}
     return made
 
 

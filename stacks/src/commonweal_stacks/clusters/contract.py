@@ -144,6 +144,8 @@ ALLOWED_DIFFERENCES: tuple[Difference, ...] = (
             ("identity", "COMMONWEAL_PORTAL_URL", "the portal's own name"),
             ("portal", "COMMONWEAL_PORTAL_URL", "the portal's own name"),
             ("portal", "COMMONWEAL_ISSUER", "the issuer's own name"),
+            ("identity", "COMMONWEAL_PROVIDER_ISSUER", "a site may have a provider in front of the issuer"),
+            ("identity", "COMMONWEAL_PROVIDER_CLIENT_ID", "what the issuer is called at that provider"),
             ("identity", "COMMONWEAL_TRUSTED_PROXIES", "each site has its own ingress"),
             ("portal", "COMMONWEAL_TRUSTED_PROXIES", "each site has its own ingress"),
         )

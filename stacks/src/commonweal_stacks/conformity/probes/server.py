@@ -15,7 +15,7 @@ from commonweal_stacks.waiting import within
 
 SYSTEM: Final = f"/api/v1/namespaces/{NAMESPACE}"
 POLICIES: Final = f"/apis/commonweal.dev/v1alpha1/namespaces/{NAMESPACE}/consentpolicies"
-ACCOUNTS: Final = ("commonweal-operator", "identity", "default")
+ACCOUNTS: Final = ("commonweal-operator", "identity", "identity-store", "portal", "default")
 ATTEMPTS: Final = 3  # several API servers may share one address, and each counts for itself
 
 
