@@ -1,11 +1,11 @@
-"""Mistakes in all that a product and an agreement can have beyond the least: sources, answers, quality, versions, bases, limits, signatures; and in departments."""
+"""Mistakes in all that a product, an agreement and a department can have beyond the least: sources, answers, quality, versions, bases, limits, signatures."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from support.bad_apis import APIS
-from support.bad_departments import DEPARTMENTS
+from support.bad_matchings import MATCHINGS
 from support.manifests import (
     CSV,
     EARLIER,
@@ -19,6 +19,7 @@ from support.manifests import (
     consent_policy_in_full,
     data_product,
     data_product_in_full,
+    department_in_full,
     drop,
     on_basis,
     put,
@@ -46,6 +47,10 @@ def _policy(what: str, field: str, remedy: Words | str, *changes: Change) -> Bad
 
 def _plain(what: str, field: str, remedy: Words | str, *changes: Change) -> Bad:
     return bad(f"ConsentPolicy: {what}", consent_policy(*changes), field, remedy)
+
+
+def _department(what: str, field: str, remedy: Words | str, *changes: Change) -> Bad:
+    return bad(f"Department in full: {what}", department_in_full(*changes), field, remedy)
 
 
 def _all(number: int) -> list[str]:
@@ -350,4 +355,34 @@ POLICIES = [
     ),
 ]
 
-IN_FULL = [*DEPARTMENTS, *SOURCES, *APIS, *LIVE, *PRODUCTS, *POLICIES]
+DEPARTMENTS = [
+    _department("one registrar twice", "spec.registrars", "listed twice; remove it", add("spec.registrars", "court")),
+    _department("every registrar", "spec.registrars[0]", PATTERN, put("spec.registrars", ["*"])),
+    _department("the platform's name", "metadata.name", "ends in -platform", put("metadata.name", "court-platform")),
+    _department(
+        "one steward twice", "spec.stewards", "listed twice; remove it", put("spec.stewards", [{"kind": "User", "name": "ada"}] * 2)
+    ),
+    _department(
+        "everybody a steward",
+        "spec.stewards[].name",
+        "begins with system:",
+        put("spec.stewards", [{"kind": "Group", "name": "system:authenticated"}]),
+    ),
+    _department(
+        "a person of a namespace",
+        "spec.stewards[].namespace",
+        "only a ServiceAccount has one",
+        put("spec.stewards", [{"kind": "User", "name": "ada", "namespace": "dept-tax"}]),
+    ),
+    _department("a feed without sites", "spec.consentFeed.sites", EMPTY, put("spec.consentFeed.sites", [])),
+    _department("one site twice", "spec.consentFeed.sites", "names must be unique", put("spec.consentFeed.sites.1.name", "north")),
+    _department("a site by file", "spec.consentFeed.sites[0].url", PATTERN, put("spec.consentFeed.sites.0.url", "file:///etc/passwd")),
+    _department(
+        "a site with a path", "spec.consentFeed.sites[0].url", PATTERN, put("spec.consentFeed.sites.0.url", "https://a.example/v1")
+    ),
+    _department(
+        "word that may be a week old", "spec.consentFeed.maxStalenessSeconds", TOO_HIGH, put("spec.consentFeed.maxStalenessSeconds", 604800)
+    ),
+]
+
+IN_FULL = [*DEPARTMENTS, *MATCHINGS, *SOURCES, *APIS, *LIVE, *PRODUCTS, *POLICIES]
