@@ -86,7 +86,7 @@ def test_a_mistake_is_found_and_corrected_by_keyboard_alone(page: Page, portal: 
     page.goto("/complaints/new")
     page.get_by_role("button", name="Send").focus()
     page.keyboard.press("Enter")
-    page.wait_for_load_state()
+    page.get_by_role("heading", name="There is a problem").wait_for()
     assert page.title().startswith("Error:")
     assert page.evaluate("document.activeElement.className") == "govuk-error-summary", "the summary has the focus"
     assert faults(page) == []
