@@ -37,6 +37,18 @@ NAMES = {
 }
 
 
+MATCHING = {
+    "product": "people",
+    "attributes": [
+        {"field": "fullName", "label": {"en": "Full name", "cy": "Enw llawn"}, "normalise": "Upper", "unique": True},
+        {"field": "born", "label": {"en": "Date of birth"}, "description": {"en": "For example, 27 3 1987"}, "normalise": "Date"},
+    ],
+    "preview": [{"field": "fullName", "label": {"en": "Full name", "cy": "Enw llawn"}}, {"field": "birthYear", "label": {"en": "Born in"}}],
+    "tries": 20,
+    "addressTries": 100000,
+}
+
+
 @dataclass(frozen=True)
 class PortalSite:
     """The running site. `key` is the portal's cookie key; accounts are named by the key by which the department knows them."""
@@ -50,6 +62,12 @@ class PortalSite:
     def http(self) -> httpx.Client:
         """Return a browser without a screen: it keeps cookies, and follows nobody."""
         return client(self.url, follow_redirects=False)
+
+
+def with_matching(wanted: StorePlan) -> StorePlan:
+    """Return the plan of a department at which people find their record by name and date of birth."""
+    document = wanted.model_dump(by_alias=True, mode="json", exclude_none=True)
+    return StorePlan.model_validate({**document, "matching": MATCHING})
 
 
 def accounts(people: Mapping[str, str | None]) -> list[dict[str, object]]:
@@ -73,7 +91,8 @@ def site(
         department = stack.enter_context(running(store, heritage, tokens, wanted, **person))
         addresses = {DEPARTMENT: department.api.url, SLOW: silent, DOWN: nowhere}
         identity = stack.enter_context(IdentityServer())
-        _furnish(folder, identity, addresses, people)
+        keys = department.http.get("/.well-known/jwks.json").json()["keys"]
+        _furnish(folder, identity, addresses, people, keys)
         key = secrets.token_bytes(32)
         (folder / "cookie").write_text(key.hex())
         shared = {"COMMONWEAL_ISSUER": issuer, "COMMONWEAL_PORTAL_URL": portal}
@@ -82,13 +101,19 @@ def site(
             "COMMONWEAL_IDENTITY_STORE": identity.address,
             "COMMONWEAL_PEOPLE": str(folder / "people.json"),
         }
-        pages = {"COMMONWEAL_PORTAL_DIR": str(folder), "COMMONWEAL_PORTAL_ASSETS": str(assets(Silent())), "COMMONWEAL_PORTAL_DEADLINE": "1"}
+        pages = {
+            "COMMONWEAL_PORTAL_DIR": str(folder),
+            "COMMONWEAL_PORTAL_ASSETS": str(assets(Silent())),
+            "COMMONWEAL_PORTAL_DEADLINE": "0.5",
+        }
         stack.enter_context(_process("identity", issuer, folder, {**shared, **own}))
         stack.enter_context(_process("portal", portal, folder, {**shared, **pages}))
         yield PortalSite(portal, issuer, department, key, folder)
 
 
-def _furnish(folder: Path, identity: IdentityServer, addresses: Mapping[str, str], people: Mapping[str, str | None]) -> None:
+def _furnish(
+    folder: Path, identity: IdentityServer, addresses: Mapping[str, str], people: Mapping[str, str | None], keys: list[object]
+) -> None:
     for name, text in held(MASTER, [], addresses, [PORTAL, PORTAL_WEB]).files.items():
         (folder / name).write_text(text)
     identity.write(folder)
@@ -97,7 +122,13 @@ def _furnish(folder: Path, identity: IdentityServer, addresses: Mapping[str, str
     (folder / "subjects.json").write_text(json.dumps(sectors))
     (folder / "people.json").write_text(json.dumps(accounts(people)))
     listed = [
-        {"name": name, "displayName": NAMES[name], "contact": f"mailto:{name}@example.test", "dataApi": url, "keys": []}
+        {
+            "name": name,
+            "displayName": NAMES[name],
+            "contact": f"mailto:{name}@example.test",
+            "dataApi": url,
+            "keys": keys if name == DEPARTMENT else [],
+        }
         for name, url in addresses.items()
     ]
     (folder / "directory.json").write_text(json.dumps({"site": "test", "departments": listed}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,12 +13,23 @@ from commonweal_local import debian
 from support.data_api import Issuer
 from support.department import everything
 from support.fixtures import heritage, issuer
-from support.portal import PortalSite, site
+from support.portal import PortalSite, site, with_matching
 from support.postgres import HeritageServer, StoreServer
 
 __all__ = ["heritage", "issuer"]
 # Whom the department knows, by the key in its source; `nora` is known nowhere yet.
-PEOPLE = {"ada": "P150", "ben": "P151", "cai": "P152", "dee": "P153", "eli": "P154", "fay": "P155", "gus": "P156", "nora": None}
+PEOPLE = {
+    "ada": "P150",
+    "ben": "P151",
+    "cai": "P152",
+    "dee": "P153",
+    "eli": "P154",
+    "fay": "P155",
+    "gus": "P156",
+    "nora": None,
+    "oli": None,
+    "pia": None,
+}
 
 
 @pytest.fixture(scope="package")
@@ -28,7 +40,7 @@ def store() -> Iterator[StoreServer]:
 
 @pytest.fixture(scope="package")
 def portal(tmp_path_factory: pytest.TempPathFactory, store: StoreServer, heritage: HeritageServer, issuer: Issuer) -> Iterator[PortalSite]:
-    with site(tmp_path_factory.mktemp("portal"), store, heritage, issuer, everything(heritage), PEOPLE) as running:
+    with site(tmp_path_factory.mktemp("portal"), store, heritage, issuer, with_matching(everything(heritage)), PEOPLE) as running:
         yield running
 
 
@@ -46,6 +58,7 @@ def browser(portal: PortalSite) -> Iterator[Browser]:
 def context(browser: Browser, portal: PortalSite) -> Iterator[BrowserContext]:
     """A person's browser with nothing kept."""
     made = browser.new_context(base_url=portal.url, locale="en-GB", viewport={"width": 1100, "height": 900})
+    made.set_default_timeout(10_000)
     yield made
     made.close()
 
@@ -62,7 +75,5 @@ def page(context: BrowserContext) -> Page:
 @pytest.fixture
 def pictures() -> Path | None:
     """Where screenshots are kept, if anywhere: COMMONWEAL_PICTURES."""
-    import os
-
     named = os.environ.get("COMMONWEAL_PICTURES")
     return Path(named) if named else None

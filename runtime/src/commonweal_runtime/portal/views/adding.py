@@ -17,7 +17,7 @@ from commonweal_runtime.portal.service import Portal
 from commonweal_runtime.portal.views.bodies import SECTION, Body, Link, one_body
 from commonweal_runtime.portal.visitor import Visitor
 
-CODE_REASONS = frozenset({"CodeWrong", "CodeMissing", "LinkCodeWrong", "LinkNotConfirmed", "LinkNotPossible", "InvalidRequest"})
+WRONG_CODE = "CodeWrong"
 MOST_FIELDS = 20
 
 
@@ -84,7 +84,7 @@ async def confirm(visitor: Visitor) -> Result:
             found.name, "POST", "/me/link/confirmation", json={"ticket": answer["ticket"], **({"code": code} if code else {})}
         )
     except DepartmentAnswerError as error:
-        if not answer.get("code") or error.reason not in CODE_REASONS:
+        if error.reason != WRONG_CODE:
             raise
         return _found_page(visitor, found, answer, [Mistake("code", mark("Enter the code as it is in the message"))])
     await visitor.issuer("POST", "/me/links", json={"linkToken": given["linkToken"]})
@@ -102,7 +102,9 @@ async def added(visitor: Visitor) -> Result:
 
 
 def asked_of(told: Mapping[str, Any], language: Language, form: Mapping[str, str]) -> list[Asked]:
-    """Return what a body wants as proof, with what a form holds of it."""
+    """Return what a body wants as proof, with what a form holds of it; nothing where it found the person before, and only the link was lost."""
+    if told.get("state") == Link.FOUND.value:
+        return []
     listed = [entry for entry in told.get("proof") or [] if isinstance(entry, dict) and isinstance(entry.get("field"), str)]
     return [
         Asked(

@@ -28,6 +28,7 @@ class Link(StrEnum):
     UNLINKED = "Unlinked"
     FROZEN = "Frozen"
     REFERRED = "Referred"
+    FOUND = "Found"  # confirmed by the body, and not with the issuer yet
     NOT_OFFERED = "NotOffered"
     UNKNOWN = "Unknown"
 
@@ -107,7 +108,7 @@ def groups_of(listed: Iterable[Body]) -> Mapping[str, list[Body]]:
     ordered = sorted(listed, key=lambda body: body.title.text.lower())
     return {
         "linked": [b for b in ordered if b.link in (Link.LINKED, Link.FROZEN)],
-        "open": [b for b in ordered if b.link in (Link.UNLINKED, Link.REFERRED)],
+        "open": [b for b in ordered if b.link in (Link.UNLINKED, Link.REFERRED, Link.FOUND)],
         "closed": [b for b in ordered if b.link is Link.NOT_OFFERED],
         "unknown": [b for b in ordered if b.link is Link.UNKNOWN],
     }
@@ -145,7 +146,8 @@ async def send_dispute(visitor: Visitor) -> Result:
 
 async def remove(visitor: Visitor) -> Result:
     """Ask whether a link is to end."""
-    return Page("body_remove.html", {"body": await _linked(visitor)}, section=SECTION, back=address("bodies", visitor.params["department"]))
+    found = await _linked(visitor)
+    return Page("body_remove.html", {"body": found}, section=SECTION, back=found.href)
 
 
 async def send_removal(visitor: Visitor) -> Result:
@@ -166,7 +168,9 @@ async def _linked(visitor: Visitor) -> Body:
     department, found = await one_body(visitor)
     if found.link is Link.UNKNOWN:
         raise DepartmentSilentError(department.name)
-    if found.link not in (Link.LINKED, Link.FROZEN):
+    if found.link is Link.FROZEN:
+        raise DepartmentAnswerError(department.name, 403, "LinkFrozen")
+    if found.link is not Link.LINKED:
         raise DepartmentAnswerError(department.name, 404, "NotFound")
     return found
 
