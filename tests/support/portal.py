@@ -101,7 +101,11 @@ def site(
             "COMMONWEAL_IDENTITY_STORE": identity.address,
             "COMMONWEAL_PEOPLE": str(folder / "people.json"),
         }
-        pages = {"COMMONWEAL_PORTAL_DIR": str(folder), "COMMONWEAL_PORTAL_ASSETS": str(assets(Silent())), "COMMONWEAL_PORTAL_DEADLINE": "0.5"}
+        pages = {
+            "COMMONWEAL_PORTAL_DIR": str(folder),
+            "COMMONWEAL_PORTAL_ASSETS": str(assets(Silent())),
+            "COMMONWEAL_PORTAL_DEADLINE": "0.5",
+        }
         stack.enter_context(_process("identity", issuer, folder, {**shared, **own}))
         stack.enter_context(_process("portal", portal, folder, {**shared, **pages}))
         yield PortalSite(portal, issuer, department, key, folder)

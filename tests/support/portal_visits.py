@@ -44,7 +44,9 @@ class Visitor:
         assert found
         return found[1]
 
-    def send(self, path: str, fields: Mapping[str, str | list[str]], *, page: str = "", token: str = "", origin: str = "") -> httpx.Response:
+    def send(
+        self, path: str, fields: Mapping[str, str | list[str]], *, page: str = "", token: str = "", origin: str = ""
+    ) -> httpx.Response:
         """Send the form of a page, with its token."""
         form = {**fields, "form_token": token or self.token(page or path)}
         return self.http.post(path, data=form, headers={"Origin": origin or self.site.url})

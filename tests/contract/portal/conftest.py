@@ -58,6 +58,7 @@ def browser(portal: PortalSite) -> Iterator[Browser]:
 def context(browser: Browser, portal: PortalSite) -> Iterator[BrowserContext]:
     """A person's browser with nothing kept."""
     made = browser.new_context(base_url=portal.url, locale="en-GB", viewport={"width": 1100, "height": 900})
+    made.set_default_timeout(10_000)
     yield made
     made.close()
 

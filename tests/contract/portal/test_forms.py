@@ -77,7 +77,12 @@ def test_a_form_that_is_too_long_is_refused_in_words(portal: PortalSite) -> None
 
 def test_what_the_address_holds_is_never_part_of_the_page(portal: PortalSite) -> None:
     with visiting(portal, "ben") as visitor:
-        for path in ("/agreements/registry/%3Cscript%3E", "/bodies/%3Cscript%3E", "/?x=%22%3E%3Cscript%3Ealert(1)%3C/script%3E", "/receipts/registry/1%27"):
+        for path in (
+            "/agreements/registry/%3Cscript%3E",
+            "/bodies/%3Cscript%3E",
+            "/?x=%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
+            "/receipts/registry/1%27",
+        ):
             assert "<script>" not in visitor.http.get(path).text
 
 

@@ -65,7 +65,7 @@ def environment(language: Language) -> Environment:
         auto_reload=False,
     )
     made.install_gettext_translations(language, newstyle=True)  # type: ignore[attr-defined]  # of the extension
-    made.globals |= dict.fromkeys(_THEIRS)
+    made.globals |= dict.fromkeys(_THEIRS, Missing())  # which is equal to whatever else is missing
     made.globals |= {"words": language.words, "day": language.day, "moment": language.moment, "listed": language.listed}
     made.globals |= {"language": language.code, "language_names": NAMES}
     return made
