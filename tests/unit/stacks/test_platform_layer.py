@@ -180,7 +180,7 @@ def test_a_pod_of_the_platform_is_given_its_own_secrets_and_none_of_the_master_k
     mounted = {name: sorted(s for v in pod["volumes"] for s in secrets_of(v)) for name, pod in pods.items()}
     assert mounted == {
         "commonweal-operator": [],
-        "identity": ["commonweal-identity", "commonweal-identity-tls", "commonweal-people"],
+        "identity": ["commonweal-identity", "commonweal-identity-provider", "commonweal-identity-tls", "commonweal-people"],
         "identity-store": ["commonweal-identity-store", "commonweal-identity-store-tls"],
         "portal": ["commonweal-portal", "commonweal-portal-tls"],
     }
