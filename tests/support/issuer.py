@@ -18,9 +18,10 @@ import httpx
 import jwt
 from litestar.testing import TestClient
 
+from commonweal_api.jwk import Jwk
 from commonweal_api.people_issuer import IDENTITY, PORTAL, Enrolled, held
 from commonweal_api.plan import audience_of
-from commonweal_api.signatures import issuer_seal, issuer_seed, jwk_of, public_key, sign_jws
+from commonweal_api.signatures import issuer_seal, issuer_seed, public_key, sign_jws
 from commonweal_runtime.identity.accounts import Accounts, hash_password
 from commonweal_runtime.identity.app import application
 from commonweal_runtime.identity.clients import Client, portal, read_clients
@@ -69,7 +70,7 @@ def write_files(folder: Path, people: tuple[dict[str, Any], ...] = PEOPLE, depar
     (folder / "people.json").write_text(json.dumps(people))
     enrolled = [Enrolled(person.get("root"), person.get("links", {})) for person in people]
     (folder / "subjects.json").write_text(held(MASTER, enrolled, departments, [PORTAL]).files["subjects.json"])
-    listed = [{"name": d, "displayName": {"en": d}, "keys": [jwk_of(public_key(seed_of(d)))]} for d in departments]
+    listed = [{"name": d, "displayName": {"en": d}, "keys": [Jwk.of(public_key(seed_of(d)), "Seal").wire()]} for d in departments]
     (folder / "directory.json").write_text(json.dumps({"site": "here", "departments": listed}))
 
 

@@ -6,13 +6,13 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from commonweal_api.signatures import key_of_jwk
+from commonweal_runtime.seal_key import KeyRing
 
 log = logging.getLogger(__name__)
+_NO_KEYS = KeyRing([])
 _State = tuple[int, int, int]
 
 
@@ -30,21 +30,17 @@ class Directory:
         self._file = file
         self._seen: _State | None = None
         self._text: Text | None = None
-        self._keys: Mapping[str, Mapping[str, bytes]] = {}
+        self._rings: Mapping[str, KeyRing] = {}
 
     def text(self) -> Text | None:
         """Return the directory, or None while there is none."""
         self._refresh()
         return self._text
 
-    def key(self, department: str, kid: str) -> bytes | None:
-        """Return a department's public key of that id."""
+    def ring(self, department: str) -> KeyRing:
+        """Return the keys of a department's data API; none of a department that is not listed. Who may sign agreements may not say who a person is."""
         self._refresh()
-        return self._keys.get(department, {}).get(kid)
-
-    def __contains__(self, department: object) -> bool:
-        self._refresh()
-        return department in self._keys
+        return self._rings.get(department, _NO_KEYS)
 
     def _refresh(self) -> None:
         status = self._file.stat() if self._file.exists() else None
@@ -54,17 +50,13 @@ class Directory:
         self._seen = seen
         try:
             body = self._file.read_bytes()
-            keys = {entry["name"]: _keys(entry.get("keys", [])) for entry in json.loads(body)["departments"]}
+            rings = {entry["name"]: _ring(entry.get("keys", [])) for entry in json.loads(body)["departments"]}
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.warning("%s cannot be read (%s); the directory from before stays", self._file.name, type(error).__name__)
             return
-        self._keys, self._text = keys, Text(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+        self._rings, self._text = rings, Text(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
 
-def _keys(listed: list[dict[str, Any]]) -> dict[str, bytes]:
+def _ring(listed: list[Any]) -> KeyRing:
     """Return the keys that can be used. One of one department that cannot costs no other department anything."""
-    found = {}
-    for jwk in listed:
-        with suppress(ValueError, KeyError, TypeError, AttributeError):
-            found[str(jwk["kid"])] = key_of_jwk(jwk)
-    return found
+    return KeyRing(key for key in listed if isinstance(key, dict))

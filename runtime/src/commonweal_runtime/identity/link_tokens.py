@@ -9,8 +9,8 @@ from uuid import UUID
 
 from commonweal_api.people_issuer import IDENTITY
 from commonweal_api.plan import audience_of
-from commonweal_api.signatures import from_base64url, jws_body, jws_header
-from commonweal_runtime.exceptions import ProblemError
+from commonweal_api.signatures import from_base64url, jws_header
+from commonweal_runtime.exceptions import ProblemError, SignatureError
 from commonweal_runtime.identity.directory import Directory
 from commonweal_runtime.identity.stored import Once
 from commonweal_runtime.identity.vault import digest
@@ -59,12 +59,13 @@ def _signed(text: str, directory: Directory) -> Mapping[str, Any]:
         header = jws_header(text) if len(text) <= LONGEST else None
         if header is None or header.typ != TYPE:
             raise refused("typ", f"It is not a signed text of the kind {TYPE}.")
-        key = directory.key(_claimed(text), header.kid)
-        claims = None if key is None else jws_body(text, key)
+        claims = directory.ring(_claimed(text)).open(TYPE, text)
+    except SignatureError:
+        raise refused(
+            "kid", "It is not signed with a key that the directory has of the data API of the department that it names."
+        ) from None
     except (ValueError, RecursionError):
         raise refused("linkToken", "It is not a signed text in the form that departments use.") from None
-    if claims is None:
-        raise refused("kid", "It is not signed with a key that the directory has of the department that it names.")
     if not all(isinstance(claims.get(name), str) and 0 < len(claims[name]) <= LONGEST_ID for name in _TEXTS):
         raise refused("claims", f"It lacks one of {', '.join(_TEXTS)}, or one is too long.")
     if not all(isinstance(claims.get(name), int) and not isinstance(claims[name], bool) for name in ("iat", "exp")):

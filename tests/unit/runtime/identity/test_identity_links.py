@@ -14,6 +14,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from commonweal_api.jwk import Jwk
 from commonweal_api.pairwise import pairwise
 from commonweal_api.plan import audience_of
 from commonweal_api.signatures import jwk_of, public_key, sector_key, sign_jws
@@ -227,6 +228,18 @@ def test_a_broken_key_of_one_department_costs_no_other_anything(browser: httpx.C
     token = identity(browser, "chen")
     assert put(browser, token, link_token(known_as(browser, token), RECORD, clock)).status_code == 201
     assert refused(browser, token, link_token(known_as(browser, token, "benefits"), RECORD, clock)) == "kid"
+
+
+def test_who_may_sign_agreements_may_not_say_who_a_person_is(browser: httpx.Client, clock: Clock, tmp_path: Path) -> None:
+    """A department publishes the keys of its stewards as well."""
+    directory = json.loads((tmp_path / "directory.json").read_text())
+    steward = Jwk.of(public_key(seed_of("steward")), "Agreement").wire()
+    directory["departments"][0]["keys"].append(steward)
+    (tmp_path / "directory.json").write_text(json.dumps(directory))
+    token = identity(browser, "chen")
+    asking = known_as(browser, token)
+    assert refused(browser, token, link_token(asking, RECORD, clock, signer="steward")) == "kid"
+    assert put(browser, token, link_token(asking, RECORD, clock)).status_code == 201
 
 
 def test_a_record_belongs_to_one_account(browser: httpx.Client, clock: Clock) -> None:
