@@ -98,6 +98,8 @@ personAudience: {{ .Values.identity.provider.audience | quote }}
 personClaim: {{ .Values.identity.provider.claim | quote }}
 personSubject: {{ .Values.identity.provider.subject }}
 personSkewSeconds: {{ .Values.identity.provider.skewSeconds }}
+smtp: {{ .Values.mail.server | quote }}
+smtpFrom: {{ .Values.mail.sender | quote }}
 issuerRef: {{ toJson .Values.certificates.issuerRef }}
 authority: {{ toJson .Values.certificates.authority }}
 {{- if and .Values.certificates.issuerRef.name (not .Values.certificates.authority) }}{{ fail "certificates.issuerRef names an issuer, and authority does not say which one to trust: set certificates.authority to the PEM certificate of its authority" }}

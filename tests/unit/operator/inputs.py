@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from commonweal_api import DataProduct
-from commonweal_api.department import Party
+from commonweal_api.department import LinkCases, Party
 from commonweal_api.plan import ComplaintCount, Outcome, StoreReport
 from commonweal_api.quality import QualityCount
 from commonweal_api.reasons import CONDITIONS_OF, ConditionType, Reason, entry_of
@@ -300,12 +300,13 @@ def department(
     contracts: tuple[Contract, ...] = (SERVED.contract,),
     report: StoreReport | None = None,
     unsplit: bool = False,
+    spec: dict[str, Any] | None = None,
     **running: Any,
 ) -> tuple[DepartmentInput, tuple[Problem, ...]]:
     inputs = DepartmentInput(
         now=NOW,
         site="",
-        record=record("10-departments", PROVIDER),
+        record=record("10-departments", PROVIDER, spec),
         signing=None,
         contracts=contracts,
         agreements=(agreement(),),
@@ -331,6 +332,14 @@ def problem(reason: str, kind: str = "Role") -> tuple[Problem, ...]:
 
 LARGEST_SPEC = DataProduct.model_validate(largest_product()).spec
 LARGEST = (Contract(SERVED.record, SERVED.contract.plan.model_copy(update={"spec": LARGEST_SPEC})),) * 20
+UNMATCHED: dict[str, Any] = {"matching": None}
+LINKS = LinkCases(open=2, frozen=1)
+
+
+def matching(**over: Any) -> dict[str, Any]:
+    return {"matching": {**record("10-departments", PROVIDER).parsed.spec.matching.wire(), **over}}
+
+
 OVERDUE = ComplaintCount(open=5, overdue=2, since=NOW)
 RUNNING = department(report=StoreReport(plan="d"))
 DEPARTMENTS: list[tuple[tuple[DepartmentInput, tuple[Problem, ...]], ConditionType, Reason]] = [
@@ -340,7 +349,12 @@ DEPARTMENTS: list[tuple[tuple[DepartmentInput, tuple[Problem, ...]], ConditionTy
     ((replace(RUNNING[0], parties=(Party(department=CONSUMER, agreements=["a/b"], ending=NOW),)), ()), _C.CONTINUES, _R.PARTY_ENDING),
     (RUNNING, _C.COMPLAINTS_ANSWERED, _R.COMPLAINTS_IN_TIME),
     (department(report=StoreReport(plan="d", complaints=OVERDUE)), _C.COMPLAINTS_ANSWERED, _R.COMPLAINTS_OVERDUE),
-    (department(contracts=LARGEST), _C.PLAN_COMPLETE, _R.PLAN_TOO_LARGE),
+    (department(contracts=LARGEST, spec=UNMATCHED), _C.PLAN_COMPLETE, _R.PLAN_TOO_LARGE),
+    (RUNNING, _C.LINKING_READY, _R.LINKING_READY),
+    (department(report=StoreReport(plan="d", links=LINKS)), _C.LINKING_READY, _R.LINK_CASES_OPEN),
+    (department(contracts=()), _C.LINKING_READY, _R.MATCHING_PRODUCT_UNSUITABLE),
+    (department(contracts=LARGEST[:1]), _C.LINKING_READY, _R.MATCHING_FIELD_UNSUITABLE),
+    (department(spec=matching(code={"field": "familyName"})), _C.LINKING_READY, _R.MAIL_SERVER_MISSING),
     (RUNNING, _C.STORE_READY, _R.STORE_RUNNING),
     (RUNNING, _C.DATA_API_READY, _R.DATA_API_RUNNING),
     (RUNNING, _C.MODELS_READY, _R.MODELS_RUNNING),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from commonweal_api.directory import FILE, Listed, directory
 from commonweal_api.people_issuer import PORTAL, PORTAL_WEB, held
-from commonweal_cli.demo.person import made_up_accounts
+from commonweal_cli.demo.person import accounts, keys, made_up_accounts
 from commonweal_local import paths
 from commonweal_operator.desired.issuer import enrolled
 from commonweal_runtime.identity.keys import SigningKey
@@ -23,9 +23,10 @@ SITE_ISSUER = "https://commonweal-dev.invalid"
 TOKEN_SECONDS = 86_400
 
 
-def enrol(file: Path) -> None:
-    """Write the people's accounts; the keys of the first made-up people are theirs."""
-    paths.write(file, json.dumps(made_up_accounts(PASSWORD)), mode=0o600)
+def enrol(file: Path, departments: Collection[str], *, sample: bool) -> None:
+    """Write the people's accounts: the keys of the first made-up people are theirs, or where the example's own sources are filled, those that these know them by."""
+    known = accounts if sample and set(keys(1)) <= set(departments) else made_up_accounts
+    paths.write(file, json.dumps(known(PASSWORD)), mode=0o600)
 
 
 def name_to(departments: Sequence[Listed], file: Path, master: bytes, folder: Path) -> None:

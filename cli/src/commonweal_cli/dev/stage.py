@@ -6,7 +6,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -85,7 +85,7 @@ class Stage:
 
     async def run(self, first: Manifests, ready: Callable[[], None]) -> None:
         """Run until cancelled; `ready` is called once, when everything that the folder asks for says Ready, or a minute has gone."""
-        self._own_processes()
+        self._own_processes(first.departments)
         addresses = Addresses(self.issuer, self.signing.jwks(), people.SITE_ISSUER, self._address)
         engine = engine_over(self.objects, addresses, self.sources.synthetic)
         if self.options.keep:
@@ -118,11 +118,11 @@ class Stage:
     def _address(self, service: str, department: str) -> str:
         return f"http://127.0.0.1:{self.numbers.ports(department).of(service)}"
 
-    def _own_processes(self) -> None:
+    def _own_processes(self, departments: Sequence[str]) -> None:
         """Have the people's issuer with its store, the portal and the made-up sources run."""
         root, logs = self.layout.root, self.layout.root / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        people.enrol(root / "people" / "people.json")
+        people.enrol(root / "people" / "people.json", departments, sample=self.options.sample)
         if not self._master_file.exists():
             paths.write(self._master_file, secrets.token_hex(32), mode=0o600)
         self._name_people()

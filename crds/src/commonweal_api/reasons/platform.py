@@ -54,7 +54,7 @@ PLATFORM: dict[Reason, Entry] = {
     _R.MAIL_SERVER_MISSING: no(
         _T.LINKING_READY,
         "People cannot link their sign-in: spec.matching.code asks for a code by e-mail, and the platform has no mail server.",
-        "Have the platform team set COMMONWEAL_SMTP and COMMONWEAL_SMTP_FROM of the operator, or remove spec.matching.code.",
+        "Have the platform team set mail.server and mail.sender of the chart, or remove spec.matching.code.",
     ),
     _R.NAMESPACE_ACTIVE: yes(_T.NAMESPACE_READY, "Both namespaces, their quotas, access rules and network policies are in place."),
     _R.NAMESPACE_PENDING: wait(

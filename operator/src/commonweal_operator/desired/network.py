@@ -68,7 +68,13 @@ def network(
     return [
         *_closed(ours),
         _ours(ours, platform, "store", [_from([data_api, models], STORE_PORT)], [to_volumes, *sources]),
-        _ours(ours, platform, DATA_API, _ingress([*readers, *cidrs, *_portal(platform)], DATA_API_PORT), [to_store, *_issuer(platform)]),
+        _ours(
+            ours,
+            platform,
+            DATA_API,
+            _ingress([*readers, *cidrs, *_portal(platform)], DATA_API_PORT),
+            [to_store, *_issuer(platform), *_mail(platform)],
+        ),
         _ours(ours, platform, MODELS, _ingress([*asking, *cidrs], MODELS_PORT), [to_store, *to_providers]),
         *_closed(owner.own),
         _policy(owner.own, VOLUMES, _component(VOLUMES, owner.department), ingress=[_from([store], VOLUMES_PORT)]),
@@ -172,6 +178,12 @@ def _issuer(platform: PlatformConfig) -> list[Manifest]:
     name = (urlsplit(url).hostname or "").split(".")
     inside = [{"to": [_space(name[1])]}] if name[2:3] == ["svc"] else []
     return inside or _outside(platform, [port_of(url)])
+
+
+def _mail(platform: PlatformConfig) -> list[Manifest]:
+    """Return the way to the mail server that codes are sent through, outside the site."""
+    port = urlsplit(platform.smtp).port if platform.smtp else None
+    return _outside(platform, [port]) if port is not None else []
 
 
 def _beyond(platform: PlatformConfig) -> list[Manifest]:

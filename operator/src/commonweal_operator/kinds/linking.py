@@ -42,9 +42,9 @@ def _unsuitable(matching: Matching, product: DataProductSpec) -> Iterable[str]:
     shown = {f.name for f in product.fields}
     for attribute in matching.attributes:
         if attribute.normalise not in _COMPARED.get(raw.get(attribute.field) or FieldType.BOOLEAN, ()):
-            yield f"spec.matching.attributes: {attribute.field} with normalise {attribute.normalise}"
+            yield f"{attribute.field} with normalise {attribute.normalise} in spec.matching.attributes"
     for preview in matching.preview:
         if preview.field not in shown:
-            yield f"spec.matching.preview: {preview.field}"
+            yield f"{preview.field} in spec.matching.preview"
     if matching.code is not None and raw.get(matching.code.field) != FieldType.STRING:
-        yield f"spec.matching.code.field: {matching.code.field}"
+        yield f"{matching.code.field} in spec.matching.code.field"

@@ -85,6 +85,17 @@ class Operator(Part):
     resources: Resources = Field(default_factory=Resources, description="Requests and limits of the operator's pod.")
 
 
+class Mail(Part):
+    """The mail server of the site."""
+
+    server: Annotated[str, StringConstraints(pattern=r"^(smtps?://[A-Za-z0-9.-]{1,253}:[1-9][0-9]{0,4})?$")] = Field(
+        default="", description="`smtp://HOST:PORT` or `smtps://HOST:PORT`, outside the site. Empty: no code is sent."
+    )
+    sender: Annotated[str, StringConstraints(pattern=r"^([!-?A-~]{1,64}@[A-Za-z0-9.-]{1,253})?$")] = Field(
+        default="", description="The address that messages come from."
+    )
+
+
 Ranges = tuple[Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")], ...]
 
 
@@ -136,6 +147,10 @@ class Values(Part):
     portal: Portal = Field(
         default_factory=Portal,
         description="The pages on which people see who uses their information, and decide. They run where the small issuer does.",
+    )
+    mail: Mail = Field(
+        default_factory=Mail,
+        description="The mail server that data APIs send codes through, where a department asks for one before it links a person.",
     )
     certificates: Certificates = Field(
         default_factory=Certificates, description="Who issues the workloads' certificates: the site's own authority, or cert-manager."

@@ -9,6 +9,10 @@ declare s record; begin
   if s.state = 'Frozen' then raise exception using errcode = 'CW016', message = 'the link is disputed'; end if;
   if exists (select from matching.link l where l.subject = p_asking and l.state = 'Ended') then return '{"state": "Unlinked"}'; end if;
   if s.subject is null then raise exception using errcode = 'CW409', message = 'this sign-in is linked to no record here'; end if;
+  -- whoever the platform vouches for could not come back where nobody can link
+  if (select m is null from matching.offered()) and not exists (select from matching.link l where l.subject = s.subject) then
+    raise exception using errcode = 'CW409', message = 'this department does not let people link their sign-in, so a link that the platform made is not ended here';
+  end if;
   update matching.referral set state = 'Closed', told = null, decided_at = clock_timestamp() where asking = p_asking and state = 'Approved';
   if s.state = 'Linked' or exists (select from matching.link l where l.subject = s.subject and l.asking = p_asking and l.state = 'Linked') then
     insert into consent.event (subject, kind, contract, indicated_by)
