@@ -88,7 +88,9 @@ def figures_of_crowd(reading: Sequence[Load], restless: Sequence[Load]) -> list[
     out = []
     for page, said in PAGES.items():
         runs = [round(p95(found.times[page]) * 1e3, 1) for found in reading]
-        out.append(Figure(f"{said}, p95 of {who}", statistics.median(runs), "ms", f"<= {MOST_MS}", statistics.median(runs) <= MOST_MS, runs=runs))
+        out.append(
+            Figure(f"{said}, p95 of {who}", statistics.median(runs), "ms", f"<= {MOST_MS}", statistics.median(runs) <= MOST_MS, runs=runs)
+        )
     return [
         *out,
         _median(f"served to {who}", "pages/s", [found.rate for found in reading]),
