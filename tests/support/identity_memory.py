@@ -99,8 +99,9 @@ class MemoryStore:
         if not self._use(once, now):
             return "Spent"
         place = (link.account, link.department)
-        if any(other.record == link.record for at, other in self._links.items() if at != place):
-            return "Taken"
+        for at, other in [*self._links.items()]:
+            if at != place and other.record == link.record:
+                self._links[at] = StoredLink(*at, None, None, now)
         self._links[place] = link
         return "Linked"
 

@@ -13,7 +13,7 @@ from commonweal_runtime.identity.subjects import Subjects
 from commonweal_runtime.identity.vault import Vault
 
 By = Literal["person", "platform"]
-Outcome = Literal["Linked", "Spent", "Taken", "Already"]
+Outcome = Literal["Linked", "Spent", "Taken"]
 
 
 class Link(NamedTuple):

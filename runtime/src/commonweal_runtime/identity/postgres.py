@@ -216,11 +216,10 @@ class PostgresStore:
         async with self._asking() as c:
             if not await _spent(c, once, now):
                 return "Spent"
-            try:
-                async with c.transaction():
-                    await c.execute(_LINK, *link)
-            except asyncpg.UniqueViolationError:
-                return "Taken"
+            async with c.transaction():
+                await c.execute("select pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), 0))", link.record)
+                await c.execute(_LINK_OF_ANOTHER, link.record, link.account, now)
+                await c.execute(_LINK, *link)
         return "Linked"
 
     async def end_link(self, account: UUID, department: str, now: float) -> None:
@@ -285,6 +284,7 @@ _LINK = """
 insert into identity.link (account, department, sealed, record, since) values ($1, $2, $3, $4, $5)
 on conflict (account, department) do update set sealed = excluded.sealed, record = excluded.record, since = excluded.since
 """
+_LINK_OF_ANOTHER = "update identity.link set sealed = null, record = null, since = $3 where record = $1 and account <> $2"
 _FAMILY = """
 insert into identity.family (id, session, client, request, current)
 select $1, id, $3, $4, $5 from identity.session where id = $2 returning id

@@ -67,7 +67,7 @@ class Rotated(NamedTuple):
     told: tuple[Member, ...] = ()
 
 
-Linking = Literal["Linked", "Spent", "Taken"]
+Linking = Literal["Linked", "Spent"]
 
 
 class Store(Protocol):
@@ -110,7 +110,7 @@ class Store(Protocol):
         """Return the account that a record is linked to by its person."""
 
     async def put_link(self, link: StoredLink, once: Once, now: float) -> Linking:
-        """Keep a link and spend its token; or tell that the token was spent, or the record is another account's, and change nothing else."""
+        """Keep a link and spend its token, or tell that the token was spent. Another account's link to the record ends: what the department said last holds."""
 
     async def end_link(self, account: UUID, department: str, now: float) -> None:
         """Keep that an account has no link at a department."""
