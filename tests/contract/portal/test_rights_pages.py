@@ -47,6 +47,8 @@ def test_acting_for_another_person_shows_that_body_alone_and_a_banner_everywhere
             assert "You are acting for another person." in cai.get(path).text, path
         for path in ("/account/contact", "/account/sessions", "/people", "/erase"):
             assert "Stop acting for another person first" in cai.get(path).text, path
+        for path in ("/agreements", "/bodies"):
+            assert "Closed Office" not in cai.get(path).text, "one's own bodies are asked nothing meanwhile"
         for other in (SLOW, DOWN):
             assert "You act for another person at another body" in cai.get(f"/take/{other}", 403).text
             assert "You act for another person at another body" in cai.get(f"/uses/{other}/1/check", 403).text
