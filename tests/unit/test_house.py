@@ -21,6 +21,7 @@ GENERATED = (
     "local/toolchain/",
     "bench/results/",
     "docs/reference/commands.md",
+    "charts/commonweal/values.schema.json",
     "local/src/commonweal_local/portal_assets/sources/package-lock.json",
 )
 # An absolute path under somebody's home, or under a folder that is on nobody else's machine. Mount paths in containers are not meant: they are an interface.

@@ -90,6 +90,14 @@ def test_without_a_consumer_nobody_outside_reaches_the_data_api() -> None:
     assert spaces == [("dept-a", None), ("dept-a-platform", of["a"]), ("dept-b", None), ("dept-b-platform", of["b"])]
 
 
+def test_the_site_s_own_pages_are_admitted_to_every_data_api_where_there_are_any() -> None:
+    (rule,) = policy("data-api", platform=PLATFORM.model_copy(update={"portal": "https://my.example"}))["ingress"]
+    portal = {"matchLabels": {"app.kubernetes.io/component": "portal", "app.kubernetes.io/part-of": "commonweal"}}
+    system = {"matchLabels": {"kubernetes.io/metadata.name": "commonweal-system"}}
+    assert rule["from"] == [{"namespaceSelector": system, "podSelector": portal}]
+    assert "ingress" not in policy("models", platform=PLATFORM.model_copy(update={"portal": "https://my.example"}))
+
+
 OUTSIDE = [
     {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.244.0.0/16", "10.96.0.0/16"]}},
     {"ipBlock": {"cidr": "::/0", "except": ["fd00::/48"]}},
