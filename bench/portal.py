@@ -73,7 +73,8 @@ async def many(running: Site, visits: int) -> dict[str, list[float]]:
             pages = list(PAGES)[:2] if n % 2 else list(PAGES)[1::-1]
             for when, page in (("first", pages[0]), *(("later", page) for page in pages * 3)):
                 found[f"{when} {page}"].append(await one.timed(page))
-            missing = [name for name in running.bodies if f"/bodies/{name}" not in await one.get("/bodies")]
+            listed = await one.get("/agreements")
+            missing = [name for name in running.bodies if f"/agreements/{name}/yes" not in listed]
             if missing:
                 raise RuntimeError(f"missing on the page: {missing}")
             progress.at(n + 1)
@@ -135,7 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer people and bodies, once; nothing is written")
     quick = parser.parse_args().quick
-    os.sched_setaffinity(0, OTHERS or {0})
+    os.sched_setaffinity(0, OTHERS)
     steps = Progress("bench/portal, both parts", 2)
     with tempfile.TemporaryDirectory() as around:
         with site(Path(around) / "three", 3, down=False) as running:

@@ -20,6 +20,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -31,25 +32,35 @@ from commonweal_api.plan import StorePlan, audience_of
 from commonweal_local.portal_assets import assets
 from commonweal_local.progress import Silent
 from commonweal_runtime import server
+from commonweal_runtime.data_api import app as data_api
+from commonweal_runtime.identity import app as identity
 from commonweal_runtime.identity.accounts import hash_password
-from support.data_api import CLIENT_ISSUER, DATABASE_KEY, SECTOR_KEY, Exchange, Issuer, KeeperProcess, agreement, person_product, plan
+from commonweal_runtime.portal import app as portal
+from support.data_api import (
+    CLIENT_ISSUER,
+    GRANTS,
+    READER,
+    SECTOR_KEY,
+    Exchange,
+    Issuer,
+    KeeperProcess,
+    agreement,
+    person_product,
+    plan,
+)
+from support.data_api import PEOPLE as SCRIPT
 from support.identity_store import IdentityServer
 from support.loopback import TRUSTS_NOBODY
 from support.portal import MATCHING
-from support.postgres import HeritageServer, StoreServer, free_port
+from support.postgres import DATABASE_KEY, HeritageServer, StoreServer, free_port
 
 FORK = multiprocessing.get_context("fork")
 MASTER = bytes(range(32))
 PASSWORD = "made up for measuring"
-PORTAL_CORE, OTHERS = {0}, set(range(1, os.cpu_count() or 1))
-DEADLINE = 0.7
+PORTAL_CORE, OTHERS = {0}, set(range(1, os.cpu_count() or 1)) or {0}
 START_SECONDS = 240
 MOST_CONNECTIONS = 900
-FACTORIES = {
-    "data_api": "commonweal_runtime.data_api.app:create",
-    "identity": "commonweal_runtime.identity.app:create",
-    "portal": "commonweal_runtime.portal.app:create",
-}
+PROGRAMS = (data_api, identity, portal)  # read here, once for all that are forked
 
 
 @dataclass(frozen=True)
@@ -94,9 +105,9 @@ class Processes:
         self._folder = folder
         self._made: list[Any] = []
 
-    def start(self, kind: str, name: str, url: str, env: Mapping[str, str], cores: set[int]) -> int:
+    def start(self, program: ModuleType, name: str, url: str, env: Mapping[str, str]) -> int:
         """Start a server and return its process."""
-        process = FORK.Process(target=_serve, args=(FACTORIES[kind], url, env, cores, self._folder / f"{name}.log"))
+        process = FORK.Process(target=_serve, args=(f"{program.__name__}:create", url, env, self._folder / f"{name}.log"))
         process.start()
         self._made.append(process)
         return int(process.pid)
@@ -112,6 +123,11 @@ class Processes:
                         raise RuntimeError(f"{url} is not ready; ended: {gone}; logs in {self._folder}: {self._last_words()}")
                     time.sleep(0.1)
                 progress.at(n + 1)
+
+    def place(self, alone: int) -> None:
+        """Give one process a core of its own, and the others to all the rest. PostgreSQL stays where the bench is."""
+        for process in self._made:
+            os.sched_setaffinity(process.pid, PORTAL_CORE if process.pid == alone else OTHERS)
 
     def end(self) -> None:
         for process in self._made:
@@ -132,13 +148,12 @@ def _ready(http: httpx.Client, url: str) -> bool:
         return False
 
 
-def _serve(factory: str, url: str, env: Mapping[str, str], cores: set[int], log: Path) -> None:
+def _serve(factory: str, url: str, env: Mapping[str, str], log: Path) -> None:
     with log.open("ab", buffering=0) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if cores:
-        os.sched_setaffinity(0, cores)
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))  # all of them, until everything is up
     port = url.rsplit(":", 1)[1]
     os.environ |= {**env, "COMMONWEAL_LISTEN": "127.0.0.1", "COMMONWEAL_PORT": port}
     server.serve(factory, int(port))
@@ -151,41 +166,44 @@ def site(folder: Path, count: int, *, down: bool) -> Iterator[Site]:
     folder.mkdir()
     with ExitStack() as stack:
         tokens = stack.enter_context(Issuer())
-        store, heritage, identity = (stack.enter_context(kind()) for kind in (StoreServer, HeritageServer, IdentityServer))
+        store, heritage, people = (stack.enter_context(kind()) for kind in (StoreServer, HeritageServer, IdentityServer))
         _found(store, heritage, stack)
-        issuer, portal = _url(), _url()
+        issuer_url, portal_url = _url(), _url()
         bodies = {f"body-{n:02}": _url() for n in range(count)}
         gone = stack.enter_context(_gone()) if down else {}
-        _furnish(folder, identity, issuer, portal, {**bodies, **gone}, set(bodies))
+        _furnish(folder, {**bodies, **gone}, set(bodies))
+        people.write(folder)
         processes = Processes(folder)
         stack.callback(processes.end)
-        common = {**_stored(folder, store, tokens), "COMMONWEAL_PERSON_ISSUER": issuer, "COMMONWEAL_PERSON_JWKS": f"{issuer}/jwks"}
-        processes.start("identity", "identity", issuer, _identity(folder, identity, issuer, portal), OTHERS)
-        pid = processes.start("portal", "portal", portal, _portal(folder, issuer, portal), PORTAL_CORE)
+        shared = {"COMMONWEAL_ISSUER": issuer_url, "COMMONWEAL_PORTAL_URL": portal_url}
+        processes.start(identity, "identity", issuer_url, shared | _identity(folder, people))
+        alone = processes.start(portal, "portal", portal_url, shared | _portal(folder))
+        common = {**_stored(folder, store, tokens), "COMMONWEAL_PERSON_ISSUER": issuer_url, "COMMONWEAL_PERSON_JWKS": f"{issuer_url}/jwks"}
         for name, url in bodies.items():
             own = {"COMMONWEAL_DEPARTMENT": name, "COMMONWEAL_AUDIENCE": audience_of(name)}
-            processes.start("data_api", name, url, {**common, **own}, OTHERS)
-        processes.wait([issuer, portal, *bodies.values()], f"starting {count} bodies, issuer and portal")
-        yield Site(portal, issuer, bodies, tokens, pid, bytes.fromhex((folder / "cookie").read_text()))
+            processes.start(data_api, name, url, {**common, **own})
+        processes.wait([issuer_url, portal_url, *bodies.values()], f"starting {count} bodies, issuer and portal")
+        processes.place(alone)
+        yield Site(portal_url, issuer_url, bodies, tokens, alone, bytes.fromhex((folder / "cookie").read_text()))
 
 
 def _found(store: StoreServer, heritage: HeritageServer, stack: ExitStack) -> None:
-    """Fill the store from its source, and let it have as many connections as all bodies need."""
-    from support.data_api import GRANTS, PEOPLE, READER  # noqa: PLC0415 - PEOPLE is a script there, and here are people
-
-    asyncio.run(heritage.make("heritage", PEOPLE + READER + ";" + GRANTS))
-    asyncio.run(_widen(store))
+    """Fill the store from its source, and let as many services of one kind connect as there are bodies; a store has two, and limits for them."""
+    asyncio.run(heritage.make("heritage", SCRIPT + READER + ";" + GRANTS))
+    asyncio.run(_run(store, f"alter system set max_connections = {MOST_CONNECTIONS}"))
     store.stop()
     store.run()
     exchange, goal = Exchange(store.directory / "exchange"), wanted(heritage)
     exchange.put(goal)
     stack.enter_context(KeeperProcess(store, exchange.directory))
     asyncio.run(exchange.settled(goal))
+    asyncio.run(_run(store, *(f"alter role {role} connection limit -1" for role in ("api", "person"))))
 
 
-async def _widen(store: StoreServer) -> None:
+async def _run(store: StoreServer, *statements: str) -> None:
     root = await store.superuser("department")
-    await root.execute(f"alter system set max_connections = {MOST_CONNECTIONS}")
+    for statement in statements:
+        await root.execute(statement)
     await root.close()
 
 
@@ -207,31 +225,22 @@ def _stored(folder: Path, store: StoreServer, tokens: Issuer) -> dict[str, str]:
     }
 
 
-def _identity(folder: Path, identity: IdentityServer, issuer: str, portal: str) -> dict[str, str]:
+def _identity(folder: Path, people: IdentityServer) -> dict[str, str]:
     return {
-        "COMMONWEAL_ISSUER": issuer,
-        "COMMONWEAL_PORTAL_URL": portal,
         "COMMONWEAL_IDENTITY_DIR": str(folder),
-        "COMMONWEAL_IDENTITY_STORE": identity.address,
+        "COMMONWEAL_IDENTITY_STORE": people.address,
         "COMMONWEAL_PEOPLE": str(folder / "people.json"),
     }
 
 
-def _portal(folder: Path, issuer: str, portal: str) -> dict[str, str]:
-    return {
-        "COMMONWEAL_ISSUER": issuer,
-        "COMMONWEAL_PORTAL_URL": portal,
-        "COMMONWEAL_PORTAL_DIR": str(folder),
-        "COMMONWEAL_PORTAL_ASSETS": str(assets(Silent())),
-        **({"BENCH_PROFILE": os.environ["BENCH_PROFILE"]} if "BENCH_PROFILE" in os.environ else {}),
-    }
+def _portal(folder: Path) -> dict[str, str]:
+    return {"COMMONWEAL_PORTAL_DIR": str(folder), "COMMONWEAL_PORTAL_ASSETS": str(assets(Silent()))}
 
 
-def _furnish(folder: Path, identity: IdentityServer, issuer: str, portal: str, addresses: Mapping[str, str], real: set[str]) -> None:
+def _furnish(folder: Path, addresses: Mapping[str, str], real: set[str]) -> None:
     """Write what the operator would: the issuer's files, who is known where by which id, the accounts, and the directory."""
     for name, text in held(MASTER, [], addresses, [PORTAL, PORTAL_WEB]).files.items():
         (folder / name).write_text(text)
-    identity.write(folder)
     (folder / "cookie").write_text(secrets.token_bytes(32).hex())
     known, hashed = dict(person(n) for n in range(1, 201)), hash_password(PASSWORD)
     ids = {key: str(pairwise(SECTOR_KEY, key)) for key in known.values()}

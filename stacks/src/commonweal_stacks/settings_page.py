@@ -138,7 +138,7 @@ ENVIRONMENT: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("COMMONWEAL_ISSUER_INNER", "the public address", "Where the portal reaches the issuer."),
         ("COMMONWEAL_PORTAL_DIR", "`/etc/commonweal/portal`", "The directory with `cookie`, the key of its cookie."),
         ("COMMONWEAL_PORTAL_ASSETS", "`/opt/commonweal/portal`", "The directory with the built style and script."),
-        ("COMMONWEAL_PORTAL_DEADLINE", "`1`", "How many seconds a page waits for a department, 0.05 to 30."),
+        ("COMMONWEAL_PORTAL_DEADLINE", "`0.7`", "How many seconds a page waits for a department, 0.05 to 30."),
     ),
     "Of other programs": (
         ("KUBECONFIG", "", "Which cluster the operator outside a pod, and every `commonweal` command without `--site`, speaks to."),

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
+from weakref import WeakValueDictionary
 
 import jwt
 
@@ -189,11 +190,13 @@ class Tokens:
 
     EARLY_SECONDS = 30.0
     MOST = 20_000
+    AT_ONCE = 6  # of one person: the issuer refuses whoever has more than 16 under way, and another replica may ask it, too
 
     def __init__(self, issuer: Issuer, clock: Clock) -> None:
         self._issuer, self._clock = issuer, clock
         self._held: dict[tuple[str, str], tuple[str, float, str]] = {}
         self._under_way: dict[tuple[str, str], asyncio.Task[str]] = {}
+        self._lines: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def of(self, session: Session, department: str) -> str:
         """Return a token for a department; SignedOutError once the session is over."""
@@ -220,7 +223,9 @@ class Tokens:
         self._held.pop((session.holder, department), None)
 
     async def _exchange(self, key: tuple[str, str], session: Session) -> str:
-        token, ends = await self._issuer.exchange(session, key[1])
+        line = self._lines.setdefault(session.holder, asyncio.Semaphore(self.AT_ONCE))
+        async with line:
+            token, ends = await self._issuer.exchange(session, key[1])
         if len(self._held) >= self.MOST:
             now = self._clock()
             self._held = {k: held for k, held in self._held.items() if held[1] > now}

@@ -22,7 +22,7 @@ class Settings:
     issuer_inner: str
     assets: Path
     key: bytes = field(repr=False)
-    deadline: float = 1.0
+    deadline: float = 0.7
 
     @staticmethod
     def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
@@ -39,7 +39,7 @@ class Settings:
             issuer_inner=_address(env, "COMMONWEAL_ISSUER_INNER") if env.get("COMMONWEAL_ISSUER_INNER") else issuer,
             assets=Path(env.get("COMMONWEAL_PORTAL_ASSETS", "/opt/commonweal/portal")),
             key=_key(Path(env.get("COMMONWEAL_PORTAL_DIR", "/etc/commonweal/portal"))),
-            deadline=_seconds(env.get("COMMONWEAL_PORTAL_DEADLINE", "1")),
+            deadline=_seconds(env.get("COMMONWEAL_PORTAL_DEADLINE", "0.7")),
         )
 
     @property
@@ -81,5 +81,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0.05 <= seconds <= 30:
-        raise ValueError(f"COMMONWEAL_PORTAL_DEADLINE: {text!r} is not a number of seconds from 0.05 to 30. Leave it out for 1.")
+        raise ValueError(f"COMMONWEAL_PORTAL_DEADLINE: {text!r} is not a number of seconds from 0.05 to 30. Leave it out for 0.7.")
     return seconds
