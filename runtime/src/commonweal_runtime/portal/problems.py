@@ -17,7 +17,7 @@ ISSUER = "issuer"
 
 _AWAY = Said(
     mark("This body does not answer at the moment"),
-    mark("We could not reach it. Nothing of yours is shared while it is away."),
+    mark("We could not reach it. What you told it still holds."),
     mark("Try again in a few minutes."),
 )
 _FAULT = Said(
@@ -126,7 +126,7 @@ TEXTS: Mapping[str, Said] = MappingProxyType(
         "login_required": _SIGN_IN,
         "SignInUnavailable": Said(
             mark("You cannot sign in at the moment"),
-            mark("The service that signs people in does not answer. Nothing of yours is shared while it is away."),
+            mark("The service that signs people in does not answer. What you told public bodies still holds."),
             mark("Try again in a few minutes."),
         ),
         "invalid_target": _AWAY,

@@ -51,6 +51,11 @@ MORE: Mapping[str, Said] = MappingProxyType(
             mark("While you act for them, only that one body is open."),
             mark("Stop acting first, then open this page again."),
         ),
+        "ProviderFailed": Said(
+            mark("You cannot sign in at the moment"),
+            mark("The service that checks who people are does not answer."),
+            mark("Try again in a minute."),
+        ),
         "ProofBroken": Said(
             mark("This record does not match its seal"),
             mark("It may have been changed after it was written."),
