@@ -21,12 +21,13 @@ class Listed(NamedTuple):
     data_api: str = ""
     models: str = ""
     keys: tuple[bytes, ...] = ()
+    display_name_cy: str = ""
 
     @classmethod
-    def of(cls, name: str, display_name: str, contact: str, status: Mapping[str, Any]) -> Listed:
+    def of(cls, name: str, display_name: str, contact: str, status: Mapping[str, Any], display_name_cy: str = "") -> Listed:
         """Return a department by what its object says and what its status does; a member of the status that is missing is left empty."""
         keys = tuple(sorted(canonical(key) for key in status.get("keys") or ()))
-        return cls(name, display_name, contact, status.get("dataApi") or "", status.get("models") or "", keys)
+        return cls(name, display_name, contact, status.get("dataApi") or "", status.get("models") or "", keys, display_name_cy)
 
 
 class Directory(NamedTuple):
@@ -53,7 +54,8 @@ def directory(site: str, departments: Iterable[Listed]) -> Directory:
 
 def _entry(one: Listed) -> bytes:
     keys = b",".join(one.keys)
-    said = {"name": one.name, "displayName": {"en": one.display_name}, "contact": one.contact, "dataApi": one.data_api}
+    shown = {"en": one.display_name} | ({"cy": one.display_name_cy} if one.display_name_cy else {})
+    said = {"name": one.name, "displayName": shown, "contact": one.contact, "dataApi": one.data_api}
     said |= {"models": one.models} if one.models else {}
     return canonical(said)[:-1] + b',"keys":[' + keys + b"]}"
 

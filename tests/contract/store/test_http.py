@@ -221,7 +221,7 @@ PERSON_REFUSED: dict[str, tuple[str, str, object, int, str]] = {
     "no state": ("PUT", "/me/consents/yes", {}, 400, "InvalidRequest"),
     "more than a state": ("PUT", "/me/consents/yes", {"state": "Given", "subject": str(OTHER)}, 400, "InvalidRequest"),
     "not an object": ("PUT", "/me/objections/task", [], 400, "InvalidRequest"),
-    "too large": ("PUT", "/me/consents/yes", {"state": "x" * 9000}, 413, "BodyTooLarge"),
+    "too large": ("PUT", "/me/consents/yes", {"state": "x" * 40_000}, 413, "BodyTooLarge"),
     "another method": ("POST", "/me/consents/yes", {}, 405, "MethodNotAllowed"),
 }
 
@@ -245,7 +245,7 @@ def test_a_person_sees_each_use_with_purpose_fields_and_basis(department: Depart
         ("tax", "tax/app", "tax/serve", ["birthYear"], "PublicTask", True),
         ("tax", "tax/app", "tax/serve", ["fullName", "birthYear"], "PublicTask", True),
     ]
-    assert uses[0]["purpose"]["text"].startswith("A sentence")
+    assert uses[0]["purpose"]["text"]["en"].startswith("A sentence")
 
 
 def test_a_page_read_shows_in_the_uses_of_everybody_on_it(department: Department) -> None:

@@ -27,6 +27,12 @@ def test_a_department_is_listed_with_all_that_an_application_needs_and_nothing_e
     assert found == {"site": "onprem", "departments": [entry]}
 
 
+def test_a_name_in_welsh_stands_beside_the_english_one() -> None:
+    welsh = Listed.of("tax", "Tax Authority", "mailto:tax@example.org", {"dataApi": "https://tax"}, "Awdurdod Trethi")
+    [found] = json.loads(directory("", [welsh]).text)["departments"]
+    assert found["displayName"] == {"en": "Tax Authority", "cy": "Awdurdod Trethi"}
+
+
 def test_departments_stand_by_name_and_one_without_a_data_api_is_not_there_yet() -> None:
     plain = Listed.of("benefits", "Benefits", "mailto:b@example.org", {"dataApi": "https://benefits"})
     found = json.loads(directory("", [TAX, plain, Listed("new")]).text)["departments"]

@@ -296,8 +296,13 @@ def test_proxies_are_trusted_by_name_only() -> None:
 
 
 def test_a_mail_server_reaches_the_operators_settings() -> None:
-    found = config(chart.render(values.CHART, {"images": IMAGES, "mail": {"server": "smtps://mail.example:465", "sender": "codes@gov.example"}}))
+    found = config(
+        chart.render(values.CHART, {"images": IMAGES, "mail": {"server": "smtps://mail.example:465", "sender": "codes@gov.example"}})
+    )
     assert (found["smtp"], found["smtpFrom"]) == ("smtps://mail.example:465", "codes@gov.example")
-    assert (config(chart.render(values.CHART, {"images": IMAGES}))["smtp"], config(chart.render(values.CHART, {"images": IMAGES}))["smtpFrom"]) == ("", "")
+    assert (
+        config(chart.render(values.CHART, {"images": IMAGES}))["smtp"],
+        config(chart.render(values.CHART, {"images": IMAGES}))["smtpFrom"],
+    ) == ("", "")
     with pytest.raises(ChartError, match="mail"):
         chart.render(values.CHART, {"images": IMAGES, "mail": {"server": "mail.example", "sender": "codes@gov.example"}})

@@ -80,7 +80,7 @@ def listed(record: Record) -> Listed:
     if record.parsed is None:
         return Listed(record.key.name)
     spec = record.parsed.spec
-    return Listed.of(record.key.name, spec.display_name, spec.contact, record.status)
+    return Listed.of(record.key.name, spec.display_name, spec.contact, record.status, spec.cy.display_name if spec.cy else "")
 
 
 def _parse(model: type[BaseModel], body: Mapping[str, Any]) -> tuple[Any, str]:
