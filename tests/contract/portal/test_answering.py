@@ -71,7 +71,7 @@ def test_the_receipt_is_kept_as_paper_and_as_what_the_body_signed(page: Page, po
 
 
 def test_nobody_sees_anothers_receipt(page: Page, portal: PortalSite) -> None:
-    sign_in(page, "eli")
+    sign_in(page, "gus")
     answer(page, "Not now")
     page.wait_for_url(re.compile("/receipts/"))
     number = re.search(r"/receipts/registry/(\d+)", page.url)

@@ -29,7 +29,9 @@ STAY = Choice("Given", mark("Yes, go on"), mark("Nothing changes, and your yes c
 STOP = Choice("Withdrawn", mark("No, stop"), mark("Nothing more is read from this moment on."))
 OBJECT = Choice("Objected", mark("Yes, I object"), mark("Your record is closed to this body at once."))
 LIFT = Choice("Lifted", mark("I do not object any more"), mark("Your record can be read again under this agreement."))
-CHOICES = (YES, NO, LATER, STOP, OBJECT, LIFT)
+LEAVE = "leave"  # as it is: nothing is sent
+# A no is said once: after it, and after a yes that ended, only a yes is news to the body.
+_BEFORE_A_YES = {"NotGiven": (YES, NO, LATER), "Requested": (YES, NO, LATER), "Unknown": (YES, NO, LATER), "RequestDeferred": (YES, NO)}
 
 
 def routes(portal: Portal) -> list[Any]:
@@ -51,7 +53,7 @@ def choices_of(found: Agreement) -> Sequence[Choice]:
         return ()
     if found.state == "Given":
         return STAY, STOP
-    return (YES, NO, LATER) if found.in_force else ()
+    return _BEFORE_A_YES.get(found.state, (YES,)) if found.in_force else ()
 
 
 def objections_of(found: Agreement) -> Sequence[Choice]:
@@ -68,6 +70,8 @@ async def choose(visitor: Visitor) -> Result:
     """Take the choice on to the check."""
     found = await find(visitor)
     said = visitor.form.get("say", "")
+    if said == LEAVE:
+        return Away(found.href)
     if said not in {choice.value for choice in choices_of(found)}:
         return _question(found, [Mistake("say", mark("Select your answer"))])
     return Away(f"{found.href}/check?say={said}")
@@ -81,9 +85,9 @@ async def objection(visitor: Visitor) -> Result:
 async def choose_objection(visitor: Visitor) -> Result:
     """Take the objection on to the check."""
     found = await find(visitor)
-    if visitor.form.get("say") == "leave":
-        return Away(found.href)
     said = visitor.form.get("say", "")
+    if said == LEAVE:
+        return Away(found.href)
     if said not in {choice.value for choice in objections_of(found)}:
         return _objection(found, [Mistake("say", mark("Select your answer"))])
     return Away(f"{found.href}/check?say={said}")
