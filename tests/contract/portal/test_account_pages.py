@@ -26,7 +26,16 @@ def test_choices_are_kept_and_shown_again(portal: PortalSite) -> None:
 
 def test_mistakes_are_listed_and_nothing_is_kept(portal: PortalSite) -> None:
     with visiting(portal, "cai") as cai:
-        form = {**CONTACT, "language": "", "quiet": "yes", "quiet_from": "late", "quiet_to": "7:00", "paused": "yes", "day": "31", "month": "2"}
+        form = {
+            **CONTACT,
+            "language": "",
+            "quiet": "yes",
+            "quiet_from": "late",
+            "quiet_to": "7:00",
+            "paused": "yes",
+            "day": "31",
+            "month": "2",
+        }
         page = cai.send("/account/contact", form)
         assert page.status_code == 400
         assert "<title>Error:" in page.text

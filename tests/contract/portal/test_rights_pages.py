@@ -47,6 +47,8 @@ def test_acting_for_another_person_shows_that_body_alone_and_a_banner_everywhere
             assert "You are acting for another person." in cai.get(path).text, path
         for path in ("/account/contact", "/account/sessions", "/people", "/erase"):
             assert "Stop acting for another person first" in cai.get(path).text, path
+        for path in ("/agreements", "/bodies"):
+            assert "Closed Office" not in cai.get(path).text, "one's own bodies are asked nothing meanwhile"
         for other in (SLOW, DOWN):
             assert "You act for another person at another body" in cai.get(f"/take/{other}", 403).text
             assert "You act for another person at another body" in cai.get(f"/uses/{other}/1/check", 403).text
@@ -112,15 +114,15 @@ def test_a_complaint_about_a_use_is_sent_listed_and_answered(portal: PortalSite)
         path = link[1].replace("&amp;", "&")
         assert "A use of your information" in eli.get(path).text
         use = path.rsplit("=", 1)[1]
-        said = "I do not know this office.\r\nPlease look."
+        said = "Why was this office told?\r\nPlease look."
         empty = eli.send("/complaints/new", {"body": DEPARTMENT, "use": use, "text": " "})
         assert empty.status_code == 400
         assert 'href="#text"' in empty.text
         assert eli.send("/complaints/new", {"body": DEPARTMENT, "use": use, "text": said}).headers["location"] == "/complaints?sent=yes"
         page = eli.get("/complaints?sent=yes").text
-        assert "I do not know this office.\nPlease look." in page
+        assert "Why was this office told?\nPlease look." in page
         assert "Waiting for an answer" in page
-        assert "I do not know this office." not in gus.get("/complaints").text
+        assert "Why was this office told?" not in gus.get("/complaints").text
         [found] = portal.department.own("GET", "/v1/complaints?state=Open&limit=1").json()["items"]
         answer = {"state": "Upheld", "answer": {"en": "It was a mistake.", "cy": "Camgymeriad oedd hyn."}}
         assert portal.department.own("PUT", f"/v1/complaints/{found['id']}", json=answer).status_code == 200

@@ -68,6 +68,11 @@ MORE: Mapping[str, Said] = MappingProxyType(
             mark("It cannot be removed, and it shows nothing about you."),
             mark("Add the body first, if you want to see what it holds."),
         ),
+        "LinkEnded": Said(
+            mark("Your link to this body has ended"),
+            mark("You have removed this body. It shows nothing about you any more."),
+            mark("Add the body again, if you want to see what it holds."),
+        ),
         "LinkTaken": Said(
             mark("You have added this body before"),
             mark("Your sign-in is linked to another record of this body. Nothing was changed."),

@@ -29,12 +29,6 @@ class Missing(ChainableUndefined):
     def __getitem__(self, name: Any) -> Any:
         return self if self._lenient() else self._fail()
 
-    def __eq__(self, other: object) -> bool:
-        # The macros ask whether an option is `undefined` or `null`, which are names for None here.
-        return other is None or isinstance(other, Missing)
-
-    __hash__ = ChainableUndefined.__hash__
-
     def __bool__(self) -> bool:
         return False if self._lenient() else self._fail()
 

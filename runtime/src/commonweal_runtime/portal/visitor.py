@@ -58,7 +58,9 @@ class Visitor:
         return await self.reached.departments.ask(self.session, department, method, path, self.visit.acting, **more)
 
     async def gather(self, path: str, among: Sequence[str] | None = None) -> list[Reply]:
-        """Ask all departments side by side, or those named."""
+        """Ask all departments side by side, or those named. While the person acts for another one, all are the one where that holds: the two never mix."""
+        if among is None and self.visit.acting is not None:
+            among = [self.visit.acting.department]
         return await self.reached.departments.gather(self.session, path, among, self.visit.acting)
 
     async def issuer(self, method: str, path: str, **more: Any) -> Any:

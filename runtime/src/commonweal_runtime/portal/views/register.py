@@ -29,15 +29,13 @@ _MOST_ASKS = 60
 class Entry:
     """One agreement of the register."""
 
-    name: str
     consumer: Words
     product: Words
     purposes: Sequence[Words]
-    fields: Sequence[str]
+    fields: Sequence[Words]
     basis: str
     legal_power: str
     until: str
-    in_force: bool
     visibility: str
     days: int
     reason: str
@@ -79,15 +77,16 @@ async def register(visitor: Visitor) -> Result:
 async def _body(visitor: Visitor, newest: NewestSeals) -> Result:
     """Show the agreements of one body, and its newest seal."""
     department = await visitor.reached.departments.one(visitor.params["department"])
-    published, seal = await asyncio.gather(
-        visitor.reached.departments.public(department.name, "/v1/transparency"), _seal(visitor, newest, department)
+    public = visitor.reached.departments.public
+    registered, published, seal = await asyncio.gather(
+        public(department.name, "/v1/register"), public(department.name, "/v1/transparency"), _seal(visitor, newest, department)
     )
-    entries = [entry_of(agreement, visitor.language) for agreement in published["agreements"]]
+    ended = [agreement for agreement in published["agreements"] if not agreement.get("inForce")]
     values = {
         "title": visitor.language.words(department.display_name),
         "contact_at": department.contact,
-        "in_force": [entry for entry in entries if entry.in_force],
-        "ended": [entry for entry in entries if not entry.in_force],
+        "in_force": [entry_of(agreement, visitor.language) for agreement in registered["agreements"]],
+        "ended": [entry_of(agreement, visitor.language) for agreement in ended],
         "erased": sum(int(entry.get("erased") or 0) for entry in published.get("erasures", [])),
         "seal": seal,
     }
@@ -149,20 +148,21 @@ def sums_of(replies: Iterable[Reply], language: Language) -> list[Sum]:
 
 
 def entry_of(agreement: Mapping[str, Any], language: Language) -> Entry:
-    """Return an agreement as the register shows it."""
+    """Return an agreement as the register shows it: of /v1/register those in force, of /v1/transparency those that have ended."""
+    hidden = agreement.get("visibility")
+    shown = hidden if isinstance(hidden, dict) else agreement
+    fields = agreement.get("explained") or [{"name": name} for name in agreement.get("fields") or []]
     return Entry(
-        name=str(agreement["agreement"]),
         consumer=language.words(agreement.get("consumerName") or agreement.get("consumer")),
         product=language.words(agreement.get("title") or agreement.get("product")),
         purposes=[language.words(purpose.get("text") or purpose.get("key")) for purpose in agreement.get("purposes") or []],
-        fields=[str(name) for name in agreement.get("fields") or []],
+        fields=[language.words(field.get("label") or field.get("name")) for field in fields],
         basis=word_of(BASES, agreement.get("basis")),
         legal_power=str(agreement.get("legalPower") or ""),
-        until=str((agreement.get("validity") or {}).get("until") or ""),
-        in_force=bool(agreement.get("inForce")),
-        visibility=str(agreement.get("visibility") or "Immediate"),
-        days=int(agreement.get("delayDays") or 0),
-        reason=str(agreement.get("reason") or ""),
+        until=str(agreement.get("until") or (agreement.get("validity") or {}).get("until") or ""),
+        visibility=str(shown.get("visibility") or "Immediate"),
+        days=int(shown.get("delayDays") or 0),
+        reason=str(shown.get("reason") or ""),
         uses=int(agreement.get("uses") or 0),
         given=int(agreement.get("given") or 0),
     )

@@ -31,7 +31,7 @@ STATES: Mapping[str, str] = {
 }
 TYPES: Mapping[str, str] = {
     "Attorney": mark("Attorney: decides for you, as in a power of attorney"),
-    "Adviser": mark("Adviser: a friend, or somebody from an advice centre"),
+    "Adviser": mark("Adviser: a friend, or a person from an advice centre"),
     "Parent": mark("Parent: set up by the body"),
 }
 ACTS: Mapping[str, str] = {
