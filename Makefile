@@ -15,8 +15,8 @@ JOBS ?= 3
 # Only files whose digests a lock names.
 LOCKED := pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary=:all: --requirement
 PYTEST = $(BIN)/python -P -m pytest
-SCALE := bench-audit bench-data bench-refresh bench-dev bench-feed bench-operator bench-sources bench-demo bench-move bench-fleet
-.PHONY: oracle lock audit docs help demo journey down test test-under-load check scale security unit contract e2e lint format generate datamodel tools images doctor machine try bench-dev venv bench-audit bench-data bench-refresh bench-feed bench-fleet bench-move bench-demo bench-demo-cold bench-operator bench-sources figures clean
+SCALE := bench-audit bench-data bench-refresh bench-dev bench-feed bench-operator bench-sources bench-portal bench-demo bench-move bench-fleet
+.PHONY: oracle lock audit docs help demo journey down test test-under-load check scale security unit contract e2e lint format generate datamodel tools images doctor machine try bench-dev venv bench-audit bench-data bench-refresh bench-feed bench-fleet bench-move bench-demo bench-demo-cold bench-operator bench-sources bench-portal figures clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -148,6 +148,9 @@ bench-operator: tools ## how often the operator writes when there is nothing to 
 
 bench-sources: venv ## how fast a product is loaded, beside a plain COPY: six minutes
 	@$(BIN)/python bench/sources.py
+
+bench-portal: venv ## the portal on one core: 200 people at once, 100 bodies with three down, from click to denial: five minutes
+	@$(BIN)/python bench/portal.py
 
 figures: venv ## write the measured figures into docs/reference/figures.md, README.md and docs/pictures
 	@$(BIN)/python bench/figures.py

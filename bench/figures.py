@@ -21,6 +21,7 @@ PICTURES = {
     "fleet": {"fleet-growth.svg": "what a fleet of 10, 100 and 465 sites takes"},
     "demo": {"demo.svg": "the demonstration's stages, one site's pods, and who used the processor meanwhile"},
     "sources": {"sources.svg": "rows a second of loads beside COPY, and one load's time by step"},
+    "portal": {"portal.svg": "how long 200 people wait for a page, and a consumer's refusal after the click"},
     "move": {"move.svg": "the steps of a move, and when uses were refused"},
 }
 # What the README shows: the bench, its figure, and what a reader without the page is told.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import portal_picture
 import sources_picture
 from demo_picture import drawing, end_of
 
@@ -184,6 +185,12 @@ def sources(result: Mapping[str, Any]) -> str:
     return picture(800, int(height) + 30, [STYLE, PAPER, *parts, text(60, height + 10, about(result), "small")])
 
 
+def portal(result: Mapping[str, Any]) -> str:
+    """Return the picture of the portal."""
+    height, parts = portal_picture.parts(result["series"])
+    return picture(800, int(height) + 30, [STYLE, PAPER, *parts, text(60, height + 10, about(result), "small")])
+
+
 def about(result: Mapping[str, Any]) -> str:
     """Return what was measured, when and where."""
     return f"{result['command']}, {result['date']}, {result['machine']}"
@@ -204,6 +211,7 @@ def drawn(results: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         "move": ("move.svg", move),
         "demo": ("demo.svg", demo),
         "sources": ("sources.svg", sources),
+        "portal": ("portal.svg", portal),
     }
     return found | {file: draw(results[name]) for name, (file, draw) in others.items() if "series" in results.get(name, {})}
 

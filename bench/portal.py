@@ -23,6 +23,7 @@ sys.path[:0] = [str(HERE), str(HERE / "data"), str(HERE.parent / "tests")]
 
 from drive import quantiles  # noqa: E402
 from portal_people import Denials, Load, People, Withdrawals, load  # noqa: E402
+from portal_picture import spread  # noqa: E402
 from portal_site import OTHERS, Site, site  # noqa: E402
 from progress import Progress  # noqa: E402
 from results_file import Figure, write  # noqa: E402
@@ -39,11 +40,12 @@ def p95(times: Sequence[float]) -> float:
     return sorted(times)[min(len(times) - 1, int(len(times) * 0.95))]
 
 
-async def crowd(running: Site, *, quick: bool) -> tuple[list[Load], list[Load], list[Denials]]:
+async def crowd(running: Site, steps: Progress, *, quick: bool) -> tuple[list[Load], list[Load], list[Denials]]:
     """Return what people found who read what they open, people who do not, and people who withdraw, at a site of a few bodies."""
-    count, rounds, seconds = (40, 1, 6.0) if quick else (PEOPLE, ROUNDS, 20.0)
+    count, rounds, seconds = (40, 1, 6.0) if quick else (PEOPLE, ROUNDS, 15.0)
     reading, restless, denials = [], [], []
     async with People(running, count) as people:
+        steps.at(2)
         await load(people.all, list(PAGES), 2.0, THINK)  # each has a token for each body afterwards
         withdrawals = Withdrawals(running)
         for n in range(rounds):
@@ -51,6 +53,7 @@ async def crowd(running: Site, *, quick: bool) -> tuple[list[Load], list[Load], 
             restless.append(await load(people.all, list(PAGES), seconds / 3, 0))
             denials.append(await withdrawals.round(people.all, Progress(f"withdrawals, round {n + 1} of {rounds}", count)))
             tell(reading[-1], restless[-1], denials[-1])
+            steps.at(2 + 6 * (n + 1) / rounds)
     return reading, restless, denials
 
 
@@ -137,20 +140,20 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer people and bodies, once; nothing is written")
     quick = parser.parse_args().quick
     os.sched_setaffinity(0, OTHERS)
-    steps = Progress("bench/portal, both parts", 2)
+    steps = Progress("all of bench/portal", 12)
     with tempfile.TemporaryDirectory() as around:
         with site(Path(around) / "three", 3, down=False) as running:
-            reading, restless, denials = asyncio.run(crowd(running, quick=quick))
-        steps.at(1)
+            reading, restless, denials = asyncio.run(crowd(running, steps, quick=quick))
         with site(Path(around) / "hundred", 20 if quick else BODIES, down=True) as running:
             found = asyncio.run(many(running, 3 if quick else 6))
-        steps.at(2)
+        steps.at(12)
     figures = [*figures_of_crowd(reading, restless), *figures_of_many(found), *figures_of_denials(denials)]
     for figure in figures:
         print(f"{figure.figure}: {figure.value} {figure.unit} {figure.target or ''}")
     if not quick:
-        series = {"times": {PAGES[page]: [round(t * 1e3, 1) for r in reading for t in r.times[page]] for page in PAGES}}
-        series |= {"denials": {way: [round(t * 1e3, 1) for r in denials for t in getattr(r, way)] for way in ("portal", "bare")}}
+        times = {said: spread([t * 1e3 for found in reading for t in found.times[page]]) for page, said in PAGES.items()}
+        refused = {way: spread([t * 1e3 for found in denials for t in getattr(found, way)]) for way in ("portal", "bare")}
+        series = {"times": times, "denials": {"through the portal": refused["portal"], "through the bare API": refused["bare"]}}
         write("portal", "python bench/portal.py", figures, datetime.now(UTC), series=series)
 
 

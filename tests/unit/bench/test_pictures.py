@@ -41,6 +41,16 @@ def test_a_picture_is_well_formed_and_says_what_was_measured(pictures: object) -
     assert "1,000,000" in drawn["data-growth.svg"]
 
 
+def test_the_portal_s_curves_say_whose_they_are(pictures: object) -> None:
+    slow = pictures.portal_picture.spread([float(n) for n in range(1, 1001)])  # type: ignore[attr-defined]
+    assert (slow[0], slow[49], slow[98]) == (11.0, 501.0, 991.0)
+    result = {**RESULT, "series": {"times": {"your bodies": slow}, "denials": {"through the portal": slow, "through the bare API": slow}}}
+    svg = pictures.drawn({"portal": result})["portal.svg"]  # type: ignore[attr-defined]
+    said = " ".join(ET.fromstring(svg).itertext())
+    assert all(name in said for name in ("your bodies", "through the portal", "through the bare API"))
+    assert svg.count("<polyline") == 3
+
+
 def test_a_slower_read_stands_higher(pictures: object) -> None:
     panel = pictures.Panel(0, 0, 100, 100)  # type: ignore[attr-defined]
     quick, slow = (panel.place(10, y, [10, 100], 2.0)[1] for y in (0.5, 1.5))
