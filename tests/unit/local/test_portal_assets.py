@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from reportlab.pdfbase.ttfonts import TTFont
+
 from commonweal_local.portal_assets import assets
-from commonweal_local.portal_assets.build import SOURCES, linked, named_by_content
+from commonweal_local.portal_assets.build import FONTS, SOURCES, linked, named_by_content
 from commonweal_local.progress import Silent
 
 
@@ -43,6 +45,14 @@ def test_nothing_of_it_belongs_to_gov_uk_alone_or_is_fetched_from_elsewhere(made
     assert "Arial" in style
     for script in made.glob("*.js"):
         assert "sourceMappingURL" not in script.read_text()
+
+
+@pytest.mark.parametrize("font", FONTS)
+def test_the_fonts_of_receipts_have_every_letter_of_welsh(made: Path, font: str) -> None:
+    names = json.loads((made / "manifest.json").read_text())
+    glyphs = TTFont(font, made / names[font]).face.charToGlyph
+    letters = "abcdefghijklmnopqrstuvwxyzâêîôûŵŷáéíóúẃýàèìòùẁỳäëïöüẅÿ’–"
+    assert [letter for letter in letters + letters.upper() if ord(letter) not in glyphs] == []
 
 
 def test_scripts_import_by_the_name_of_the_content() -> None:

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 
 from commonweal_local.images.packages import Package
 
+_NPM_LICENCES = {"dejavu-fonts-ttf": "Bitstream-Vera"}  # by its SPDX name, where a package names a file instead
 _NAMESPACE = uuid.UUID("6f1ab13a-6f0c-5d0c-9c0e-2f8f1b4f9a10")
 Component = dict[str, Any]
 
@@ -58,7 +59,7 @@ def _python(pin: str) -> Component:
 def _npm(name: str, said: Mapping[str, str]) -> Component:
     purl = f"pkg:npm/{quote(name)}@{quote(said['version'], safe='')}"
     content = b64decode(said["integrity"].removeprefix("sha512-")).hex()
-    found = _component(name, said["version"], purl) | {"licenses": [{"expression": said["license"]}]}
+    found = _component(name, said["version"], purl) | {"licenses": [{"expression": _NPM_LICENCES.get(name, said["license"])}]}
     return found | {"hashes": [{"alg": "SHA-512", "content": content}]}
 
 

@@ -19,6 +19,7 @@ from commonweal_local.shell import run
 SOURCES = Path(__file__).with_name("sources")
 MANIFEST = "manifest.json"
 FRONTEND = "govuk-frontend.js"
+FONTS = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")  # of receipts on paper: PDF's own fonts have no ŵ and no ŷ
 _INSIDE = '"@govuk-frontend"'  # how a script of ours names govuk-frontend's
 
 
@@ -105,7 +106,8 @@ def _compiled(work: Path, programs: node.Node) -> dict[str, bytes]:
         ) from error
     script = (modules / "govuk-frontend" / "dist" / "govuk" / "govuk-frontend.min.js").read_bytes()
     own = {file.name: file.read_bytes() for file in sorted(SOURCES.iterdir()) if file.suffix in (".js", ".svg")}
-    return {"portal.css": style.encode(), FRONTEND: _without_map(script), **own}
+    fonts = {name: (modules / "dejavu-fonts-ttf" / "ttf" / name).read_bytes() for name in FONTS}
+    return {"portal.css": style.encode(), FRONTEND: _without_map(script), **own, **fonts}
 
 
 def _without_map(script: bytes) -> bytes:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import orjson
 
-KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".ttf": "font/ttf"}
 
 
 class Asset(NamedTuple):
@@ -34,6 +34,10 @@ class Assets:
     def file(self, name: str) -> Asset | None:
         """Return the file that is served under a name."""
         return self._files.get(name)
+
+    def content(self, plain: str) -> bytes:
+        """Return what is in a file, by its plain name."""
+        return self._files[self.names[plain]].content
 
     def url(self, plain: str) -> str:
         """Return the address of a file by its plain name."""

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
+from reportlab.lib.fonts import addMapping
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
 
@@ -24,10 +27,20 @@ class Paper(NamedTuple):
     signed: str
 
 
-_TEXT = ParagraphStyle("text", fontName="Helvetica", fontSize=11, leading=15)
-_BOLD = ParagraphStyle("bold", _TEXT, fontName="Helvetica-Bold")
+_FACE, _BOLD_FACE = "Portal", "Portal-Bold"
+_TEXT = ParagraphStyle("text", fontName=_FACE, fontSize=10.5, leading=15)
+_BOLD = ParagraphStyle("bold", _TEXT, fontName=_BOLD_FACE)
 _HEADING = ParagraphStyle("heading", _BOLD, fontSize=22, leading=28)
 _CODE = ParagraphStyle("code", fontName="Courier", fontSize=6.5, leading=8, splitLongWords=True, wordWrap="CJK")
+
+
+def set_faces(regular: bytes, bold: bytes) -> None:
+    """Have receipts written in these TrueType fonts, which have the letters of Welsh; to be called before the first is drawn."""
+    for name, content in ((_FACE, regular), (_BOLD_FACE, bold)):
+        pdfmetrics.registerFont(TTFont(name, io.BytesIO(content)))
+    for is_bold in (0, 1):
+        addMapping(_FACE, is_bold, 0, _BOLD_FACE if is_bold else _FACE)
+        addMapping(_BOLD_FACE, is_bold, 0, _BOLD_FACE)
 
 
 def drawn(paper: Paper) -> bytes:

@@ -13,6 +13,7 @@ from commonweal_runtime.portal.connection import Connection
 from commonweal_runtime.portal.departments import Departments
 from commonweal_runtime.portal.issuer import Issuer, Tokens
 from commonweal_runtime.portal.limits import PAGES, SAYINGS, Allowance
+from commonweal_runtime.portal.paper import set_faces
 from commonweal_runtime.portal.rendering import Renderer
 from commonweal_runtime.portal.settings import Settings
 from commonweal_runtime.portal.visitor import Reached
@@ -40,10 +41,12 @@ class Portal:
         connection = Connection(lambda: outside().context)
         issuer = Issuer(connection, url=settings.issuer, inner=settings.issuer_inner, portal=settings.url, clock=clock)
         tokens = Tokens(issuer, clock)
+        assets = Assets(settings.assets)
+        set_faces(assets.content("DejaVuSans.ttf"), assets.content("DejaVuSans-Bold.ttf"))
         reached = Reached(issuer, tokens, Departments(connection, issuer, tokens, deadline=settings.deadline, clock=clock))
         return cls(
             settings=settings,
-            assets=Assets(settings.assets),
+            assets=assets,
             renderer=Renderer(),
             cookies=Cookies(settings.key, clock, secure=settings.secure),
             connection=connection,
