@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from reportlab.pdfbase.ttfonts import TTFont
 
 from commonweal_local.portal_assets import assets
