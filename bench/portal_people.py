@@ -65,7 +65,7 @@ class Person:
         cookies = Cookies(self.site.key, time.time, secure=False)
         session = cookies.open(next(c.value for c in self.http.cookie_jar if c.key == cookies.name)).session
         if session is None:
-            raise RuntimeError("nobody is signed in")
+            raise RuntimeError("the portal's cookie holds no session")
         form = {
             "grant_type": EXCHANGE,
             "client_id": PORTAL_WEB,

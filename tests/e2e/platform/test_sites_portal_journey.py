@@ -8,22 +8,23 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from playwright.sync_api import Page, expect, sync_playwright
 
 from commonweal_cli.demo import bring_up
 from commonweal_cli.demo.journey import BENEFITS, CHECK, REGISTRY, Site
 from commonweal_cli.demo.person import PEOPLE, SignIn, keys
-from commonweal_cli.demo.web import trust_of
+from commonweal_cli.demo.web import Answer, Caller, trust_of
 from commonweal_cli.kubectl import Kubectl
 from commonweal_cli.local import pages
-from commonweal_cli.main import main
 from commonweal_local.waiting import within
 from support.waiting import HANG
 
@@ -42,9 +43,31 @@ def onprem(brought: bring_up.Brought) -> Kubectl:
     return brought.clusters[0]
 
 
+@dataclass(frozen=True)
+class Reader:
+    """The Benefits Department's service, which reads the person at the registry, and what the registry signs with, as a file."""
+
+    service: Caller
+    subject: str
+    keys: Path
+
+    def read(self) -> Answer:
+        return self.service.get(f"/v1/companies/subjects/{self.subject}", Purpose=CHECK)
+
+
 @pytest.fixture(scope="module")
-def page(onprem: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def reader(onprem: Kubectl, brought: bring_up.Brought, tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    """Made before the browser, whose loop is the thread's while it runs."""
+    site = Site(onprem, SignIn(f"https://{pages.doors(onprem)[1].place}", trust_of(onprem)), PERSON, brought.password)
+    ring = tmp_path_factory.mktemp("keys") / "keys.json"
+    ring.write_text(json.dumps(site.caller(site.apis[REGISTRY]).get("/.well-known/jwks.json").body))
+    return Reader(site.service(BENEFITS, "benefits-app", REGISTRY), str(site.subject(REGISTRY)), ring)
+
+
+@pytest.fixture(scope="module")
+def page(onprem: Kubectl, reader: Reader, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A page of the browser that `commonweal local open portal` would start."""
+    assert reader.subject
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("Debian's chromium is not installed")
@@ -121,31 +144,26 @@ def kept(page: Page, name: str, folder: Path) -> Path:
 
 def verifies(*words: str) -> None:
     """Check with the command, which is given files alone."""
-    done = CliRunner().invoke(main, list(words))
-    assert done.exit_code == 0, done.output
+    done = subprocess.run([sys.executable, "-P", "-m", "commonweal_cli", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_person_s_whole_way(page: Page, onprem: Kubectl, brought: bring_up.Brought, tmp_path: Path) -> None:
-    issuer = pages.doors(onprem)[1]
-    site = Site(onprem, SignIn(f"https://{issuer.place}", trust_of(onprem)), PERSON, brought.password)
-    consumer, about = site.service(BENEFITS, "benefits-app", REGISTRY), f"/v1/companies/subjects/{site.subject(REGISTRY)}"
-    ring = tmp_path / "keys.json"
-    ring.write_text(json.dumps(site.caller(site.apis[REGISTRY]).get("/.well-known/jwks.json").body))
-
-    sign_in(page, brought.password)
-    add(page)
+def says_yes_and_no(page: Page, reader: Reader, folder: Path) -> None:
+    """The consumer reads while the person says yes, and is refused at its next read; the receipt holds without the department."""
     page.goto(AGREEMENT)
     expect(page.get_by_text(COMPANY)).to_be_visible()
     picture(page, "agreement")
-
     answer(page, "Yes")
-    assert consumer.get(about, Purpose=CHECK).body.get("record", {}).get("companyName") == COMPANY
+    assert reader.read().body.get("record", {}).get("companyName") == COMPANY
     sent = answer(page, "No, stop")
-    assert consumer.get(about, Purpose=CHECK).status == 404
+    assert reader.read().status == 404
     print(f"click to denial, receipt drawn in between: {(time.monotonic() - sent) * 1e3:.0f} ms")
     picture(page, "receipt")
-    verifies("receipt", "verify", str(kept(page, "Download to check by computer (JSON)", tmp_path)), "--jwks", str(ring))
+    verifies("receipt", "verify", str(kept(page, "Download to check by computer (JSON)", folder)), "--jwks", str(reader.keys))
 
+
+def sees_and_checks_the_use(page: Page, reader: Reader, folder: Path) -> None:
+    """The use is listed; its proof holds on the server, in the browser, and with the command."""
     page.goto("/uses")
     use = page.locator("#uses > li").filter(has_text="Benefits Department").first
     expect(use).to_be_visible()
@@ -159,15 +177,25 @@ def test_a_person_s_whole_way(page: Page, onprem: Kubectl, brought: bring_up.Bro
     assert within(HANG, sealed)
     expect(page.locator("#browser-check")).to_have_text("Your browser checked it by itself, and it holds.")
     picture(page, "proof")
-    proof = kept(page, "Keep the proof (JSON)", tmp_path)
-    verifies("audit", "proof", str(proof), "--jwks", str(ring), "--subject", str(site.subject(REGISTRY)))
+    proof = kept(page, "Keep the proof (JSON)", folder)
+    verifies("audit", "proof", str(proof), "--jwks", str(reader.keys), "--subject", reader.subject)
 
+
+def removes_the_body_and_leaves(page: Page) -> None:
+    """Unlinked is unlinked, and signed out of the portal is signed out of the issuer, which asks for the password again."""
     page.goto(f"/bodies/{BENEFITS}/remove")
     page.get_by_label("Yes").check()
     page.get_by_role("button", name="Continue").click()
     expect(page.locator("dl").nth(1)).to_contain_text("Benefits Department")
-
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign out")).to_have_count(0)
-    page.goto("/bodies")  # and the issuer, to which this leads, asks for the password again
+    page.goto("/bodies")
     expect(page.get_by_label("Password")).to_be_visible()
+
+
+def test_a_person_s_whole_way(page: Page, reader: Reader, brought: bring_up.Brought, tmp_path: Path) -> None:
+    sign_in(page, brought.password)
+    add(page)
+    says_yes_and_no(page, reader, tmp_path)
+    sees_and_checks_the_use(page, reader, tmp_path)
+    removes_the_body_and_leaves(page)

@@ -12,7 +12,7 @@ DEPARTMENTS = [f"body-{n}" for n in range(97)]
 
 
 class Gate:
-    """An issuer that answers nobody until it is opened, and counts who waits."""
+    """An issuer that answers once it is opened, and counts who waits."""
 
     def __init__(self) -> None:
         self.open, self.under_way, self.most, self.asked = asyncio.Event(), dict[str, int](), 0, 0
