@@ -30,8 +30,8 @@ MACHINE_PATH = re.compile(r"(?<![\w.~$}/-])/(?:home|Users|root|work)/\w")
 
 @cache
 def committed() -> dict[str, str]:
-    """Return the text of every file of the project."""
-    paths = checkout.files(ROOT)
+    """Return the text of every file of the project that is text."""
+    paths = [path for path in checkout.files(ROOT) if not path.endswith(".png")]
     assert len(paths) > 100
     return {path: (ROOT / path).read_text(encoding="utf-8") for path in paths}
 

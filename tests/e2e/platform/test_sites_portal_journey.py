@@ -152,6 +152,7 @@ def says_yes_and_no(page: Page, reader: Reader, folder: Path) -> None:
     """The consumer reads while the person says yes, and is refused at its next read; the receipt holds without the department."""
     page.goto(AGREEMENT)
     expect(page.get_by_text(COMPANY)).to_be_visible()
+    page.get_by_text(COMPANY).evaluate("shown => shown.scrollIntoView({block: 'center'})")
     picture(page, "agreement")
     answer(page, "Yes")
     assert reader.read().body.get("record", {}).get("companyName") == COMPANY
