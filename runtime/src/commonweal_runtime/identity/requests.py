@@ -33,6 +33,7 @@ _SINGLE = (
     "prompt",
     "max_age",
     "acr_values",
+    "ui_locales",
 )
 _PLAIN = ("openid", "profile", "links", "offline_access")
 _PROMPTS = frozenset({"login", "consent", "select_account"})
@@ -63,6 +64,7 @@ class AuthorizationRequest(BaseModel):
     again: bool = False
     max_age: int | None = None
     acr_values: str | None = None
+    ui_locales: str | None = None
 
     @property
     def links(self) -> list[str]:
@@ -100,8 +102,8 @@ def authorization(given: Parameters, client: Client, redirect_uri: str) -> Autho
     prompts = set(values.get("prompt", "").split())
     if values.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(values.get("code_challenge", "")):
         raise AuthorizationError("invalid_request", "PKCE is required: send code_challenge with code_challenge_method=S256")
-    if max(len(values.get(name, "")) for name in ("state", "nonce", "acr_values")) > LONGEST_TEXT:
-        raise AuthorizationError("invalid_request", f"state, nonce and acr_values may have {LONGEST_TEXT} characters")
+    if max(len(values.get(name, "")) for name in ("state", "nonce", "acr_values", "ui_locales")) > LONGEST_TEXT:
+        raise AuthorizationError("invalid_request", f"state, nonce, acr_values and ui_locales may have {LONGEST_TEXT} characters")
     if not prompts <= _PROMPTS and prompts != {"none"}:
         raise AuthorizationError("invalid_request", "prompt takes none by itself, or login, consent and select_account")
     return AuthorizationRequest(
@@ -116,6 +118,7 @@ def authorization(given: Parameters, client: Client, redirect_uri: str) -> Autho
         again=bool(prompts & {"login", "select_account"}) or redirect_uri not in client.redirect_uris,
         max_age=_max_age(values.get("max_age")),
         acr_values=values.get("acr_values"),
+        ui_locales=values.get("ui_locales"),
     )
 
 

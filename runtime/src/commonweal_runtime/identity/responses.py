@@ -13,6 +13,7 @@ from litestar.datastructures import Cookie
 from commonweal_runtime.exceptions import AuthorizationError, IdentityStoreError, ProblemError, ProviderError, SignInShownError
 from commonweal_runtime.identity import pages
 from commonweal_runtime.identity.devices import COOKIE, DEVICE_SECONDS
+from commonweal_runtime.identity.languages import language_of
 from commonweal_runtime.identity.tickets import TICKET_SECONDS
 from commonweal_runtime.serving import NO_STORE, json_answer, problem_response
 
@@ -126,7 +127,8 @@ def of_problem(request: _Request, problem: ProblemError) -> _Answer:
     if path.startswith(_API):
         return problem_response(problem)
     text = _OUT_OF_ORDER.get(path, _OUT_OF_ORDER[""]) if problem.status >= 500 else problem.detail
-    return page(pages.problem(text), problem.status, more=problem.headers)
+    language = language_of(request.query_params.get("ui_locales"), request.headers.get("accept-language", ""))
+    return page(pages.problem(text, language), problem.status, more=problem.headers)
 
 
 def _error(problem: ProblemError) -> str:

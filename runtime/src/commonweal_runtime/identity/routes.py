@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from litestar import Request, Response, get, post
 
@@ -12,9 +12,10 @@ from commonweal_runtime.identity import pages, provider
 from commonweal_runtime.identity.devices import COOKIE
 from commonweal_runtime.identity.grants import CODE, EXCHANGE, REFRESH
 from commonweal_runtime.identity.issue import Issuer
+from commonweal_runtime.identity.languages import Language, language_of
 from commonweal_runtime.identity.parts import Parts
 from commonweal_runtime.identity.provider import Declined, Provider
-from commonweal_runtime.identity.requests import AuthorizationRequest, authorization, destination, parameters
+from commonweal_runtime.identity.requests import AuthorizationRequest, Parameters, authorization, destination, parameters
 from commonweal_runtime.identity.responses import (
     END_SESSION,
     SESSION_COOKIE,
@@ -77,7 +78,9 @@ def _authorization(context: SignInContext) -> list[Any]:
         if context.provider is not None:
             sent = await context.provider.send(asked)
             return onward(sent.location, [], passing_cookie(context.issuer.url, provider.COOKIE, sent.cookie))
-        return page(pages.sign_in(client, asked, context.tickets.seal(asked)), redirect_uri=redirect_uri)
+        language = language_of(asked.ui_locales, request.headers.get("accept-language", ""))
+        text = pages.sign_in(client, asked, context.tickets.seal(asked), language, again=_in_the_other(given, language))
+        return page(text, redirect_uri=redirect_uri)
 
     @post("/authorize", status_code=200)
     async def sign_in(request: _Request) -> _Answer:
@@ -90,7 +93,7 @@ def _authorization(context: SignInContext) -> list[Any]:
         kept = cookies_of(request, context.issuer)
         outcome = await context.sign_in(asked, form.get("username", ""), form.get("password", ""), address, kept)
         if isinstance(outcome, Rejected):
-            return _again(context, asked, ticket, outcome)
+            return _again(context, asked, ticket, outcome, request.headers.get("accept-language", ""))
         url = context.issuer.url
         cookies = remembered(url, outcome.device), session_cookie(url, outcome.session)
         return back(url, asked.redirect_uri, {"code": outcome.code}, asked.state, *cookies)
@@ -136,26 +139,27 @@ def _token(parts: Parts) -> list[Any]:
 def _end(parts: Parts) -> list[Any]:
     issuer, sign_out = parts.sign_in.issuer, parts.sign_out
 
-    def answer(outcome: Onward | Question) -> _Answer:
+    def answer(outcome: Onward | Question, request: _Request) -> _Answer:
+        language = language_of(request.query_params.get("ui_locales"), request.headers.get("accept-language", ""))
         if isinstance(outcome, Question):
-            return page(pages.sign_out(outcome.ticket))
+            return page(pages.sign_out(outcome.ticket, language))
         over = session_cookie(issuer.url, "")
         if outcome.uri is None:
-            return page(pages.signed_out(), cookies=[over])
+            return page(pages.signed_out(language), cookies=[over])
         return onward(outcome.uri, [("state", outcome.state)] if outcome.state is not None else [], over)
 
     @get(END_SESSION)
     async def asked(request: _Request) -> _Answer:
-        return answer(await sign_out.ask(dict(query_of(request)), cookies_of(request, issuer).session))
+        return answer(await sign_out.ask(dict(query_of(request)), cookies_of(request, issuer).session), request)
 
     @post(END_SESSION, status_code=200)
     async def sent(request: _Request) -> _Answer:
         form, cookie = await form_of(request), cookies_of(request, issuer).session
         if "ticket" not in form:
-            return answer(await sign_out.ask(form, cookie))
+            return answer(await sign_out.ask(form, cookie), request)
         if sent_from_elsewhere(request):
             raise SignInShownError("The form was sent from another site.")
-        return answer(await sign_out.confirm(form["ticket"], cookie))
+        return answer(await sign_out.confirm(form["ticket"], cookie), request)
 
     return [asked, sent]
 
@@ -205,9 +209,15 @@ def sent_from_elsewhere(request: _Request) -> bool:
     return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
-def _again(context: SignInContext, asked: AuthorizationRequest, ticket: str, rejected: Rejected) -> _Answer:
+def _in_the_other(given: Parameters, language: Language) -> str:
+    """Return the query of the same page in the other language."""
+    return urlencode([*((k, v) for k, v in given if k != "ui_locales"), ("ui_locales", "en" if language == "cy" else "cy")])
+
+
+def _again(context: SignInContext, asked: AuthorizationRequest, ticket: str, rejected: Rejected, accepted: str) -> _Answer:
     """Show the page again, with what was wrong."""
-    text = pages.sign_in(context.clients[asked.client_id], asked, ticket, username=rejected.username, error=rejected.text)
+    client, language = context.clients[asked.client_id], language_of(asked.ui_locales, accepted)
+    text = pages.sign_in(client, asked, ticket, language, username=rejected.username, error=rejected.text)
     if rejected.seconds:
         return page(text, 429, asked.redirect_uri, {"Retry-After": str(rejected.seconds)})
     return page(text, 400, asked.redirect_uri)
