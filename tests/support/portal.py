@@ -17,7 +17,7 @@ import httpx
 
 from commonweal_api.pairwise import pairwise
 from commonweal_api.people_issuer import PORTAL, PORTAL_WEB, held, sector_of_client
-from commonweal_api.plan import StorePlan
+from commonweal_api.plan import ModelRecord, StorePlan
 from commonweal_local.portal_assets import assets
 from commonweal_local.progress import Silent
 from commonweal_runtime.identity.accounts import hash_password
@@ -68,6 +68,15 @@ def with_matching(wanted: StorePlan) -> StorePlan:
     """Return the plan of a department at which people find their record by name and date of birth."""
     document = wanted.model_dump(by_alias=True, mode="json", exclude_none=True)
     return StorePlan.model_validate({**document, "matching": MATCHING})
+
+
+def with_model(wanted: StorePlan) -> StorePlan:
+    """Return the plan of a department that has a model, for its register."""
+    reads = [f"{DEPARTMENT}/people/score"]
+    model = ModelRecord(
+        name="next-step", title="Next step", purpose="made-up/next", reads=reads, callers=[f"{DEPARTMENT}/desk"], shape="Shared", floor=0.1
+    )
+    return wanted.model_copy(update={"models": [model]})
 
 
 def accounts(people: Mapping[str, str | None]) -> list[dict[str, object]]:

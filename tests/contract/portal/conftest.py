@@ -13,7 +13,7 @@ from commonweal_local import debian
 from support.data_api import Issuer
 from support.department import everything
 from support.fixtures import heritage, issuer
-from support.portal import PortalSite, site, with_matching
+from support.portal import PortalSite, site, with_matching, with_model
 from support.postgres import HeritageServer, StoreServer
 
 __all__ = ["heritage", "issuer"]
@@ -40,7 +40,9 @@ def store() -> Iterator[StoreServer]:
 
 @pytest.fixture(scope="package")
 def portal(tmp_path_factory: pytest.TempPathFactory, store: StoreServer, heritage: HeritageServer, issuer: Issuer) -> Iterator[PortalSite]:
-    with site(tmp_path_factory.mktemp("portal"), store, heritage, issuer, with_matching(everything(heritage)), PEOPLE) as running:
+    with site(
+        tmp_path_factory.mktemp("portal"), store, heritage, issuer, with_model(with_matching(everything(heritage))), PEOPLE
+    ) as running:
         yield running
 
 

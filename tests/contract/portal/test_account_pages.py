@@ -71,5 +71,7 @@ def test_the_register_is_for_everybody_and_about_no_person(portal: PortalSite) -
 
         body = wait_for("a newest seal", sealed)
         assert "Agreements in force" in body
+        assert "Next step" in body.partition("Models that help to choose what people are shown")[2]
+        assert f"{DEPARTMENT}/people/score" in body
         assert str(subject("P155")) not in body
         assert anybody.get("/register/nowhere", 404).status_code == 404

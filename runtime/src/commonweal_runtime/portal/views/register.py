@@ -44,6 +44,15 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Model:
+    """One model of the register: what it reads, and which services ask it."""
+
+    title: Words
+    reads: Sequence[str]
+    callers: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Sum:
     """One body in the list of all."""
 
@@ -87,6 +96,7 @@ async def _body(visitor: Visitor, newest: NewestSeals) -> Result:
         "contact_at": department.contact,
         "in_force": [entry_of(agreement, visitor.language) for agreement in registered["agreements"]],
         "ended": [entry_of(agreement, visitor.language) for agreement in ended],
+        "models": [model_of(model, visitor.language) for model in registered.get("models") or []],
         "erased": sum(int(entry.get("erased") or 0) for entry in published.get("erasures", [])),
         "seal": seal,
     }
@@ -145,6 +155,11 @@ def sums_of(replies: Iterable[Reply], language: Language) -> list[Sum]:
         title = language.words(reply.department.display_name)
         found.append(Sum(title, address("register", reply.department.name), in_force, uses, uses - given))
     return found
+
+
+def model_of(model: Mapping[str, Any], language: Language) -> Model:
+    """Return a model as the register shows it."""
+    return Model(language.words(model.get("title") or model.get("name")), model.get("reads") or [], model.get("callers") or [])
 
 
 def entry_of(agreement: Mapping[str, Any], language: Language) -> Entry:
