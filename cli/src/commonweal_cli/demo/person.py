@@ -35,17 +35,25 @@ def keys(number: int) -> dict[str, str]:
 
 
 def accounts(password: str) -> list[dict[str, Any]]:
-    """Return the people's accounts as the issuer reads them: each with a hash of the one password, and linked to the records that the platform vouches for."""
-    linked = [
-        {"links": {department: key for department, key in keys(number).items() if department != UNLINKED.get(name)}}
-        for number, name in enumerate(PEOPLE, 1)
-    ]
-    return _accounts(password, linked)
+    """Return the people's accounts as the issuer reads them: each with a hash of the one password, and linked to the records that the platform vouches for.
+
+    Any other department, such as one of a trial with made-up records, knows them by one key; but not whoever has a record to link yet.
+    """
+    return _accounts(password, [_linked(number, name) for number, name in enumerate(PEOPLE, 1)])
+
+
+def _linked(number: int, name: str) -> dict[str, Any]:
+    links = {department: key for department, key in keys(number).items() if department != UNLINKED.get(name)}
+    return {"links": links} if name in UNLINKED else {"links": links, "root": _made_up(number)}
+
+
+def _made_up(number: int) -> str:
+    return f"P{number:06d}"
 
 
 def made_up_accounts(password: str) -> list[dict[str, Any]]:
     """Return the same people as made-up sources know them: by one key at every department."""
-    return _accounts(password, [{"root": f"P{number:06d}"} for number in range(1, len(PEOPLE) + 1)])
+    return _accounts(password, [{"root": _made_up(number)} for number in range(1, len(PEOPLE) + 1)])
 
 
 def _accounts(password: str, known: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
