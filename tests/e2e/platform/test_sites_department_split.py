@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from commonweal_api import namespace_of, platform_namespace_of
 from commonweal_api.plan import audience_of
 from commonweal_cli import main
 from commonweal_cli.demo import bring_up
+from commonweal_cli.demo.heritage import HeritageMachine
 from commonweal_cli.demo.person import PEOPLE, SignIn
 from commonweal_cli.demo.web import Answer, Caller, trust_of
 from commonweal_cli.kubectl import Kubectl
@@ -28,6 +30,14 @@ pytestmark = pytest.mark.sites
 NAME = "almanac"
 OWN, OURS = namespace_of(NAME), platform_namespace_of(NAME)
 EXAMPLE = bring_up.example()
+# The registry's companies, under the keys by which a department that the example does not have knows its people.
+TABLE = f"""
+create table {NAME} (like company including all);
+insert into {NAME} select * from company;
+update {NAME} a set director_ref = 'P' || lpad(c.n::text, 6, '0')
+  from (select director_ref, row_number() over (order by director_ref) n from company) c where c.director_ref = a.director_ref;
+grant select on {NAME} to registry_reader;
+"""
 
 
 class Almanac:
@@ -66,7 +76,14 @@ def objects() -> list[dict[str, Any]]:
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "desk", "namespace": OWN}}
     for each in (login, product):
         each["metadata"]["namespace"] = OWN
+    product["spec"]["source"]["postgres"]["table"] = NAME
     return [login, account, product, signed(policy, {NAME: SEED}, product=product)]
+
+
+async def fill(heritage: HeritageMachine) -> None:
+    """Give the heritage machine the department's table."""
+    async with heritage.connection("registry") as connection:
+        await connection.execute(TABLE)
 
 
 def split(cluster: Kubectl, *more: str) -> subprocess.Popen[str]:
@@ -112,6 +129,7 @@ def site(brought: bring_up.Brought, request: pytest.FixtureRequest) -> Iterator[
 
 
 def test_a_department_of_the_old_layout_is_taken_over_and_nothing_is_lost(brought: bring_up.Brought, site: Kubectl) -> None:
+    asyncio.run(fill(brought.heritage))
     OldDepartment(site, NAME).make()
     for each in objects():
         site.apply_object(each)
