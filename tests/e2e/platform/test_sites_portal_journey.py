@@ -55,9 +55,24 @@ class Reader:
         return self.service.get(f"/v1/companies/subjects/{self.subject}", Purpose=CHECK)
 
 
+KNOWN = f"""
+import json
+listed = json.load(open("/etc/commonweal/identity/directory.json"))["departments"]
+print(any(d["name"] == "{BENEFITS}" and any(k.get("purpose", "Seal") == "Seal" for k in d["keys"]) for d in listed))
+"""
+
+
+def is_known(cluster: Kubectl) -> bool:
+    """Whether each pod of the issuer has the key by which it believes the body that is added: it comes as any volume of a pod does."""
+    pods = cluster.run("get", "pods", "-n", bring_up.SYSTEM, "-l", "app.kubernetes.io/component=identity", "-o", "name").split()
+    said = [cluster.run("exec", "-n", bring_up.SYSTEM, pod, "--", "python3", "-c", KNOWN).strip() for pod in pods]
+    return len(pods) == 2 and set(said) == {"True"}
+
+
 @pytest.fixture(scope="module")
 def reader(onprem: Kubectl, brought: bring_up.Brought, tmp_path_factory: pytest.TempPathFactory) -> Reader:
     """Made before the browser, whose loop is the thread's while it runs."""
+    assert within(HANG, lambda: is_known(onprem))
     site = Site(onprem, SignIn(f"https://{pages.doors(onprem)[1].place}", trust_of(onprem)), PERSON, brought.password)
     ring = tmp_path_factory.mktemp("keys") / "keys.json"
     ring.write_text(json.dumps(site.caller(site.apis[REGISTRY]).get("/.well-known/jwks.json").body))

@@ -42,6 +42,11 @@ class Directory:
         self._refresh()
         return self._rings.get(department, _NO_KEYS)
 
+    def awaits_keys(self, department: str) -> bool:
+        """Whether a department is listed whose data API's keys have not come yet, as in its first minute."""
+        self._refresh()
+        return department in self._rings and not len(self._rings[department])
+
     def _refresh(self) -> None:
         status = self._file.stat() if self._file.exists() else None
         seen = None if status is None else (status.st_ino, status.st_mtime_ns, status.st_size)

@@ -59,7 +59,10 @@ def _signed(text: str, directory: Directory) -> Mapping[str, Any]:
         header = jws_header(text) if len(text) <= LONGEST else None
         if header is None or header.typ != TYPE:
             raise refused("typ", f"It is not a signed text of the kind {TYPE}.")
-        claims = directory.ring(_claimed(text)).open(TYPE, text)
+        department = _claimed(text)
+        if directory.awaits_keys(department):
+            raise keys_awaited()
+        claims = directory.ring(department).open(TYPE, text)
     except SignatureError:
         raise refused(
             "kid", "It is not signed with a key that the directory has of the data API of the department that it names."
@@ -81,6 +84,17 @@ def _claimed(text: str) -> str:
     if issuer != audience_of(department):
         raise refused("iss", "It does not say which department it comes from.")
     return department
+
+
+def keys_awaited() -> ProblemError:
+    return ProblemError(
+        503,
+        "DepartmentUnknown",
+        "Not known yet",
+        "The keys of this department's data API have not reached the issuer yet.",
+        "Try again in two minutes.",
+        {"Retry-After": "120"},
+    )
 
 
 def refused(place: str, detail: str) -> ProblemError:

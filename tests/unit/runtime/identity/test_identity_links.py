@@ -216,7 +216,7 @@ def test_a_key_that_is_withdrawn_counts_no_more(browser: httpx.Client, clock: Cl
     token = identity(browser, "chen")
     text = link_token(known_as(browser, token), RECORD, clock)
     directory = json.loads((tmp_path / "directory.json").read_text())
-    directory["departments"][0]["keys"] = []
+    directory["departments"][0]["keys"] = [Jwk.of(public_key(seed_of("another")), "Seal").wire()]
     (tmp_path / "directory.json").write_text(json.dumps(directory))
     assert refused(browser, token, text) == "kid"
 
@@ -227,7 +227,9 @@ def test_a_broken_key_of_one_department_costs_no_other_anything(browser: httpx.C
     (tmp_path / "directory.json").write_text(json.dumps(directory))
     token = identity(browser, "chen")
     assert put(browser, token, link_token(known_as(browser, token), RECORD, clock)).status_code == 201
-    assert refused(browser, token, link_token(known_as(browser, token, "benefits"), RECORD, clock)) == "kid"
+    early = put(browser, token, link_token(known_as(browser, token, "benefits"), RECORD, clock))
+    assert (early.status_code, early.json()["reason"]) == (503, "DepartmentUnknown"), "keys are yet to come; the attempt was not wrong"
+    assert "benefits" not in links(browser, token)
 
 
 def test_who_may_sign_agreements_may_not_say_who_a_person_is(browser: httpx.Client, clock: Clock, tmp_path: Path) -> None:
