@@ -61,7 +61,10 @@ def tell(reading: Load, restless: Load, denials: Denials) -> None:
     """Say what a round found."""
     for what, found in (("reading", reading), ("restless", restless)):
         pages = ", ".join(f"{said} {p95(found.times[page]) * 1e3:.0f}" for page, said in PAGES.items())
-        print(f"  {what}: {found.rate:.0f} pages/s, {found.processor * 1e3:.1f} ms of processor a page, p95 in ms: {pages}", flush=True)
+        print(
+            f"  {what}: {found.rate:.0f} pages/s, {found.processor * 1e3:.1f} ms of processor a page, p95 in ms: {pages}; refused as too many: {found.refused}",
+            flush=True,
+        )
     for way in ("portal", "bare"):
         median, most = (q * 1e3 for q in quantiles(getattr(denials, way)))
         print(f"  click to denial, {way}: p50 {median:.1f} ms, p99 {most:.1f} ms", flush=True)
@@ -100,6 +103,9 @@ def figures_of_crowd(reading: Sequence[Load], restless: Sequence[Load]) -> list[
         _median(f"served to {who}", "pages/s", [found.rate for found in reading]),
         _median("the portal's own processor time for one of their pages", "ms", [found.processor * 1e3 for found in reading]),
         _median(f"served to {PEOPLE} people who open the next page at once", "pages/s", [found.rate for found in restless]),
+        _median(
+            f"refused as too many, of {PEOPLE} people who open the next page at once", "pages", [float(found.refused) for found in restless]
+        ),
         _median(f"a page, p95 of {PEOPLE} people who open the next page at once", "ms", [p95(found.all) * 1e3 for found in restless]),
     ]
 

@@ -27,6 +27,10 @@ _TICKET, _TOKEN = re.compile(r'name="ticket" value="([^"]+)"'), re.compile(r'nam
 AGREEMENT, CONSUMER = "yes", "health"
 
 
+class BusyError(RuntimeError):
+    """A page was refused because too many are under way: what the portal, the issuer or a body says beyond what it can carry."""
+
+
 class Person:
     """One person with a browser."""
 
@@ -40,7 +44,8 @@ class Person:
         async with self.http.get(self.site.portal + path, allow_redirects=False) as answer:
             text = await answer.text()
         if answer.status != 200:
-            raise RuntimeError(f"{path}: {answer.status} {text[:500]}")
+            kind = BusyError if answer.status == 503 else RuntimeError
+            raise kind(f"{path}: {answer.status} {text[:500]}")
         return text
 
     async def sign_in(self) -> None:
@@ -111,6 +116,7 @@ class Load:
     times: dict[str, list[float]]
     rate: float
     processor: float
+    refused: int
 
     @property
     def all(self) -> list[float]:
@@ -121,6 +127,7 @@ class Load:
 async def load(people: Sequence[Person], pages: Sequence[str], seconds: float, think: float) -> Load:
     """Have people open the pages in turn for `seconds`; each reads for `think` seconds on average, from half of it to half as much again."""
     times: dict[str, list[float]] = {page: [] for page in pages}
+    refused: list[str] = []
     site, end = people[0].site, time.perf_counter() + seconds
 
     async def visit(one: Person) -> None:
@@ -129,13 +136,19 @@ async def load(people: Sequence[Person], pages: Sequence[str], seconds: float, t
         while time.perf_counter() < end:
             at += 1
             page = pages[at % len(pages)]
-            times[page].append(await one.timed(page))
+            try:
+                times[page].append(await one.timed(page))
+            except BusyError:
+                if think:
+                    raise
+                refused.append(page)
+                await asyncio.sleep(1)  # as one who is told to try again
             await asyncio.sleep(random.uniform(0.5, 1.5) * think)
 
     begun, before = time.perf_counter(), site.spent()
     await asyncio.gather(*(visit(one) for one in people))
     count = sum(map(len, times.values()))
-    return Load(times, count / (time.perf_counter() - begun), (site.spent() - before) / count)
+    return Load(times, count / (time.perf_counter() - begun), (site.spent() - before) / count, len(refused))
 
 
 @dataclass(frozen=True)
