@@ -21,7 +21,7 @@ from support.kills import STEPS, Load, Mortal
 from support.postgres import HeritageServer, StoreServer
 from support.waiting import HANG
 
-PEOPLE = 6
+PEOPLE = 36  # each may give and lift a hundred times a day: so many that a fast machine does not come to it
 VICTIMS = ("postgres", "data API", "keeper")
 SEED = 20261122
 # A person's chain, anew from the rows: what each event must follow, and the hash that its own bytes give.
