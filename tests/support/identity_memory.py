@@ -90,10 +90,6 @@ class MemoryStore:
         await self.answers()
         return [link for link in self._links.values() if link.account == account]
 
-    async def holder(self, record: bytes) -> UUID | None:
-        await self.answers()
-        return next((link.account for link in self._links.values() if link.record == record), None)
-
     async def put_link(self, link: StoredLink, once: Once, now: float) -> Linking:
         await self.answers()
         if not self._use(once, now):

@@ -14,9 +14,9 @@ from commonweal_runtime.exceptions import ProblemError, SignatureError
 from commonweal_runtime.identity.directory import Directory
 from commonweal_runtime.identity.stored import Once
 from commonweal_runtime.identity.vault import digest
+from commonweal_runtime.link_token import LINK, SECONDS
 
-TYPE = "link+jwt"
-MOST_SECONDS, SKEW = 300, 30
+SKEW = 30
 LONGEST = 8192
 LONGEST_ID = 200
 _TEXTS = ("iss", "aud", "sub", "for", "sid", "jti")
@@ -39,8 +39,8 @@ def read(text: str, directory: Directory, now: float) -> LinkToken:
     if claims["aud"] != IDENTITY:
         raise refused("aud", f"It is meant for another audience than {IDENTITY}.")
     begins, ends = claims["iat"], claims["exp"]
-    if not 0 < ends - begins <= MOST_SECONDS:
-        raise refused("exp", f"It is good for longer than {MOST_SECONDS} seconds, or for no time.")
+    if not 0 < ends - begins <= SECONDS:
+        raise refused("exp", f"It is good for longer than {SECONDS} seconds, or for no time.")
     if begins > now + SKEW:
         raise refused("iat", "It is not valid yet; the clock of the department is ahead.")
     if now >= ends:
@@ -57,12 +57,12 @@ def _signed(text: str, directory: Directory) -> Mapping[str, Any]:
     """Return the claims if the department that they name made the signature, with a key that the directory has of it."""
     try:
         header = jws_header(text) if len(text) <= LONGEST else None
-        if header is None or header.typ != TYPE:
-            raise refused("typ", f"It is not a signed text of the kind {TYPE}.")
+        if header is None or header.typ != LINK:
+            raise refused("typ", f"It is not a signed text of the kind {LINK}.")
         department = _claimed(text)
         if directory.awaits_keys(department):
             raise keys_awaited()
-        claims = directory.ring(department).open(TYPE, text)
+        claims = directory.ring(department).open(LINK, text)
     except SignatureError:
         raise refused(
             "kid", "It is not signed with a key that the directory has of the data API of the department that it names."

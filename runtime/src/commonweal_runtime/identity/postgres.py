@@ -207,11 +207,6 @@ class PostgresStore:
             rows = await c.fetch("select account, department, sealed, record, since from identity.link where account = $1", account)
         return [StoredLink(*row) for row in rows]
 
-    async def holder(self, record: bytes) -> UUID | None:
-        async with self._asking() as c:
-            found: UUID | None = await c.fetchval("select account from identity.link where record = $1", record)
-        return found
-
     async def put_link(self, link: StoredLink, once: Once, now: float) -> Linking:
         async with self._asking() as c:
             if not await _spent(c, once, now):

@@ -106,9 +106,6 @@ class Store(Protocol):
     async def links(self, account: UUID) -> list[StoredLink]:
         """Return what is kept of an account's links."""
 
-    async def holder(self, record: bytes) -> UUID | None:
-        """Return the account that a record is linked to by its person."""
-
     async def put_link(self, link: StoredLink, once: Once, now: float) -> Linking:
         """Keep a link and spend its token, or tell that the token was spent. Another account's link to the record ends: what the department said last holds."""
 
