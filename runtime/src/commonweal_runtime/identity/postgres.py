@@ -25,7 +25,7 @@ from commonweal_runtime.identity.stored import (
     StoredLink,
     StoredSession,
 )
-from commonweal_runtime.store.passwords import connect, pool
+from commonweal_runtime.store.passwords import AWAY, connect, pool
 
 NAME = "identity"  # of database and role
 MOST_CONNECTIONS = 8
@@ -37,21 +37,7 @@ _LIMITS = {
     "idle_in_transaction_session_timeout": "4000",
     "lock_timeout": "3000",
 }
-_AWAY = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InsufficientPrivilegeError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.InterfaceError,
-    OSError,
-    TimeoutError,
-)
-"""The store is away, or not made up yet: worth trying again. A mistake in SQL is not among them."""
+_AWAY = (*AWAY, asyncpg.LockNotAvailableError)
 _SESSION = "id, secret, account, sealed, started, seen, ends"
 _ALIVE = f"seen > $2 - {IDLE_SECONDS} and ends > $2"
 Pause = Callable[[float], Awaitable[None]]

@@ -14,21 +14,9 @@ import asyncpg
 import numpy as np
 
 from commonweal_runtime.models.learning import PHI, Array, Row, Space, Sums
+from commonweal_runtime.store.passwords import AWAY
 
-STORE_ERRORS = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InsufficientPrivilegeError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.InterfaceError,
-    OSError,
-    TimeoutError,
-)
-"""The store is away, or not made up yet: worth trying again. A mistake of ours in SQL is not among them."""
+STORE_ERRORS = AWAY
 _SETUP_LOCK = 0x636F6D6D6F6E  # any number that no one else locks
 
 

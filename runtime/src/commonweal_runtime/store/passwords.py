@@ -16,6 +16,20 @@ import asyncpg
 
 from commonweal_runtime.exceptions import PasswordExposedError
 
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
+"""A server is away, or not made up yet: worth trying again. A mistake in SQL is not among them."""
 LEAST_ITERATIONS = 4096  # what PostgreSQL has by default; a server that asks for fewer wants to try passwords
 LONGEST_MESSAGE = 16 * 1024
 _HEADER, _CODE = 5, 4
